@@ -1,0 +1,37 @@
+# What every target of this project is compiled with, and how a module is declared.
+
+add_library(amc_options INTERFACE)
+# Designated initializers leave members out on purpose. -pthread everywhere, or the precompiled header does not fit.
+target_compile_options(amc_options INTERFACE
+  -pthread -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # False alarms of g++ 12 about variants and strings that it has inlined.
+  target_compile_options(amc_options INTERFACE -Wno-maybe-uninitialized -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)
+endif()
+target_compile_definitions(amc_options INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION)
+if(AMC_WERROR)
+  target_compile_options(amc_options INTERFACE -Werror)
+endif()
+if(AMC_SANITIZE)
+  target_compile_options(amc_options INTERFACE -fsanitize=${AMC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(amc_options INTERFACE -fsanitize=${AMC_SANITIZE})
+  if(AMC_SANITIZE MATCHES thread)
+    target_compile_options(amc_options INTERFACE -Wno-tsan) # Asio uses fences, which TSan does not model
+  endif()
+endif()
+if(AMC_COVERAGE)
+  target_compile_options(amc_options INTERFACE --coverage)
+  target_link_options(amc_options INTERFACE --coverage)
+endif()
+
+# amc_module(NAME SOURCES … LINK …): one static library a module. What it links says which way the arrows point.
+function(amc_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_library(amc_${name} STATIC ${arg_SOURCES})
+  target_include_directories(amc_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(amc_${name} PUBLIC amc_options ${arg_LINK})
+  if(NOT name STREQUAL core)
+    target_precompile_headers(amc_${name} REUSE_FROM amc_core)
+  endif()
+endfunction()

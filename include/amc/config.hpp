@@ -1,0 +1,88 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "amc/error.hpp"
+#include "amc/message.hpp"
+
+namespace amc {
+
+/// One configuration key. Units are the last word of its name (`timeout_ms`, `body_max_bytes`).
+struct config_key {
+  enum class type {
+    text,
+    url,      ///< text whose password is masked when printed
+    integer,  ///< between `min` and `max`
+    boolean,
+    texts,  ///< a list of texts
+    maps,   ///< a list of maps with the keys in `fields`
+  };
+
+  std::string path;  ///< "broker.http.port"; within `fields`, the bare name
+  type kind = type::text;
+  std::string default_yaml;
+  std::string help;  ///< one line
+  std::int64_t min = 0;
+  std::int64_t max = INT32_MAX;
+  std::vector<std::string> choices{};  ///< of a text; empty: any
+  std::vector<config_key> fields{};    ///< of `maps`; an absent field takes its default, `null` means absent
+};
+
+/// What one module can be configured with: the single source of its keys, defaults, types, units and help.
+struct config_provider {
+  std::string module;
+  std::vector<config_key> keys;
+};
+
+/// The merged configuration: every known key has a value of its type. Looking up a key that no provider declares is a
+/// defect and throws std::logic_error.
+class config {
+ public:
+  struct entry {
+    config_key key;
+    boost::json::value value;
+    std::string origin;  ///< "default", "FILE:LINE", "environment NAME", "--set"
+  };
+
+  const std::string text(std::string_view path) const;
+  std::int64_t integer(std::string_view path) const;
+  milliseconds duration(std::string_view path) const { return milliseconds(integer(path)); }
+  bool boolean(std::string_view path) const;
+  std::vector<std::string> texts(std::string_view path) const;
+  const boost::json::array& maps(std::string_view path) const;
+
+  /// Where the value of a key came from, for messages about a bad value.
+  const entry& at(std::string_view path) const;
+  const std::map<std::string, entry, std::less<>>& entries() const { return entries_; }
+
+  /// The complaint about a key's value: "FILE:LINE: broker.routes: …". To be thrown.
+  config_error complaint(std::string_view path, std::string_view what) const;
+
+ private:
+  friend class config_builder;
+  std::map<std::string, entry, std::less<>> entries_;
+};
+
+/// Where configuration comes from, weakest first: defaults, `*.global.yaml`, `*.local.yaml`, environment, `--set`.
+struct config_sources {
+  std::string folder = "config/autoload";
+  bool folder_required = false;                      ///< an absent folder is an error
+  std::map<std::string, std::string> environment{};  ///< variables; those that begin with AMC__ count
+  std::vector<std::string> sets{};                   ///< "broker.http.port=4000"
+};
+
+/// Merges the sources over the defaults. Throws config_error: one line with file, line, key and what to do.
+config load_config(const std::vector<config_provider>& providers, const config_sources& sources);
+
+/// A value for people: YAML on one line, secrets masked.
+std::string printable(const config::entry& value);
+
+/// "postgresql://amc:secret@host/db" → "postgresql://amc:***@host/db". Any other text comes back as it is.
+std::string mask_url(std::string_view url);
+
+}  // namespace amc

@@ -1,0 +1,85 @@
+#include "app/demo.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <mutex>
+
+#include "app/processes.hpp"
+#include "core/log.hpp"
+
+namespace amc::app {
+namespace {
+
+class temporary_folder {
+ public:
+  temporary_folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "amc-demo-XXXXXX").string();
+    if (!mkdtemp(pattern.data())) throw startup_error(pattern + ": cannot be made; set TMPDIR to a writable folder");
+    path_ = pattern;
+  }
+  ~temporary_folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  temporary_folder(const temporary_folder&) = delete;
+  temporary_folder& operator=(const temporary_folder&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// Prints lines with the time since its making, from any thread.
+class timeline {
+ public:
+  void add(std::string_view who, std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    const auto passed = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_);
+    std::cout << std::fixed << std::setprecision(1) << std::setw(7) << passed.count() << " ms  " << std::left
+              << std::setw(10) << who << std::right << text << std::endl;
+  }
+
+  /// The part about one message begins; times count from here.
+  void begin() {
+    const std::lock_guard lock(mutex_);
+    start_ = std::chrono::steady_clock::now();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+int demo(config_sources sources, const std::vector<config_provider>& known) {
+  const temporary_folder folder;
+  sources.sets.insert(sources.sets.end(), {"broker.store.engine=sqlite", "queue_system.platform=embedded",
+                                           "broker.store.sqlite.path=" + folder.path() + "/amc.db",
+                                           "broker.http.address=127.0.0.1", "broker.http.port=0"});
+  const auto settings = load_config(known, sources);
+  timeline shown;
+  log::redirect([&](const log::line& line) {
+    if (line.subject)
+      shown.add(line.component, std::string(line.text) + "  (revision " + std::to_string(line.subject->revision) + ")");
+    else if (line.severity >= log::level::warning)
+      shown.add(line.component, line.text);
+  });
+  const auto ask = [&](const std::string& url) -> std::optional<int> {
+    std::cout << "A message travels: requester, broker, ServiceA, broker, ServiceB, store, requester.\n\n";
+    shown.begin();
+    shown.add("Requester", "POST / {\"message\": \"Hi, \"} to " + url);
+    const auto came = converse(settings, url, "Hi, ");
+    shown.add("Requester", came.answered ? "has the answer: " + came.text : "failed: " + came.text);
+    return came.answered ? 0 : 1;
+  };
+  const int exit_code = all_process(settings, ask);
+  if (exit_code == 0)
+    std::cout << "\nEvery step was durable before anybody was told. Next: make serve, then amc requester.\n";
+  return exit_code;
+}
+
+}  // namespace amc::app

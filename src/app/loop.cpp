@@ -1,0 +1,27 @@
+#include "app/loop.hpp"
+
+#include <future>
+
+namespace amc::app {
+
+loop::loop(const std::string& name) : env_(system_environment(context_.get_executor())) {
+  thread_ = std::thread([this, name] {
+    pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+    context_.run();
+  });
+}
+
+loop::~loop() {
+  busy_.reset();
+  context_.stop();
+  thread_.join();
+}
+
+void loop::run(std::function<void()> work) {
+  std::packaged_task<void()> packaged(std::move(work));
+  auto done = packaged.get_future();
+  boost::asio::post(context_, [&packaged] { packaged(); });
+  done.get();
+}
+
+}  // namespace amc::app

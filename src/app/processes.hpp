@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "amc/config.hpp"
+#include "amc/service.hpp"
+#include "consumer_services/requester.hpp"
+
+/// What the binary can be: each runs until it is told to stop and returns the exit code. They throw startup_error when
+/// they cannot start.
+namespace amc::app {
+
+std::vector<config_provider> providers();
+
+int broker_process(const config& settings);
+int service_process(const config& settings, service_definition service);
+
+/// Broker, ServiceA and ServiceB in one process. `meanwhile` runs when all are up, with the broker's URL; when it
+/// returns a code the process stops with it, otherwise it goes on until told to stop.
+int all_process(const config& settings,
+                const std::function<std::optional<int>(const std::string& url)>& meanwhile = nullptr);
+
+/// One conversation with the broker at `url`.
+consumer_services::conversation converse(const config& settings, const std::string& url, const std::string& text);
+
+}  // namespace amc::app

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+
+#include "broker/messages.hpp"
+#include "broker/waiters.hpp"
+#include "http/message.hpp"
+
+namespace amc::broker {
+
+struct api_options {
+  milliseconds wait_max{60'000};    ///< the longest that `Prefer: wait` is honoured for
+  std::size_t claims_max = 1'000;   ///< entries of one POST /claims, /leases or /releases
+};
+
+/// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets.
+class api {
+ public:
+  api(std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters, api_options options);
+  ~api();
+
+  /// Answers a request; throws `unavailable` when the store is away.
+  task<http::response> handle(const http::request& asked);
+
+  /// Words a refusal of the HTTP server's own as this API words its errors.
+  static http::response fault(int status, std::string detail);
+
+ private:
+  class implementation;
+  std::unique_ptr<implementation> implementation_;
+};
+
+}  // namespace amc::broker

@@ -1,0 +1,106 @@
+#include "broker/async_store.hpp"
+
+namespace amc::broker {
+
+async_store::async_store(const start_worker& start, std::unique_ptr<store> driver, limits bounds)
+    : driver_(std::move(driver)) {
+  worker_ = std::make_unique<batching_worker<job, answer>>(
+      start, batching_worker<job, answer>::options{"store", bounds.inbox_max, bounds.batch_max},
+      [this](std::vector<job>& batch) { return run(batch); });
+}
+
+task<std::vector<outcome>> async_store::apply(const environment& env, std::vector<change> changes) {
+  auto done = co_await worker_->run(env, job(std::move(changes)));
+  co_return std::get<std::vector<outcome>>(std::move(done));
+}
+
+task<outcome> async_store::apply(const environment& env, change what) {
+  std::vector<change> one;
+  one.push_back(std::move(what));
+  auto outcomes = co_await apply(env, std::move(one));
+  co_return std::move(outcomes.front());
+}
+
+task<row> async_store::find(const environment& env, uuid id) {
+  job asked = find_all{std::vector<uuid>(1, id)};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<std::vector<row>>(done).front();
+}
+
+task<std::vector<due_row>> async_store::due(const environment& env, std::size_t limit) {
+  job asked = find_due{limit};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<std::vector<due_row>>(std::move(done));
+}
+
+task<void> async_store::make_all_due(const environment& env) {
+  job asked = ring_all{};
+  co_await worker_->run(env, std::move(asked));
+}
+
+std::shared_ptr<void> async_store::observe(boost::asio::any_io_executor executor,
+                                           std::function<void(const std::vector<row>&)> observe) {
+  auto call = std::make_shared<std::function<void(const std::vector<row>&)>>(std::move(observe));
+  const std::lock_guard lock(mutex_);
+  observers_.push_back({std::move(executor), call});
+  return call;
+}
+
+void async_store::when_broken(boost::asio::any_io_executor executor, std::function<void()> stop) {
+  const std::lock_guard lock(mutex_);
+  broken_executor_ = std::move(executor);
+  broken_ = std::move(stop);
+}
+
+std::vector<async_store::answer> async_store::run(std::vector<job>& batch) {
+  try {
+    std::vector<answer> answers(batch.size());
+    apply_all(batch, answers);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (const auto* ids = std::get_if<find_all>(&batch[i])) answers[i] = driver_->find(ids->ids);
+      if (const auto* asked = std::get_if<find_due>(&batch[i])) answers[i] = driver_->due(asked->limit);
+      if (std::holds_alternative<ring_all>(batch[i])) driver_->make_all_due();
+    }
+    return answers;
+  } catch (const unavailable& failed) {
+    if (failed.why() == unavailable::reason::broken) tell_broken();
+    throw;
+  }
+}
+
+void async_store::apply_all(std::vector<job>& batch, std::vector<answer>& answers) {
+  std::vector<change> changes;
+  for (auto& work : batch)
+    if (auto* part = std::get_if<std::vector<change>>(&work))
+      changes.insert(changes.end(), std::make_move_iterator(part->begin()), std::make_move_iterator(part->end()));
+  if (changes.empty()) return;
+  auto outcomes = driver_->apply(changes);
+  tell(changes, outcomes);
+  auto next = outcomes.begin();
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (const auto* part = std::get_if<std::vector<change>>(&batch[i])) {
+      const auto end = next + static_cast<std::ptrdiff_t>(part->size());
+      answers[i] = std::vector<outcome>(std::make_move_iterator(next), std::make_move_iterator(end));
+      next = end;
+    }
+}
+
+void async_store::tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes) {
+  auto rows = std::make_shared<std::vector<row>>();
+  for (std::size_t i = 0; i < changes.size(); ++i)
+    if (outcomes[i].applied && (changes[i].then.text || changes[i].then.status)) rows->push_back(outcomes[i].now);
+  if (rows->empty()) return;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(observers_, [](const observer& o) { return o.call.expired(); });
+  for (const auto& o : observers_)
+    boost::asio::post(o.executor, [call = o.call, rows] {
+      if (const auto alive = call.lock()) (*alive)(*rows);
+    });
+}
+
+void async_store::tell_broken() {
+  const std::lock_guard lock(mutex_);
+  if (broken_) boost::asio::post(broken_executor_, std::exchange(broken_, nullptr));
+}
+
+}  // namespace amc::broker

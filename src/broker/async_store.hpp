@@ -1,0 +1,67 @@
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "amc/store.hpp"
+#include "core/batching_worker.hpp"
+
+namespace amc::broker {
+
+/// A store, asynchronously and in batches: its driver on a thread of its own. May be used from any thread's
+/// coroutines; each call throws `unavailable` as the store does.
+class async_store {
+ public:
+  struct limits {
+    std::size_t inbox_max = 8'192;  ///< requests that may wait; more are refused (overloaded)
+    std::size_t batch_max = 512;    ///< requests that become one transaction
+  };
+
+  async_store(const start_worker& start, std::unique_ptr<store> driver, limits bounds);
+
+  task<std::vector<outcome>> apply(const environment& env, std::vector<change> changes);
+  task<outcome> apply(const environment& env, change what);
+  task<row> find(const environment& env, uuid id);
+  task<std::vector<due_row>> due(const environment& env, std::size_t limit);
+  task<void> make_all_due(const environment& env);
+
+  /// `observe` runs on the executor for the rows of each transaction that are new, have a new revision or a new status,
+  /// in the order of the commits, until the returned handle is destroyed (on the executor's thread).
+  [[nodiscard]] std::shared_ptr<void> observe(boost::asio::any_io_executor executor,
+                                              std::function<void(const std::vector<row>&)> observe);
+
+  /// `stop` runs once, on the executor, when the store cannot go on safely.
+  void when_broken(boost::asio::any_io_executor executor, std::function<void()> stop);
+
+ private:
+  struct find_all {
+    std::vector<uuid> ids;
+  };
+  struct find_due {
+    std::size_t limit;
+  };
+  struct ring_all {};
+  using job = std::variant<std::vector<change>, find_all, find_due, ring_all>;
+  using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<row>, std::vector<due_row>>;
+  struct observer {
+    boost::asio::any_io_executor executor;
+    std::weak_ptr<std::function<void(const std::vector<row>&)>> call;
+  };
+
+  std::vector<answer> run(std::vector<job>& batch);
+  void apply_all(std::vector<job>& batch, std::vector<answer>& answers);
+  void tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes);
+  void tell_broken();
+
+  std::unique_ptr<store> driver_;
+  std::mutex mutex_;
+  std::list<observer> observers_;
+  boost::asio::any_io_executor broken_executor_;
+  std::function<void()> broken_;
+  std::unique_ptr<batching_worker<job, answer>> worker_;
+};
+
+}  // namespace amc::broker

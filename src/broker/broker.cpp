@@ -1,0 +1,131 @@
+#include "broker/broker.hpp"
+
+#include "broker/stores.hpp"
+#include "core/log.hpp"
+#include "queue_system/platforms.hpp"
+
+namespace amc::broker {
+
+namespace {
+
+constexpr const char* default_routes = R"([
+  {match: '^Hi,$', queue: topic-a},
+  {match: '^Hi, .+?\.$', queue: topic-b},
+  {match: '^Hi, .+\. Bye!$', done: true}])";
+
+config_key number(std::string path, std::string value, std::string help, std::int64_t min = 1,
+                  std::int64_t max = 86'400'000) {
+  return {.path = std::move(path),
+          .kind = config_key::type::integer,
+          .default_yaml = std::move(value),
+          .help = std::move(help),
+          .min = min,
+          .max = max};
+}
+
+std::vector<config_key> http_keys() {
+  return {
+      {.path = "broker.http.address", .default_yaml = "127.0.0.1", .help = "the IP address to listen on"},
+      number("broker.http.port", "4000", "the port to listen on; 0 takes any free one", 0, 65'535),
+      number("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024, 1 << 20),
+      number("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
+      number("broker.http.connections_max", "4096", "more connections are answered 503", 1, 1'000'000),
+      number("broker.http.idle_timeout_ms", "60000", "a connection without a request is closed after this"),
+      number("broker.http.header_timeout_ms", "10000", "from the first byte of a request to the end of its header"),
+      number("broker.http.body_timeout_ms", "30000", "from the end of a request's header to the end of its body"),
+      number("broker.http.wait_max_ms", "60000", "the longest that \"Prefer: wait\" is honoured for"),
+      number("broker.http.waiters_max", "4096", "parked requests; more are answered 503", 1, 1'000'000),
+      number("broker.http.claims_max", "1000", "entries in one request for claims, leases or releases", 1, 10'000),
+  };
+}
+
+http::server_options server_options_from(const config& settings) {
+  http::server_options options;
+  options.address = settings.text("broker.http.address");
+  options.port = static_cast<std::uint16_t>(settings.integer("broker.http.port"));
+  options.header_max_bytes = static_cast<std::size_t>(settings.integer("broker.http.header_max_bytes"));
+  options.body_max_bytes = static_cast<std::size_t>(settings.integer("broker.http.body_max_bytes"));
+  options.connections_max = static_cast<std::size_t>(settings.integer("broker.http.connections_max"));
+  options.idle_timeout = settings.duration("broker.http.idle_timeout_ms");
+  options.header_timeout = settings.duration("broker.http.header_timeout_ms");
+  options.body_timeout = settings.duration("broker.http.body_timeout_ms");
+  return options;
+}
+
+api_options api_options_from(const config& settings) {
+  return {settings.duration("broker.http.wait_max_ms"),
+          static_cast<std::size_t>(settings.integer("broker.http.claims_max"))};
+}
+
+}  // namespace
+
+config_provider provider() {
+  config_provider all{"broker", http_keys()};
+  const auto stores = store_keys();
+  all.keys.insert(all.keys.end(), stores.begin(), stores.end());
+  all.keys.push_back(
+      number("broker.store.inbox_max", "8192", "requests that may wait for the store; more are answered 503"));
+  all.keys.push_back(number("broker.store.batch_max", "512", "requests that become one transaction", 1, 10'000));
+  all.keys.push_back(
+      {.path = "broker.routes",
+       .kind = config_key::type::maps,
+       .default_yaml = default_routes,
+       .help = "the first pattern (RE2) found in the trimmed text decides where a message goes",
+       .fields = {{.path = "match", .default_yaml = "null"},
+                  {.path = "queue", .default_yaml = "null"},
+                  {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}}});
+  all.keys.push_back(number("broker.lease_ms", "10000", "how long a claim lasts before somebody else may have it", 10));
+  all.keys.push_back(
+      number("broker.ring_again_ms", "30000", "a revision that nobody claimed is rung again after this", 10));
+  all.keys.push_back(number("broker.queue_depth_max", "10000", "events that the engine holds of one queue, about"));
+  all.keys.push_back(number("broker.sweep_interval_ms", "250", "between two looks for messages that are due"));
+  all.keys.push_back(number("broker.sweep_max", "1000", "messages of one queue that one look rings", 1, 100'000));
+  all.keys.push_back(number("broker.drain_timeout_ms", "10000", "how long a stop waits for requests under way"));
+  return all;
+}
+
+foundation make_foundation(const start_worker& start, const config& settings) {
+  foundation base;
+  base.routes = std::make_shared<const router>(settings);
+  base.platform = queue_system::make_platform(settings);
+  const async_store::limits bounds{static_cast<std::size_t>(settings.integer("broker.store.inbox_max")),
+                                   static_cast<std::size_t>(settings.integer("broker.store.batch_max"))};
+  base.store = std::make_shared<async_store>(start, open_store(settings), bounds);
+  base.publisher = std::make_shared<queue_system::publisher>(start, *base.platform);
+  return base;
+}
+
+std::shared_ptr<messages> make_messages(const environment& env, const foundation& base, const config& settings) {
+  messages_options options;
+  options.times.lease = settings.duration("broker.lease_ms");
+  options.times.ring_again = settings.duration("broker.ring_again_ms");
+  options.queue_depth_max = static_cast<std::size_t>(settings.integer("broker.queue_depth_max"));
+  options.sweep_interval = settings.duration("broker.sweep_interval_ms");
+  options.sweep_max = static_cast<std::size_t>(settings.integer("broker.sweep_max"));
+  return std::make_shared<messages>(env, base.store, base.publisher, base.routes, system_uuid_source(), options);
+}
+
+broker::broker(const environment& env, const foundation& base, const config& settings)
+    : engine_is_empty_(base.platform->capabilities().empty_at_start),
+      drain_timeout_(settings.duration("broker.drain_timeout_ms")),
+      messages_(make_messages(env, base, settings)),
+      waiters_(std::make_shared<waiters>(env, *base.store,
+                                         static_cast<std::size_t>(settings.integer("broker.http.waiters_max")))),
+      api_(messages_, waiters_, api_options_from(settings)),
+      server_(
+          env, server_options_from(settings), [this](const http::request& asked) { return api_.handle(asked); },
+          api::fault) {}
+
+void broker::run() {
+  messages_->run(engine_is_empty_);
+  server_.run();
+  log::info("broker", "listening on " + url());
+}
+
+task<void> broker::stop() {
+  waiters_->send_home();
+  co_await server_.stop(drain_timeout_);
+  co_await messages_->stop();
+}
+
+}  // namespace amc::broker

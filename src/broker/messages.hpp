@@ -1,0 +1,104 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/async_store.hpp"
+#include "broker/life_cycle.hpp"
+#include "broker/router.hpp"
+#include "core/task.hpp"
+#include "core/uuid_source.hpp"
+#include "queue_system/publisher.hpp"
+
+namespace amc::broker {
+
+struct messages_options {
+  life_cycle::policy times{};
+  std::size_t queue_depth_max = 10'000;  ///< events that an engine holds of one queue, about
+  milliseconds sweep_interval{250};      ///< between two looks for due rows
+  std::size_t sweep_max = 1'000;         ///< rows of one queue that one look rings
+};
+
+/// A claim that was granted.
+struct granted {
+  std::int64_t claim = 0;
+  std::string text{};
+  milliseconds lease{};
+};
+
+struct claim_request {
+  event ready{};
+  bool alone = false;
+};
+
+struct claimed {
+  event ready{};
+  std::int64_t claim = 0;
+};
+
+/// The verbs of a message's life: each makes the guarded change durable first and rings the queue after. Its relay
+/// rings what it has changed itself, its sweeper whatever is due. Any number of these may share a store and an engine,
+/// in one process or in many. For one thread. Every verb throws `unavailable` when the store is away: then nothing is
+/// claimed to have happened.
+class messages {
+ public:
+  messages(const environment& env, std::shared_ptr<async_store> store, std::shared_ptr<queue_system::publisher> publish,
+           std::shared_ptr<const router> routes, uuid_source new_id, messages_options options);
+
+  /// Starts the sweeper. `engine_is_empty`: everything that nobody holds is rung at once.
+  void run(bool engine_is_empty);
+  /// Ends the sweeper and waits for ringings under way.
+  task<void> stop();
+
+  uuid new_id() { return new_id_(); }
+  /// Errors: unroutable. The id must be a new one.
+  task<result<row>> accept(uuid id, std::string text);
+  /// Errors: not_found.
+  task<result<row>> find(uuid id);
+  /// Without a revision the last writer wins. Errors: not_found, terminal, stale, unroutable.
+  task<result<row>> answer(uuid id, std::optional<int> revision, std::string text);
+  /// Errors of each: not_found, terminal, stale, held, needs_alone.
+  task<std::vector<result<granted>>> claim(std::vector<claim_request> requests);
+  /// The lease from now on. Errors of each: not_found, terminal, stale.
+  task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims);
+  /// Errors of each: not_found, terminal, stale, held.
+  task<std::vector<result<row>>> release(std::vector<claimed> claims);
+
+  /// Whether the queue engine was reached the last time it was needed.
+  bool engine_reachable() const { return engine_reachable_; }
+
+ private:
+  struct queue_state {
+    std::size_t depth = 0;  ///< as last asked, and what was rung since
+    bool backlog = false;   ///< older rows wait for room
+  };
+
+  bool has_room(const life_cycle::destination& to) const;
+  void ring(std::vector<queue_system::publisher::ringing> events);
+  void ring_if_waiting(const row& now, bool rings_now);
+  task<void> publish(std::vector<queue_system::publisher::ringing> events);
+  void note_engine(bool reachable, const std::string& why);
+
+  task<void> sweeper_loop(bool engine_is_empty);
+  task<void> sweep();
+  task<void> ask_depths(const std::vector<due_row>& rows);
+  std::vector<change> choose(const std::vector<due_row>& rows);
+  bool feeding() const;
+
+  environment env_;
+  std::shared_ptr<async_store> store_;
+  std::shared_ptr<queue_system::publisher> publisher_;
+  std::shared_ptr<const router> routes_;
+  uuid_source new_id_;
+  messages_options options_;
+  std::map<std::string, queue_state, std::less<>> queues_;
+  bool engine_reachable_ = true;
+  bool stopping_ = false;
+  alarm_clock sweep_clock_;
+  task_group tasks_;
+};
+
+}  // namespace amc::broker

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "amc/store.hpp"
+
+namespace amc::broker {
+
+struct sqlite_options {
+  std::string path;                ///< the file; its folder is made
+  std::function<timestamp()> now;  ///< the store's clock; empty: the wall clock
+};
+
+/// A store in one SQLite file (write-ahead log, synchronous=FULL: a durable change is on the disk when it is told).
+/// One process owns the file; the lock is `PATH.lock`. Throws startup_error when it cannot be opened: owned by another
+/// process, unwritable, not a database, or of a newer schema. A full disk is `unavailable` (full) and passes; a failed
+/// sync is `unavailable` (broken), for ever.
+std::unique_ptr<store> open_sqlite(sqlite_options options);
+
+}  // namespace amc::broker

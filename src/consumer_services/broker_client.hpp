@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "amc/error.hpp"
+#include "amc/message.hpp"
+#include "broker/messages.hpp"
+#include "core/task.hpp"
+#include "http/client.hpp"
+
+namespace amc::consumer_services {
+
+/// What a service asks of a broker. Each verb throws `unavailable` when the broker cannot be asked; asking again is
+/// always safe, since every verb names the revision or the claim that it is about.
+class broker_client {
+ public:
+  virtual ~broker_client() = default;
+  virtual task<std::vector<result<broker::granted>>> claim(std::vector<broker::claim_request> requests) = 0;
+  virtual task<std::vector<result<milliseconds>>> extend(std::vector<broker::claimed> claims) = 0;
+  virtual task<void> release(std::vector<broker::claimed> claims) = 0;
+  /// Errors: not_found, terminal, stale, unroutable.
+  virtual task<result<void>> answer(event answered, std::string text) = 0;
+};
+
+/// Over HTTP, as ServiceA does.
+std::shared_ptr<broker_client> make_http_broker_client(std::shared_ptr<http::caller> http, milliseconds timeout);
+
+/// On the store, through the broker module, as ServiceB does.
+std::shared_ptr<broker_client> make_direct_broker_client(std::shared_ptr<broker::messages> messages);
+
+}  // namespace amc::consumer_services

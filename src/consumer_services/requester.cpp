@@ -1,0 +1,104 @@
+#include "consumer_services/requester.hpp"
+
+#include <re2/re2.h>
+
+#include <boost/json.hpp>
+
+#include "amc/error.hpp"
+#include "amc/message.hpp"
+
+namespace amc::consumer_services {
+namespace json = boost::json;
+namespace {
+
+std::string member(const json::value& body, std::string_view name) {
+  const auto* fields = body.if_object();
+  const auto* value = fields ? fields->if_contains(name) : nullptr;
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+/// One conversation, step by step.
+class conversing {
+ public:
+  conversing(const environment& env, std::shared_ptr<http::caller> broker, requester_options options)
+      : env_(env),
+        broker_(std::move(broker)),
+        options_(std::move(options)),
+        pattern_(options_.answer_pattern),
+        deadline_(env.timers->now() + options_.timeout) {}
+
+  task<conversation> run(std::string text) {
+    try {
+      const json::object body{{"message", text}};
+      auto reply = co_await ask("POST", "/", json::serialize(body));
+      while (!over(reply)) {
+        if (left() <= milliseconds(0)) co_return failed("no response within " + std::to_string(options_.timeout.count()) + " ms");
+        const bool was_kept_waiting = reply.headers.find("Preference-Applied").value_or("wait=0") != "wait=0";
+        if (!was_kept_waiting) co_await pause();
+        reply = co_await ask("GET", "/?id=" + id_, "");
+      }
+      co_return outcome_;
+    } catch (const unavailable& away) {
+      co_return failed(std::string("no response: ") + away.what());
+    }
+  }
+
+ private:
+  task<http::response> ask(std::string method, std::string target, std::string body) {
+    http::request asked;
+    asked.method = std::move(method);
+    asked.target = std::move(target);
+    asked.body = std::move(body);
+    // Whole seconds; a little more time than that for the answer to arrive.
+    const auto wait = std::chrono::floor<std::chrono::seconds>(std::max(left(), milliseconds(0)));
+    asked.headers.add("Prefer", "wait=" + std::to_string(wait.count()));
+    constexpr milliseconds slack{1'000};
+    co_return co_await broker_->send(std::move(asked), left() + slack);
+  }
+
+  /// Whether the conversation has come to an end, whatever it is.
+  bool over(const http::response& reply) {
+    boost::system::error_code not_json;
+    const auto body = json::parse(reply.body, not_json);
+    if (reply.status >= 300) {
+      outcome_ = failed("the broker answered " + std::to_string(reply.status) + ": " + member(body, "detail"));
+      return true;
+    }
+    if (id_.empty()) id_ = member(body, "id");
+    const auto text = member(body, "message");
+    const auto state = member(body, "status");
+    if (state == to_string(status::pending)) return false;
+    if (state.empty() && !RE2::FullMatch(text, pattern_)) return false;
+    outcome_ = state.empty() || state == to_string(status::done) ? conversation{true, text}
+                                                                 : failed("the message is " + state);
+    return true;
+  }
+
+  static conversation failed(std::string why) { return {false, std::move(why)}; }
+
+  milliseconds left() const { return std::chrono::ceil<milliseconds>(deadline_ - env_.timers->now()); }
+
+  task<void> pause() {
+    auto over = std::make_shared<one_shot<bool>>(env_.executor);
+    const auto timer = env_.timers->start(options_.poll_interval, [over] { over->set(true); });
+    co_await over->wait();
+  }
+
+  environment env_;
+  std::shared_ptr<http::caller> broker_;
+  requester_options options_;
+  RE2 pattern_;
+  timers::time_point deadline_;
+  std::string id_;
+  conversation outcome_;
+};
+
+}  // namespace
+
+task<conversation> request(const environment& env, std::shared_ptr<http::caller> broker, std::string text,
+                           requester_options options) {
+  conversing one(env, std::move(broker), std::move(options));
+  co_return co_await one.run(std::move(text));
+}
+
+}  // namespace amc::consumer_services

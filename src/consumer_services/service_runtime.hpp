@@ -1,0 +1,78 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "amc/platform.hpp"
+#include "amc/service.hpp"
+#include "consumer_services/broker_client.hpp"
+#include "core/log.hpp"
+#include "core/task.hpp"
+#include "queue_system/event_source.hpp"
+
+namespace amc::consumer_services {
+
+struct runtime_options {
+  std::size_t concurrency = 64;        ///< deliveries in hand at once
+  milliseconds drain_timeout{10'000};  ///< how long a stop waits for handlers; then their claims are released
+};
+
+/// Runs one service: hears events, claims no more than it has free handlers for, runs the handler, answers, and extends
+/// the lease of what takes long. A broker that is away is waited for, with back-off. For one thread; handlers run where
+/// `handlers` says.
+class service_runtime {
+ public:
+  service_runtime(const environment& env, service_definition service, std::shared_ptr<broker_client> client,
+                  platform& engine, boost::asio::any_io_executor handlers, runtime_options options);
+
+  void run();
+  /// Takes nothing new, finishes what is in hand within the drain time-out, releases the rest. False when handlers are
+  /// still running then: they cannot be interrupted, so the process must end without destroying this.
+  task<bool> stop();
+
+ private:
+  using received = queue_system::event_source::received;
+  struct in_hand {
+    delivery work;
+    timers::time_point lease_ends;
+  };
+
+  void hear(std::vector<received> events);
+  void pump();
+  task<void> claim(std::vector<received> events, bool alone);
+  task<void> work(std::uint64_t number);
+  task<result<std::string>> handle(const delivery& work);
+  task<void> answer(delivery work, std::string text);
+  task<void> extend_loop();
+  task<void> extend_due();
+  task<void> back_off();
+  task<void> release_in_hand();
+  void note_broker(bool reachable, const std::string& why);
+  log::about about(const delivery& work) const { return {work.id, work.revision}; }
+
+  environment env_;
+  service_definition service_;
+  std::shared_ptr<broker_client> client_;
+  platform& engine_;
+  boost::asio::any_io_executor handlers_;
+  runtime_options options_;
+
+  std::unique_ptr<queue_system::event_source> source_;
+  std::deque<received> waiting_;  ///< heard, not claimed yet
+  std::deque<received> lonely_;   ///< to be claimed alone
+  std::map<std::uint64_t, in_hand> in_hand_;
+  std::uint64_t last_number_ = 0;
+  bool claiming_ = false;
+  bool alone_ = false;            ///< what is in hand was claimed alone
+  bool company_next_ = false;     ///< after a lonely run the others have their turn
+  bool stopping_ = false;
+  bool broker_reachable_ = true;
+  milliseconds pause_{};
+  alarm_clock extend_clock_;
+  task_group loops_;
+  task_group works_;
+};
+
+}  // namespace amc::consumer_services

@@ -1,0 +1,94 @@
+#include "consumer_services/services.hpp"
+
+#include <random>
+
+#include "core/log.hpp"
+
+namespace amc::consumer_services {
+namespace {
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* white = " \t\n\r\v\f";
+  const auto begin = text.find_first_not_of(white);
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(white) - begin + 1);
+}
+
+void log_step(const char* service, const delivery& work, const std::string& received, const std::string& sent,
+              const char* where) {
+  if (!log::enabled(log::level::debug)) return;
+  log::debug(service, "Received \"" + received + "\", sending \"" + sent + "\" " + where + ".",
+             log::about{work.id, work.revision});
+}
+
+}  // namespace
+
+config_provider provider() {
+  const auto number = [](std::string path, std::string value, std::string help, std::int64_t max) {
+    return config_key{.path = std::move(path),
+                      .kind = config_key::type::integer,
+                      .default_yaml = std::move(value),
+                      .help = std::move(help),
+                      .min = 1,
+                      .max = max};
+  };
+  constexpr std::int64_t day_ms = 86'400'000;
+  return {"consumer_services",
+          {
+              {.path = "consumer_services.broker_client.url",
+               .kind = config_key::type::url,
+               .default_yaml = "http://127.0.0.1:4000",
+               .help = "where services and the requester find the broker"},
+              number("consumer_services.broker_client.timeout_ms", "6000", "for one request to the broker", day_ms),
+              {.path = "consumer_services.name_provider.names",
+               .kind = config_key::type::texts,
+               .default_yaml = "[Joao, Bram, Gabriel, Fehim, Eni, Patrick, Micha, Mirzet, Liliana, Sebastien]",
+               .help = "the names that ServiceA picks from"},
+              number("consumer_services.concurrency", "64", "messages that one service has in hand at once", 1'000),
+              number("consumer_services.drain_timeout_ms", "10000",
+                     "how long a stopping service waits for its handlers before it releases their messages", day_ms),
+              number("consumer_services.requester.timeout_ms", "10000", "how long the requester waits for its answer",
+                     day_ms),
+              number("consumer_services.requester.poll_interval_ms", "50",
+                     "between two looks, at a broker that does not know \"Prefer: wait\"", day_ms),
+              {.path = "consumer_services.requester.answer_pattern",
+               .default_yaml = R"('^Hi, .+?\. Bye!$')",
+               .help = "what a finished answer looks like, to a broker that tells no status"},
+          }};
+}
+
+service_definition service_a(name_provider next_name) {
+  service_definition service;
+  service.name = "ServiceA";
+  service.queue = "topic-a";
+  service.blocking = false;
+  service.handler = [next_name = std::move(next_name)](const delivery& work) {
+    const auto received = trimmed(work.text);
+    auto sent = received + " " + next_name() + ".";
+    log_step("ServiceA", work, received, sent, "back to API");
+    return sent;
+  };
+  return service;
+}
+
+service_definition service_b() {
+  service_definition service;
+  service.name = "ServiceB";
+  service.queue = "topic-b";
+  service.blocking = false;
+  service.on_the_store = true;
+  service.handler = [](const delivery& work) {
+    const auto received = trimmed(work.text);
+    auto sent = received + " Bye!";
+    log_step("ServiceB", work, received, sent, "to the store");
+    return sent;
+  };
+  return service;
+}
+
+service_definition configured_service_a(const config& settings) {
+  auto names = settings.texts("consumer_services.name_provider.names");
+  if (names.empty()) throw settings.complaint("consumer_services.name_provider.names", "give at least one name");
+  return service_a(random_names(std::move(names), std::random_device{}()));
+}
+
+}  // namespace amc::consumer_services

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "amc/error.hpp"
+#include "core/environment.hpp"
+#include "core/task.hpp"
+
+namespace amc {
+
+/// Makes a blocking, batched driver asynchronous: "take everything that has queued up while the last batch ran, run it
+/// as one". That is group commit for a store and pipelined confirms for a queue engine.
+///
+/// The inbox is bounded: a submission to a full one throws `unavailable` (overloaded) and changes nothing. Batches run
+/// one after the other, in the order of submission. Completions are posted to the submitter's executor, in that order;
+/// no caller's code runs on the worker's thread. A batch that throws fails every job in it with the same reason.
+/// `submit` may be called from any thread.
+template <class Job, class Outcome>
+class batching_worker {
+ public:
+  using reply = std::variant<Outcome, unavailable>;
+  using callback = std::function<void(reply)>;
+  /// One outcome for each job, in order; or throws.
+  using run_batch = std::function<std::vector<Outcome>(std::vector<Job>&)>;
+
+  struct options {
+    std::string name;            ///< of the thread, and in error texts
+    std::size_t inbox_max = 0;   ///< jobs that may wait
+    std::size_t batch_max = 0;   ///< jobs that run as one
+  };
+
+  batching_worker(const start_worker& start, options opts, run_batch run)
+      : options_(std::move(opts)), run_(std::move(run)) {
+    host_ = start(options_.name, [this] { return step(); });
+  }
+
+  /// Waits for the batch under way; jobs still in the inbox never complete. Drain first.
+  ~batching_worker() { host_.reset(); }
+
+  void submit(Job job, boost::asio::any_io_executor executor, callback done) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (inbox_.size() >= options_.inbox_max)
+        throw unavailable(unavailable::reason::overloaded,
+                          options_.name + ": " + std::to_string(inbox_.size()) + " requests wait already");
+      inbox_.push_back({std::move(job), std::move(executor), std::move(done)});
+    }
+    host_->wake();
+  }
+
+  /// Submits and waits. Throws `unavailable` where the batch failed or the inbox is full.
+  task<Outcome> run(const environment& env, Job job) {
+    auto done = std::make_shared<one_shot<reply>>(env.executor);
+    submit(std::move(job), env.executor, [done](reply outcome) { done->set(std::move(outcome)); });
+    auto outcome = co_await done->wait();
+    if (auto* failed = std::get_if<unavailable>(&outcome)) throw unavailable(*failed);
+    co_return std::get<Outcome>(std::move(outcome));
+  }
+
+  std::size_t waiting() const {
+    const std::lock_guard lock(mutex_);
+    return inbox_.size();
+  }
+
+ private:
+  struct entry {
+    Job job;
+    boost::asio::any_io_executor executor;
+    callback done;
+  };
+
+  struct completion {
+    callback done;
+    reply outcome;
+  };
+
+  bool step() {
+    auto batch = take();
+    if (batch.empty()) return false;
+    std::vector<Job> jobs;
+    jobs.reserve(batch.size());
+    for (auto& e : batch) jobs.push_back(std::move(e.job));
+    complete(batch, run_guarded(jobs));
+    return true;
+  }
+
+  std::vector<entry> take() {
+    const std::lock_guard lock(mutex_);
+    const auto count = std::min(inbox_.size(), options_.batch_max);
+    const auto end = inbox_.begin() + static_cast<std::ptrdiff_t>(count);
+    std::vector<entry> batch(std::make_move_iterator(inbox_.begin()), std::make_move_iterator(end));
+    inbox_.erase(inbox_.begin(), end);
+    return batch;
+  }
+
+  std::variant<std::vector<Outcome>, unavailable> run_guarded(std::vector<Job>& jobs) {
+    try {
+      auto outcomes = run_(jobs);
+      if (outcomes.size() != jobs.size()) throw std::logic_error("a driver lost an outcome");
+      return outcomes;
+    } catch (const unavailable& failed) {
+      return failed;
+    } catch (const std::exception& failed) {
+      return unavailable(unavailable::reason::outcome_unknown, options_.name + ": " + failed.what());
+    }
+  }
+
+  // One post for each executor and batch, not for each job: waking a thread costs more than completing a job.
+  void complete(std::vector<entry>& batch, std::variant<std::vector<Outcome>, unavailable> outcomes) {
+    std::vector<std::pair<boost::asio::any_io_executor, std::vector<completion>>> groups;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      auto group = std::find_if(groups.begin(), groups.end(), [&](auto& g) { return g.first == batch[i].executor; });
+      if (group == groups.end()) group = groups.insert(groups.end(), {batch[i].executor, {}});
+      auto* succeeded = std::get_if<std::vector<Outcome>>(&outcomes);
+      group->second.push_back({std::move(batch[i].done), succeeded ? reply(std::move((*succeeded)[i]))
+                                                                   : reply(std::get<unavailable>(outcomes))});
+    }
+    for (auto& [executor, completions] : groups)
+      boost::asio::post(executor, [completions = std::move(completions)]() mutable {
+        for (auto& c : completions) c.done(std::move(c.outcome));
+      });
+  }
+
+  options options_;
+  run_batch run_;
+  mutable std::mutex mutex_;
+  std::deque<entry> inbox_;
+  std::unique_ptr<worker_host> host_;
+};
+
+}  // namespace amc

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "amc/message.hpp"
+
+namespace amc {
+
+/// Timers of one thread. Production runs them on Asio, a simulation on virtual time.
+class timers {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+  /// Destroying it before it fires means that it never fires.
+  using timer = std::shared_ptr<void>;
+
+  virtual ~timers() = default;
+  virtual time_point now() const = 0;
+  /// Calls `fire` once on the executor's thread, no sooner than `delay` from now.
+  virtual timer start(milliseconds delay, std::function<void()> fire) = 0;
+};
+
+/// Runs the blocking loop of one worker. Destroying it ends the loop after the step under way.
+class worker_host {
+ public:
+  virtual ~worker_host() = default;
+  /// There is work: run `step` soon. Callable from any thread.
+  virtual void wake() = 0;
+};
+
+/// Starts a host. `step` does one batch of blocking work and says whether to call it again without waiting for
+/// `wake()`. Production gives each host a thread of its own; a simulation steps them in virtual time.
+using start_worker = std::function<std::unique_ptr<worker_host>(std::string name, std::function<bool()> step)>;
+
+/// What a component needs of its surroundings. One thread runs the executor, and everything that is built on this
+/// environment is used on that thread only, unless its header says otherwise.
+struct environment {
+  boost::asio::any_io_executor executor;
+  std::shared_ptr<amc::timers> timers;
+  amc::start_worker start_worker;
+};
+
+/// Asio timers and one thread for each worker.
+environment system_environment(boost::asio::any_io_executor executor);
+
+}  // namespace amc

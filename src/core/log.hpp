@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "amc/config.hpp"
+#include "amc/message.hpp"
+
+/// Logging to stderr, from any thread. Levels: debug, info, warning, error, critical.
+namespace amc::log {
+
+enum class level { debug, info, warning, error, critical };
+
+/// The message that a line is about. Every line about a message names it.
+struct about {
+  uuid id{};
+  int revision = 0;
+};
+
+void write(level severity, std::string_view component, std::string_view text, std::optional<about> subject = {});
+
+/// For lines that cost something to build.
+bool enabled(level severity);
+
+inline void debug(std::string_view component, std::string_view text, std::optional<about> subject = {}) {
+  write(level::debug, component, text, subject);
+}
+inline void info(std::string_view component, std::string_view text, std::optional<about> subject = {}) {
+  write(level::info, component, text, subject);
+}
+inline void warning(std::string_view component, std::string_view text, std::optional<about> subject = {}) {
+  write(level::warning, component, text, subject);
+}
+inline void error(std::string_view component, std::string_view text, std::optional<about> subject = {}) {
+  write(level::error, component, text, subject);
+}
+inline void critical(std::string_view component, std::string_view text, std::optional<about> subject = {}) {
+  write(level::critical, component, text, subject);
+}
+
+/// The keys `log.level` and `log.format`.
+config_provider provider();
+
+void configure(const config& settings);
+
+/// One line as it was logged.
+struct line {
+  level severity;
+  std::string_view component;
+  std::string_view text;
+  std::optional<about> subject;
+};
+
+/// Sends every line, of every level, to `reader` instead of stderr (`amc demo` draws its timeline from them).
+void redirect(std::function<void(const line&)> reader);
+
+}  // namespace amc::log

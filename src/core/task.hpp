@@ -1,0 +1,114 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "core/environment.hpp"
+
+namespace amc {
+
+/// A coroutine of one environment's thread.
+template <class T>
+using task = boost::asio::awaitable<T>;
+
+/// One value that one coroutine waits for and several sources race to set: the first wins, late ones are ignored. This
+/// is the only way anything here waits, so cancelling, deadlines and completions need no other machinery: whoever
+/// loses the race finishes unobserved. For one thread; keep it in a shared_ptr when a source may outlive the waiter.
+template <class T>
+class one_shot {
+ public:
+  explicit one_shot(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  bool is_set() const { return value_.has_value(); }
+
+  /// True when this call was the first. The waiter resumes later, from the executor.
+  bool set(T value) {
+    if (value_) return false;
+    value_.emplace(std::move(value));
+    if (resume_) boost::asio::post(executor_, std::exchange(resume_, nullptr));
+    return true;
+  }
+
+  /// For one waiter, once.
+  task<T> wait() {
+    if (!value_) {
+      auto initiate = [this](auto resume) {
+        // std::function wants a copyable callable, what resumes a coroutine is only movable.
+        resume_ = [resume = std::make_shared<decltype(resume)>(std::move(resume))] { (*resume)(); };
+      };
+      co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(initiate,
+                                                                                        boost::asio::use_awaitable);
+    }
+    co_return std::move(*value_);
+  }
+
+ private:
+  boost::asio::any_io_executor executor_;
+  std::optional<T> value_;
+  std::function<void()> resume_;
+};
+
+/// Lets a loop sleep until it is poked or the time is over.
+class alarm_clock {
+ public:
+  explicit alarm_clock(const environment& env) : env_(env) {}
+
+  /// Ends the sleep under way, or else the next one.
+  void poke() {
+    poked_ = true;
+    if (sleep_) sleep_->set(true);
+  }
+
+  task<void> sleep(milliseconds longest) {
+    if (!poked_) {
+      sleep_ = std::make_shared<one_shot<bool>>(env_.executor);
+      const auto timer = env_.timers->start(longest, [sleep = sleep_] { sleep->set(false); });
+      co_await sleep_->wait();
+    }
+    poked_ = false;
+    sleep_.reset();
+  }
+
+ private:
+  environment env_;
+  bool poked_ = false;
+  std::shared_ptr<one_shot<bool>> sleep_;
+};
+
+/// Counts the coroutines that belong to an object, so that the object can wait until they have all ended.
+class task_group {
+ public:
+  explicit task_group(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  /// Starts a coroutine. An exception that leaves it is a defect and ends the process.
+  void spawn(task<void> work) {
+    ++running_;
+    boost::asio::co_spawn(executor_, std::move(work), [this](const std::exception_ptr& failed) {
+      if (failed) std::rethrow_exception(failed);
+      if (--running_ == 0 && drained_) drained_->set(true);
+    });
+  }
+
+  int running() const { return running_; }
+
+  /// Returns when none is running any more. For one waiter at a time.
+  task<void> drain() {
+    if (running_ == 0) co_return;
+    drained_ = std::make_shared<one_shot<bool>>(executor_);
+    co_await drained_->wait();
+    drained_.reset();
+  }
+
+ private:
+  boost::asio::any_io_executor executor_;
+  int running_ = 0;
+  std::shared_ptr<one_shot<bool>> drained_;
+};
+
+}  // namespace amc

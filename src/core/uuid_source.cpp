@@ -1,0 +1,31 @@
+#include "core/uuid_source.hpp"
+
+#include <random>
+
+namespace amc {
+
+uuid_source uuid_v7_source(std::function<timestamp()> now, std::function<std::uint64_t()> random) {
+  // One number holds milliseconds and counter, so a counter that runs over just borrows from the next millisecond.
+  constexpr int counter_bits = 12;
+  return [now = std::move(now), random = std::move(random), last = std::uint64_t{0}]() mutable {
+    const auto since_1970_ms = static_cast<std::uint64_t>(now().time_since_epoch().count());
+    last = std::max(last + 1, since_1970_ms << counter_bits);
+    const std::uint64_t high = ((last >> counter_bits) << 16) | 0x7000 | (last & 0xfff);
+    const std::uint64_t low = (random() & 0x3fff'ffff'ffff'ffff) | 0x8000'0000'0000'0000;
+    uuid id{};
+    for (int i = 0; i < 8; ++i) {
+      id.data[i] = static_cast<std::uint8_t>(high >> (56 - 8 * i));
+      id.data[8 + i] = static_cast<std::uint8_t>(low >> (56 - 8 * i));
+    }
+    return id;
+  };
+}
+
+uuid_source system_uuid_source() {
+  auto now = [] { return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now()); };
+  std::random_device device;
+  std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
+  return uuid_v7_source(now, [generator = std::mt19937_64(seed)]() mutable { return generator(); });
+}
+
+}  // namespace amc

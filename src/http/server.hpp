@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/environment.hpp"
+#include "core/task.hpp"
+#include "http/message.hpp"
+
+namespace amc::http {
+
+struct server_options {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;                 ///< 0: any free one
+  std::size_t header_max_bytes = 16'384;  ///< more is answered 431
+  std::size_t body_max_bytes = 1'048'576; ///< more is answered 413
+  std::size_t connections_max = 4'096;    ///< more are answered 503; also bounds the requests in flight
+  milliseconds idle_timeout{60'000};      ///< a kept connection without a request is closed
+  milliseconds header_timeout{10'000};    ///< from a request's first byte to the end of its header
+  milliseconds body_timeout{30'000};      ///< from the end of the header to the end of the body
+};
+
+/// An HTTP/1.1 server. Everything about it is bounded; what is not plainly a request (smuggling by Transfer-Encoding,
+/// folded or trailing header fields, no or two Host) is refused with 400 and the connection closed.
+class server {
+ public:
+  /// Answers a request. `unavailable` leaving it becomes 503, any other exception 500.
+  using handler = std::function<task<response>(const request&)>;
+  /// Words a refusal of the server's own (400, 408, 413, 431, 500, 503).
+  using fault = std::function<response(int status, std::string detail)>;
+
+  /// Binds at once; throws startup_error when it cannot.
+  server(const environment& env, server_options options, handler handle, fault word_fault);
+  ~server();
+
+  /// "http://127.0.0.1:4000", with the port that was bound.
+  std::string url() const;
+
+  void run();
+
+  /// Takes no new connection, closes idle ones, lets requests under way be answered; returns when all are closed or
+  /// the time is over.
+  task<void> stop(milliseconds longest);
+
+ private:
+  class implementation;
+  std::shared_ptr<implementation> implementation_;
+};
+
+}  // namespace amc::http

@@ -1,0 +1,146 @@
+#include "queue_system/event_source.hpp"
+
+#include <boost/asio/post.hpp>
+#include <condition_variable>
+#include <mutex>
+
+#include "amc/error.hpp"
+#include "core/log.hpp"
+#include "queue_system/event_codec.hpp"
+
+namespace amc::queue_system {
+
+class event_source::implementation : public std::enable_shared_from_this<implementation> {
+ public:
+  implementation(const environment& env, platform& engine, std::string queue, std::size_t window, handler take)
+      : env_(env), engine_(engine), queue_(std::move(queue)), window_(window), take_(std::move(take)) {}
+
+  void start() {
+    host_ = env_.start_worker("queue " + queue_, [this] { return step(); });
+    host_->wake();
+  }
+
+  void stop() {
+    take_ = nullptr;
+    stopping_ = true;
+    nap_.notify_all();
+    host_.reset();
+    driver_.reset();
+  }
+
+  void settle(std::vector<std::uint64_t> tags, bool done) {
+    if (tags.empty()) return;
+    {
+      const std::lock_guard lock(mutex_);
+      auto& list = done ? done_ : returned_;
+      list.insert(list.end(), tags.begin(), tags.end());
+    }
+    host_->wake();
+  }
+
+ private:
+  // On the worker's thread from here on.
+
+  bool step() {
+    try {
+      if (!driver_) {
+        driver_ = engine_.make_subscriber(queue_, window_);
+        unsettled_.clear();
+      }
+      settle_all();
+      // With a full window there is nothing to do until something is settled, and that wakes the worker.
+      if (unsettled_.size() >= window_ || stopping_) return false;
+      deliver(driver_->receive(window_ - unsettled_.size(), longest_wait));
+      away_ = false;
+    } catch (const unavailable& failed) {
+      if (!std::exchange(away_, true)) log::warning("queue", "cannot receive from " + queue_ + ": " + failed.what());
+      driver_.reset();
+      pause();
+    }
+    return !stopping_;
+  }
+
+  void settle_all() {
+    std::vector<std::uint64_t> done, returned;
+    {
+      const std::lock_guard lock(mutex_);
+      done.swap(done_);
+      returned.swap(returned_);
+    }
+    if (const auto tags = settled(done); !tags.empty()) driver_->acknowledge(tags);
+    if (const auto tags = settled(returned); !tags.empty()) driver_->give_back(tags);
+  }
+
+  /// The driver's tags for ours. Those of a connection that was lost are unknown by now, and nobody's business.
+  std::vector<std::uint64_t> settled(const std::vector<std::uint64_t>& numbers) {
+    std::vector<std::uint64_t> tags;
+    for (const auto number : numbers)
+      if (const auto found = unsettled_.extract(number)) tags.push_back(found.mapped());
+    return tags;
+  }
+
+  void deliver(std::vector<incoming> batch) {
+    std::vector<received> events;
+    std::vector<std::uint64_t> undecodable;
+    for (const auto& in : batch) {
+      // An engine may count its tags from one again after a reconnect; ours never repeat.
+      unsettled_[++last_number_] = in.tag;
+      const auto decoded = decode(in.bytes);
+      if (decoded) {
+        events.push_back({last_number_, *decoded});
+      } else {
+        log::warning("queue", "dropped an event from " + queue_ + " that cannot be read: " + decoded.error().detail);
+        undecodable.push_back(last_number_);
+      }
+    }
+    settle(std::move(undecodable), true);
+    if (events.empty()) return;
+    boost::asio::post(env_.executor, [self = shared_from_this(), events = std::move(events)]() mutable {
+      if (self->take_) self->take_(std::move(events));
+    });
+  }
+
+  void pause() {
+    std::unique_lock lock(mutex_);
+    nap_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_.load(); });
+  }
+
+  // Short, because settled events are passed on between two receives.
+  static constexpr milliseconds longest_wait{20};
+
+  environment env_;
+  platform& engine_;
+  std::string queue_;
+  std::size_t window_;
+  handler take_;
+  std::atomic<bool> stopping_ = false;
+  std::mutex mutex_;
+  std::condition_variable nap_;
+  std::vector<std::uint64_t> done_;
+  std::vector<std::uint64_t> returned_;
+  std::unique_ptr<queue_subscriber> driver_;
+  std::unordered_map<std::uint64_t, std::uint64_t> unsettled_;
+  std::uint64_t last_number_ = 0;
+  bool away_ = false;
+  std::unique_ptr<worker_host> host_;
+};
+
+event_source::event_source(const environment& env, platform& engine, std::string queue, std::size_t window,
+                           handler take)
+    : implementation_(std::make_shared<implementation>(env, engine, std::move(queue), window, std::move(take))) {
+  implementation_->start();
+}
+
+event_source::~event_source() {
+  implementation_->stop();
+}
+
+void event_source::acknowledge(std::vector<std::uint64_t> tags) {
+  implementation_->settle(std::move(tags), true);
+}
+
+void event_source::give_back(std::vector<std::uint64_t> tags) {
+  implementation_->settle(std::move(tags), false);
+}
+
+}  // namespace amc::queue_system

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "amc/platform.hpp"
+#include "core/environment.hpp"
+
+namespace amc::queue_system {
+
+/// Events out of one queue, asynchronously: a platform's subscriber on a thread of its own.
+class event_source {
+ public:
+  struct received {
+    std::uint64_t tag = 0;
+    event ready;
+  };
+  /// Runs on the environment's thread. Undecodable events never get here: they are logged and acknowledged.
+  using handler = std::function<void(std::vector<received>)>;
+
+  /// Receives at most `window` events that are not settled. Begins at once; while the engine is away it tries again,
+  /// once a second.
+  event_source(const environment& env, platform& engine, std::string queue, std::size_t window, handler take);
+
+  /// Gives back what is not settled. Events still on their way to the handler are dropped.
+  ~event_source();
+
+  void acknowledge(std::vector<std::uint64_t> tags);
+  void give_back(std::vector<std::uint64_t> tags);
+
+ private:
+  class implementation;
+  std::shared_ptr<implementation> implementation_;
+};
+
+}  // namespace amc::queue_system

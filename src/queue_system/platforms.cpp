@@ -1,0 +1,41 @@
+#include "queue_system/platforms.hpp"
+
+#include "queue_system/embedded/embedded.hpp"
+
+namespace amc::queue_system {
+namespace {
+
+struct registration {
+  std::string name;
+  std::vector<config_key> keys;
+  std::shared_ptr<platform> (*make)(const config& settings);
+};
+
+const std::vector<registration>& registrations() {
+  static const std::vector<registration> all{
+      {"embedded", {}, [](const config&) { return make_embedded(); }},
+  };
+  return all;
+}
+
+}  // namespace
+
+config_provider provider() {
+  config_key choice{.path = "queue_system.platform",
+                    .default_yaml = "embedded",
+                    .help = "the queue engine; embedded lives inside the process and needs no server"};
+  config_provider all{"queue_system", {}};
+  for (const auto& engine : registrations()) choice.choices.push_back(engine.name);
+  all.keys.push_back(choice);
+  for (const auto& engine : registrations()) all.keys.insert(all.keys.end(), engine.keys.begin(), engine.keys.end());
+  return all;
+}
+
+std::shared_ptr<platform> make_platform(const config& settings) {
+  const auto name = settings.text("queue_system.platform");
+  for (const auto& engine : registrations())
+    if (engine.name == name) return engine.make(settings);
+  throw settings.complaint("queue_system.platform", "no such engine");
+}
+
+}  // namespace amc::queue_system

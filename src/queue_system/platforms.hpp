@@ -1,0 +1,15 @@
+#pragma once
+
+#include <memory>
+
+#include "amc/platform.hpp"
+
+namespace amc::queue_system {
+
+/// The keys of every engine. A new engine is one folder and one line in platforms.cpp.
+config_provider provider();
+
+/// The engine that `queue_system.platform` names.
+std::shared_ptr<platform> make_platform(const config& settings);
+
+}  // namespace amc::queue_system

@@ -1,0 +1,39 @@
+#include "queue_system/publisher.hpp"
+
+#include "queue_system/event_codec.hpp"
+
+namespace amc::queue_system {
+
+publisher::publisher(const start_worker& start, platform& engine)
+    : driver_(engine.make_publisher()), event_ids_(system_uuid_source()) {
+  constexpr std::size_t inbox_max = 16'384;
+  constexpr std::size_t batch_max = 256;
+  worker_ = std::make_unique<batching_worker<job, outcome>>(
+      start, batching_worker<job, outcome>::options{"publisher", inbox_max, batch_max},
+      [this](std::vector<job>& batch) { return run(batch); });
+}
+
+task<void> publisher::ring(const environment& env, std::vector<ringing> events) {
+  co_await worker_->run(env, job(std::move(events)));
+}
+
+task<std::vector<std::size_t>> publisher::depths(const environment& env, std::vector<std::string> queues) {
+  co_return co_await worker_->run(env, job(std::move(queues)));
+}
+
+std::vector<publisher::outcome> publisher::run(std::vector<job>& batch) {
+  std::vector<outgoing> out;
+  const auto now = std::chrono::system_clock::now();
+  for (const auto& work : batch)
+    if (const auto* events = std::get_if<std::vector<ringing>>(&work))
+      for (const auto& [queue, ready] : *events) out.push_back({queue, encode(ready, event_ids_(), now)});
+  if (!out.empty()) driver_->publish(out);
+
+  std::vector<outcome> outcomes(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (const auto* queues = std::get_if<std::vector<std::string>>(&batch[i]))
+      for (const auto& queue : *queues) outcomes[i].push_back(driver_->depth(queue));
+  return outcomes;
+}
+
+}  // namespace amc::queue_system

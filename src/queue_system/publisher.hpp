@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "amc/platform.hpp"
+#include "core/batching_worker.hpp"
+#include "core/uuid_source.hpp"
+
+namespace amc::queue_system {
+
+/// Events into queues, asynchronously and in batches: a platform's publisher on a thread of its own. `ring` and `depth`
+/// may be used from any thread's coroutines.
+class publisher {
+ public:
+  struct ringing {
+    std::string queue;
+    event ready;
+  };
+
+  publisher(const start_worker& start, platform& engine);
+
+  /// Returns when the engine has confirmed all of them; throws `unavailable` otherwise.
+  task<void> ring(const environment& env, std::vector<ringing> events);
+
+  /// The depth of each queue, in order.
+  task<std::vector<std::size_t>> depths(const environment& env, std::vector<std::string> queues);
+
+ private:
+  using job = std::variant<std::vector<ringing>, std::vector<std::string>>;
+  using outcome = std::vector<std::size_t>;
+
+  std::vector<outcome> run(std::vector<job>& batch);
+
+  std::unique_ptr<queue_publisher> driver_;
+  uuid_source event_ids_;
+  std::unique_ptr<batching_worker<job, outcome>> worker_;
+};
+
+}  // namespace amc::queue_system
