@@ -1,0 +1,46 @@
+# `make help` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help build demo serve test test-coverage test-sanitizers check lint format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build/release/amc, with the packages that it needs
+	@scripts/install-packages build
+	@scripts/build release amc
+
+demo: ## one message travels, shown with times
+	@scripts/install-packages build
+	@mkdir -p build; echo "Building (a few minutes the first time) …"; scripts/build release amc >build/demo-build.log 2>&1 || { cat build/demo-build.log; exit 1; }
+	@build/release/amc demo
+
+serve: build ## the broker on port 4000, with both services in its process
+	@build/release/amc all
+
+test: ## every test, on the release build
+	@scripts/install-packages build
+	@scripts/build release
+	@ctest --test-dir build/release --output-on-failure -j $$(nproc)
+
+test-sanitizers: ## every test again, under ASan with UBSan, then under TSan
+	@scripts/install-packages build
+	@scripts/test-sanitizers
+
+test-coverage: ## HTML in test-coverage/ and a summary for each module
+	@scripts/install-packages coverage
+	@scripts/coverage
+
+check: ## unit tests of what changed, in under a minute
+	@scripts/install-packages build
+	@scripts/check-changed
+
+lint: ## format check, clang-tidy, warnings as errors
+	@scripts/install-packages lint
+	@scripts/lint
+
+format: ## clang-format on everything
+	@scripts/install-packages lint
+	@clang-format-16 -i $$(git ls-files '*.cpp' '*.hpp')
+
+clean: ## remove what was built
+	@rm -rf build test-coverage

@@ -1,0 +1,127 @@
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <mutex>
+#include <thread>
+
+#include "tests/support/binary.hpp"
+#include "tests/support/raw_http.hpp"
+
+namespace amc::tests {
+namespace {
+
+using testing::MatchesRegex;
+
+std::string text_in(const answer& got, const char* member) {
+  return std::string(got.json().at(member).as_string());
+}
+
+TEST(Conversation, AClientOfTheSeedGetsItsAnswer) {
+  temporary_folder folder;
+  process all(amc_all(folder.path));
+  const auto port = port_of(all);
+  const auto posted = ask(port, "POST", "/", R"({"message":"Hi, "})", "Content-Type: application/json\r\n");
+  ASSERT_EQ(posted.status, 201);
+  const auto id = text_in(posted, "id");
+  const std::string text = text_in(ask(port, "GET", "/?id=" + id, "", "Prefer: wait=20\r\n"), "message");
+  EXPECT_THAT(text, MatchesRegex("Hi, [A-Za-z]+\\. Bye!"));
+}
+
+TEST(Conversation, PostThatWaitsGetsTheFinishedAnswer) {
+  temporary_folder folder;
+  process all(amc_all(folder.path));
+  const auto got = ask(port_of(all), "POST", "/messages", R"({"message":"Hi, "})", "Prefer: wait=20\r\n");
+  EXPECT_EQ(got.status, 200);
+  EXPECT_EQ(text_in(got, "status"), "done");
+  EXPECT_EQ(got.json().at("revision").as_int64(), 3);
+}
+
+TEST(Conversation, SigtermDrainsAndExitsWith0) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    temporary_folder folder;
+    process all(amc_all(folder.path));
+    ask(port_of(all), "POST", "/", R"({"message":"Hi, "})");
+    all.signal(signal);
+    EXPECT_EQ(all.wait(), 0) << all.errors();
+  }
+}
+
+TEST(Conversation, AParkedRequestIsAnsweredWhenTheBrokerStops) {
+  temporary_folder folder;
+  process broker(amc_command(folder.path, {"broker"}, {"broker.http.port=0"}));
+  raw_connection client(port_of(broker));
+  const auto posted = client.ask("POST", "/", R"({"message":"Hi, "})");
+  client.send("GET /?id=" + text_in(posted, "id") + " HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n\r\n");
+  raw_connection(port_of(broker)).ask("GET", "/healthz");  // the one before it has been read by now
+  broker.signal(SIGTERM);
+  const auto parked = client.read();
+  EXPECT_EQ(parked.status, 200);
+  EXPECT_EQ(text_in(parked, "status"), "pending");
+  EXPECT_EQ(broker.wait(), 0);
+}
+
+TEST(Conversation, MessagesSurviveAnOrderlyRestart) {
+  temporary_folder folder;
+  std::string id;
+  {
+    process broker(amc_command(folder.path, {"broker"}, {"broker.http.port=0"}));  // no services: it stays pending
+    id = text_in(ask(port_of(broker), "POST", "/", R"({"message":"Hi, "})"), "id");
+    broker.signal(SIGTERM);
+    ASSERT_EQ(broker.wait(), 0);
+  }
+  process all(amc_all(folder.path));
+  EXPECT_EQ(text_in(ask(port_of(all), "GET", "/?id=" + id, "", "Prefer: wait=20\r\n"), "status"), "done");
+}
+
+/// Posts until it has `count` answers 201, whatever happens to the broker meanwhile.
+class stubborn_client {
+ public:
+  stubborn_client(std::atomic<std::uint16_t>& port, int count) : thread_([this, &port, count] {
+    while (static_cast<int>(accepted.size()) < count) {
+      try {
+        raw_connection link(port);
+        while (static_cast<int>(accepted.size()) < count) {
+          const auto got = link.ask("POST", "/", R"({"message":"Hi, "})");
+          if (got.status == 201) accepted.push_back(text_in(got, "id"));
+        }
+      } catch (const std::exception&) {
+        std::this_thread::yield();  // killed in the middle: connect again
+      }
+    }
+  }) {}
+  void join() { thread_.join(); }
+
+  std::vector<std::string> accepted{};
+
+ private:
+  std::thread thread_;
+};
+
+TEST(Conversation, NothingAcceptedIsLostWhenTheProcessIsKilled) {
+  temporary_folder folder;
+  // Short times, so that what a killed process held comes round again soon.
+  const std::vector<std::string> sets{"broker.lease_ms=500", "broker.ring_again_ms=1000"};
+  auto all = std::make_unique<process>(amc_all(folder.path, sets));
+  std::atomic<std::uint16_t> port = port_of(*all);
+  std::vector<std::unique_ptr<stubborn_client>> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(std::make_unique<stubborn_client>(port, 250));
+  for (int kills = 0; kills < 4; ++kills) {
+    // In the middle of the work: some of it is done, some is not.
+    for (int done = 0; done < 20;) done += ask(port, "GET", "/readyz").status == 200;
+    all->signal(SIGKILL);
+    all->wait();
+    all = std::make_unique<process>(amc_all(folder.path, sets));
+    port = port_of(*all);
+  }
+  for (auto& client : clients) client->join();
+  raw_connection link(port);
+  for (auto& client : clients)
+    for (const auto& id : client->accepted) {
+      const auto got = link.ask("GET", "/?id=" + id, "", "Prefer: wait=30\r\n");
+      ASSERT_EQ(text_in(got, "status"), "done");
+      ASSERT_THAT(text_in(got, "message"), MatchesRegex("Hi, [A-Za-z]+\\. Bye!")) << "one name and one Bye!";
+    }
+}
+
+}  // namespace
+}  // namespace amc::tests

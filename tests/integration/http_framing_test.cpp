@@ -1,0 +1,137 @@
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "tests/support/binary.hpp"
+#include "tests/support/raw_http.hpp"
+
+/// Bytes on the wire: what is not plainly one request is refused and the connection closed.
+namespace amc::tests {
+namespace {
+
+class HttpFraming : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<temporary_folder>();
+    broker_ = std::make_unique<process>(
+        amc_command(folder_->path, {"broker"},
+                    {"broker.http.port=0", "broker.http.header_timeout_ms=300", "broker.http.body_timeout_ms=300",
+                     "broker.http.idle_timeout_ms=5000"}));
+    port_ = port_of(*broker_);
+  }
+  static void TearDownTestSuite() {
+    broker_.reset();
+    folder_.reset();
+  }
+
+  static std::unique_ptr<temporary_folder> folder_;
+  static std::unique_ptr<process> broker_;
+  static std::uint16_t port_;
+};
+
+std::unique_ptr<temporary_folder> HttpFraming::folder_;
+std::unique_ptr<process> HttpFraming::broker_;
+std::uint16_t HttpFraming::port_ = 0;
+
+constexpr const char* chunked_body = "12\r\n{\"message\":\"Hi, \"\r\n1\r\n}\r\n0\r\n\r\n";
+
+TEST_F(HttpFraming, AnswersPipelinedRequestsInOrder) {
+  raw_connection link(port_);
+  link.send("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(link.read().status, 200);
+  EXPECT_EQ(link.read().status, 404);
+}
+
+TEST_F(HttpFraming, TakesARequestByteByByte) {
+  raw_connection link(port_);
+  for (const char byte : std::string("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")) link.send(std::string(1, byte));
+  EXPECT_EQ(link.read().status, 200);
+}
+
+TEST_F(HttpFraming, TakesAChunkedBody) {
+  raw_connection link(port_);
+  link.send(std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n") + chunked_body);
+  EXPECT_EQ(link.read().status, 201);
+  EXPECT_EQ(link.ask("GET", "/healthz").status, 200) << "the connection goes on";
+}
+
+TEST_F(HttpFraming, SaysContinueToAClientThatAsks) {
+  raw_connection link(port_);
+  link.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 18\r\n\r\n");
+  EXPECT_EQ(link.read().status, 100);
+  link.send(R"({"message":"Hi, "})");
+  EXPECT_EQ(link.read().status, 201);
+}
+
+TEST_F(HttpFraming, ClosesAfterAnHttp10RequestUnlessAskedToKeep) {
+  raw_connection once(port_);
+  once.send("GET /healthz HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(once.read().status, 200);
+  EXPECT_TRUE(once.closed());
+  raw_connection kept(port_);
+  kept.send("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_EQ(kept.read().headers.at("connection"), "keep-alive");
+  EXPECT_EQ(kept.ask("GET", "/healthz").status, 200);
+}
+
+TEST_F(HttpFraming, ClosesWhenAskedTo) {
+  raw_connection link(port_);
+  EXPECT_EQ(link.ask("GET", "/healthz", "", "Connection: close\r\n").headers.at("connection"), "close");
+  EXPECT_TRUE(link.closed());
+}
+
+TEST_F(HttpFraming, ASlowHeaderIsCutOff) {
+  raw_connection link(port_);
+  link.send("GET / HT");
+  EXPECT_TRUE(link.closed());
+}
+
+TEST_F(HttpFraming, ASlowBodyIsCutOff) {
+  raw_connection link(port_);
+  link.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
+  EXPECT_TRUE(link.closed());
+}
+
+struct bad_request {
+  const char* name;
+  std::string bytes;
+};
+
+class MalformedRequest : public HttpFraming, public testing::WithParamInterface<bad_request> {};
+
+TEST_P(MalformedRequest, Is400AndCloses) {
+  raw_connection link(port_);
+  link.send(GetParam().bytes);
+  EXPECT_EQ(link.read().status, 400);
+  EXPECT_TRUE(link.closed());
+  EXPECT_EQ(ask(port_, "GET", "/healthz").status, 200) << "the process stays up";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, MalformedRequest,
+    testing::Values(
+        bad_request{"NotHttp", "hello\r\n\r\n"},
+        bad_request{"NoHost", "GET / HTTP/1.1\r\n\r\n"},
+        bad_request{"TwoHosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"},
+        bad_request{"FoldedField", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n"},
+        bad_request{"UnknownTransferEncoding",
+                    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"},
+        bad_request{"AlmostChunked",
+                    std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n") + chunked_body},
+        bad_request{"ChunkedTwice",
+                    std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n") + chunked_body},
+        bad_request{"ChunkedWithLength",
+                    std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n") +
+                        chunked_body},
+        bad_request{"ChunkedInHttp10", std::string("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") + chunked_body},
+        bad_request{"TwoLengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
+        bad_request{"NegativeLength", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"},
+        bad_request{"BadChunkSize", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
+        bad_request{"Trailers",
+                    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\nX: 1\r\n\r\n"},
+        bad_request{"EndlessChunkExtension", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;x=" +
+                                                 std::string(200'000, 'x')}),
+    [](const auto& suite) { return std::string(suite.param.name); });
+
+}  // namespace
+}  // namespace amc::tests

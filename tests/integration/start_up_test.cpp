@@ -1,0 +1,117 @@
+#include <gmock/gmock.h>
+#include <sqlite3.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "tests/support/binary.hpp"
+#include "tests/support/raw_http.hpp"
+
+/// What stops a start is told on one line that says what, where and what to do.
+namespace amc::tests {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class StartUp : public testing::Test {
+ protected:
+  void write(const std::string& yaml) const {
+    std::filesystem::create_directories(folder_.path / "config/autoload");
+    std::ofstream(folder_.path / "config/autoload/a.local.yaml") << yaml;
+  }
+
+  /// The exit code; the one line that it wrote is in `line_`.
+  int start(std::vector<std::string> sets = {}) {
+    sets.insert(sets.begin(), "broker.http.port=0");
+    process broker(amc_command(folder_.path, {"broker"}, std::move(sets)));
+    const int code = broker.wait();
+    line_ = broker.errors();
+    EXPECT_EQ(std::count(line_.begin(), line_.end(), '\n'), 1) << line_;
+    return code;
+  }
+
+  temporary_folder folder_;
+  std::string line_;
+};
+
+TEST_F(StartUp, AnUnknownKey) {
+  write("broker:\n  http:\n    prot: 1\n");
+  EXPECT_EQ(start(), 2);
+  EXPECT_THAT(line_, AllOf(HasSubstr("a.local.yaml:3"), HasSubstr("broker.http.prot"), HasSubstr("broker.http.port")));
+}
+
+TEST_F(StartUp, AWrongType) {
+  write("broker:\n  lease_ms: soon\n");
+  EXPECT_EQ(start(), 2);
+  EXPECT_THAT(line_, AllOf(HasSubstr("a.local.yaml:2"), HasSubstr("broker.lease_ms"), HasSubstr("whole number")));
+}
+
+TEST_F(StartUp, ABadRegularExpression) {
+  write("broker:\n  routes:\n    - {match: '(', queue: q}\n");
+  EXPECT_EQ(start(), 2);
+  EXPECT_THAT(line_, AllOf(HasSubstr("a.local.yaml:3"), HasSubstr("route 1"), HasSubstr("not a regular expression")));
+}
+
+TEST_F(StartUp, AnUnreadableFile) {
+  std::filesystem::create_directories(folder_.path / "config/autoload");
+  // A link to nowhere cannot be read by anybody, root included.
+  std::filesystem::create_symlink("/nowhere", folder_.path / "config/autoload/a.local.yaml");
+  EXPECT_EQ(start(), 2);
+  EXPECT_THAT(line_, AllOf(HasSubstr("a.local.yaml"), HasSubstr("cannot be read")));
+}
+
+TEST_F(StartUp, APortInUse) {
+  process first(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+  const auto port = port_of(first);
+  EXPECT_EQ(start({"broker.store.sqlite.path=other.db", "broker.http.port=" + std::to_string(port)}), 1);
+  EXPECT_THAT(line_, AllOf(HasSubstr(std::to_string(port)), HasSubstr("in use"), HasSubstr("broker.http.port")));
+}
+
+TEST_F(StartUp, AnAddressThatIsNone) {
+  EXPECT_EQ(start({"broker.http.address=localhost"}), 1);
+  EXPECT_THAT(line_, HasSubstr("broker.http.address"));
+}
+
+TEST_F(StartUp, AStoreThatAnotherProcessOwns) {
+  process first(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+  port_of(first);
+  EXPECT_EQ(start(), 1);
+  EXPECT_THAT(line_, AllOf(HasSubstr("another process owns this store"), HasSubstr("broker.store.sqlite.path")));
+}
+
+TEST_F(StartUp, AStoreOfAKilledProcessIsFreeAgain) {
+  {
+    process first(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+    port_of(first);
+    first.signal(SIGKILL);
+    first.wait();
+  }
+  process second(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+  EXPECT_EQ(ask(port_of(second), "GET", "/readyz").status, 200);
+}
+
+TEST_F(StartUp, AFolderThatCannotBeWritten) {
+  // Below a file nobody can make a folder, root included.
+  std::ofstream(folder_.path / "file") << "x";
+  EXPECT_EQ(start({"broker.store.sqlite.path=file/amc.db"}), 1);
+  EXPECT_THAT(line_, AllOf(HasSubstr("file"), HasSubstr("broker.store.sqlite.path")));
+}
+
+TEST_F(StartUp, AFileThatIsNoDatabase) {
+  std::ofstream(folder_.path / "amc.db") << std::string(10'000, 'x');
+  EXPECT_EQ(start({"broker.store.sqlite.path=amc.db"}), 1);
+  EXPECT_THAT(line_, AllOf(HasSubstr("not a database"), HasSubstr("broker.store.sqlite.path")));
+}
+
+TEST_F(StartUp, ANewerSchema) {
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_.path / "amc.db").c_str(), &db), SQLITE_OK);
+  sqlite3_exec(db, "PRAGMA user_version = 999", nullptr, nullptr, nullptr);
+  sqlite3_close(db);
+  EXPECT_EQ(start({"broker.store.sqlite.path=amc.db"}), 1);
+  EXPECT_THAT(line_, AllOf(HasSubstr("newer version"), HasSubstr("999")));
+}
+
+}  // namespace
+}  // namespace amc::tests

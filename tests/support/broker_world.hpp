@@ -1,0 +1,70 @@
+#pragma once
+
+#include "broker/api.hpp"
+#include "broker/broker.hpp"
+#include "queue_system/event_codec.hpp"
+#include "tests/support/manual_environment.hpp"
+#include "tests/support/memory_store.hpp"
+#include "tests/support/scripted_platform.hpp"
+
+namespace amc::tests {
+
+/// A whole broker without sockets, threads or a real clock: the production logic over a store and an engine in memory.
+struct broker_world {
+  static config settings() {
+    config_sources sources{.folder = "/nowhere"};
+    return load_config({broker::provider()}, sources);
+  }
+
+  explicit broker_world(broker::messages_options options = {}, std::size_t waiters_max = 100) {
+    auto memory = std::make_unique<memory_store>([this] { return world.wall_clock(); });
+    disk = memory.get();
+    store = std::make_shared<broker::async_store>(world.env().start_worker, std::move(memory),
+                                                  broker::async_store::limits{});
+    publisher = std::make_shared<queue_system::publisher>(world.env().start_worker, engine);
+    messages = std::make_shared<broker::messages>(world.env(), store, publisher,
+                                                  std::make_shared<const broker::router>(settings()),
+                                                  system_uuid_source(), options);
+    waiters = std::make_shared<broker::waiters>(world.env(), *store, waiters_max);
+    api = std::make_unique<broker::api>(messages, waiters, broker::api_options{});
+  }
+
+  ~broker_world() {
+    waiters->send_home();
+    world.run(messages->stop());
+  }
+
+  uuid accept(const std::string& text) {
+    const auto id = messages->new_id();
+    if (!world.run(messages->accept(id, text))) throw std::logic_error("not accepted: " + text);
+    return id;
+  }
+
+  row find(const uuid& id) { return world.run(messages->find(id)).value(); }
+
+  std::size_t depth(const std::string& queue) { return engine.queues[queue].size(); }
+
+  /// Takes the oldest event out of a queue.
+  event take(const std::string& queue) {
+    const auto taken = queue_system::decode(engine.queues[queue].front()).value();
+    engine.queues[queue].pop_front();
+    return taken;
+  }
+
+  http::response ask(const std::string& method, const std::string& target, const std::string& body = "",
+                     const http::headers& headers = {}) {
+    http::request asked{method, target, headers, body};
+    return world.run(api->handle(asked));
+  }
+
+  manual_environment world;
+  scripted_platform engine;
+  memory_store* disk = nullptr;
+  std::shared_ptr<broker::async_store> store;
+  std::shared_ptr<queue_system::publisher> publisher;
+  std::shared_ptr<broker::messages> messages;
+  std::shared_ptr<broker::waiters> waiters;
+  std::unique_ptr<broker::api> api;
+};
+
+}  // namespace amc::tests

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "amc/store.hpp"
+
+namespace amc::tests {
+
+/// A store in memory, held to the same contract as the real ones, that can be told to fail.
+class memory_store : public store {
+ public:
+  explicit memory_store(std::function<timestamp()> now) : now_(std::move(now)) {}
+
+  std::vector<outcome> apply(std::span<const change> batch) override;
+  std::vector<row> find(std::span<const uuid> ids) override;
+  std::vector<due_row> due(std::size_t limit) override;
+  void make_all_due() override;
+
+  /// Every call throws this until it is taken back.
+  std::optional<unavailable> failing{};
+  std::size_t size() const { return rows_.size(); }
+
+ private:
+  void fail_as_told() const {
+    if (failing) throw unavailable(*failing);
+  }
+
+  std::function<timestamp()> now_;
+  std::map<uuid, row> rows_;
+};
+
+}  // namespace amc::tests

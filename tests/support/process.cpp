@@ -1,0 +1,103 @@
+#include "tests/support/process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+namespace amc::tests {
+namespace {
+
+std::string temporary_file() {
+  std::string name = "/tmp/amc-test-output-XXXXXX";
+  const int descriptor = mkstemp(name.data());
+  if (descriptor < 0) throw std::runtime_error("cannot make a temporary file");
+  close(descriptor);
+  return name;
+}
+
+std::string content(const std::string& file) {
+  std::ifstream stream(file);
+  std::ostringstream all;
+  all << stream.rdbuf();
+  return all.str();
+}
+
+}  // namespace
+
+process::process(options how) : output_file_(temporary_file()), errors_file_(temporary_file()) {
+  std::vector<char*> arguments;
+  for (auto& argument : how.arguments) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ < 0) throw std::runtime_error("cannot fork");
+  if (pid_ > 0) return;
+  for (auto& variable : how.environment) putenv(variable.data());
+  const int out = open(output_file_.c_str(), O_WRONLY | O_APPEND);
+  const int err = open(errors_file_.c_str(), O_WRONLY | O_APPEND);
+  dup2(out, STDOUT_FILENO);
+  dup2(err, STDERR_FILENO);
+  if (chdir(how.folder.c_str()) == 0) execv(arguments[0], arguments.data());
+  _exit(127);
+}
+
+process::~process() {
+  if (!ended_) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, &status_, 0);
+  }
+  unlink(output_file_.c_str());
+  unlink(errors_file_.c_str());
+}
+
+void process::signal(int number) const {
+  kill(pid_, number);
+}
+
+bool process::running() {
+  if (!ended_ && waitpid(pid_, &status_, WNOHANG) == pid_) ended_ = true;
+  return !ended_;
+}
+
+int process::wait(std::chrono::seconds longest) {
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  while (running()) {
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("did not end; errors: " + errors());
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
+}
+
+std::string process::output() const {
+  return content(output_file_);
+}
+
+std::string process::errors() const {
+  return content(errors_file_);
+}
+
+std::string process::wait_for_error_text(const std::string& text, std::chrono::seconds longest) {
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  for (;;) {
+    const bool alive = running();
+    const auto all = errors();
+    const auto found = all.find(text);
+    if (found != std::string::npos && all.find('\n', found) != std::string::npos)
+      return all.substr(found + text.size(), all.find('\n', found) - found - text.size());
+    if (!alive || std::chrono::steady_clock::now() > deadline)
+      throw std::runtime_error("never wrote \"" + text + "\"; errors: " + all);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+std::uint16_t port_of(process& broker) {
+  const auto address = broker.wait_for_error_text("listening on http://");
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+}  // namespace amc::tests

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace amc::tests {
+
+/// An HTTP answer as a client that shares no code with the server reads it.
+struct answer {
+  int status = 0;
+  std::map<std::string, std::string> headers;  ///< names in lower case
+  std::string body;
+  boost::json::value json() const;
+};
+
+/// A blocking connection that sends bytes as they are and reads one answer at a time.
+class raw_connection {
+ public:
+  explicit raw_connection(std::uint16_t port);
+  ~raw_connection();
+  raw_connection(const raw_connection&) = delete;
+  raw_connection& operator=(const raw_connection&) = delete;
+
+  void send(const std::string& bytes) const;
+  /// Throws when the connection ends before a whole answer was read. `head`: the answer has no body.
+  answer read(bool head = false);
+  /// Whether the peer closes, within ten seconds, without sending anything more.
+  bool closed();
+
+  /// One request and its answer.
+  answer ask(const std::string& method, const std::string& target, const std::string& body = "",
+             const std::string& headers = "");
+
+ private:
+  bool fill();
+
+  int descriptor_ = -1;
+  std::string buffer_;
+};
+
+/// One request on a connection of its own.
+answer ask(std::uint16_t port, const std::string& method, const std::string& target, const std::string& body = "",
+           const std::string& headers = "");
+
+}  // namespace amc::tests

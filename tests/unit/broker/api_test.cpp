@@ -1,0 +1,278 @@
+#include "broker/api.hpp"
+
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+
+#include "tests/support/broker_world.hpp"
+
+namespace amc::broker {
+namespace {
+
+namespace json = boost::json;
+using testing::HasSubstr;
+
+constexpr const char* unknown_id = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+/// The API over a whole broker in memory. What a client sees on the wire is tests/integration.
+class Api : public testing::Test {
+ protected:
+  static json::value body(const http::response& reply) { return json::parse(reply.body); }
+  static std::string field(const http::response& reply, std::string_view name) {
+    return reply.headers.find(name).value_or("none");
+  }
+  static std::string text_of(const http::response& reply, std::string_view member) {
+    return std::string(body(reply).at(member).as_string());
+  }
+
+  std::string post() { return text_of(w_.ask("POST", "/messages", R"({"message":"Hi, "})"), "id"); }
+  http::response put(const std::string& id, const std::string& if_match, const std::string& text) {
+    return w_.ask("PUT", "/messages/" + id, json::serialize(json::object{{"message", text}}),
+                  http::headers{{"If-Match", if_match}});
+  }
+  http::response get(const std::string& id, const http::headers& headers = {}) {
+    return w_.ask("GET", "/messages/" + id, "", headers);
+  }
+  json::value claim(const std::string& entries) { return body(w_.ask("POST", "/claims", entries)); }
+
+  tests::broker_world w_;
+};
+
+TEST_F(Api, PostAnswers202WithWhereToLook) {
+  const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, "})");
+  EXPECT_EQ(reply.status, 202);
+  EXPECT_EQ(field(reply, "Location"), "/messages/" + text_of(reply, "id"));
+  EXPECT_NE(field(reply, "Retry-After"), "none");
+  EXPECT_EQ(body(reply).at("revision").as_int64(), 1);
+  EXPECT_EQ(text_of(reply, "status"), "pending");
+}
+
+TEST_F(Api, PostThatWaitsAnswers200WhenTheMessageIsFinishedInTime) {
+  http::request asked{"POST", "/messages", {{"Prefer", "wait=5"}}, R"({"message":"Hi, "})"};
+  const auto waiting = w_.world.start(w_.api->handle(asked));
+  ASSERT_FALSE(*waiting);
+  const auto id = w_.take("topic-a").id;
+  w_.world.run(w_.messages->answer(id, 1, "Hi, X. Bye!"));
+  w_.world.settle();
+  ASSERT_TRUE(*waiting);
+  const auto& reply = **waiting;
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(field(reply, "Content-Location"), "/messages/" + to_string(id));
+  EXPECT_EQ(field(reply, "Preference-Applied"), "wait=5");
+  EXPECT_EQ(text_of(reply, "message"), "Hi, X. Bye!");
+}
+
+TEST_F(Api, PostThatWaitsAnswers202WhenTheTimeIsOver) {
+  const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, "})", {{"Prefer", "wait=1"}});
+  EXPECT_EQ(reply.status, 202);
+  EXPECT_EQ(field(reply, "Preference-Applied"), "wait=1");
+}
+
+TEST_F(Api, WaitsAreCapped) {
+  const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, "})", {{"Prefer", "respond-async, wait=99999"}});
+  EXPECT_EQ(field(reply, "Preference-Applied"), "wait=60");
+}
+
+TEST_F(Api, APreferenceThatCannotBeReadIsIgnored) {
+  for (const auto* prefer : {"wait", "wait=", "wait=x", "wait=-1", "return=minimal"}) {
+    const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, "})", {{"Prefer", prefer}});
+    EXPECT_EQ(field(reply, "Preference-Applied"), "none") << prefer;
+  }
+}
+
+TEST_F(Api, GetHasTheTagOfTheRevision) {
+  const auto id = post();
+  const auto reply = get(id);
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(field(reply, "ETag"), "\"1\"");
+  EXPECT_EQ(field(reply, "Cache-Control"), "no-cache");
+  EXPECT_EQ(field(reply, "Vary"), "Prefer");
+}
+
+TEST_F(Api, GetOfAFinishedMessageHasItsStatusInTheTag) {
+  const auto id = post();
+  put(id, "\"1\"", "Hi, X. Bye!");
+  EXPECT_EQ(field(get(id), "ETag"), "\"2-done\"");
+}
+
+TEST_F(Api, GetWithTheCurrentTagAnswers304AtOnce) {
+  const auto id = post();
+  const auto reply = get(id, {{"If-None-Match", "\"7\", W/\"1\""}});
+  EXPECT_EQ(reply.status, 304);
+  EXPECT_EQ(reply.body, "");
+  EXPECT_EQ(field(reply, "ETag"), "\"1\"");
+}
+
+TEST_F(Api, GetThatWaitsWithATagAnswersWhenTheTagChanges) {
+  const auto id = post();
+  http::request asked{"GET", "/messages/" + id, {{"Prefer", "wait=5"}, {"If-None-Match", "\"1\""}}, ""};
+  const auto waiting = w_.world.start(w_.api->handle(asked));
+  ASSERT_FALSE(*waiting);
+  put(id, "\"1\"", "Hi, X.");
+  w_.world.settle();
+  ASSERT_TRUE(*waiting);
+  EXPECT_EQ((**waiting).status, 200);
+  EXPECT_EQ(field(**waiting, "ETag"), "\"2\"");
+}
+
+TEST_F(Api, GetThatWaitsWithATagAnswers304WhenTheTimeIsOver) {
+  const auto id = post();
+  EXPECT_EQ(get(id, {{"Prefer", "wait=1"}, {"If-None-Match", "\"1\""}}).status, 304);
+}
+
+TEST_F(Api, GetThatWaitsWithoutATagAnswersWhenTheMessageIsFinished) {
+  const auto id = post();
+  http::request asked{"GET", "/messages/" + id, {{"Prefer", "wait=5"}}, ""};
+  const auto waiting = w_.world.start(w_.api->handle(asked));
+  put(id, "\"1\"", "Hi, X.");
+  w_.world.settle();
+  ASSERT_FALSE(*waiting);
+  put(id, "\"2\"", "Hi, X. Bye!");
+  w_.world.settle();
+  ASSERT_TRUE(*waiting);
+  EXPECT_EQ(text_of(**waiting, "status"), "done");
+}
+
+TEST_F(Api, GetThatWaitsAnswersWithWhatIsThereWhenTheTimeIsOver) {
+  const auto id = post();
+  const auto reply = get(id, {{"Prefer", "wait=1"}});
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(text_of(reply, "status"), "pending");
+}
+
+TEST_F(Api, PutAnswersARevision) {
+  const auto id = post();
+  const auto reply = put(id, "\"1\"", "Hi, X.");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(body(reply).at("revision").as_int64(), 2);
+  EXPECT_EQ(field(reply, "ETag"), "none");
+}
+
+TEST_F(Api, PutRefusesInTheOrderUnknownThenFinishedThenStale) {
+  EXPECT_EQ(put(unknown_id, "\"7\"", "Hi, X.").status, 404);
+  EXPECT_EQ(put("no-uuid", "\"7\"", "Hi, X.").status, 404);
+  const auto id = post();
+  EXPECT_EQ(put(id, "\"7\"", "Hi, X.").status, 412);
+  put(id, "\"1\"", "Hi, X. Bye!");
+  EXPECT_EQ(put(id, "\"7\"", "Hi, X.").status, 409);
+}
+
+TEST_F(Api, PutNeedsAnIfMatchThatCanBeRead) {
+  const auto id = post();
+  EXPECT_EQ(w_.ask("PUT", "/messages/" + id, R"({"message":"Hi, X."})").status, 428);
+  for (const auto* bad : {"1", "\"1", "\"1\", \"2\"", "", "\""}) EXPECT_EQ(put(id, bad, "Hi, X.").status, 400) << bad;
+}
+
+TEST_F(Api, PutNeverMatchesAWeakOrForeignTag) {
+  const auto id = post();
+  for (const auto* tag : {"W/\"1\"", "\"x\"", "\"1-done\"", "\"0\"", "\"-1\"", "\"99999999999\""})
+    EXPECT_EQ(put(id, tag, "Hi, X.").status, 412) << tag;
+}
+
+TEST_F(Api, PutWithAStarIsLastWriterWins) {
+  const auto id = post();
+  EXPECT_EQ(put(id, "*", "Hi, X.").status, 200);
+  EXPECT_EQ(put(id, "*", "Hi, Y.").status, 200);
+  EXPECT_EQ(put(id, "*", "Hi, Y.").status, 200);
+  EXPECT_EQ(body(get(id)).at("revision").as_int64(), 3) << "the same text again changes nothing";
+}
+
+TEST_F(Api, PutOfAnUnroutableTextIsRefused) {
+  const auto id = post();
+  const auto reply = put(id, "\"1\"", "Good night");
+  EXPECT_EQ(reply.status, 422);
+  EXPECT_THAT(text_of(reply, "detail"), HasSubstr("which queue"));
+}
+
+TEST_F(Api, ErrorsAreProblems) {
+  const auto reply = get(unknown_id);
+  EXPECT_EQ(reply.status, 404);
+  EXPECT_EQ(field(reply, "Content-Type"), "application/problem+json");
+  EXPECT_TRUE(body(reply).at("error").as_bool());
+  EXPECT_EQ(body(reply).at("status").as_int64(), 404);
+}
+
+TEST_F(Api, UnknownPathsAndMethods) {
+  EXPECT_EQ(w_.ask("GET", "/nothing").status, 404);
+  EXPECT_EQ(w_.ask("GET", "/messages/").status, 404);
+  EXPECT_EQ(w_.ask("GET", "/messages/a/b").status, 404);
+  const auto reply = w_.ask("PATCH", "/messages/" + post());
+  EXPECT_EQ(reply.status, 405);
+  EXPECT_EQ(field(reply, "Allow"), "GET, HEAD, PUT");
+}
+
+TEST_F(Api, ClaimsAreAnsweredOneByOne) {
+  const auto id = post();
+  const auto results = claim(R"([{"id":")" + id + R"(","revision":1},{"id":")" + id + R"(","revision":2},{"id":"x","revision":1}])");
+  EXPECT_EQ(results.at(0).at("claim").as_int64(), 1);
+  EXPECT_EQ(results.at(0).at("message").as_string(), "Hi, ");
+  EXPECT_EQ(results.at(0).at("lease_ms").as_int64(), 10'000);
+  EXPECT_EQ(results.at(1).at("refused").as_string(), "stale");
+  EXPECT_EQ(results.at(2).at("refused").as_string(), "not_found");
+}
+
+TEST_F(Api, AClaimedMessageIsHeldUntilItIsReleased) {
+  const auto entry = R"([{"id":")" + post() + R"(","revision":1,"claim":1}])";
+  claim(entry);
+  EXPECT_EQ(claim(entry).at(0).at("refused").as_string(), "held");
+  EXPECT_EQ(body(w_.ask("POST", "/releases", entry)).at(0).at("status").as_string(), "pending");
+  EXPECT_EQ(claim(entry).at(0).at("claim").as_int64(), 2);
+}
+
+TEST_F(Api, LeasesAreExtendedForTheLatestClaimOnly) {
+  const auto id = post();
+  claim(R"([{"id":")" + id + R"(","revision":1}])");
+  const auto extend = [&](int claim_number) {
+    return body(w_.ask("POST", "/leases", R"([{"id":")" + id + R"(","revision":1,"claim":)" +
+                                              std::to_string(claim_number) + "}]"))
+        .at(0);
+  };
+  EXPECT_EQ(extend(1).at("lease_ms").as_int64(), 10'000);
+  EXPECT_EQ(extend(2).at("refused").as_string(), "stale");
+}
+
+TEST_F(Api, AMessageLeftUnansweredTwiceNeedsAlone) {
+  const auto id = post();
+  const auto entry = R"([{"id":")" + id + R"(","revision":1}])";
+  for (int i = 0; i < 2; ++i) {
+    claim(entry);
+    w_.world.advance(milliseconds(10'000));
+  }
+  EXPECT_EQ(claim(entry).at(0).at("refused").as_string(), "needs_alone");
+  EXPECT_EQ(claim(R"([{"id":")" + id + R"(","revision":1,"alone":true}])").at(0).at("claim").as_int64(), 3);
+}
+
+TEST_F(Api, BatchesThatCannotBeReadAreRefusedWhole) {
+  for (const auto* bad : {"", "{}", "[1]", R"([{"id":"x"}])", R"([{"id":1,"revision":1}])", R"([{"id":"x","revision":0}])",
+                          R"([{"id":"x","revision":1,"alone":1}])"})
+    EXPECT_EQ(w_.ask("POST", "/claims", bad).status, 422) << bad;
+  EXPECT_EQ(w_.ask("POST", "/leases", R"([{"id":"x","revision":1}])").status, 422) << "without a claim";
+  std::string many = "[";
+  for (int i = 0; i < 1'001; ++i) many += std::string(i ? "," : "") + R"({"id":"x","revision":1})";
+  EXPECT_EQ(w_.ask("POST", "/claims", many + "]").status, 422);
+}
+
+TEST_F(Api, ReadinessTellsTheStoreFromThePlatform) {
+  EXPECT_EQ(w_.ask("GET", "/healthz").status, 200);
+  EXPECT_EQ(text_of(w_.ask("GET", "/readyz"), "status"), "ok");
+  w_.messages->run(false);
+  w_.engine.away = true;
+  w_.world.advance(milliseconds(300));
+  const auto degraded = w_.ask("GET", "/readyz");
+  EXPECT_EQ(degraded.status, 200);
+  EXPECT_EQ(text_of(degraded, "status"), "degraded");
+  w_.disk->failing = unavailable(unavailable::reason::away, "away");
+  const auto away = w_.ask("GET", "/readyz");
+  EXPECT_EQ(away.status, 503);
+  EXPECT_EQ(text_of(away, "store"), "away");
+  w_.disk->failing.reset();
+}
+
+TEST_F(Api, AStoreThatIsAwayIsThrownToTheHttpBorder) {
+  w_.disk->failing = unavailable(unavailable::reason::full, "full");
+  EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
+  w_.disk->failing.reset();
+}
+
+}  // namespace
+}  // namespace amc::broker

@@ -1,0 +1,224 @@
+#include "broker/messages.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/broker_world.hpp"
+
+namespace amc::broker {
+namespace {
+
+messages_options small(std::size_t depth_max) {
+  messages_options options;
+  options.queue_depth_max = depth_max;
+  options.sweep_max = 10;
+  return options;
+}
+
+std::vector<claim_request> request_for(const event& ready, bool alone = false) {
+  return {claim_request{ready, alone}};
+}
+
+TEST(Messages, AcceptRingsTheQueueOfTheRoute) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  ASSERT_EQ(w.depth("topic-a"), 1U);
+  const auto rung = w.take("topic-a");
+  EXPECT_EQ(rung.id, id);
+  EXPECT_EQ(rung.revision, 1);
+}
+
+TEST(Messages, AcceptOfAnUnroutableTextStoresNothing) {
+  tests::broker_world w;
+  const auto refused = w.world.run(w.messages->accept(w.messages->new_id(), "Good morning"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::unroutable);
+  EXPECT_EQ(w.disk->size(), 0U);
+}
+
+TEST(Messages, AcceptRingsNothingWhenTheStoreFails) {
+  tests::broker_world w;
+  w.disk->failing = unavailable(unavailable::reason::full, "full");
+  EXPECT_THROW(w.accept("Hi, "), unavailable);
+  EXPECT_EQ(w.depth("topic-a"), 0U);
+}
+
+TEST(Messages, AnswerRingsTheNextQueue) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  ASSERT_TRUE(w.world.run(w.messages->answer(id, 1, "Hi, X.")));
+  EXPECT_EQ(w.take("topic-b").revision, 2);
+}
+
+TEST(Messages, AnAnswerThatFinishesRingsNothing) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  ASSERT_TRUE(w.world.run(w.messages->answer(id, 1, "Hi, X. Bye!")));
+  EXPECT_EQ(w.depth("topic-b"), 0U);
+  EXPECT_EQ(w.find(id)->status, status::done);
+}
+
+TEST(Messages, ARefusedAnswerRingsNothing) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  EXPECT_FALSE(w.world.run(w.messages->answer(id, 7, "Hi, X.")));
+  EXPECT_EQ(w.depth("topic-b"), 0U);
+}
+
+TEST(Messages, AnUnroutableAnswerChangesNothing) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  EXPECT_EQ(w.world.run(w.messages->answer(id, 1, "Good night")).error().code, errc::unroutable);
+  EXPECT_EQ(w.find(id)->revision, 1);
+}
+
+TEST(Messages, AClaimGivesTextAndLease) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto results = w.world.run(w.messages->claim(request_for({id, 1})));
+  ASSERT_TRUE(results.at(0));
+  EXPECT_EQ(results[0]->text, "Hi, ");
+  EXPECT_EQ(results[0]->claim, 1);
+  EXPECT_EQ(results[0]->lease, milliseconds(10'000));
+}
+
+TEST(Messages, ADoubledEventCostsOneRefusedClaim) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  w.world.run(w.messages->claim(request_for({id, 1})));
+  EXPECT_EQ(w.world.run(w.messages->claim(request_for({id, 1}))).at(0).error().code, errc::held);
+}
+
+TEST(Sweeper, RingsAgainWhatNobodyClaimed) {
+  tests::broker_world w;
+  w.messages->run(false);
+  w.accept("Hi, ");
+  w.engine.queues.clear();  // the event is lost
+  w.world.advance(milliseconds(29'000));
+  EXPECT_EQ(w.depth("topic-a"), 0U);
+  w.world.advance(milliseconds(1'300));
+  EXPECT_EQ(w.depth("topic-a"), 1U);
+}
+
+TEST(Sweeper, RingsWhatADeadServiceHeld) {
+  tests::broker_world w;
+  w.messages->run(false);
+  const auto id = w.accept("Hi, ");
+  w.world.run(w.messages->claim(request_for(w.take("topic-a"))));
+  w.world.advance(milliseconds(9'900));
+  EXPECT_EQ(w.depth("topic-a"), 0U);
+  w.world.advance(milliseconds(400));
+  ASSERT_EQ(w.depth("topic-a"), 1U);
+  EXPECT_TRUE(w.world.run(w.messages->claim(request_for(w.take("topic-a")))).at(0));
+  EXPECT_EQ(w.find(id)->claim, 2);
+}
+
+TEST(Sweeper, RingsWhatWasReleased) {
+  tests::broker_world w;
+  w.messages->run(false);
+  const auto id = w.accept("Hi, ");
+  w.world.run(w.messages->claim(request_for(w.take("topic-a"))));
+  w.world.run(w.messages->release(std::vector<claimed>{{{id, 1}, 1}}));
+  w.world.advance(milliseconds(300));
+  EXPECT_EQ(w.depth("topic-a"), 1U);
+}
+
+TEST(Sweeper, RingsEverythingAtOnceAfterAStartWithAnEmptyEngine) {
+  tests::broker_world w;
+  const auto held = w.accept("Hi, ");
+  w.world.run(w.messages->claim(request_for({held, 1})));
+  w.accept("Hi, ");
+  w.engine.queues.clear();
+  w.messages->run(true);
+  w.world.advance(milliseconds(1));
+  EXPECT_EQ(w.depth("topic-a"), 1U) << "what somebody holds waits for its lease";
+}
+
+TEST(Sweeper, WithoutRoomRowsWaitInTheStore) {
+  tests::broker_world w(small(5));
+  w.messages->run(false);
+  for (int i = 0; i < 20; ++i) w.accept("Hi, ");
+  EXPECT_EQ(w.depth("topic-a"), 5U);
+  w.world.advance(milliseconds(1'000));
+  EXPECT_EQ(w.depth("topic-a"), 5U);
+}
+
+TEST(Sweeper, ABacklogDoesNotMultiplyHoweverLongServicesAreAway) {
+  tests::broker_world w(small(5));
+  w.messages->run(false);
+  for (int i = 0; i < 20; ++i) w.accept("Hi, ");
+  w.world.advance(milliseconds(600'000));
+  EXPECT_EQ(w.depth("topic-a"), 5U);
+}
+
+TEST(Sweeper, FeedsABacklogOldestFirstAsRoomComes) {
+  tests::broker_world w(small(5));
+  w.messages->run(false);
+  std::vector<uuid> accepted;
+  for (int i = 0; i < 50; ++i) {
+    accepted.push_back(w.accept("Hi, "));
+    w.world.advance(milliseconds(1));
+  }
+  std::vector<uuid> heard;
+  while (heard.size() < accepted.size()) {
+    ASSERT_GT(w.depth("topic-a"), 0U);
+    const auto ready = w.take("topic-a");
+    const auto claims = w.world.run(w.messages->claim(request_for(ready)));
+    ASSERT_TRUE(claims.at(0)) << "nothing is rung twice meanwhile";
+    ASSERT_TRUE(w.world.run(w.messages->answer(ready.id, 1, "Hi, X. Bye!")));
+    heard.push_back(ready.id);
+    w.world.advance(milliseconds(20));
+  }
+  EXPECT_EQ(heard, accepted);
+}
+
+TEST(Sweeper, NewMessagesWaitBehindABacklog) {
+  tests::broker_world w(small(5));
+  w.messages->run(false);
+  for (int i = 0; i < 20; ++i) w.accept("Hi, ");
+  w.world.advance(milliseconds(300));
+  w.engine.queues["topic-a"].clear();
+  const auto late = w.accept("Hi, ");
+  EXPECT_EQ(w.depth("topic-a"), 0U) << "it does not overtake";
+  EXPECT_EQ(w.find(late)->due, w.world.wall_clock());
+}
+
+TEST(Sweeper, TwoSweepersRingOnce) {
+  tests::broker_world w;
+  messages other(w.world.env(), w.store, w.publisher, std::make_shared<const router>(tests::broker_world::settings()),
+                 system_uuid_source(), {});
+  w.messages->run(false);
+  other.run(false);
+  w.accept("Hi, ");
+  w.engine.queues.clear();
+  w.world.advance(milliseconds(30'500));
+  EXPECT_EQ(w.depth("topic-a"), 1U);
+  w.world.run(other.stop());
+}
+
+TEST(Sweeper, AnAbsentEngineOnlyLeavesRowsDue) {
+  tests::broker_world w;
+  w.messages->run(false);
+  w.engine.away = true;
+  w.world.advance(milliseconds(300));
+  w.accept("Hi, ");
+  EXPECT_FALSE(w.messages->engine_reachable());
+  w.engine.away = false;
+  w.world.advance(milliseconds(600));
+  EXPECT_TRUE(w.messages->engine_reachable());
+  EXPECT_EQ(w.depth("topic-a"), 1U);
+}
+
+TEST(Sweeper, SurvivesAStoreThatIsAway) {
+  tests::broker_world w;
+  w.messages->run(false);
+  w.accept("Hi, ");
+  w.engine.queues.clear();
+  w.disk->failing = unavailable(unavailable::reason::away, "away");
+  w.world.advance(milliseconds(40'000));
+  w.disk->failing.reset();
+  w.world.advance(milliseconds(300));
+  EXPECT_EQ(w.depth("topic-a"), 1U);
+}
+
+}  // namespace
+}  // namespace amc::broker

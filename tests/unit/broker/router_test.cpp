@@ -1,0 +1,73 @@
+#include "broker/router.hpp"
+
+#include <gmock/gmock.h>
+
+#include "broker/broker.hpp"
+
+namespace amc::broker {
+namespace {
+
+using testing::HasSubstr;
+
+config settings_with(const std::string& routes) {
+  config_sources sources{.folder = "/nowhere"};
+  if (!routes.empty()) sources.sets.push_back("broker.routes=" + routes);
+  return load_config({provider()}, sources);
+}
+
+std::string destination(const std::string& text, const std::string& routes = "") {
+  const auto to = router(settings_with(routes)).route(text);
+  if (!to) return "nowhere";
+  const auto* queue = std::get_if<life_cycle::to_queue>(&*to);
+  return queue ? queue->name : "done";
+}
+
+std::string complaint(const std::string& routes) {
+  try {
+    router{settings_with(routes)};
+  } catch (const config_error& failed) {
+    return failed.what();
+  }
+  return "no complaint";
+}
+
+TEST(Router, KnowsTheConversationOfTheSeed) {
+  EXPECT_EQ(destination("Hi, "), "topic-a");
+  EXPECT_EQ(destination("Hi, Bram."), "topic-b");
+  EXPECT_EQ(destination("Hi, Bram. Bye!"), "done");
+  EXPECT_EQ(destination("Good morning"), "nowhere");
+  EXPECT_EQ(destination(""), "nowhere");
+}
+
+TEST(Router, LooksAtTheTextWithoutTheSpaceAroundIt) {
+  EXPECT_EQ(destination(" \n\tHi,\r\n "), "topic-a");
+}
+
+TEST(Router, TheFirstRouteThatMatchesWins) {
+  EXPECT_EQ(destination("ab", "[{match: a, queue: first}, {match: b, queue: second}]"), "first");
+}
+
+TEST(Router, NamesEachQueueOnce) {
+  const router routes(settings_with("[{match: a, queue: q}, {match: b, queue: r}, {match: c, queue: q}]"));
+  EXPECT_THAT(routes.queues(), testing::ElementsAre("q", "r"));
+}
+
+TEST(Router, APatternThatExplodesElsewhereIsLinearHere) {
+  EXPECT_EQ(destination(std::string(100'000, 'a') + "!", "[{match: '^(a+)+$', queue: q}]"), "nowhere");
+  EXPECT_EQ(destination(std::string(100'000, 'a'), "[{match: '^(a|b)*$', queue: q}]"), "q");
+}
+
+TEST(Router, ABadPatternIsNamed) {
+  EXPECT_THAT(complaint("[{match: 'ok', done: true}, {match: '(', queue: q}]"),
+              testing::AllOf(HasSubstr("route 2"), HasSubstr("\"(\" is not a regular expression")));
+}
+
+TEST(Router, ARouteNeedsAPatternAndOneDestination) {
+  EXPECT_THAT(complaint("[{queue: q}]"), HasSubstr("no \"match\""));
+  EXPECT_THAT(complaint("[{match: a}]"), HasSubstr("either"));
+  EXPECT_THAT(complaint("[{match: a, queue: q, done: true}]"), HasSubstr("either"));
+  EXPECT_THAT(complaint("[{match: a, queue: ''}]"), HasSubstr("1 to 200"));
+}
+
+}  // namespace
+}  // namespace amc::broker

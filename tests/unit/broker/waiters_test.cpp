@@ -1,0 +1,80 @@
+#include "broker/waiters.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/broker_world.hpp"
+
+namespace amc::broker {
+namespace {
+
+bool is_done(const message& m) {
+  return m.status == status::done;
+}
+
+TEST(Waiters, AreWokenByTheChangeTheyWaitFor) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto watch = w.waiters->watch_for(id);
+  const auto waited = w.world.start(watch->until(is_done, milliseconds(1'000)));
+  w.world.run(w.messages->answer(id, 1, "Hi, X."));
+  EXPECT_FALSE(*waited) << "it waits on, revision 2 is not done";
+  w.world.run(w.messages->answer(id, 2, "Hi, X. Bye!"));
+  w.world.settle();
+  ASSERT_TRUE(*waited);
+  EXPECT_EQ((**waited)->text, "Hi, X. Bye!");
+}
+
+TEST(Waiters, SeeAChangeThatHappensBeforeTheyWait) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto watch = w.waiters->watch_for(id);
+  w.world.run(w.messages->answer(id, 1, "Hi, X. Bye!"));
+  EXPECT_TRUE(*w.world.start(watch->until(is_done, milliseconds(1'000))));
+}
+
+TEST(Waiters, KnowTheLatestRowWhenTheTimeIsOver) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto watch = w.waiters->watch_for(id);
+  w.world.run(w.messages->answer(id, 1, "Hi, X."));
+  const auto last = w.world.run(watch->until(is_done, milliseconds(1'000)));
+  EXPECT_EQ(last->revision, 2);
+}
+
+TEST(Waiters, AnOlderRowDoesNotReplaceANewerOne) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto old = w.find(id);
+  const auto watch = w.waiters->watch_for(id);
+  w.world.run(w.messages->answer(id, 1, "Hi, X. Bye!"));
+  w.world.settle();
+  watch->saw(old);
+  EXPECT_TRUE(*w.world.start(watch->until(is_done, milliseconds(1'000))));
+}
+
+TEST(Waiters, AreBounded) {
+  tests::broker_world w({}, 1);
+  const auto first = w.waiters->watch_for(uuid{});
+  EXPECT_THROW((void)w.waiters->watch_for(uuid{}), unavailable);
+}
+
+TEST(Waiters, LeaveNothingBehind) {
+  tests::broker_world w;
+  { const auto watch = w.waiters->watch_for(uuid{}); }
+  EXPECT_EQ(w.waiters->size(), 0U);
+}
+
+TEST(Waiters, AreSentHomeWithWhatIsKnown) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto watch = w.waiters->watch_for(id);
+  watch->saw(w.find(id));
+  const auto waited = w.world.start(watch->until(is_done, milliseconds(60'000)));
+  w.waiters->send_home();
+  w.world.settle();
+  ASSERT_TRUE(*waited);
+  EXPECT_EQ((**waited)->revision, 1);
+}
+
+}  // namespace
+}  // namespace amc::broker

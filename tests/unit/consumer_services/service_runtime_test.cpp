@@ -1,0 +1,217 @@
+#include "consumer_services/service_runtime.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/broker_world.hpp"
+
+namespace amc::consumer_services {
+namespace {
+
+/// A broker that can be told to be away, and counts what it is asked.
+class shaky_client : public broker_client {
+ public:
+  explicit shaky_client(std::shared_ptr<broker_client> real) : real_(std::move(real)) {}
+
+  task<std::vector<result<broker::granted>>> claim(std::vector<broker::claim_request> requests) override {
+    ++claims;
+    largest_claim = std::max(largest_claim, requests.size());
+    fail_as_told();
+    co_return co_await real_->claim(std::move(requests));
+  }
+  task<std::vector<result<milliseconds>>> extend(std::vector<broker::claimed> claimed) override {
+    ++extensions;
+    fail_as_told();
+    co_return co_await real_->extend(std::move(claimed));
+  }
+  task<void> release(std::vector<broker::claimed> claimed) override {
+    fail_as_told();
+    co_await real_->release(std::move(claimed));
+  }
+  task<result<void>> answer(event answered, std::string text) override {
+    ++answers;
+    fail_as_told();
+    co_return co_await real_->answer(answered, std::move(text));
+  }
+
+  bool away = false;
+  int claims = 0, extensions = 0, answers = 0;
+  std::size_t largest_claim = 0;
+
+ private:
+  void fail_as_told() const {
+    if (away) throw unavailable(unavailable::reason::away, "the broker is away");
+  }
+  std::shared_ptr<broker_client> real_;
+};
+
+class ServiceRuntime : public testing::Test {
+ protected:
+  ServiceRuntime() {
+    w_.messages->run(false);
+    service_.name = "test";
+    service_.queue = "topic-a";
+    service_.handler = [this](const delivery& work) {
+      handled_.push_back(work.id);
+      if (throws_) throw std::runtime_error("cannot");
+      return "Hi, X. Bye!";
+    };
+  }
+
+  ~ServiceRuntime() override {
+    client_->away = false;
+    handlers_.restart();
+    handlers_.poll();
+    if (runtime_) w_.world.run(runtime_->stop());
+  }
+
+  void start(std::size_t concurrency, bool by_hand = false) {
+    runtime_options options;
+    options.concurrency = concurrency;
+    auto where = by_hand ? boost::asio::any_io_executor(handlers_.get_executor()) : w_.world.env().executor;
+    runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, w_.engine, where, options);
+    runtime_->run();
+    pass(10);
+  }
+
+  void pass(int milliseconds_passed) { w_.world.advance(milliseconds(milliseconds_passed)); }
+  void run_handlers() {
+    handlers_.restart();
+    handlers_.poll();
+    w_.world.settle();
+  }
+  status status_of(const uuid& id) { return w_.find(id)->status; }
+
+  tests::broker_world w_;
+  boost::asio::io_context handlers_{1};
+  service_definition service_;
+  std::shared_ptr<shaky_client> client_ =
+      std::make_shared<shaky_client>(make_direct_broker_client(w_.messages));
+  std::unique_ptr<service_runtime> runtime_;
+  std::vector<uuid> handled_;
+  bool throws_ = false;
+};
+
+TEST_F(ServiceRuntime, WorksOnWhatItHears) {
+  const auto id = w_.accept("Hi, ");
+  start(4);
+  EXPECT_EQ(status_of(id), status::done);
+  EXPECT_EQ(w_.engine.acknowledged.size(), 1U);
+}
+
+TEST_F(ServiceRuntime, ClaimsNoMoreThanItHasFreeHandlersFor) {
+  for (int i = 0; i < 10; ++i) w_.accept("Hi, ");
+  start(3, true);
+  pass(100);
+  EXPECT_EQ(client_->largest_claim, 3U);
+  EXPECT_EQ(client_->claims, 1);
+  run_handlers();
+  EXPECT_EQ(handled_.size(), 3U);
+}
+
+TEST_F(ServiceRuntime, ADoubledEventRunsNoHandler) {
+  const auto id = w_.accept("Hi, ");
+  w_.engine.queues["topic-a"].push_back(w_.engine.queues["topic-a"].front());
+  start(4);
+  pass(100);
+  EXPECT_EQ(handled_, std::vector<uuid>{id});
+  EXPECT_EQ(w_.engine.acknowledged.size(), 2U);
+}
+
+TEST_F(ServiceRuntime, WaitsForABrokerThatIsAwayWithoutHammeringOrLosing) {
+  const auto id = w_.accept("Hi, ");
+  client_->away = true;
+  start(4);
+  pass(20'000);
+  EXPECT_LT(client_->claims, 15);
+  client_->away = false;
+  pass(6'000);
+  EXPECT_EQ(status_of(id), status::done);
+}
+
+TEST_F(ServiceRuntime, SendsAnAnswerAgainUntilTheBrokerHasIt) {
+  const auto id = w_.accept("Hi, ");
+  start(4, true);
+  client_->away = true;
+  run_handlers();
+  pass(3'000);
+  EXPECT_GT(client_->answers, 1);
+  client_->away = false;
+  pass(6'000);
+  EXPECT_EQ(status_of(id), status::done);
+  EXPECT_EQ(handled_.size(), 1U);
+}
+
+TEST_F(ServiceRuntime, ExtendsTheLeaseOfWhatTakesLong) {
+  const auto id = w_.accept("Hi, ");
+  start(4, true);
+  pass(60'000);
+  EXPECT_EQ(w_.find(id)->claim, 1) << "six leases later the claim is still its own";
+  run_handlers();
+  pass(10);
+  EXPECT_EQ(status_of(id), status::done);
+}
+
+TEST_F(ServiceRuntime, AnExceptionLeavesTheMessageForAnotherTry) {
+  const auto id = w_.accept("Hi, ");
+  throws_ = true;
+  start(4);
+  EXPECT_EQ(status_of(id), status::pending);
+  throws_ = false;
+  pass(11'000);
+  EXPECT_EQ(status_of(id), status::done);
+}
+
+TEST_F(ServiceRuntime, AMessageLeftUnansweredTwiceRunsWithNothingElseInHand) {
+  const auto lonely = w_.accept("Hi, ");
+  for (int i = 0; i < 2; ++i) {
+    w_.world.run(w_.messages->claim({broker::claim_request{event{lonely, 1}, false}}));
+    pass(10'500);
+  }
+  handled_.clear();
+  std::vector<uuid> others;
+  for (int i = 0; i < 3; ++i) others.push_back(w_.accept("Hi, "));
+  start(2, true);
+  while (handled_.size() < 4) {
+    const auto before = handled_.size();
+    run_handlers();
+    pass(50);
+    for (auto i = before; i < handled_.size(); ++i)
+      if (handled_[i] == lonely) {
+        EXPECT_EQ(handled_.size() - before, 1U) << "nothing else was in hand";
+      }
+  }
+  EXPECT_EQ(status_of(lonely), status::done);
+  for (const auto& id : others) EXPECT_EQ(status_of(id), status::done);
+}
+
+TEST_F(ServiceRuntime, StopFinishesWhatIsInHandAndGivesTheRestBack) {
+  std::vector<uuid> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(w_.accept("Hi, "));
+  start(1, true);
+  const auto stopped = w_.world.start(runtime_->stop());
+  EXPECT_FALSE(*stopped);
+  run_handlers();
+  pass(10);
+  ASSERT_TRUE(*stopped);
+  EXPECT_TRUE(**stopped);
+  runtime_.reset();
+  EXPECT_EQ(handled_.size(), 1U);
+  EXPECT_EQ(w_.depth("topic-a"), 3U);
+}
+
+TEST_F(ServiceRuntime, StopReleasesWhatCannotFinish) {
+  const auto id = w_.accept("Hi, ");
+  start(1, true);
+  const auto stopped = w_.world.start(runtime_->stop());
+  pass(10'000);
+  ASSERT_TRUE(*stopped);
+  EXPECT_FALSE(**stopped) << "a handler is still running";
+  EXPECT_FALSE(w_.find(id)->held);
+  EXPECT_EQ(w_.find(id)->unanswered, 0);
+  run_handlers();  // so that the test may end
+  pass(60'000);
+  runtime_.reset();
+}
+
+}  // namespace
+}  // namespace amc::consumer_services

@@ -1,0 +1,133 @@
+#include "core/batching_worker.hpp"
+
+#include <gmock/gmock.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <thread>
+
+#include "tests/support/manual_environment.hpp"
+
+namespace amc {
+namespace {
+
+using testing::ElementsAre;
+using worker = batching_worker<int, int>;
+
+class BatchingWorker : public testing::Test {
+ protected:
+  std::unique_ptr<worker> make(std::size_t inbox_max, std::size_t batch_max) {
+    return std::make_unique<worker>(world_.env().start_worker, worker::options{"worker", inbox_max, batch_max},
+                                    [this](std::vector<int>& jobs) {
+                                      batches_.push_back(jobs);
+                                      if (fails_) throw unavailable(unavailable::reason::away, "away");
+                                      std::vector<int> squares;
+                                      for (const int job : jobs) squares.push_back(job * job);
+                                      return squares;
+                                    });
+  }
+
+  void submit(worker& to, int job) {
+    to.submit(job, world_.env().executor, [this](worker::reply reply) { replies_.push_back(std::move(reply)); });
+  }
+
+  std::vector<int> squares() const {
+    std::vector<int> all;
+    for (const auto& reply : replies_) all.push_back(std::get<int>(reply));
+    return all;
+  }
+
+  tests::manual_environment world_;
+  std::vector<std::vector<int>> batches_;
+  std::vector<worker::reply> replies_;
+  bool fails_ = false;
+};
+
+TEST_F(BatchingWorker, RunsWhatHasQueuedUpAsOneBatch) {
+  const auto w = make(10, 10);
+  for (const int job : {1, 2, 3}) submit(*w, job);
+  world_.settle();
+  EXPECT_THAT(batches_, ElementsAre(ElementsAre(1, 2, 3)));
+}
+
+TEST_F(BatchingWorker, CompletesInTheOrderOfSubmission) {
+  const auto w = make(10, 2);
+  for (const int job : {3, 1, 2}) submit(*w, job);
+  world_.settle();
+  EXPECT_THAT(squares(), ElementsAre(9, 1, 4));
+}
+
+TEST_F(BatchingWorker, NoBatchIsLargerThanItsMaximum) {
+  const auto w = make(10, 2);
+  for (const int job : {1, 2, 3, 4, 5}) submit(*w, job);
+  world_.settle();
+  EXPECT_THAT(batches_, ElementsAre(ElementsAre(1, 2), ElementsAre(3, 4), ElementsAre(5)));
+}
+
+TEST_F(BatchingWorker, RefusesWhenItsInboxIsFull) {
+  const auto w = make(2, 2);
+  submit(*w, 1);
+  submit(*w, 2);
+  EXPECT_THROW(submit(*w, 3), unavailable);
+  world_.settle();
+  EXPECT_THAT(squares(), ElementsAre(1, 4));
+}
+
+TEST_F(BatchingWorker, TakesJobsAgainAfterItWasFull) {
+  const auto w = make(1, 1);
+  submit(*w, 1);
+  EXPECT_THROW(submit(*w, 2), unavailable);
+  world_.settle();
+  submit(*w, 3);
+  world_.settle();
+  EXPECT_THAT(squares(), ElementsAre(1, 9));
+}
+
+TEST_F(BatchingWorker, AFailedBatchFailsEachOfItsJobs) {
+  const auto w = make(10, 10);
+  fails_ = true;
+  submit(*w, 1);
+  submit(*w, 2);
+  world_.settle();
+  ASSERT_EQ(replies_.size(), 2U);
+  for (const auto& reply : replies_) EXPECT_EQ(std::get<unavailable>(reply).why(), unavailable::reason::away);
+}
+
+TEST_F(BatchingWorker, GoesOnAfterAFailedBatch) {
+  const auto w = make(10, 10);
+  fails_ = true;
+  submit(*w, 1);
+  world_.settle();
+  fails_ = false;
+  EXPECT_EQ(world_.run(w->run(world_.env(), 4)), 16);
+}
+
+TEST_F(BatchingWorker, RunThrowsWhatFailed) {
+  const auto w = make(10, 10);
+  fails_ = true;
+  EXPECT_THROW(world_.run(w->run(world_.env(), 4)), unavailable);
+}
+
+TEST(BatchingWorkerOnThreads, CompletesEveryJobOnceOnTheCallersExecutor) {
+  boost::asio::io_context context{1};
+  const auto env = system_environment(context.get_executor());
+  int completed = 0;
+  {
+    worker w(env.start_worker, {"worker", 10'000, 64}, [](std::vector<int>& jobs) { return jobs; });
+    auto guard = boost::asio::make_work_guard(context);
+    constexpr int each = 500;
+    const auto produce = [&] {
+      for (int job = 0; job < each; ++job)
+        w.submit(job, env.executor, [&](const worker::reply&) {
+          if (++completed == 2 * each) guard.reset();
+        });
+    };
+    std::thread other(produce);
+    produce();
+    other.join();
+    context.run();
+  }
+  EXPECT_EQ(completed, 1'000);
+}
+
+}  // namespace
+}  // namespace amc

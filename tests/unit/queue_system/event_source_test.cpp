@@ -1,0 +1,79 @@
+#include "queue_system/event_source.hpp"
+
+#include <gmock/gmock.h>
+
+#include "queue_system/event_codec.hpp"
+#include "tests/support/manual_environment.hpp"
+#include "tests/support/scripted_platform.hpp"
+
+namespace amc::queue_system {
+namespace {
+
+class EventSource : public testing::Test {
+ protected:
+  void put(int revision) { engine_.queues["q"].push_back(encode({uuid{}, revision}, uuid{}, {})); }
+
+  std::unique_ptr<event_source> listen(std::size_t window) {
+    return std::make_unique<event_source>(world_.env(), engine_, "q", window,
+                                          [this](std::vector<event_source::received> events) {
+                                            for (const auto& e : events) heard_.push_back(e);
+                                          });
+  }
+
+  tests::manual_environment world_;
+  tests::scripted_platform engine_;
+  std::vector<event_source::received> heard_;
+};
+
+TEST_F(EventSource, HearsWhatIsInTheQueue) {
+  put(1);
+  put(2);
+  const auto source = listen(10);
+  world_.settle();
+  ASSERT_EQ(heard_.size(), 2U);
+  EXPECT_EQ(heard_[1].ready.revision, 2);
+}
+
+TEST_F(EventSource, HasNoMoreThanItsWindowUnsettled) {
+  for (int i = 1; i <= 5; ++i) put(i);
+  const auto source = listen(2);
+  world_.advance(milliseconds(100));
+  EXPECT_EQ(heard_.size(), 2U);
+  source->acknowledge({heard_[0].tag});
+  world_.advance(milliseconds(100));
+  EXPECT_EQ(heard_.size(), 3U);
+}
+
+TEST_F(EventSource, AcknowledgesAndGivesBack) {
+  put(1);
+  put(2);
+  const auto source = listen(2);
+  world_.settle();
+  source->acknowledge({heard_.at(0).tag});
+  source->give_back({heard_.at(1).tag});
+  world_.advance(milliseconds(10));
+  EXPECT_EQ(engine_.acknowledged.size(), 1U);
+  ASSERT_EQ(heard_.size(), 3U);
+  EXPECT_EQ(heard_[2].ready.revision, 2);
+}
+
+TEST_F(EventSource, DropsWhatItCannotReadAndAcknowledgesIt) {
+  engine_.queues["q"].push_back("nonsense");
+  put(2);
+  const auto source = listen(10);
+  world_.advance(milliseconds(10));
+  ASSERT_EQ(heard_.size(), 1U);
+  EXPECT_EQ(heard_[0].ready.revision, 2);
+  EXPECT_THAT(engine_.acknowledged, testing::ElementsAre("nonsense"));
+}
+
+TEST_F(EventSource, GivesBackWhatIsNotSettledWhenItEnds) {
+  put(1);
+  auto source = listen(10);
+  world_.settle();
+  source.reset();
+  EXPECT_EQ(engine_.queues["q"].size(), 1U);
+}
+
+}  // namespace
+}  // namespace amc::queue_system
