@@ -51,10 +51,11 @@ struct change {
 };
 
 /// What became of a change. `now` is the row after it, or, where the guard refused, the row that refused; null where
-/// there is none.
+/// there is none. `at` is the store's clock at the change.
 struct outcome {
   bool applied = false;
   row now{};
+  timestamp at{};
 };
 
 /// A row to ring: what its guard needs.

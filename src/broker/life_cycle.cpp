@@ -64,8 +64,9 @@ change ring(const due_row& read, const policy& times) {
           .durable = false};
 }
 
-std::optional<error> refusal(const change& refused, const row& by) {
+std::optional<error> refusal(const change& refused, const outcome& became) {
   const auto& when = refused.when;
+  const auto& by = became.now;
   if (!by) return error{errc::not_found, "Message \"" + to_string(refused.id) + "\" not found."};
   if (refused.insert) return error{errc::stale, "Message \"" + to_string(refused.id) + "\" exists already."};
   if (when.text_other_than && by->text == *when.text_other_than) return {};
@@ -77,7 +78,8 @@ std::optional<error> refusal(const change& refused, const row& by) {
   if (when.claim && by->claim != *when.claim)
     return error{errc::stale, "Claim " + std::to_string(*when.claim) + " is not the latest; claim " +
                                   std::to_string(by->claim) + " is."};
-  if (when.open && by->held) return error{errc::held, "Somebody works on this revision, or it is not due yet."};
+  if (when.open && by->held && by->due > became.at)
+    return error{errc::held, "Somebody works on this revision, or it is not due yet."};
   if (when.unanswered_below && by->unanswered >= *when.unanswered_below)
     return error{errc::needs_alone, "Left unanswered " + std::to_string(by->unanswered) +
                                         " times: claim it with \"alone\" and nothing else in hand."};

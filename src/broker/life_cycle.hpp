@@ -46,8 +46,8 @@ change release(const event& ready, std::int64_t claim);
 /// The sweeper's: the row is still as it was read, and is now rung again.
 change ring(const due_row& read, const policy& times);
 
-/// Why a change was refused, given the row that refused it (null: no such row). For last-writer-wins answers it may be
-/// that nothing was left to do: then there is no error.
-std::optional<error> refusal(const change& refused, const row& by);
+/// Why a change was refused, given what became of it. For last-writer-wins answers it may be that nothing was left to
+/// do: then there is no error.
+std::optional<error> refusal(const change& refused, const outcome& became);
 
 }  // namespace amc::broker::life_cycle

@@ -10,7 +10,7 @@ using ringing = queue_system::publisher::ringing;
 /// What a refused change means to its caller: an error, or nothing left to do.
 result<row> settled(const change& what, const outcome& became) {
   if (became.applied) return became.now;
-  if (auto refused = life_cycle::refusal(what, became.now)) return *std::move(refused);
+  if (auto refused = life_cycle::refusal(what, became)) return *std::move(refused);
   return became.now;
 }
 
@@ -74,11 +74,10 @@ task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> re
   std::vector<result<granted>> results;
   results.reserve(outcomes.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    const auto& now = outcomes[i].now;
     if (outcomes[i].applied)
-      results.emplace_back(granted{now->claim, now->text, options_.times.lease});
+      results.emplace_back(granted{outcomes[i].now->claim, outcomes[i].now->text, options_.times.lease});
     else
-      results.emplace_back(life_cycle::refusal(changes[i], now).value());
+      results.emplace_back(life_cycle::refusal(changes[i], outcomes[i]).value());
   }
   co_return results;
 }
@@ -93,7 +92,7 @@ task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> cl
     if (outcomes[i].applied)
       results.emplace_back(options_.times.lease);
     else
-      results.emplace_back(life_cycle::refusal(changes[i], outcomes[i].now).value());
+      results.emplace_back(life_cycle::refusal(changes[i], outcomes[i]).value());
   }
   co_return results;
 }
@@ -110,12 +109,15 @@ task<std::vector<result<row>>> messages::release(std::vector<claimed> claims) {
 
 // ---- relay: rings after commit ----
 
-bool messages::has_room(const life_cycle::destination& to) const {
+bool messages::has_room(const life_cycle::destination& to) {
   const auto* queue = std::get_if<life_cycle::to_queue>(&to);
-  if (!queue) return false;
-  if (!engine_reachable_) return false;
-  const auto found = queues_.find(queue->name);
-  return found == queues_.end() || (!found->second.backlog && found->second.depth < options_.queue_depth_max);
+  if (!queue || !engine_reachable_) return false;
+  auto& state = queues_[queue->name];
+  if (!state.backlog && state.depth >= options_.queue_depth_max) {
+    state.backlog = true;  // from now on the sweeper feeds this queue, oldest first
+    sweep_clock_.poke();
+  }
+  return !state.backlog;
 }
 
 void messages::ring_if_waiting(const row& now, bool rings_now) {

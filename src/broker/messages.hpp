@@ -76,7 +76,7 @@ class messages {
     bool backlog = false;   ///< older rows wait for room
   };
 
-  bool has_room(const life_cycle::destination& to) const;
+  bool has_room(const life_cycle::destination& to);
   void ring(std::vector<queue_system::publisher::ringing> events);
   void ring_if_waiting(const row& now, bool rings_now);
   task<void> publish(std::vector<queue_system::publisher::ringing> events);

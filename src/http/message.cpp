@@ -26,8 +26,8 @@ std::optional<std::string> request::parameter(std::string_view name) const {
   if (mark == std::string::npos) return {};
   const auto query = boost::urls::parse_query(std::string_view(target).substr(mark + 1));
   if (!query) return {};
-  for (const auto& parameter : *query)
-    if (boost::urls::param value(parameter); value.key == name) return value.value;
+  for (const boost::urls::param_pct_view parameter : *query)
+    if (parameter.key.decode() == name) return parameter.value.decode();
   return {};
 }
 

@@ -33,7 +33,7 @@ std::unique_ptr<temporary_folder> HttpFraming::folder_;
 std::unique_ptr<process> HttpFraming::broker_;
 std::uint16_t HttpFraming::port_ = 0;
 
-constexpr const char* chunked_body = "12\r\n{\"message\":\"Hi, \"\r\n1\r\n}\r\n0\r\n\r\n";
+constexpr const char* chunked_body = "11\r\n{\"message\":\"Hi, \"\r\n1\r\n}\r\n0\r\n\r\n";
 
 TEST_F(HttpFraming, AnswersPipelinedRequestsInOrder) {
   raw_connection link(port_);

@@ -11,12 +11,12 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
     const auto found = rows_.find(what.id);
     const auto current = found == rows_.end() ? nullptr : found->second;
     if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now_())) {
-      outcomes.push_back({false, current});
+      outcomes.push_back({false, current, now_()});
       continue;
     }
     const auto after = std::make_shared<const message>(changed(what, current.get(), now_()));
     rows_[what.id] = after;
-    outcomes.push_back({true, after});
+    outcomes.push_back({true, after, now_()});
   }
   return outcomes;
 }

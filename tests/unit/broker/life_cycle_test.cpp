@@ -21,7 +21,7 @@ class LifeCycle : public testing::Test {
       row_ = std::make_shared<const message>(changed(what, row_.get(), now_));
       return "";
     }
-    const auto refused = life_cycle::refusal(what, row_);
+    const auto refused = life_cycle::refusal(what, {false, row_, now_});
     return refused ? to_string(refused->code) : "nothing to do";
   }
 

@@ -52,14 +52,14 @@ TEST_F(BatchingWorker, RunsWhatHasQueuedUpAsOneBatch) {
 TEST_F(BatchingWorker, CompletesInTheOrderOfSubmission) {
   const auto w = make(10, 2);
   for (const int job : {3, 1, 2}) submit(*w, job);
-  world_.settle();
+  world_.advance(milliseconds(10));
   EXPECT_THAT(squares(), ElementsAre(9, 1, 4));
 }
 
 TEST_F(BatchingWorker, NoBatchIsLargerThanItsMaximum) {
   const auto w = make(10, 2);
   for (const int job : {1, 2, 3, 4, 5}) submit(*w, job);
-  world_.settle();
+  world_.advance(milliseconds(10));
   EXPECT_THAT(batches_, ElementsAre(ElementsAre(1, 2), ElementsAre(3, 4), ElementsAre(5)));
 }
 

@@ -223,10 +223,10 @@ class sqlite_store : public store {
 
   outcome apply_one(const change& what, timestamp now) {
     const auto current = find_one(what.id);
-    if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now)) return {false, current};
+    if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now)) return {false, current, now};
     auto after = std::make_shared<const message>(changed(what, current.get(), now));
     write(what.insert ? *insert_ : what.then.text ? *update_text_ : *update_, *after);
-    return {true, std::move(after)};
+    return {true, std::move(after), now};
   }
 
   void write(const statement& target, const message& m) {
