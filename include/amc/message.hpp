@@ -30,16 +30,16 @@ std::optional<status> parse_status(std::string_view text);
 
 /// One message: one row of the store. docs/architecture.md tells its life.
 struct message {
-  uuid id{};                         ///< UUIDv7
-  std::string text;                  ///< UTF-8 without U+0000
-  int revision = 1;                  ///< 1, 2, …: grows by one with every answer
+  uuid id{};         ///< UUIDv7
+  std::string text;  ///< UTF-8 without U+0000
+  int revision = 1;  ///< 1, 2, …: grows by one with every answer
   amc::status status = status::pending;
-  std::string queue;                 ///< where the revision waits; empty once terminal
-  timestamp due{};                   ///< when it is rung next
-  bool held = false;                 ///< nobody may claim it before `due`
-  std::int64_t claim = 0;            ///< number of the latest claim, never reset
-  int unanswered = 0;                ///< claims since the last outcome
-  int failures = 0;                  ///< failures of this revision
+  std::string queue;       ///< where the revision waits; empty once terminal
+  timestamp due{};         ///< when it is rung next
+  bool held = false;       ///< nobody may claim it before `due`
+  std::int64_t claim = 0;  ///< number of the latest claim, never reset
+  int unanswered = 0;      ///< claims since the last outcome
+  int failures = 0;        ///< failures of this revision
   timestamp created_at{};
   timestamp updated_at{};
 };

@@ -28,9 +28,9 @@ struct incoming {
 
 /// What differs between engines, as a value.
 struct capabilities {
-  bool in_process = false;          ///< reaches only this process
-  bool empty_at_start = false;      ///< keeps nothing over a restart of this process
-  bool gives_back = true;           ///< `give_back` delivers again; without it only the sweeper does
+  bool in_process = false;      ///< reaches only this process
+  bool empty_at_start = false;  ///< keeps nothing over a restart of this process
+  bool gives_back = true;       ///< `give_back` delivers again; without it only the sweeper does
 };
 
 /// Publishes. Used by one thread at a time. Everything here may throw `unavailable`, within the driver's own time-out

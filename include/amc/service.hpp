@@ -22,8 +22,4 @@ struct service_definition {
   bool on_the_store = false;
 };
 
-/// The whole main() of a service: reads the configuration (docs/configuration.md) and the options `--config DIR` and
-/// `--set KEY=VALUE`, works until SIGTERM, drains. Returns the exit code.
-int run_service(int argc, char** argv, service_definition service);
-
 }  // namespace amc

@@ -19,10 +19,10 @@ namespace amc {
 struct guard {
   std::optional<amc::status> status{};
   std::optional<int> revision{};
-  std::optional<std::int64_t> claim{};       ///< number of the latest claim
+  std::optional<std::int64_t> claim{};  ///< number of the latest claim
   std::optional<bool> held{};
-  std::optional<timestamp> due{};            ///< exactly this
-  bool open = false;                         ///< not held, or due has passed
+  std::optional<timestamp> due{};  ///< exactly this
+  bool open = false;               ///< not held, or due has passed
   std::optional<int> unanswered_below{};
   std::optional<std::string> text_other_than{};
 };

@@ -152,19 +152,3 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace amc::app
-
-namespace amc {
-
-int run_service(int argc, char** argv, service_definition service) {
-  app::raise_descriptor_limit();
-  app::invocation call;
-  call.sources.environment = app::environment_variables();
-  CLI::App options("An AMC service: " + service.name);
-  app::declare_options(options, call);
-  CLI11_PARSE(options, argc, argv);
-  call.sources.folder_required = options.count("--config") > 0;
-  const auto name = service.name;
-  return app::reporting(name, [&] { return app::service_process(call.settings(), std::move(service)); });
-}
-
-}  // namespace amc

@@ -5,12 +5,18 @@ namespace {
 
 const char* type_name(config_key::type kind) {
   switch (kind) {
-    case config_key::type::text: return "text";
-    case config_key::type::url: return "URL";
-    case config_key::type::integer: return "whole number";
-    case config_key::type::boolean: return "true or false";
-    case config_key::type::texts: return "list of texts";
-    case config_key::type::maps: return "list of maps";
+    case config_key::type::text:
+      return "text";
+    case config_key::type::url:
+      return "URL";
+    case config_key::type::integer:
+      return "whole number";
+    case config_key::type::boolean:
+      return "true or false";
+    case config_key::type::texts:
+      return "list of texts";
+    case config_key::type::maps:
+      return "list of maps";
   }
   return "";
 }
@@ -28,7 +34,7 @@ std::string section(const config_provider& provider) {
   for (const auto& key : provider.keys) {
     text += "\n### `" + key.path + "`\n" + key.help + "\n\n- takes: " + allowed(key) + "\n- default:";
     text += key.default_yaml.find('\n') == std::string::npos ? " `" + key.default_yaml + "`\n"
-                                                              : "\n\n```yaml\n" + key.default_yaml + "\n```\n";
+                                                             : "\n\n```yaml\n" + key.default_yaml + "\n```\n";
   }
   return text;
 }

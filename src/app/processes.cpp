@@ -122,9 +122,10 @@ int broker_process(const config& settings) {
 int service_process(const config& settings, service_definition service) {
   const auto engine = queue_system::make_platform(settings);
   if (engine->capabilities().in_process)
-    throw config_error(settings.at("queue_system.platform").origin + ": queue_system.platform: the " +
-                       settings.text("queue_system.platform") + " queue cannot reach " + service.name +
-                       " in a process of its own; set another platform, or run everything in one process with \"amc all\"");
+    throw config_error(
+        settings.at("queue_system.platform").origin + ": queue_system.platform: the " +
+        settings.text("queue_system.platform") + " queue cannot reach " + service.name +
+        " in a process of its own; set another platform, or run everything in one process with \"amc all\"");
   stop_request stop;
   loop main("service");
   std::optional<broker::foundation> base;
@@ -132,22 +133,22 @@ int service_process(const config& settings, service_definition service) {
     base = broker::make_foundation(main.env().start_worker, settings);
     stop_when_broken(*base->store, stop);
   }
-  running_service running(main, settings, std::move(service), base ? *base->platform : *engine,
-                          base ? &*base : nullptr, settings.text("consumer_services.broker_client.url"));
+  running_service running(main, settings, std::move(service), base ? *base->platform : *engine, base ? &*base : nullptr,
+                          settings.text("consumer_services.broker_client.url"));
   const int exit_code = stop.wait();
   running.stop();
   return exit_code;
 }
 
-int all_process(const config& settings,
-                const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
+int all_process(const config& settings, const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
+  auto definition_a = configured_service_a(settings);  // may complain: before anything runs
   stop_request stop;
   loop broker_loop("broker");
   loop services_loop("services");
   const auto base = broker::make_foundation(broker_loop.env().start_worker, settings);
   stop_when_broken(*base.store, stop);
   running_broker broker(broker_loop, settings, base);
-  running_service a(services_loop, settings, configured_service_a(settings), *base.platform, &base, broker.url());
+  running_service a(services_loop, settings, std::move(definition_a), *base.platform, &base, broker.url());
   running_service b(services_loop, settings, service_b(), *base.platform, &base, broker.url());
   std::optional<int> exit_code;
   if (meanwhile) exit_code = meanwhile(broker.url());

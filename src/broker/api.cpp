@@ -14,39 +14,56 @@ namespace {
 int http_status(errc code) {
   switch (code) {
     case errc::invalid:
-    case errc::unroutable: return 422;
-    case errc::not_found: return 404;
+    case errc::unroutable:
+      return 422;
+    case errc::not_found:
+      return 404;
     case errc::terminal:
     case errc::held:
-    case errc::needs_alone: return 409;
-    case errc::stale: return 412;
-    case errc::precondition: return 428;
+    case errc::needs_alone:
+      return 409;
+    case errc::stale:
+      return 412;
+    case errc::precondition:
+      return 428;
   }
   return 500;
 }
 
 const char* title(int status) {
   switch (status) {
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 412: return "Precondition Failed";
-    case 413: return "Content Too Large";
-    case 422: return "Unprocessable Content";
-    case 428: return "Precondition Required";
-    case 431: return "Request Header Fields Too Large";
-    case 503: return "Service Unavailable";
-    default: return "Internal Server Error";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Content Too Large";
+    case 422:
+      return "Unprocessable Content";
+    case 428:
+      return "Precondition Required";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Internal Server Error";
   }
 }
 
 /// RFC 9457 with the seed's two members; the seed's own path answers the same as plain JSON.
 http::response problem(int status, std::string_view detail, bool root = false) {
   const json::object body{{"error", true}, {"detail", detail}, {"status", status}, {"title", title(status)}};
-  http::response reply{status, {{"Content-Type", root ? "application/json" : "application/problem+json"}},
-                       json::serialize(body)};
+  http::response reply{
+      status, {{"Content-Type", root ? "application/json" : "application/problem+json"}}, json::serialize(body)};
   return reply;
 }
 
@@ -55,10 +72,8 @@ http::response refused(const error& why, bool root = false) {
 }
 
 std::string json_text(const message& m) {
-  json::object body{{"id", to_string(m.id)},
-                    {"message", m.text},
-                    {"revision", m.revision},
-                    {"status", to_string(m.status)}};
+  json::object body{
+      {"id", to_string(m.id)}, {"message", m.text}, {"revision", m.revision}, {"status", to_string(m.status)}};
   return json::serialize(body);
 }
 
@@ -177,7 +192,8 @@ class api::implementation {
     for (const auto& [pattern, method, call] : routes) {
       if (!matches(pattern, path)) continue;
       known = true;
-      if (method == asked.method || (method == "GET" && asked.method == "HEAD")) co_return co_await (this->*call)(asked);
+      if (method == asked.method || (method == "GET" && asked.method == "HEAD"))
+        co_return co_await (this->*call)(asked);
       allowed += (allowed.empty() ? "" : ", ") + std::string(method) + (method == "GET" ? ", HEAD" : "");
     }
     if (!known) co_return problem(404, "There is nothing at " + std::string(path) + ".");
@@ -333,7 +349,8 @@ class api::implementation {
     for (const auto& item : *list) {
       const auto parsed = parse_entry(item, with_claim);
       if (!parsed)
-        return error{errc::invalid, "Entry " + std::to_string(entries.size()) + " must be like {\"id\": \"…\", \"revision\": 1" +
+        return error{errc::invalid, "Entry " + std::to_string(entries.size()) +
+                                        " must be like {\"id\": \"…\", \"revision\": 1" +
                                         (with_claim ? ", \"claim\": 1}." : "}, with or without \"alone\": true.")};
       entries.push_back(*parsed);
     }
@@ -388,7 +405,8 @@ class api::implementation {
     const auto entries = parse_entries(asked, true);
     if (!entries) co_return refused(entries.error());
     const auto results = co_await messages_->release(claims_of(*entries));
-    co_return each(*entries, results, [](json::object& item, const row& now) { item["status"] = to_string(now->status); });
+    co_return each(*entries, results,
+                   [](json::object& item, const row& now) { item["status"] = to_string(now->status); });
   }
 
   // ---- health ----

@@ -9,8 +9,8 @@
 namespace amc::broker {
 
 struct api_options {
-  milliseconds wait_max{60'000};    ///< the longest that `Prefer: wait` is honoured for
-  std::size_t claims_max = 1'000;   ///< entries of one POST /claims, /leases or /releases
+  milliseconds wait_max{60'000};   ///< the longest that `Prefer: wait` is honoured for
+  std::size_t claims_max = 1'000;  ///< entries of one POST /claims, /leases or /releases
 };
 
 /// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets.

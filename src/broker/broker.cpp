@@ -66,14 +66,13 @@ config_provider provider() {
   all.keys.push_back(
       number("broker.store.inbox_max", "8192", "requests that may wait for the store; more are answered 503"));
   all.keys.push_back(number("broker.store.batch_max", "512", "requests that become one transaction", 1, 10'000));
-  all.keys.push_back(
-      {.path = "broker.routes",
-       .kind = config_key::type::maps,
-       .default_yaml = default_routes,
-       .help = "the first pattern (RE2) found in the trimmed text decides where a message goes",
-       .fields = {{.path = "match", .default_yaml = "null"},
-                  {.path = "queue", .default_yaml = "null"},
-                  {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}}});
+  all.keys.push_back({.path = "broker.routes",
+                      .kind = config_key::type::maps,
+                      .default_yaml = default_routes,
+                      .help = "the first pattern (RE2) found in the trimmed text decides where a message goes",
+                      .fields = {{.path = "match", .default_yaml = "null"},
+                                 {.path = "queue", .default_yaml = "null"},
+                                 {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}}});
   all.keys.push_back(number("broker.lease_ms", "10000", "how long a claim lasts before somebody else may have it", 10));
   all.keys.push_back(
       number("broker.ring_again_ms", "30000", "a revision that nobody claimed is rung again after this", 10));

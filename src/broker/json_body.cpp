@@ -12,7 +12,8 @@ result<json::value> parse_body(std::string_view body) {
   boost::system::error_code failed;
   const auto used = parser.write_some(body, failed);
   if (failed)
-    return error{errc::invalid, "The body is not valid JSON at byte " + std::to_string(used) + ": " + failed.message() + "."};
+    return error{errc::invalid,
+                 "The body is not valid JSON at byte " + std::to_string(used) + ": " + failed.message() + "."};
   if (!parser.done())
     return error{errc::invalid, "The body is not valid JSON at byte " + std::to_string(used) + ": it is incomplete."};
   if (body.find_first_not_of(" \t\r\n", used) != std::string_view::npos)

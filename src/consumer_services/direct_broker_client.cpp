@@ -15,9 +15,7 @@ class direct_broker_client : public broker_client {
     return messages_->extend(std::move(claims));
   }
 
-  task<void> release(std::vector<broker::claimed> claims) override {
-    co_await messages_->release(std::move(claims));
-  }
+  task<void> release(std::vector<broker::claimed> claims) override { co_await messages_->release(std::move(claims)); }
 
   task<result<void>> answer(event answered, std::string text) override {
     const auto became = co_await messages_->answer(answered.id, answered.revision, std::move(text));

@@ -13,11 +13,16 @@ unavailable unexpected(const http::response& reply) {
 /// The code for a status that refuses an answer; nothing for one that does not speak about the message.
 std::optional<errc> refusal_code(int status) {
   switch (status) {
-    case 404: return errc::not_found;
-    case 409: return errc::terminal;
-    case 412: return errc::stale;
-    case 422: return errc::unroutable;
-    default: return {};
+    case 404:
+      return errc::not_found;
+    case 409:
+      return errc::terminal;
+    case 412:
+      return errc::stale;
+    case 422:
+      return errc::unroutable;
+    default:
+      return {};
   }
 }
 

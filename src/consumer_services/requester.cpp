@@ -32,7 +32,8 @@ class conversing {
       const json::object body{{"message", text}};
       auto reply = co_await ask("POST", "/", json::serialize(body));
       while (!over(reply)) {
-        if (left() <= milliseconds(0)) co_return failed("no response within " + std::to_string(options_.timeout.count()) + " ms");
+        if (left() <= milliseconds(0))
+          co_return failed("no response within " + std::to_string(options_.timeout.count()) + " ms");
         const bool was_kept_waiting = reply.headers.find("Preference-Applied").value_or("wait=0") != "wait=0";
         if (!was_kept_waiting) co_await pause();
         reply = co_await ask("GET", "/?id=" + id_, "");

@@ -47,16 +47,15 @@ task<bool> service_runtime::stop() {
 }
 
 task<void> service_runtime::release_in_hand() {
-    std::vector<broker::claimed> claims;
-    for (const auto& [number, hand] : in_hand_)
-      claims.push_back({{hand.work.id, hand.work.revision}, hand.work.claim});
-    log::warning(service_.name, "releases " + std::to_string(claims.size()) + " messages that it could not finish");
-    try {
-      co_await client_->release(std::move(claims));
-    } catch (const unavailable& failed) {
-      log::warning(service_.name, std::string("could not release them, their leases run out: ") + failed.what());
-    }
-    in_hand_.clear();
+  std::vector<broker::claimed> claims;
+  for (const auto& [number, hand] : in_hand_) claims.push_back({{hand.work.id, hand.work.revision}, hand.work.claim});
+  log::warning(service_.name, "releases " + std::to_string(claims.size()) + " messages that it could not finish");
+  try {
+    co_await client_->release(std::move(claims));
+  } catch (const unavailable& failed) {
+    log::warning(service_.name, std::string("could not release them, their leases run out: ") + failed.what());
+  }
+  in_hand_.clear();
 }
 
 void service_runtime::hear(std::vector<received> events) {
@@ -158,8 +157,7 @@ task<void> service_runtime::answer(delivery work, std::string text) {
     try {
       const event answered{work.id, work.revision};
       const auto told = co_await client_->answer(answered, text);
-      if (!told)
-        log::warning(service_.name, "its answer was refused: " + told.error().detail, about(work));
+      if (!told) log::warning(service_.name, "its answer was refused: " + told.error().detail, about(work));
     } catch (const unavailable& why) {
       failed = why.what();
     }

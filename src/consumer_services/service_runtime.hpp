@@ -65,8 +65,8 @@ class service_runtime {
   std::map<std::uint64_t, in_hand> in_hand_;
   std::uint64_t last_number_ = 0;
   bool claiming_ = false;
-  bool alone_ = false;            ///< what is in hand was claimed alone
-  bool company_next_ = false;     ///< after a lonely run the others have their turn
+  bool alone_ = false;         ///< what is in hand was claimed alone
+  bool company_next_ = false;  ///< after a lonely run the others have their turn
   bool stopping_ = false;
   bool broker_reachable_ = true;
   milliseconds pause_{};

@@ -30,9 +30,9 @@ class batching_worker {
   using run_batch = std::function<std::vector<Outcome>(std::vector<Job>&)>;
 
   struct options {
-    std::string name;            ///< of the thread, and in error texts
-    std::size_t inbox_max = 0;   ///< jobs that may wait
-    std::size_t batch_max = 0;   ///< jobs that run as one
+    std::string name;           ///< of the thread, and in error texts
+    std::size_t inbox_max = 0;  ///< jobs that may wait
+    std::size_t batch_max = 0;  ///< jobs that run as one
   };
 
   batching_worker(const start_worker& start, options opts, run_batch run)
@@ -118,8 +118,8 @@ class batching_worker {
       auto group = std::find_if(groups.begin(), groups.end(), [&](auto& g) { return g.first == batch[i].executor; });
       if (group == groups.end()) group = groups.insert(groups.end(), {batch[i].executor, {}});
       auto* succeeded = std::get_if<std::vector<Outcome>>(&outcomes);
-      group->second.push_back({std::move(batch[i].done), succeeded ? reply(std::move((*succeeded)[i]))
-                                                                   : reply(std::get<unavailable>(outcomes))});
+      group->second.push_back({std::move(batch[i].done),
+                               succeeded ? reply(std::move((*succeeded)[i])) : reply(std::get<unavailable>(outcomes))});
     }
     for (auto& [executor, completions] : groups)
       boost::asio::post(executor, [completions = std::move(completions)]() mutable {

@@ -28,11 +28,16 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 const char* expectation(const config_key& key) {
   switch (key.kind) {
     case config_key::type::text:
-    case config_key::type::url: return "a text";
-    case config_key::type::integer: return "a whole number";
-    case config_key::type::boolean: return "true or false";
-    case config_key::type::texts: return "a list of texts";
-    case config_key::type::maps: return "a list of maps";
+    case config_key::type::url:
+      return "a text";
+    case config_key::type::integer:
+      return "a whole number";
+    case config_key::type::boolean:
+      return "true or false";
+    case config_key::type::texts:
+      return "a list of texts";
+    case config_key::type::maps:
+      return "a list of maps";
   }
   return "another type";
 }

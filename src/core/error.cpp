@@ -4,14 +4,22 @@ namespace amc {
 
 const char* to_string(errc code) {
   switch (code) {
-    case errc::invalid: return "invalid";
-    case errc::not_found: return "not_found";
-    case errc::unroutable: return "unroutable";
-    case errc::terminal: return "terminal";
-    case errc::stale: return "stale";
-    case errc::held: return "held";
-    case errc::needs_alone: return "needs_alone";
-    case errc::precondition: return "precondition";
+    case errc::invalid:
+      return "invalid";
+    case errc::not_found:
+      return "not_found";
+    case errc::unroutable:
+      return "unroutable";
+    case errc::terminal:
+      return "terminal";
+    case errc::stale:
+      return "stale";
+    case errc::held:
+      return "held";
+    case errc::needs_alone:
+      return "needs_alone";
+    case errc::precondition:
+      return "precondition";
   }
   return "unknown";
 }

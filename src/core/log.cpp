@@ -10,11 +10,16 @@ namespace {
 
 spdlog::level::level_enum native(level severity) {
   switch (severity) {
-    case level::debug: return spdlog::level::debug;
-    case level::info: return spdlog::level::info;
-    case level::warning: return spdlog::level::warn;
-    case level::error: return spdlog::level::err;
-    case level::critical: return spdlog::level::critical;
+    case level::debug:
+      return spdlog::level::debug;
+    case level::info:
+      return spdlog::level::info;
+    case level::warning:
+      return spdlog::level::warn;
+    case level::error:
+      return spdlog::level::err;
+    case level::critical:
+      return spdlog::level::critical;
   }
   return spdlog::level::critical;
 }
@@ -63,8 +68,8 @@ bool enabled(level severity) {
 void write(level severity, std::string_view component, std::string_view text, std::optional<about> subject) {
   if (!enabled(severity)) return;
   if (the().reader) return the().reader({severity, component, text, subject});
-  the().logger->log(native(severity), the().as_json ? as_json(component, text, subject)
-                                                    : as_text(component, text, subject));
+  the().logger->log(native(severity),
+                    the().as_json ? as_json(component, text, subject) : as_text(component, text, subject));
 }
 
 config_provider provider() {

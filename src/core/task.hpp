@@ -43,7 +43,7 @@ class one_shot {
         resume_ = [resume = std::make_shared<decltype(resume)>(std::move(resume))] { (*resume)(); };
       };
       co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(initiate,
-                                                                                        boost::asio::use_awaitable);
+                                                                                         boost::asio::use_awaitable);
     }
     co_return std::move(*value_);
   }

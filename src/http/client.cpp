@@ -67,10 +67,10 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
       auto reply = co_await exchange(link, asked);
       co_return reply;
     } catch (const boost::system::system_error& failed) {
-      throw unavailable(unavailable::reason::away,
-                        "http://" + authority_ + ": " +
-                            (late ? "no answer within " + std::to_string(timeout.count()) + " ms"
-                                  : failed.code().message()));
+      throw unavailable(
+          unavailable::reason::away,
+          "http://" + authority_ + ": " +
+              (late ? "no answer within " + std::to_string(timeout.count()) + " ms" : failed.code().message()));
     }
   }
 

@@ -19,9 +19,9 @@ class caller {
 
 struct client_options {
   std::string url = "http://127.0.0.1:4000";
-  std::size_t idle_max = 64;             ///< kept connections that wait for a next request
-  milliseconds idle_timeout{30'000};     ///< shorter than a server's, so that a kept connection is seldom a dead one
-  std::size_t body_max_bytes = 16 << 20; ///< of an answer
+  std::size_t idle_max = 1'024;           ///< kept connections that wait for a next request
+  milliseconds idle_timeout{30'000};      ///< shorter than a server's, so that a kept connection is seldom a dead one
+  std::size_t body_max_bytes = 16 << 20;  ///< of an answer
 };
 
 /// HTTP/1.1 over kept connections, one request at a time on each. Throws startup_error for a URL it cannot use.

@@ -12,13 +12,13 @@ namespace amc::http {
 
 struct server_options {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;                 ///< 0: any free one
-  std::size_t header_max_bytes = 16'384;  ///< more is answered 431
-  std::size_t body_max_bytes = 1'048'576; ///< more is answered 413
-  std::size_t connections_max = 4'096;    ///< more are answered 503; also bounds the requests in flight
-  milliseconds idle_timeout{60'000};      ///< a kept connection without a request is closed
-  milliseconds header_timeout{10'000};    ///< from a request's first byte to the end of its header
-  milliseconds body_timeout{30'000};      ///< from the end of the header to the end of the body
+  std::uint16_t port = 0;                  ///< 0: any free one
+  std::size_t header_max_bytes = 16'384;   ///< more is answered 431
+  std::size_t body_max_bytes = 1'048'576;  ///< more is answered 413
+  std::size_t connections_max = 4'096;     ///< more are answered 503; also bounds the requests in flight
+  milliseconds idle_timeout{60'000};       ///< a kept connection without a request is closed
+  milliseconds header_timeout{10'000};     ///< from a request's first byte to the end of its header
+  milliseconds body_timeout{30'000};       ///< from the end of the header to the end of the body
 };
 
 /// An HTTP/1.1 server. Everything about it is bounded; what is not plainly a request (smuggling by Transfer-Encoding,

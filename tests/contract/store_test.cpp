@@ -134,8 +134,7 @@ TEST_P(StoreContract, OneBadChangeInABatchHindersNoOther) {
 TEST_P(StoreContract, ChangesOfOneRowInABatchSeeEachOther) {
   const auto id = next_id_();
   const std::vector<change> batch{life_cycle::accept(id, "x", to_queue{"q"}, true, times_),
-                                  life_cycle::claim({id, 1}, false, times_),
-                                  life_cycle::claim({id, 1}, false, times_)};
+                                  life_cycle::claim({id, 1}, false, times_), life_cycle::claim({id, 1}, false, times_)};
   const auto became = store_->apply(batch);
   EXPECT_TRUE(became.at(1).applied);
   EXPECT_FALSE(became.at(2).applied);
@@ -277,15 +276,16 @@ TEST_P(StoreContract, AnEmptyBatchIsFine) {
 
 INSTANTIATE_TEST_SUITE_P(
     Drivers, StoreContract,
-    testing::Values(driver{"sqlite", true,
-                           [](surroundings& around) {
-                             return broker::open_sqlite(
-                                 {(around.folder.path / "amc.db").string(), [&around] { return around.now; }});
-                           }},
-                    driver{"memory", false,
-                           [](surroundings& around) -> std::unique_ptr<store> {
-                             return std::make_unique<tests::memory_store>([&around] { return around.now; });
-                           }}),
+    testing::Values(
+        driver{
+            "sqlite", true,
+            [](surroundings& around) {
+              return broker::open_sqlite({(around.folder.path / "amc.db").string(), [&around] { return around.now; }});
+            }},
+        driver{"memory", false,
+               [](surroundings& around) -> std::unique_ptr<store> {
+                 return std::make_unique<tests::memory_store>([&around] { return around.now; });
+               }}),
     [](const auto& suite) { return suite.param.name; });
 
 // ---- SQLite only ----

@@ -76,19 +76,20 @@ TEST(Conversation, MessagesSurviveAnOrderlyRestart) {
 /// Posts until it has `count` answers 201, whatever happens to the broker meanwhile.
 class stubborn_client {
  public:
-  stubborn_client(std::atomic<std::uint16_t>& port, int count) : thread_([this, &port, count] {
-    while (static_cast<int>(accepted.size()) < count) {
-      try {
-        raw_connection link(port);
-        while (static_cast<int>(accepted.size()) < count) {
-          const auto got = link.ask("POST", "/", R"({"message":"Hi, "})");
-          if (got.status == 201) accepted.push_back(text_in(got, "id"));
-        }
-      } catch (const std::exception&) {
-        std::this_thread::yield();  // killed in the middle: connect again
-      }
-    }
-  }) {}
+  stubborn_client(std::atomic<std::uint16_t>& port, int count)
+      : thread_([this, &port, count] {
+          while (static_cast<int>(accepted.size()) < count) {
+            try {
+              raw_connection link(port);
+              while (static_cast<int>(accepted.size()) < count) {
+                const auto got = link.ask("POST", "/", R"({"message":"Hi, "})");
+                if (got.status == 201) accepted.push_back(text_in(got, "id"));
+              }
+            } catch (const std::exception&) {
+              std::this_thread::yield();  // killed in the middle: connect again
+            }
+          }
+        }) {}
   void join() { thread_.join(); }
 
   std::vector<std::string> accepted{};

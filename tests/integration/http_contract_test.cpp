@@ -16,8 +16,8 @@ class HttpContract : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = std::make_unique<temporary_folder>();
-    broker_ = std::make_unique<process>(amc_command(
-        folder_->path, {"broker"}, {"broker.http.port=0", "broker.http.body_max_bytes=4096"}));
+    broker_ = std::make_unique<process>(
+        amc_command(folder_->path, {"broker"}, {"broker.http.port=0", "broker.http.body_max_bytes=4096"}));
     port_ = port_of(*broker_);
   }
   static void TearDownTestSuite() {
@@ -129,7 +129,8 @@ TEST_F(HttpContract, AnyOtherMethodIs405WithTheAllowedOnes) {
 }
 
 TEST_F(HttpContract, AMessageThatBelongsToNoQueueIs422AndNotStored) {
-  expect_error(ask("POST", "/", R"({"message":"Good morning"})"), 422, "I don't know which queue this message belongs to");
+  expect_error(ask("POST", "/", R"({"message":"Good morning"})"), 422,
+               "I don't know which queue this message belongs to");
 }
 
 TEST_F(HttpContract, BadBodiesSayWhatIsWrong) {

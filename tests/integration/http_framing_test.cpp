@@ -13,10 +13,10 @@ class HttpFraming : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = std::make_unique<temporary_folder>();
-    broker_ = std::make_unique<process>(
-        amc_command(folder_->path, {"broker"},
-                    {"broker.http.port=0", "broker.http.header_timeout_ms=300", "broker.http.body_timeout_ms=300",
-                     "broker.http.idle_timeout_ms=5000"}));
+    broker_ =
+        std::make_unique<process>(amc_command(folder_->path, {"broker"},
+                                              {"broker.http.port=0", "broker.http.header_timeout_ms=300",
+                                               "broker.http.body_timeout_ms=300", "broker.http.idle_timeout_ms=5000"}));
     port_ = port_of(*broker_);
   }
   static void TearDownTestSuite() {
@@ -110,20 +110,22 @@ TEST_P(MalformedRequest, Is400AndCloses) {
 INSTANTIATE_TEST_SUITE_P(
     All, MalformedRequest,
     testing::Values(
-        bad_request{"NotHttp", "hello\r\n\r\n"},
-        bad_request{"NoHost", "GET / HTTP/1.1\r\n\r\n"},
+        bad_request{"NotHttp", "hello\r\n\r\n"}, bad_request{"NoHost", "GET / HTTP/1.1\r\n\r\n"},
         bad_request{"TwoHosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"},
         bad_request{"FoldedField", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n"},
         bad_request{"UnknownTransferEncoding",
                     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"},
         bad_request{"AlmostChunked",
                     std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n") + chunked_body},
-        bad_request{"ChunkedTwice",
-                    std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n") + chunked_body},
-        bad_request{"ChunkedWithLength",
-                    std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n") +
-                        chunked_body},
-        bad_request{"ChunkedInHttp10", std::string("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") + chunked_body},
+        bad_request{
+            "ChunkedTwice",
+            std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n") + chunked_body},
+        bad_request{
+            "ChunkedWithLength",
+            std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n") +
+                chunked_body},
+        bad_request{"ChunkedInHttp10",
+                    std::string("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") + chunked_body},
         bad_request{"TwoLengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
         bad_request{"NegativeLength", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"},
         bad_request{"BadChunkSize", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},

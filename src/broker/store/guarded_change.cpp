@@ -17,10 +17,14 @@ namespace {
 
 int counted(effect::count how, int value) {
   switch (how) {
-    case effect::count::keep: return value;
-    case effect::count::zero: return 0;
-    case effect::count::one_more: return value + 1;
-    case effect::count::one_less: return std::max(0, value - 1);
+    case effect::count::keep:
+      return value;
+    case effect::count::zero:
+      return 0;
+    case effect::count::one_more:
+      return value + 1;
+    case effect::count::one_less:
+      return std::max(0, value - 1);
   }
   return value;
 }

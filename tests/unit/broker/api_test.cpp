@@ -203,7 +203,8 @@ TEST_F(Api, UnknownPathsAndMethods) {
 
 TEST_F(Api, ClaimsAreAnsweredOneByOne) {
   const auto id = post();
-  const auto results = claim(R"([{"id":")" + id + R"(","revision":1},{"id":")" + id + R"(","revision":2},{"id":"x","revision":1}])");
+  const auto results =
+      claim(R"([{"id":")" + id + R"(","revision":1},{"id":")" + id + R"(","revision":2},{"id":"x","revision":1}])");
   EXPECT_EQ(results.at(0).at("claim").as_int64(), 1);
   EXPECT_EQ(results.at(0).at("message").as_string(), "Hi, ");
   EXPECT_EQ(results.at(0).at("lease_ms").as_int64(), 10'000);
@@ -223,8 +224,8 @@ TEST_F(Api, LeasesAreExtendedForTheLatestClaimOnly) {
   const auto id = post();
   claim(R"([{"id":")" + id + R"(","revision":1}])");
   const auto extend = [&](int claim_number) {
-    return body(w_.ask("POST", "/leases", R"([{"id":")" + id + R"(","revision":1,"claim":)" +
-                                              std::to_string(claim_number) + "}]"))
+    return body(w_.ask("POST", "/leases",
+                       R"([{"id":")" + id + R"(","revision":1,"claim":)" + std::to_string(claim_number) + "}]"))
         .at(0);
   };
   EXPECT_EQ(extend(1).at("lease_ms").as_int64(), 10'000);
@@ -243,8 +244,8 @@ TEST_F(Api, AMessageLeftUnansweredTwiceNeedsAlone) {
 }
 
 TEST_F(Api, BatchesThatCannotBeReadAreRefusedWhole) {
-  for (const auto* bad : {"", "{}", "[1]", R"([{"id":"x"}])", R"([{"id":1,"revision":1}])", R"([{"id":"x","revision":0}])",
-                          R"([{"id":"x","revision":1,"alone":1}])"})
+  for (const auto* bad : {"", "{}", "[1]", R"([{"id":"x"}])", R"([{"id":1,"revision":1}])",
+                          R"([{"id":"x","revision":0}])", R"([{"id":"x","revision":1,"alone":1}])"})
     EXPECT_EQ(w_.ask("POST", "/claims", bad).status, 422) << bad;
   EXPECT_EQ(w_.ask("POST", "/leases", R"([{"id":"x","revision":1}])").status, 422) << "without a claim";
   std::string many = "[";

@@ -28,7 +28,9 @@ class LifeCycle : public testing::Test {
   void accept(bool rings_now = true) {
     ASSERT_EQ(attempt(life_cycle::accept(id, "Hi, ", to_queue{"q"}, rings_now, times)), "");
   }
-  std::string claim(int revision, bool alone = false) { return attempt(life_cycle::claim({id, revision}, alone, times)); }
+  std::string claim(int revision, bool alone = false) {
+    return attempt(life_cycle::claim({id, revision}, alone, times));
+  }
   std::string answer(std::optional<int> revision, const std::string& text,
                      const life_cycle::destination& to = to_queue{"r"}) {
     return attempt(life_cycle::answer(id, revision, text, to, true, times));

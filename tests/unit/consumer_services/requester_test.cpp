@@ -41,7 +41,8 @@ class Requester : public testing::Test {
 };
 
 TEST_F(Requester, TakesTheAnswerThatItWaitedFor) {
-  broker_->replies = {{200, {{"Preference-Applied", "wait=1"}}, R"({"id":"1","message":"Hi, X. Bye!","status":"done"})"}};
+  broker_->replies = {
+      {200, {{"Preference-Applied", "wait=1"}}, R"({"id":"1","message":"Hi, X. Bye!","status":"done"})"}};
   const auto came = converse();
   EXPECT_TRUE(came.answered);
   EXPECT_EQ(came.text, "Hi, X. Bye!");
@@ -55,8 +56,7 @@ TEST_F(Requester, PollsABrokerThatDoesNotKnowPreferWait) {
   const auto began = world_.wall_clock();
   const auto came = converse();
   EXPECT_EQ(came.text, "Hi, X. Bye!");
-  EXPECT_THAT(broker_->asked_,
-              testing::ElementsAre("POST /", "GET /?id=6b04866b30234c8", "GET /?id=6b04866b30234c8"));
+  EXPECT_THAT(broker_->asked_, testing::ElementsAre("POST /", "GET /?id=6b04866b30234c8", "GET /?id=6b04866b30234c8"));
   EXPECT_EQ(world_.wall_clock() - began, milliseconds(100)) << "50 ms between two looks";
 }
 

@@ -84,8 +84,7 @@ class ServiceRuntime : public testing::Test {
   tests::broker_world w_;
   boost::asio::io_context handlers_{1};
   service_definition service_;
-  std::shared_ptr<shaky_client> client_ =
-      std::make_shared<shaky_client>(make_direct_broker_client(w_.messages));
+  std::shared_ptr<shaky_client> client_ = std::make_shared<shaky_client>(make_direct_broker_client(w_.messages));
   std::unique_ptr<service_runtime> runtime_;
   std::vector<uuid> handled_;
   bool throws_ = false;

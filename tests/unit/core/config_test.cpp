@@ -113,8 +113,8 @@ TEST_F(Config, AFileOfCommentsIsFine) {
 
 TEST_F(Config, AnUnknownKeyIsNamedWithItsLineAndTheNearestKnownOne) {
   write("a.local.yaml", "shop:\n  door:\n    prot: 1\n");
-  EXPECT_THAT(complaint(), AllOf(HasSubstr("a.local.yaml:3"), HasSubstr("\"shop.door.prot\""),
-                                 HasSubstr("\"shop.door.port\"")));
+  EXPECT_THAT(complaint(),
+              AllOf(HasSubstr("a.local.yaml:3"), HasSubstr("\"shop.door.prot\""), HasSubstr("\"shop.door.port\"")));
 }
 
 TEST_F(Config, AnUnknownKeyInTheEnvironmentIsNamedWithItsVariable) {

@@ -18,9 +18,9 @@ TEST(Uuid, ReadsWhatItWrites) {
 }
 
 TEST(Uuid, RefusesOtherSpellings) {
-  for (const auto* text : {"", "6b04866b30234c8", "01890a5dac96774bbcceb302099a8057",
-                           "{01890a5d-ac96-774b-bcce-b302099a8057}", "01890a5d-ac96-774b-bcce-b302099a805g",
-                           "01890a5d-ac96-774b-bcce-b302099a80570"})
+  for (const auto* text :
+       {"", "6b04866b30234c8", "01890a5dac96774bbcceb302099a8057", "{01890a5d-ac96-774b-bcce-b302099a8057}",
+        "01890a5d-ac96-774b-bcce-b302099a805g", "01890a5d-ac96-774b-bcce-b302099a80570"})
     EXPECT_FALSE(parse_uuid(text)) << text;
 }
 

@@ -43,12 +43,13 @@ TEST_P(UndecodableEvent, IsRefusedWithAReason) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, UndecodableEvent,
-    testing::Values("", "x", "\xff\xfe", "3", "[]", "{}", R"({"type":"other"})", R"({"type":"amc.message.ready"})",
-                    R"({"type":"amc.message.ready","data":1})", R"({"type":"amc.message.ready","data":{"id":1}})",
-                    R"({"type":"amc.message.ready","data":{"id":"x","revision":1}})",
-                    R"({"type":"amc.message.ready","data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":0}})",
-                    R"({"type":"amc.message.ready","data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":1.5}})",
-                    R"({"type":"amc.message.ready","data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":3000000000}})"));
+    testing::Values(
+        "", "x", "\xff\xfe", "3", "[]", "{}", R"({"type":"other"})", R"({"type":"amc.message.ready"})",
+        R"({"type":"amc.message.ready","data":1})", R"({"type":"amc.message.ready","data":{"id":1}})",
+        R"({"type":"amc.message.ready","data":{"id":"x","revision":1}})",
+        R"({"type":"amc.message.ready","data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":0}})",
+        R"({"type":"amc.message.ready","data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":1.5}})",
+        R"({"type":"amc.message.ready","data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":3000000000}})"));
 
 }  // namespace
 }  // namespace amc::queue_system

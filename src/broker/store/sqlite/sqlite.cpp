@@ -189,8 +189,9 @@ class sqlite_store : public store {
     const int found = sqlite3_column_int(version.get(), 0);
     sqlite3_reset(version.get());
     if (found > schema_version)
-      throw startup_error(path_ + ": written by a newer version (schema " + std::to_string(found) + ", this one knows " +
-                          std::to_string(schema_version) + "); run that version, or set broker.store.sqlite.path");
+      throw startup_error(path_ + ": written by a newer version (schema " + std::to_string(found) +
+                          ", this one knows " + std::to_string(schema_version) +
+                          "); run that version, or set broker.store.sqlite.path");
     if (found == 0) run(std::string("BEGIN IMMEDIATE;") + schema + "COMMIT;");
   }
 
@@ -299,7 +300,8 @@ class sqlite_store : public store {
   }
 
   void refuse_when_broken() const {
-    if (broken_) throw unavailable(unavailable::reason::broken, path_ + ": the disk failed to sync; restart to recover");
+    if (broken_)
+      throw unavailable(unavailable::reason::broken, path_ + ": the disk failed to sync; restart to recover");
   }
 
   void run(const std::string& sql) {
