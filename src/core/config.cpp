@@ -207,7 +207,9 @@ class config_builder {
     if (!node.IsMap()) throw bad_value(node, (path.empty() ? "the file" : path) + ": expected a map of keys");
     for (const auto& pair : node) {
       const auto name = pair.first.as<std::string>();
-      const auto child = path.empty() ? name : path + "." + name;
+      auto child = path;
+      if (!path.empty()) child += '.';
+      child += name;
       if (!is_section(child) && !built_.entries_.contains(child)) throw bad_value(pair.first, unknown(child));
       merge(child, pair.second, place);
     }
