@@ -22,6 +22,18 @@ std::shared_ptr<http::caller> client_for(const environment& env, const std::stri
   return http::make_client(env, options);
 }
 
+/// Handlers that do not end cannot be interrupted. Everything that counts is in the store, so the process ends anyway.
+void end_or_exit(bool finished, int exit_code) {
+  if (finished) return;
+  log::warning("amc", "a handler does not end; ending without it");
+  std::_Exit(exit_code);
+}
+
+/// How long services may finish what they have in hand: not at all when the store cannot take it any more.
+milliseconds drain_time(const config& settings, int exit_code) {
+  return exit_code == 0 ? settings.duration("consumer_services.drain_timeout_ms") : milliseconds(0);
+}
+
 /// One service and what it stands on, on a loop's thread.
 class running_service {
  public:
@@ -30,39 +42,52 @@ class running_service {
                   const broker::foundation* base, const std::string& broker_url)
       : loop_(on) {
     runtime_options options;
-    options.concurrency = static_cast<std::size_t>(settings.integer("consumer_services.concurrency"));
-    options.drain_timeout = settings.duration("consumer_services.drain_timeout_ms");
+    // A broker takes no more claims than this in one request.
+    options.concurrency = static_cast<std::size_t>(
+        std::min(settings.integer("consumer_services.concurrency"), settings.integer("broker.http.claims_max")));
     if (service.blocking) handlers_ = std::make_unique<boost::asio::thread_pool>(options.concurrency);
-    loop_.run([&] {
-      std::shared_ptr<broker_client> client;
-      if (service.on_the_store) {
-        messages_ = broker::make_messages(loop_.env(), *base, settings);
-        messages_->run(false);
-        client = make_direct_broker_client(messages_);
-      } else {
-        client = make_http_broker_client(client_for(loop_.env(), broker_url),
-                                         settings.duration("consumer_services.broker_client.timeout_ms"));
-      }
-      auto handlers = handlers_ ? boost::asio::any_io_executor(handlers_->get_executor()) : loop_.executor();
-      runtime_ = std::make_unique<service_runtime>(loop_.env(), std::move(service), std::move(client), engine,
-                                                   std::move(handlers), options);
-      runtime_->run();
-    });
+    try {
+      loop_.run([&] { start(settings, std::move(service), engine, base, broker_url, options); });
+    } catch (...) {
+      // What runs already must end before it is destroyed.
+      if (messages_) loop_.run(messages_->stop());
+      throw;
+    }
   }
 
-  void stop() {
-    if (!loop_.run(runtime_->stop())) {
-      log::warning("amc", "a handler does not end; ending without it");
-      std::_Exit(0);  // everything that counts is in the store
-    }
+  ~running_service() {
+    if (runtime_) end_or_exit(stop(milliseconds(0)), 1);
+  }
+
+  /// False when a handler is still running after `longest`: then the process must end without destroying this.
+  bool stop(milliseconds longest) {
+    if (!loop_.run(runtime_->stop(longest))) return false;
     if (messages_) loop_.run(messages_->stop());
     loop_.run([&] {
       runtime_.reset();
       messages_.reset();
     });
+    return true;
   }
 
  private:
+  void start(const config& settings, service_definition service, platform& engine, const broker::foundation* base,
+             const std::string& broker_url, const runtime_options& options) {
+    std::shared_ptr<broker_client> client;
+    if (service.on_the_store) {
+      messages_ = broker::make_messages(loop_.env(), *base, settings);
+      messages_->run(false);
+      client = make_direct_broker_client(messages_);
+    } else {
+      client = make_http_broker_client(client_for(loop_.env(), broker_url),
+                                       settings.duration("consumer_services.broker_client.timeout_ms"));
+    }
+    auto handlers = handlers_ ? boost::asio::any_io_executor(handlers_->get_executor()) : loop_.executor();
+    runtime_ = std::make_unique<service_runtime>(loop_.env(), std::move(service), std::move(client), engine,
+                                                 std::move(handlers), options);
+    runtime_->run();
+  }
+
   loop& loop_;
   std::unique_ptr<boost::asio::thread_pool> handlers_;
   std::shared_ptr<broker::messages> messages_;
@@ -80,6 +105,10 @@ class running_broker {
   }
 
   std::string url() const { return broker_->url(); }
+
+  ~running_broker() {
+    if (broker_) stop();
+  }
 
   void stop() {
     loop_.run(broker_->stop());
@@ -136,7 +165,7 @@ int service_process(const config& settings, service_definition service) {
   running_service running(main, settings, std::move(service), base ? *base->platform : *engine, base ? &*base : nullptr,
                           settings.text("consumer_services.broker_client.url"));
   const int exit_code = stop.wait();
-  running.stop();
+  end_or_exit(running.stop(drain_time(settings, exit_code)), exit_code);
   return exit_code;
 }
 
@@ -153,9 +182,10 @@ int all_process(const config& settings, const std::function<std::optional<int>(c
   std::optional<int> exit_code;
   if (meanwhile) exit_code = meanwhile(broker.url());
   if (!exit_code) exit_code = stop.wait();
-  a.stop();
-  b.stop();
+  const bool finished_a = a.stop(drain_time(settings, *exit_code));
+  const bool finished_b = b.stop(drain_time(settings, *exit_code));
   broker.stop();
+  end_or_exit(finished_a && finished_b, *exit_code);
   return *exit_code;
 }
 

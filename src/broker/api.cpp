@@ -60,7 +60,10 @@ const char* title(int status) {
 }
 
 /// RFC 9457 with the seed's two members; the seed's own path answers the same as plain JSON.
-http::response problem(int status, std::string_view detail, bool root = false) {
+http::response problem(int status, std::string detail, bool root = false) {
+  // A detail may repeat what a client sent as an id or a path; the answer must be JSON all the same.
+  for (char& byte : detail)
+    if (static_cast<unsigned char>(byte) >= 0x80) byte = '?';
   const json::object body{{"error", true}, {"detail", detail}, {"status", status}, {"title", title(status)}};
   http::response reply{
       status, {{"Content-Type", root ? "application/json" : "application/problem+json"}}, json::serialize(body)};
@@ -462,8 +465,8 @@ task<http::response> api::handle(const http::request& asked) {
   return implementation_->handle(asked);
 }
 
-http::response api::fault(int status, std::string detail) {
-  return problem(status, detail);
+http::response api::fault(int status, std::string detail, std::string_view target) {
+  return problem(status, std::move(detail), target.substr(0, target.find('?')) == "/");
 }
 
 }  // namespace amc::broker

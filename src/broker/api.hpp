@@ -23,7 +23,7 @@ class api {
   task<http::response> handle(const http::request& asked);
 
   /// Words a refusal of the HTTP server's own as this API words its errors.
-  static http::response fault(int status, std::string detail);
+  static http::response fault(int status, std::string detail, std::string_view target);
 
  private:
   class implementation;

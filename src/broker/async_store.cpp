@@ -10,6 +10,7 @@ async_store::async_store(const start_worker& start, std::unique_ptr<store> drive
 }
 
 task<std::vector<outcome>> async_store::apply(const environment& env, std::vector<change> changes) {
+  if (changes.empty()) co_return std::vector<outcome>();
   auto done = co_await worker_->run(env, job(std::move(changes)));
   co_return std::get<std::vector<outcome>>(std::move(done));
 }

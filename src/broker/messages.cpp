@@ -7,6 +7,10 @@ namespace {
 
 using ringing = queue_system::publisher::ringing;
 
+error unroutable() {
+  return {errc::unroutable, "I don't know which queue this message belongs to."};
+}
+
 /// What a refused change means to its caller: an error, or nothing left to do.
 result<row> settled(const change& what, const outcome& became) {
   if (became.applied) return became.now;
@@ -42,7 +46,7 @@ task<void> messages::stop() {
 
 task<result<row>> messages::accept(uuid id, std::string text) {
   const auto to = routes_->route(text);
-  if (!to) co_return error{errc::unroutable, "I don't know which queue this message belongs to."};
+  if (!to) co_return unroutable();
   const bool rings_now = has_room(*to);
   const auto what = life_cycle::accept(id, std::move(text), *to, rings_now, options_.times);
   const auto became = co_await store_->apply(env_, what);
@@ -58,12 +62,20 @@ task<result<row>> messages::find(uuid id) {
 
 task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::string text) {
   const auto to = routes_->route(text);
-  if (!to) co_return error{errc::unroutable, "I don't know which queue this message belongs to."};
+  if (!to) co_return co_await refuse_unroutable(id, revision, std::move(text));
   const bool rings_now = has_room(*to);
   const auto what = life_cycle::answer(id, revision, std::move(text), *to, rings_now, options_.times);
   const auto became = co_await store_->apply(env_, what);
   if (became.applied) ring_if_waiting(became.now, rings_now);
   co_return settled(what, became);
+}
+
+/// A row that would refuse any answer says so first: a text that no route knows is the last of the reasons.
+task<result<row>> messages::refuse_unroutable(uuid id, std::optional<int> revision, std::string text) {
+  const auto what = life_cycle::answer(id, revision, std::move(text), life_cycle::to_done{}, false, options_.times);
+  const outcome asked{false, co_await store_->find(env_, id), {}};
+  if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return settled(what, asked);
+  co_return unroutable();
 }
 
 task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {

@@ -76,6 +76,7 @@ class messages {
     bool backlog = false;   ///< older rows wait for room
   };
 
+  task<result<row>> refuse_unroutable(uuid id, std::optional<int> revision, std::string text);
   bool has_room(const life_cycle::destination& to);
   void ring(std::vector<queue_system::publisher::ringing> events);
   void ring_if_waiting(const row& now, bool rings_now);

@@ -13,6 +13,9 @@ unavailable unexpected(const http::response& reply) {
 /// The code for a status that refuses an answer; nothing for one that does not speak about the message.
 std::optional<errc> refusal_code(int status) {
   switch (status) {
+    case 400:
+    case 413:
+      return errc::invalid;
     case 404:
       return errc::not_found;
     case 409:

@@ -26,14 +26,14 @@ void service_runtime::run() {
   log::info(service_.name, "takes messages from " + service_.queue);
 }
 
-task<bool> service_runtime::stop() {
+task<bool> service_runtime::stop(milliseconds longest) {
   stopping_ = true;
   source_.reset();  // gives back what was heard and not claimed
   waiting_.clear();
   lonely_.clear();
   // Whichever is first: everything is answered, or the time is over.
   auto done = std::make_shared<one_shot<bool>>(env_.executor);
-  const auto timer = env_.timers->start(options_.drain_timeout, [done] { done->set(false); });
+  const auto timer = env_.timers->start(longest, [done] { done->set(false); });
   const auto drained = [](task_group& works, std::shared_ptr<one_shot<bool>> finished) -> task<void> {
     co_await works.drain();
     finished->set(true);
@@ -47,6 +47,7 @@ task<bool> service_runtime::stop() {
 }
 
 task<void> service_runtime::release_in_hand() {
+  if (in_hand_.empty()) co_return;
   std::vector<broker::claimed> claims;
   for (const auto& [number, hand] : in_hand_) claims.push_back({{hand.work.id, hand.work.revision}, hand.work.claim});
   log::warning(service_.name, "releases " + std::to_string(claims.size()) + " messages that it could not finish");
@@ -87,12 +88,12 @@ void service_runtime::pump() {
 task<void> service_runtime::claim(std::vector<received> events, bool alone) {
   std::vector<broker::claim_request> requests;
   for (const auto& e : events) requests.push_back({e.ready, alone});
-  const bool idle = in_hand_.empty();
   std::string failed;
   try {
     auto results = co_await client_->claim(std::move(requests));
     std::vector<std::uint64_t> settled;
     const auto now = env_.timers->now();
+    const bool idle = in_hand_.empty();  // only now: it may have changed while the claim was under way
     for (std::size_t i = 0; i < events.size(); ++i) {
       if (!results[i] && results[i].error().code == errc::needs_alone && !stopping_) {
         lonely_.push_back(events[i]);

@@ -15,8 +15,7 @@
 namespace amc::consumer_services {
 
 struct runtime_options {
-  std::size_t concurrency = 64;        ///< deliveries in hand at once
-  milliseconds drain_timeout{10'000};  ///< how long a stop waits for handlers; then their claims are released
+  std::size_t concurrency = 64;  ///< deliveries in hand at once
 };
 
 /// Runs one service: hears events, claims no more than it has free handlers for, runs the handler, answers, and extends
@@ -28,9 +27,9 @@ class service_runtime {
                   platform& engine, boost::asio::any_io_executor handlers, runtime_options options);
 
   void run();
-  /// Takes nothing new, finishes what is in hand within the drain time-out, releases the rest. False when handlers are
+  /// Takes nothing new, finishes what is in hand within `longest`, releases the rest. False when handlers are
   /// still running then: they cannot be interrupted, so the process must end without destroying this.
-  task<bool> stop();
+  task<bool> stop(milliseconds longest);
 
  private:
   using received = queue_system::event_source::received;

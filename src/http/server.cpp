@@ -30,6 +30,7 @@ struct malformed {
   malformed(int answer_status, std::string answer_detail) : status(answer_status), detail(std::move(answer_detail)) {}
   int status;
   std::string detail;
+  std::string target{};
 };
 
 /// "Date:" changes once a second; formatting it for each answer would cost more than the rest of the header.
@@ -232,6 +233,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     s.buffer.consume(used);
     if (!fault) fault = co_await read_body(s, parsed);
     if (fault) {
+      fault->target = std::string(parsed.get().target());
       if (fault->status != 0) co_await refuse(s, *fault);
       co_return false;
     }
@@ -299,12 +301,13 @@ class server::implementation : public std::enable_shared_from_this<implementatio
       co_return co_await handle_(asked);
     } catch (const unavailable& failed) {
       log::warning("http", std::string("answered 503: ") + failed.what());
-      auto reply = word_fault_(503, "Not available right now; nothing is known to have been changed. Try again soon.");
+      auto reply = word_fault_(503, "Not available right now; nothing is known to have been changed. Try again soon.",
+                               asked.target);
       reply.headers.add("Retry-After", "1");
       co_return reply;
     } catch (const std::exception& failed) {
       log::error("http", "answered 500 to " + asked.method + " " + std::string(asked.path()) + ": " + failed.what());
-      co_return word_fault_(500, "An internal error; the log of the server tells more.");
+      co_return word_fault_(500, "An internal error; the log of the server tells more.", asked.target);
     }
   }
 
@@ -318,7 +321,8 @@ class server::implementation : public std::enable_shared_from_this<implementatio
 
   /// Answers and reads on for a moment: closing with unread bytes would reset the connection before the answer is read.
   task<void> refuse(session& s, const malformed& why) {
-    if (!co_await write(s, word_fault_(why.status, why.detail), false, true)) co_return;
+    const auto reply = word_fault_(why.status, why.detail, why.target);
+    if (!co_await write(s, reply, false, true)) co_return;
     error_code failed;
     s.socket.shutdown(tcp::socket::shutdown_send, failed);
     set_deadline(s, milliseconds(2'000));

@@ -27,8 +27,8 @@ class server {
  public:
   /// Answers a request. `unavailable` leaving it becomes 503, any other exception 500.
   using handler = std::function<task<response>(const request&)>;
-  /// Words a refusal of the server's own (400, 408, 413, 431, 500, 503).
-  using fault = std::function<response(int status, std::string detail)>;
+  /// Words a refusal of the server's own (400, 413, 431, 500, 503). The target is empty where none could be read.
+  using fault = std::function<response(int status, std::string detail, std::string_view target)>;
 
   /// Binds at once; throws startup_error when it cannot.
   server(const environment& env, server_options options, handler handle, fault word_fault);

@@ -93,7 +93,11 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
         undecodable.push_back(last_number_);
       }
     }
-    settle(std::move(undecodable), true);
+    {
+      // The next step passes them on; there is one, since this one has received something.
+      const std::lock_guard lock(mutex_);
+      done_.insert(done_.end(), undecodable.begin(), undecodable.end());
+    }
     if (events.empty()) return;
     boost::asio::post(env_.executor, [self = shared_from_this(), events = std::move(events)]() mutable {
       if (self->take_) self->take_(std::move(events));

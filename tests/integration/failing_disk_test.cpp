@@ -13,8 +13,8 @@ using testing::HasSubstr;
 
 class FailingDisk : public testing::Test {
  protected:
-  std::unique_ptr<process> start() {
-    auto how = amc_command(folder_.path, {"broker"}, {"broker.http.port=0"});
+  std::unique_ptr<process> start(const std::string& subcommand = "broker") {
+    auto how = amc_command(folder_.path, {subcommand}, {"broker.http.port=0"});
     how.environment = {"AMC_TEST_DISK=" + (folder_.path / "mood").string()};
     auto broker = std::make_unique<process>(how);
     port_ = port_of(*broker);
@@ -70,9 +70,24 @@ TEST_F(FailingDisk, AFailedSyncIs503ThenExit1AndNothingAcceptedIsMissing) {
   EXPECT_EQ(post().status, 503);
   EXPECT_EQ(broker->wait(), 1);
   EXPECT_THAT(broker->errors(), HasSubstr("failed to sync"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path / "mood.late")) << "nothing is written after a failed sync";
   disk("");
   broker = start();
   EXPECT_EQ(status_of(id), 200);
+}
+
+TEST_F(FailingDisk, AFailedSyncUnderLoadIsExit1Too) {
+  const auto all = start("all");
+  disk("sync-fails");
+  // Services have messages in hand that they cannot answer any more.
+  while (all->running()) {
+    try {
+      post();
+    } catch (const std::exception&) {
+      break;  // it has stopped listening
+    }
+  }
+  EXPECT_EQ(all->wait(), 1);
 }
 
 }  // namespace

@@ -161,7 +161,7 @@ TEST_F(HttpContract, AStaleIfMatchIs412AndAMalformedOne400) {
 TEST_F(HttpContract, ABodyOverTheLimitIs413) {
   raw_connection link(port_);
   const auto got = link.ask("POST", "/", R"({"message":")" + std::string(8'192, 'x') + R"("})");
-  EXPECT_EQ(got.status, 413);
+  expect_error(got, 413, "larger");
   EXPECT_TRUE(link.closed());
 }
 

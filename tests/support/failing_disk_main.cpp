@@ -28,13 +28,23 @@ sqlite3_file* real_of(sqlite3_file* file) {
   return reinterpret_cast<moody_file*>(file)->real;
 }
 
+bool sync_has_failed = false;
+
+/// After a failed sync nothing more may be written: what is on the disk is unknown.
+void note_late_write() {
+  if (sync_has_failed) std::ofstream(std::string(std::getenv("AMC_TEST_DISK")) + ".late") << "written";
+}
+
 int moody_write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
+  note_late_write();
   if (disk_mood() == "full") return SQLITE_FULL;
   return real_of(file)->pMethods->xWrite(real_of(file), bytes, count, offset);
 }
 
 int moody_sync(sqlite3_file* file, int flags) {
-  if (disk_mood() == "sync-fails") return SQLITE_IOERR_FSYNC;
+  note_late_write();
+  sync_has_failed = disk_mood() == "sync-fails";
+  if (sync_has_failed) return SQLITE_IOERR_FSYNC;
   return real_of(file)->pMethods->xSync(real_of(file), flags);
 }
 

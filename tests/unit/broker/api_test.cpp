@@ -157,6 +157,26 @@ TEST_F(Api, PutRefusesInTheOrderUnknownThenFinishedThenStale) {
   EXPECT_EQ(put(id, "\"7\"", "Hi, X.").status, 409);
 }
 
+TEST_F(Api, PutOfAnUnroutableTextIsTheLastReasonToRefuse) {
+  EXPECT_EQ(put(unknown_id, "\"1\"", "Good night").status, 404);
+  const auto id = post();
+  EXPECT_EQ(put(id, "\"7\"", "Good night").status, 412);
+  put(id, "\"1\"", "Hi, X. Bye!");
+  EXPECT_EQ(put(id, "\"2\"", "Good night").status, 409);
+}
+
+TEST_F(Api, AnEmptyBatchIsAnsweredEmpty) {
+  for (const auto* path : {"/claims", "/leases", "/releases"}) {
+    const auto reply = w_.ask("POST", path, "[]");
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.body, "[]");
+  }
+}
+
+TEST_F(Api, WhatIsRepeatedFromARequestDoesNotBreakTheJson) {
+  EXPECT_EQ(text_of(w_.ask("GET", "/?id=%FF"), "detail"), "Entity \"?\" not found.");
+}
+
 TEST_F(Api, PutNeedsAnIfMatchThatCanBeRead) {
   const auto id = post();
   EXPECT_EQ(w_.ask("PUT", "/messages/" + id, R"({"message":"Hi, X."})").status, 428);

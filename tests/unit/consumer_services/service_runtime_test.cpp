@@ -61,7 +61,7 @@ class ServiceRuntime : public testing::Test {
     client_->away = false;
     handlers_.restart();
     handlers_.poll();
-    if (runtime_) w_.world.run(runtime_->stop());
+    if (runtime_) w_.world.run(runtime_->stop(milliseconds(10'000)));
   }
 
   void start(std::size_t concurrency, bool by_hand = false) {
@@ -187,7 +187,7 @@ TEST_F(ServiceRuntime, StopFinishesWhatIsInHandAndGivesTheRestBack) {
   std::vector<uuid> ids;
   for (int i = 0; i < 4; ++i) ids.push_back(w_.accept("Hi, "));
   start(1, true);
-  const auto stopped = w_.world.start(runtime_->stop());
+  const auto stopped = w_.world.start(runtime_->stop(milliseconds(10'000)));
   EXPECT_FALSE(*stopped);
   run_handlers();
   pass(10);
@@ -201,7 +201,7 @@ TEST_F(ServiceRuntime, StopFinishesWhatIsInHandAndGivesTheRestBack) {
 TEST_F(ServiceRuntime, StopReleasesWhatCannotFinish) {
   const auto id = w_.accept("Hi, ");
   start(1, true);
-  const auto stopped = w_.world.start(runtime_->stop());
+  const auto stopped = w_.world.start(runtime_->stop(milliseconds(10'000)));
   pass(10'000);
   ASSERT_TRUE(*stopped);
   EXPECT_FALSE(**stopped) << "a handler is still running";

@@ -330,6 +330,8 @@ class sqlite_store : public store {
     if (is_failed_sync(code)) {
       // What a failed sync has left on the disk is unknown, and trying again would succeed without writing it.
       broken_ = true;
+      // Closing must not try either: it would write what may be lost into the database and delete the log.
+      sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
       throw unavailable(unavailable::reason::broken, why);
     }
     if ((code & 0xff) == SQLITE_FULL) throw unavailable(unavailable::reason::full, why + "; make room on its disk");
