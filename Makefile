@@ -18,12 +18,12 @@ serve: build ## the broker on port 4000, with both services in its process
 	@build/release/amc all
 
 test: ## every test, on the release build
-	@scripts/install-packages build
+	@scripts/install-packages test
 	@scripts/build release
-	@ctest --test-dir build/release --output-on-failure -j $$(nproc)
+	@scripts/with-test-servers ctest --test-dir build/release --output-on-failure -j $$(nproc)
 
 test-sanitizers: ## every test again, under ASan with UBSan, then under TSan
-	@scripts/install-packages build
+	@scripts/install-packages test
 	@scripts/test-sanitizers
 
 test-coverage: ## HTML in test-coverage/ and a summary for each module

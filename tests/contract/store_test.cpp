@@ -2,10 +2,15 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <thread>
+
 #include "broker/life_cycle.hpp"
+#include "broker/store/postgresql/postgresql.hpp"
 #include "broker/store/sqlite/sqlite.hpp"
 #include "core/uuid_source.hpp"
 #include "tests/support/memory_store.hpp"
+#include "tests/support/postgresql.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 /// What every store must do. A new driver is one more line at the end; the simulated store is held to it too.
@@ -19,6 +24,7 @@ namespace life_cycle = broker::life_cycle;
 /// What a driver under test needs: a place and a clock.
 struct surroundings {
   tests::temporary_folder folder;
+  std::unique_ptr<tests::postgresql_database> database{};
   timestamp now{milliseconds(1'700'000'000'000)};
 };
 
@@ -282,11 +288,128 @@ INSTANTIATE_TEST_SUITE_P(
             [](surroundings& around) {
               return broker::open_sqlite({(around.folder.path / "amc.db").string(), [&around] { return around.now; }});
             }},
+        driver{"postgresql", true,
+               [](surroundings& around) {
+                 if (!around.database) around.database = std::make_unique<tests::postgresql_database>();
+                 broker::postgresql_options options;
+                 options.url = around.database->url();
+                 options.now = [&around] { return around.now; };
+                 return broker::open_postgresql(options);
+               }},
         driver{"memory", false,
                [](surroundings& around) -> std::unique_ptr<store> {
                  return std::make_unique<tests::memory_store>([&around] { return around.now; });
                }}),
     [](const auto& suite) { return suite.param.name; });
+
+// ---- PostgreSQL only ----
+
+class PostgresqlStore : public testing::Test {
+ protected:
+  std::unique_ptr<store> open() {
+    broker::postgresql_options options;
+    options.url = database_.url();
+    return broker::open_postgresql(options);
+  }
+  static std::string complaint(const std::string& url) {
+    try {
+      broker::postgresql_options options;
+      options.url = url;
+      broker::open_postgresql(options);
+    } catch (const startup_error& failed) {
+      return failed.what();
+    }
+    return "no complaint";
+  }
+
+  tests::postgresql_database database_;
+  life_cycle::policy times_{};
+};
+
+TEST_F(PostgresqlStore, OfManyThatAnswerOneRevisionExactlyOneWins) {
+  const auto id = system_uuid_source()();
+  const std::vector<change> first{life_cycle::accept(id, "Hi, ", to_queue{"q"}, true, times_)};
+  open()->apply(first);
+  std::atomic<int> wins = 0;
+  std::vector<std::thread> rivals;
+  for (int i = 0; i < 4; ++i)
+    rivals.emplace_back([&] {
+      const auto own = open();
+      for (int revision = 1; revision <= 50;) {
+        const std::vector<change> next{
+            life_cycle::answer(id, revision, "at " + std::to_string(revision), to_queue{"q"}, true, times_)};
+        const auto became = own->apply(next).at(0);
+        wins += became.applied;
+        revision = became.applied ? revision + 1 : std::max(revision, became.now->revision);
+      }
+    });
+  for (auto& rival : rivals) rival.join();
+  const std::vector<uuid> ids{id};
+  EXPECT_EQ(open()->find(ids).at(0)->revision, 51);
+  EXPECT_EQ(wins, 50) << "each revision was answered once";
+}
+
+TEST_F(PostgresqlStore, BatchesOverTheSameRowsInAnyOrderDoNotDeadlock) {
+  std::vector<uuid> ids;
+  auto next_id = system_uuid_source();
+  std::vector<change> inserts;
+  for (int i = 0; i < 50; ++i) {
+    ids.push_back(next_id());
+    inserts.push_back(life_cycle::accept(ids.back(), "x", to_queue{"q"}, true, times_));
+  }
+  open()->apply(inserts);
+  std::vector<std::thread> rivals;
+  for (int i = 0; i < 4; ++i)
+    rivals.emplace_back([&, i] {
+      const auto own = open();
+      for (int round = 0; round < 10; ++round) {
+        std::vector<change> batch;
+        for (std::size_t k = 0; k < ids.size(); ++k)
+          batch.push_back({.id = ids[(i % 2) ? k : ids.size() - 1 - k], .then = {.new_claim = true}});
+        own->apply(batch);
+      }
+    });
+  for (auto& rival : rivals) rival.join();
+  for (const auto& found : open()->find(ids)) EXPECT_EQ(found->claim, 40);
+}
+
+TEST_F(PostgresqlStore, AConnectionThatWasCutWhileIdleCostsNobodyARequest) {
+  const auto own = open();
+  EXPECT_TRUE(own->due(10).empty());
+  database_.execute(
+      "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+      "WHERE application_name = 'amc' AND datname = current_database()");
+  EXPECT_TRUE(own->due(10).empty());
+}
+
+TEST_F(PostgresqlStore, ManyOpenersAtOnceMakeTheTablesOnce) {
+  std::vector<std::thread> openers;
+  std::atomic<int> opened = 0;
+  for (int i = 0; i < 5; ++i)
+    openers.emplace_back([&] {
+      open();
+      ++opened;
+    });
+  for (auto& opener : openers) opener.join();
+  EXPECT_EQ(opened, 5);
+}
+
+TEST_F(PostgresqlStore, ANewerSchemaIsRefused) {
+  open();
+  database_.execute("UPDATE amc_schema SET version = 999");
+  EXPECT_THAT(complaint(database_.url()), testing::HasSubstr("newer version (schema 999"));
+}
+
+TEST_F(PostgresqlStore, WhatCannotBeReachedIsToldWithTheKeyAndWithoutThePassword) {
+  EXPECT_THAT(
+      complaint("postgresql://amc:secret@127.0.0.1:1/none"),
+      testing::AllOf(testing::HasSubstr("postgresql://amc:***@127.0.0.1:1/none"),
+                     testing::HasSubstr("broker.store.postgresql.url"), testing::Not(testing::HasSubstr("secret"))));
+}
+
+TEST_F(PostgresqlStore, ADatabaseThatDoesNotExistIsTold) {
+  EXPECT_THAT(complaint(database_.url() + "_not"), testing::HasSubstr("does not exist"));
+}
 
 // ---- SQLite only ----
 
