@@ -73,7 +73,8 @@ task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::st
 /// A row that would refuse any answer says so first: a text that no route knows is the last of the reasons.
 task<result<row>> messages::refuse_unroutable(uuid id, std::optional<int> revision, std::string text) {
   const auto what = life_cycle::answer(id, revision, std::move(text), life_cycle::to_done{}, false, options_.times);
-  const outcome asked{false, co_await store_->find(env_, id), {}};
+  row current = co_await store_->find(env_, id);  // not inside the braces: see CONTRIBUTING.md on g++ 12
+  const outcome asked{false, std::move(current), {}};
   if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return settled(what, asked);
   co_return unroutable();
 }
