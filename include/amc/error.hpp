@@ -39,6 +39,7 @@ class unavailable : public std::exception {
  public:
   enum class reason {
     away,             ///< cannot be reached; nothing is known to have been changed
+    refused,          ///< is there and says no (password, rights, other settings): only a person can mend it
     full,             ///< no room on its disk; nothing was changed
     overloaded,       ///< too much waits already; nothing was changed
     outcome_unknown,  ///< lost while committing: the change may or may not have happened

@@ -63,6 +63,8 @@ class platform {
  public:
   virtual ~platform() = default;
   virtual amc::capabilities capabilities() const = 0;
+  /// For a start: reaches the engine and makes the queues. Throws `unavailable`: refused when waiting does not help.
+  virtual void check(std::span<const std::string> queues) = 0;
   virtual std::unique_ptr<queue_publisher> make_publisher() = 0;
   /// A queue that does not exist is made. Holds at most `prefetch` that are neither acknowledged nor given back.
   virtual std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) = 0;

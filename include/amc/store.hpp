@@ -88,6 +88,25 @@ class store {
   virtual void make_all_due() = 0;
 };
 
+/// Tells what other processes have changed in a store. Blocking; used by one thread. Throws `unavailable` while it
+/// cannot be told; changes that were missed meanwhile are told as `everything` once it can.
+class change_feed {
+ public:
+  struct news {
+    std::vector<uuid> ids{};  ///< these rows may have changed
+    bool everything = false;  ///< and so may have any other
+  };
+  virtual ~change_feed() = default;
+  /// Returns as soon as there is something, and empty when the time is over.
+  virtual news wait(milliseconds longest) = 0;
+};
+
+/// A store as it was opened.
+struct opened_store {
+  std::vector<std::unique_ptr<store>> drivers{};     ///< one for each thread that may work on it at once
+  std::unique_ptr<change_feed> changes_elsewhere{};  ///< null where only this process can change it
+};
+
 /// Whether the guard admits the row, and the row after the effect: what `apply` means, for stores that hold a row in
 /// hand. Stores that speak another language are held to it by the contract tests.
 bool admits(const guard& when, const message& current, timestamp now);

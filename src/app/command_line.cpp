@@ -75,6 +75,15 @@ const subcommand subcommands[] = {
      run_requester},
     {"demo", "show one message travel, in a temporary folder", "amc demo", "",
      [](const invocation& call) { return demo(call.sources, call.known); }},
+    {"health", "ask the broker whether it is ready: exit 0 or 1", "amc health", "",
+     [](const invocation& call) { return health(call.settings()); }},
+    {"migrate", "bring the store's schema up to date, and show the steps", "amc migrate plan",
+     "\"plan\" only shows what would be done",
+     [](const invocation& call) {
+       if (!call.words.empty() && call.words.front() != "plan")
+         throw config_error("\"" + call.words.front() + "\" is not known here; say nothing, or \"plan\"");
+       return migrate(call.settings(), !call.words.empty());
+     }},
     {"config", "print the merged configuration, and where each value came from", "amc config", "", run_config},
     {"config-reference", "print the reference page of all keys", "amc config-reference > docs/configuration.md", "",
      run_reference},

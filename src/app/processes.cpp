@@ -2,12 +2,15 @@
 
 #include <boost/asio/thread_pool.hpp>
 #include <cstdlib>
+#include <iostream>
 
 #include "app/loop.hpp"
 #include "app/stop_request.hpp"
 #include "broker/broker.hpp"
+#include "broker/stores.hpp"
 #include "consumer_services/service_runtime.hpp"
 #include "consumer_services/services.hpp"
+#include "core/back_off.hpp"
 #include "core/log.hpp"
 #include "queue_system/platforms.hpp"
 
@@ -32,6 +35,70 @@ void end_or_exit(bool finished, int exit_code) {
 /// How long services may finish what they have in hand: not at all when the store cannot take it any more.
 milliseconds drain_time(const config& settings, int exit_code) {
   return exit_code == 0 ? settings.duration("consumer_services.drain_timeout_ms") : milliseconds(0);
+}
+
+/// Calls `attempt` until it does not throw `unavailable`. Says what it waits for, and gives up when the start has taken
+/// too long or waiting does not help.
+template <class Attempt>
+auto patiently(stop_request& stop, const config& settings, const std::string& what, const Attempt& attempt) {
+  const auto longest = settings.duration("app.startup_timeout_ms");
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  back_off pause;
+  for (bool told = false;;) {
+    std::string why;
+    try {
+      return attempt();
+    } catch (const unavailable& failed) {
+      why = failed.what();
+      if (failed.why() == unavailable::reason::refused) throw startup_error(why + "; check " + what);
+    }
+    if (std::chrono::steady_clock::now() >= deadline)
+      throw startup_error("gave up after waiting " + std::to_string(longest.count()) +
+                          " ms (app.startup_timeout_ms) for " + what + ": " + why);
+    if (!std::exchange(told, true)) log::warning("amc", "waits for " + what + ": " + why);
+    stop.pause(pause.next());
+  }
+}
+
+std::string engine_name(const config& settings) {
+  const auto name = settings.text("queue_system.platform");
+  return "the queue engine, " + name + " (queue_system." + name + ")";
+}
+
+broker::foundation patient_foundation(stop_request& stop, loop& on, const config& settings) {
+  return patiently(stop, settings, "the store, " + broker::store_name(settings),
+                   [&] { return broker::make_foundation(on.env().start_worker, settings); });
+}
+
+/// A broker does not wait for the queue engine: what it accepts is rung when the engine is there.
+void look_for_engine(platform& engine, const config& settings, std::span<const std::string> queues) {
+  try {
+    engine.check(queues);
+  } catch (const unavailable& failed) {
+    if (failed.why() == unavailable::reason::refused)
+      throw startup_error(failed.what() + std::string("; check ") + engine_name(settings));
+    log::warning("broker", "starts without " + engine_name(settings) + ": " + failed.what());
+  }
+}
+
+void wait_for_broker(stop_request& stop, loop& on, const config& settings, const std::string& url) {
+  const auto timeout = settings.duration("consumer_services.broker_client.timeout_ms");
+  const auto client = client_for(on.env(), url);
+  const auto ask = [&] {
+    http::request asked{"GET", "/healthz"};
+    return on.run(client->send(std::move(asked), timeout));
+  };
+  patiently(stop, settings, "the broker at " + mask_url(url) + " (consumer_services.broker_client.url)", ask);
+}
+
+/// Runs a process until it is told to stop, also while it still starts.
+int until_stopped(const std::function<int(stop_request& stop)>& work) {
+  stop_request stop;
+  try {
+    return work(stop);
+  } catch (const stop_request::requested& meanwhile) {
+    return meanwhile.exit_code;
+  }
 }
 
 /// One service and what it stands on, on a loop's thread.
@@ -130,22 +197,32 @@ void stop_when_broken(broker::async_store& store, stop_request& stop) {
 }  // namespace
 
 std::vector<config_provider> providers() {
-  return {log::provider(), broker::provider(), queue_system::provider(), consumer_services::provider()};
+  const config_provider app{"app",
+                            {{.path = "app.startup_timeout_ms",
+                              .kind = config_key::type::integer,
+                              .default_yaml = "60000",
+                              .help = "how long a starting process waits for what it needs (store, queue engine, "
+                                      "broker) before it gives up",
+                              .min = 0,
+                              .max = 86'400'000}}};
+  return {app, log::provider(), broker::provider(), queue_system::provider(), consumer_services::provider()};
 }
 
 int broker_process(const config& settings) {
-  stop_request stop;
-  loop main("broker");
-  const auto base = broker::make_foundation(main.env().start_worker, settings);
-  stop_when_broken(*base.store, stop);
-  running_broker broker(main, settings, base);
-  if (base.platform->capabilities().in_process)
-    log::warning("broker", "the " + settings.text("queue_system.platform") +
-                               " queue reaches no other process: for services beside this broker, run \"amc all\" or "
-                               "set queue_system.platform");
-  const int exit_code = stop.wait();
-  broker.stop();
-  return exit_code;
+  return until_stopped([&](stop_request& stop) {
+    loop main("broker");
+    const auto base = patient_foundation(stop, main, settings);
+    stop_when_broken(*base.store, stop);
+    look_for_engine(*base.platform, settings, base.routes->queues());
+    running_broker broker(main, settings, base);
+    if (base.platform->capabilities().in_process)
+      log::warning("broker", "the " + settings.text("queue_system.platform") +
+                                 " queue reaches no other process: for services beside this broker, run \"amc all\" "
+                                 "or set queue_system.platform");
+    const int exit_code = stop.wait();
+    broker.stop();
+    return exit_code;
+  });
 }
 
 int service_process(const config& settings, service_definition service) {
@@ -155,38 +232,71 @@ int service_process(const config& settings, service_definition service) {
         settings.at("queue_system.platform").origin + ": queue_system.platform: the " +
         settings.text("queue_system.platform") + " queue cannot reach " + service.name +
         " in a process of its own; set another platform, or run everything in one process with \"amc all\"");
-  stop_request stop;
-  loop main("service");
-  std::optional<broker::foundation> base;
-  if (service.on_the_store) {
-    base = broker::make_foundation(main.env().start_worker, settings);
-    stop_when_broken(*base->store, stop);
-  }
-  running_service running(main, settings, std::move(service), base ? *base->platform : *engine, base ? &*base : nullptr,
-                          settings.text("consumer_services.broker_client.url"));
-  const int exit_code = stop.wait();
-  end_or_exit(running.stop(drain_time(settings, exit_code)), exit_code);
-  return exit_code;
+  return until_stopped([&](stop_request& stop) {
+    loop main("service");
+    const auto broker_url = settings.text("consumer_services.broker_client.url");
+    std::optional<broker::foundation> base;
+    if (service.on_the_store) {
+      base = patient_foundation(stop, main, settings);
+      stop_when_broken(*base->store, stop);
+    } else {
+      wait_for_broker(stop, main, settings, broker_url);
+    }
+    const std::vector<std::string> queues{service.queue};
+    patiently(stop, settings, engine_name(settings), [&] { engine->check(queues); });
+    running_service running(main, settings, std::move(service), base ? *base->platform : *engine,
+                            base ? &*base : nullptr, broker_url);
+    const int exit_code = stop.wait();
+    end_or_exit(running.stop(drain_time(settings, exit_code)), exit_code);
+    return exit_code;
+  });
 }
 
 int all_process(const config& settings, const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
   auto definition_a = configured_service_a(settings);  // may complain: before anything runs
-  stop_request stop;
-  loop broker_loop("broker");
-  loop services_loop("services");
-  const auto base = broker::make_foundation(broker_loop.env().start_worker, settings);
-  stop_when_broken(*base.store, stop);
-  running_broker broker(broker_loop, settings, base);
-  running_service a(services_loop, settings, std::move(definition_a), *base.platform, &base, broker.url());
-  running_service b(services_loop, settings, service_b(), *base.platform, &base, broker.url());
-  std::optional<int> exit_code;
-  if (meanwhile) exit_code = meanwhile(broker.url());
-  if (!exit_code) exit_code = stop.wait();
-  const bool finished_a = a.stop(drain_time(settings, *exit_code));
-  const bool finished_b = b.stop(drain_time(settings, *exit_code));
-  broker.stop();
-  end_or_exit(finished_a && finished_b, *exit_code);
-  return *exit_code;
+  return until_stopped([&](stop_request& stop) {
+    loop broker_loop("broker");
+    loop services_loop("services");
+    const auto base = patient_foundation(stop, broker_loop, settings);
+    stop_when_broken(*base.store, stop);
+    look_for_engine(*base.platform, settings, base.routes->queues());
+    running_broker broker(broker_loop, settings, base);
+    running_service a(services_loop, settings, std::move(definition_a), *base.platform, &base, broker.url());
+    running_service b(services_loop, settings, service_b(), *base.platform, &base, broker.url());
+    std::optional<int> exit_code;
+    if (meanwhile) exit_code = meanwhile(broker.url());
+    if (!exit_code) exit_code = stop.wait();
+    const bool finished_a = a.stop(drain_time(settings, *exit_code));
+    const bool finished_b = b.stop(drain_time(settings, *exit_code));
+    broker.stop();
+    end_or_exit(finished_a && finished_b, *exit_code);
+    return *exit_code;
+  });
+}
+
+int health(const config& settings) {
+  loop main("health");
+  const auto client = client_for(main.env(), settings.text("consumer_services.broker_client.url"));
+  http::request asked{"GET", "/readyz"};
+  const auto reply =
+      main.run(client->send(std::move(asked), settings.duration("consumer_services.broker_client.timeout_ms")));
+  std::cout << reply.body << "\n";
+  return reply.status == 200 ? 0 : 1;
+}
+
+int migrate(const config& settings, bool only_plan) {
+  return until_stopped([&](stop_request& stop) {
+    const auto done = patiently(stop, settings, "the store, " + broker::store_name(settings),
+                                [&] { return broker::migrate_store(settings, only_plan); });
+    std::cout << broker::store_name(settings) << "\nschema " << done.from;
+    if (done.steps.empty())
+      std::cout << ": up to date\n";
+    else
+      std::cout << " -> " << done.to << (only_plan ? " would take:\n" : ", done:\n");
+    for (std::size_t i = 0; i < done.steps.size(); ++i)
+      std::cout << "  " << done.from + static_cast<int>(i) + 1 << "  " << done.steps[i] << "\n";
+    return 0;
+  });
 }
 
 conversation converse(const config& settings, const std::string& url, const std::string& text) {

@@ -21,6 +21,12 @@ int service_process(const config& settings, service_definition service);
 int all_process(const config& settings,
                 const std::function<std::optional<int>(const std::string& url)>& meanwhile = nullptr);
 
+/// Prints what the broker says of its health; 0 when it is ready.
+int health(const config& settings);
+
+/// Brings the store's schema up to date and prints the steps, or only prints what would be done.
+int migrate(const config& settings, bool only_plan);
+
 /// One conversation with the broker at `url`.
 consumer_services::conversation converse(const config& settings, const std::string& url, const std::string& text);
 

@@ -17,6 +17,11 @@ int stop_request::wait() {
   return exit_code_;
 }
 
+void stop_request::pause(milliseconds longest) {
+  context_.run_for(longest);
+  if (context_.stopped()) throw requested{exit_code_};
+}
+
 void stop_request::finish(int exit_code) {
   exit_code_ = exit_code;
   boost::system::error_code ignored;

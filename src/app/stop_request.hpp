@@ -3,6 +3,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "amc/message.hpp"
+
 namespace amc::app {
 
 /// Why the process is to stop: somebody asked (exit 0), or it cannot go on (exit 1).
@@ -12,6 +14,12 @@ class stop_request {
 
   /// Waits for SIGTERM, SIGINT or `fail`; returns the exit code. A second signal then ends the process at once.
   int wait();
+
+  /// Waits this long; throws `requested` as soon as the process is to stop.
+  void pause(milliseconds longest);
+  struct requested {
+    int exit_code;
+  };
 
   /// The process cannot go on. From any thread, through `executor`.
   void fail() { finish(1); }

@@ -1,12 +1,20 @@
 #include "broker/async_store.hpp"
 
+#include <atomic>
+#include <condition_variable>
+
+#include "core/back_off.hpp"
+#include "core/log.hpp"
+
 namespace amc::broker {
 
-async_store::async_store(const start_worker& start, std::unique_ptr<store> driver, limits bounds)
-    : driver_(std::move(driver)) {
-  worker_ = std::make_unique<batching_worker<job, answer>>(
-      start, batching_worker<job, answer>::options{"store", bounds.inbox_max, bounds.batch_max},
-      [this](std::vector<job>& batch) { return run(batch); });
+async_store::async_store(const start_worker& start, opened_store opened, limits bounds) : opened_(std::move(opened)) {
+  using worker = batching_worker<job, answer>;
+  std::vector<worker::run_batch> runs;
+  for (auto& driver : opened_.drivers)
+    runs.emplace_back([this, &driver = *driver](std::vector<job>& batch) { return run(driver, batch); });
+  worker_ =
+      std::make_unique<worker>(start, worker::options{"store", bounds.inbox_max, bounds.batch_max}, std::move(runs));
 }
 
 task<std::vector<outcome>> async_store::apply(const environment& env, std::vector<change> changes) {
@@ -23,9 +31,14 @@ task<outcome> async_store::apply(const environment& env, change what) {
 }
 
 task<row> async_store::find(const environment& env, uuid id) {
-  job asked = find_all{std::vector<uuid>(1, id)};
+  auto rows = co_await find(env, std::vector<uuid>(1, id));
+  co_return std::move(rows.front());
+}
+
+task<std::vector<row>> async_store::find(const environment& env, std::vector<uuid> ids) {
+  job asked = find_all{std::move(ids)};
   auto done = co_await worker_->run(env, std::move(asked));
-  co_return std::get<std::vector<row>>(done).front();
+  co_return std::get<std::vector<row>>(std::move(done));
 }
 
 task<std::vector<due_row>> async_store::due(const environment& env, std::size_t limit) {
@@ -47,20 +60,79 @@ std::shared_ptr<void> async_store::observe(boost::asio::any_io_executor executor
   return call;
 }
 
+namespace {
+
+/// The worker that listens to a change feed, and where it tells what it hears.
+class listener {
+ public:
+  listener(const environment& env, change_feed& feed, std::function<void(const change_feed::news&)> hear)
+      : executor_(env.executor), feed_(feed), hear_(std::make_shared<hearer>(std::move(hear))) {
+    host_ = env.start_worker("changes", [this] { return step(); });
+    host_->wake();
+  }
+
+  ~listener() {
+    stopping_ = true;
+    nap_.notify_all();
+    host_.reset();
+  }
+
+ private:
+  using hearer = std::function<void(const change_feed::news&)>;
+
+  bool step() {
+    // Short, because a stop waits for it.
+    constexpr milliseconds longest{100};
+    try {
+      auto news = feed_.wait(longest);
+      if (std::exchange(away_, false)) log::info("store", "hears of changes by other processes again");
+      pause_.reset();
+      if (!news.ids.empty() || news.everything)
+        boost::asio::post(executor_, [hear = std::weak_ptr(hear_), news = std::move(news)] {
+          if (const auto alive = hear.lock()) (*alive)(news);
+        });
+    } catch (const unavailable& failed) {
+      if (!std::exchange(away_, true))
+        log::warning("store", std::string("does not hear of changes by other processes: ") + failed.what());
+      std::unique_lock lock(mutex_);
+      nap_.wait_for(lock, pause_.next(), [this] { return stopping_.load(); });
+    }
+    return !stopping_;
+  }
+
+  boost::asio::any_io_executor executor_;
+  change_feed& feed_;
+  std::shared_ptr<hearer> hear_;
+  std::atomic<bool> stopping_ = false;
+  std::mutex mutex_;
+  std::condition_variable nap_;
+  bool away_ = false;
+  back_off pause_;
+  std::unique_ptr<worker_host> host_;
+};
+
+}  // namespace
+
+std::shared_ptr<void> async_store::observe_elsewhere(const environment& env,
+                                                     std::function<void(const change_feed::news&)> hear) {
+  if (!opened_.changes_elsewhere) return nullptr;
+  return std::make_shared<listener>(env, *opened_.changes_elsewhere, std::move(hear));
+}
+
 void async_store::when_broken(boost::asio::any_io_executor executor, std::function<void()> stop) {
   const std::lock_guard lock(mutex_);
   broken_executor_ = std::move(executor);
   broken_ = std::move(stop);
 }
 
-std::vector<async_store::answer> async_store::run(std::vector<job>& batch) {
+std::vector<async_store::answer> async_store::run(store& driver, std::vector<job>& batch) {
   try {
     std::vector<answer> answers(batch.size());
-    apply_all(batch, answers);
+    apply_all(driver, batch, answers);
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (const auto* ids = std::get_if<find_all>(&batch[i])) answers[i] = driver_->find(ids->ids);
-      if (const auto* asked = std::get_if<find_due>(&batch[i])) answers[i] = driver_->due(asked->limit);
-      if (std::holds_alternative<ring_all>(batch[i])) driver_->make_all_due();
+      if (const auto* asked = std::get_if<find_all>(&batch[i])) answers[i] = driver.find(asked->ids);
+      if (const auto* asked = std::get_if<find_due>(&batch[i])) answers[i] = driver.due(asked->limit);
+      if (std::holds_alternative<ring_all>(batch[i])) driver.make_all_due();
     }
     return answers;
   } catch (const unavailable& failed) {
@@ -69,13 +141,13 @@ std::vector<async_store::answer> async_store::run(std::vector<job>& batch) {
   }
 }
 
-void async_store::apply_all(std::vector<job>& batch, std::vector<answer>& answers) {
+void async_store::apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers) {
   std::vector<change> changes;
   for (auto& work : batch)
     if (auto* part = std::get_if<std::vector<change>>(&work))
       changes.insert(changes.end(), std::make_move_iterator(part->begin()), std::make_move_iterator(part->end()));
   if (changes.empty()) return;
-  auto outcomes = driver_->apply(changes);
+  auto outcomes = driver.apply(changes);
   tell(changes, outcomes);
   auto next = outcomes.begin();
   for (std::size_t i = 0; i < batch.size(); ++i)

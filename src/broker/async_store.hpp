@@ -11,7 +11,7 @@
 
 namespace amc::broker {
 
-/// A store, asynchronously and in batches: its driver on a thread of its own. May be used from any thread's
+/// A store, asynchronously and in batches: each of its drivers on a thread of its own. May be used from any thread's
 /// coroutines; each call throws `unavailable` as the store does.
 class async_store {
  public:
@@ -20,11 +20,13 @@ class async_store {
     std::size_t batch_max = 512;    ///< requests that become one transaction
   };
 
-  async_store(const start_worker& start, std::unique_ptr<store> driver, limits bounds);
+  async_store(const start_worker& start, opened_store opened, limits bounds);
 
   task<std::vector<outcome>> apply(const environment& env, std::vector<change> changes);
   task<outcome> apply(const environment& env, change what);
   task<row> find(const environment& env, uuid id);
+  /// In order; null for an unknown one.
+  task<std::vector<row>> find(const environment& env, std::vector<uuid> ids);
   task<std::vector<due_row>> due(const environment& env, std::size_t limit);
   task<void> make_all_due(const environment& env);
 
@@ -32,6 +34,11 @@ class async_store {
   /// in the order of the commits, until the returned handle is destroyed (on the executor's thread).
   [[nodiscard]] std::shared_ptr<void> observe(boost::asio::any_io_executor executor,
                                               std::function<void(const std::vector<row>&)> observe);
+
+  /// `hear` runs on the executor with what other processes have changed, until the returned handle is destroyed (on the
+  /// executor's thread). For one listener. Does nothing where no other process can change the store.
+  [[nodiscard]] std::shared_ptr<void> observe_elsewhere(const environment& env,
+                                                        std::function<void(const change_feed::news&)> hear);
 
   /// `stop` runs once, on the executor, when the store cannot go on safely.
   void when_broken(boost::asio::any_io_executor executor, std::function<void()> stop);
@@ -51,12 +58,12 @@ class async_store {
     std::weak_ptr<std::function<void(const std::vector<row>&)>> call;
   };
 
-  std::vector<answer> run(std::vector<job>& batch);
-  void apply_all(std::vector<job>& batch, std::vector<answer>& answers);
+  std::vector<answer> run(store& driver, std::vector<job>& batch);
+  void apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
   void tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes);
   void tell_broken();
 
-  std::unique_ptr<store> driver_;
+  opened_store opened_;
   std::mutex mutex_;
   std::list<observer> observers_;
   boost::asio::any_io_executor broken_executor_;

@@ -124,6 +124,7 @@ void broker::run() {
 task<void> broker::stop() {
   waiters_->send_home();
   co_await server_.stop(drain_timeout_);
+  co_await waiters_->stop();
   co_await messages_->stop();
 }
 

@@ -8,48 +8,63 @@ namespace {
 
 struct registration {
   std::string name;
+  std::string place;  ///< the key that says where it is
   std::vector<config_key> keys;
-  std::unique_ptr<store> (*open)(const config& settings);
+  opened_store (*open)(const config& settings);
+  migration (*migrate)(const config& settings, bool only_plan);
 };
 
-std::unique_ptr<store> open_sqlite_as_configured(const config& settings) {
-  sqlite_options options{settings.text("broker.store.sqlite.path"), {}};
-  return open_sqlite(std::move(options));
+config_key number(std::string path, std::string value, std::string help, std::int64_t min, std::int64_t max) {
+  return {.path = std::move(path),
+          .kind = config_key::type::integer,
+          .default_yaml = std::move(value),
+          .help = std::move(help),
+          .min = min,
+          .max = max};
 }
 
-std::unique_ptr<store> open_postgresql_as_configured(const config& settings) {
+sqlite_options sqlite_options_from(const config& settings) {
+  return {settings.text("broker.store.sqlite.path"), {}};
+}
+
+postgresql_options postgresql_options_from(const config& settings) {
   postgresql_options options;
   options.url = settings.text("broker.store.postgresql.url");
+  options.connections = static_cast<std::size_t>(settings.integer("broker.store.postgresql.connections"));
   options.connect_timeout = settings.duration("broker.store.postgresql.connect_timeout_ms");
   options.answer_timeout = settings.duration("broker.store.postgresql.answer_timeout_ms");
-  return open_postgresql(std::move(options));
+  options.poll_interval = settings.duration("broker.store.postgresql.poll_interval_ms");
+  return options;
 }
 
 const std::vector<registration>& registrations() {
+  constexpr std::int64_t longest_ms = 600'000;
   static const std::vector<registration> all{
       {"sqlite",
+       "broker.store.sqlite.path",
        {{.path = "broker.store.sqlite.path",
          .default_yaml = "var/amc.db",
          .help = "the database file; one process owns it"}},
-       open_sqlite_as_configured},
+       [](const config& settings) { return open_sqlite(sqlite_options_from(settings)); },
+       [](const config& settings, bool only_plan) { return migrate_sqlite(sqlite_options_from(settings), only_plan); }},
       {"postgresql",
+       "broker.store.postgresql.url",
        {{.path = "broker.store.postgresql.url",
          .kind = config_key::type::url,
          .default_yaml = "postgresql://amc@127.0.0.1:5432/amc",
          .help = "the database; its tables are made at the first start"},
-        {.path = "broker.store.postgresql.connect_timeout_ms",
-         .kind = config_key::type::integer,
-         .default_yaml = "5000",
-         .help = "for one attempt to connect; whole seconds count",
-         .min = 1'000,
-         .max = 600'000},
-        {.path = "broker.store.postgresql.answer_timeout_ms",
-         .kind = config_key::type::integer,
-         .default_yaml = "10000",
-         .help = "for one batch of changes; then the connection is given up, and the outcome is unknown",
-         .min = 100,
-         .max = 600'000}},
-       open_postgresql_as_configured},
+        number("broker.store.postgresql.connections", "2", "connections that change messages", 1, 64),
+        number("broker.store.postgresql.connect_timeout_ms", "5000", "for one attempt to connect", 100, longest_ms),
+        number("broker.store.postgresql.answer_timeout_ms", "10000",
+               "for one batch of changes; then the connection is given up, and the outcome is unknown", 100,
+               longest_ms),
+        number("broker.store.postgresql.poll_interval_ms", "1000",
+               "parked requests look again after this, should a notification of another process have been lost", 10,
+               longest_ms)},
+       [](const config& settings) { return open_postgresql(postgresql_options_from(settings)); },
+       [](const config& settings, bool only_plan) {
+         return migrate_postgresql(postgresql_options_from(settings), only_plan);
+       }},
   };
   return all;
 }
@@ -64,11 +79,28 @@ std::vector<config_key> store_keys() {
   return all;
 }
 
-std::unique_ptr<store> open_store(const config& settings) {
+namespace {
+
+const registration& configured(const config& settings) {
   const auto name = settings.text("broker.store.engine");
   for (const auto& engine : registrations())
-    if (engine.name == name) return engine.open(settings);
+    if (engine.name == name) return engine;
   throw settings.complaint("broker.store.engine", "no such store");
+}
+
+}  // namespace
+
+opened_store open_store(const config& settings) {
+  return configured(settings).open(settings);
+}
+
+migration migrate_store(const config& settings, bool only_plan) {
+  return configured(settings).migrate(settings, only_plan);
+}
+
+std::string store_name(const config& settings) {
+  const auto& engine = configured(settings);
+  return engine.name + " at " + printable(settings.at(engine.place)) + " (" + engine.place + ")";
 }
 
 }  // namespace amc::broker

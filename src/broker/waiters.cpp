@@ -2,8 +2,10 @@
 
 namespace amc::broker {
 
-waiters::waiters(const environment& env, async_store& store, std::size_t max) : env_(env), max_(max) {
+waiters::waiters(const environment& env, async_store& store, std::size_t max)
+    : env_(env), store_(store), max_(max), tasks_(env.executor) {
   observing_ = store.observe(env.executor, [this](const std::vector<row>& changed) { notice(changed); });
+  observing_elsewhere_ = store.observe_elsewhere(env, [this](const change_feed::news& news) { hear(news); });
 }
 
 std::unique_ptr<waiters::watch> waiters::watch_for(const uuid& id) {
@@ -16,6 +18,34 @@ void waiters::send_home() {
   closing_ = true;
   for (auto& [id, w] : watches_)
     if (w->woken_) w->woken_->set(true);
+}
+
+task<void> waiters::stop() {
+  observing_elsewhere_.reset();
+  co_await tasks_.drain();
+}
+
+void waiters::hear(const change_feed::news& elsewhere) {
+  if (elsewhere.everything)
+    for (const auto& [id, w] : watches_) stale_.insert(id);
+  for (const auto& id : elsewhere.ids)
+    if (watches_.contains(id)) stale_.insert(id);
+  if (!stale_.empty() && !std::exchange(reading_, true)) tasks_.spawn(read_stale());
+}
+
+task<void> waiters::read_stale() {
+  while (!stale_.empty()) {
+    std::vector<uuid> ids(stale_.begin(), stale_.end());
+    stale_.clear();
+    try {
+      auto rows = co_await store_.find(env_, std::move(ids));
+      std::erase(rows, nullptr);
+      notice(rows);
+    } catch (const unavailable&) {
+      break;  // the feed tells `everything` now and then
+    }
+  }
+  reading_ = false;
 }
 
 void waiters::notice(const std::vector<row>& changed) {

@@ -3,6 +3,7 @@
 #include <boost/functional/hash.hpp>
 #include <functional>
 #include <memory>
+#include <set>
 #include <unordered_map>
 
 #include "amc/message.hpp"
@@ -44,17 +45,26 @@ class waiters {
 
   /// Wakes everyone: each answers with what it knows.
   void send_home();
+  /// Returns when nothing of this is under way any more.
+  task<void> stop();
 
   std::size_t size() const { return watches_.size(); }
 
  private:
   void notice(const std::vector<row>& changed);
+  void hear(const change_feed::news& elsewhere);
+  task<void> read_stale();
 
   environment env_;
+  async_store& store_;
   std::size_t max_;
   bool closing_ = false;
   std::unordered_multimap<uuid, watch*, boost::hash<uuid>> watches_;
+  std::set<uuid> stale_;  ///< watched, and perhaps changed by another process
+  bool reading_ = false;
+  task_group tasks_;
   std::shared_ptr<void> observing_;
+  std::shared_ptr<void> observing_elsewhere_;
 };
 
 }  // namespace amc::broker

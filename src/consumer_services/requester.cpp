@@ -45,7 +45,22 @@ class conversing {
   }
 
  private:
+  /// A broker that is away is waited for; a POST that may have been carried out is not sent again.
   task<http::response> ask(std::string method, std::string target, std::string body) {
+    for (;;) {
+      std::optional<unavailable> failed;
+      try {
+        co_return co_await ask_once(method, target, body);
+      } catch (const unavailable& why) {
+        failed = why;
+      }
+      const bool may_have_been_done = failed->why() == unavailable::reason::outcome_unknown && method == "POST";
+      if (may_have_been_done || left() <= options_.poll_interval) throw unavailable(*failed);
+      co_await pause();
+    }
+  }
+
+  task<http::response> ask_once(std::string method, std::string target, std::string body) {
     http::request asked;
     asked.method = std::move(method);
     asked.target = std::move(target);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -17,10 +19,10 @@ namespace amc {
 /// Makes a blocking, batched driver asynchronous: "take everything that has queued up while the last batch ran, run it
 /// as one". That is group commit for a store and pipelined confirms for a queue engine.
 ///
-/// The inbox is bounded: a submission to a full one throws `unavailable` (overloaded) and changes nothing. Batches run
-/// one after the other, in the order of submission. Completions are posted to the submitter's executor, in that order;
-/// no caller's code runs on the worker's thread. A batch that throws fails every job in it with the same reason.
-/// `submit` may be called from any thread.
+/// The inbox is bounded: a submission to a full one throws `unavailable` (overloaded) and changes nothing. Several
+/// drivers, each on a thread of its own, may empty one inbox; with one alone, batches run in the order of submission.
+/// Completions are posted to the submitter's executor; no caller's code runs on a worker's thread. A batch that throws
+/// fails every job in it with the same reason. `submit` may be called from any thread.
 template <class Job, class Outcome>
 class batching_worker {
  public:
@@ -35,23 +37,29 @@ class batching_worker {
     std::size_t batch_max = 0;  ///< jobs that run as one
   };
 
-  batching_worker(const start_worker& start, options opts, run_batch run)
-      : options_(std::move(opts)), run_(std::move(run)) {
-    host_ = start(options_.name, [this] { return step(); });
+  /// `runs` has one function for each driver.
+  batching_worker(const start_worker& start, options opts, std::vector<run_batch> runs) : options_(std::move(opts)) {
+    for (auto& run : runs) lanes_.push_back({std::move(run)});
+    for (auto& l : lanes_) l.host = start(options_.name, [this, &l] { return step(l); });
   }
 
-  /// Waits for the batch under way; jobs still in the inbox never complete. Drain first.
-  ~batching_worker() { host_.reset(); }
+  /// Waits for the batches under way; jobs still in the inbox never complete. Drain first.
+  ~batching_worker() {
+    for (auto& l : lanes_) l.host.reset();
+  }
 
   void submit(Job job, boost::asio::any_io_executor executor, callback done) {
+    worker_host* host = nullptr;
     {
       const std::lock_guard lock(mutex_);
       if (inbox_.size() >= options_.inbox_max)
         throw unavailable(unavailable::reason::overloaded,
                           options_.name + ": " + std::to_string(inbox_.size()) + " requests wait already");
       inbox_.push_back({std::move(job), std::move(executor), std::move(done)});
+      const auto idle = std::find_if(lanes_.begin(), lanes_.end(), [](const lane& l) { return !l.busy; });
+      host = (idle == lanes_.end() ? lanes_.front() : *idle).host.get();
     }
-    host_->wake();
+    host->wake();
   }
 
   /// Submits and waits. Throws `unavailable` where the batch failed or the inbox is full.
@@ -80,18 +88,26 @@ class batching_worker {
     reply outcome;
   };
 
-  bool step() {
-    auto batch = take();
+  /// One driver.
+  struct lane {
+    run_batch run;
+    bool busy = false;
+    std::unique_ptr<worker_host> host{};
+  };
+
+  bool step(lane& l) {
+    auto batch = take(l);
     if (batch.empty()) return false;
     std::vector<Job> jobs;
     jobs.reserve(batch.size());
     for (auto& e : batch) jobs.push_back(std::move(e.job));
-    complete(batch, run_guarded(jobs));
+    complete(batch, run_guarded(l, jobs));
     return true;
   }
 
-  std::vector<entry> take() {
+  std::vector<entry> take(lane& l) {
     const std::lock_guard lock(mutex_);
+    l.busy = !inbox_.empty();
     const auto count = std::min(inbox_.size(), options_.batch_max);
     const auto end = inbox_.begin() + static_cast<std::ptrdiff_t>(count);
     std::vector<entry> batch(std::make_move_iterator(inbox_.begin()), std::make_move_iterator(end));
@@ -99,9 +115,9 @@ class batching_worker {
     return batch;
   }
 
-  std::variant<std::vector<Outcome>, unavailable> run_guarded(std::vector<Job>& jobs) {
+  std::variant<std::vector<Outcome>, unavailable> run_guarded(const lane& l, std::vector<Job>& jobs) {
     try {
-      auto outcomes = run_(jobs);
+      auto outcomes = l.run(jobs);
       if (outcomes.size() != jobs.size()) throw std::logic_error("a driver lost an outcome");
       return outcomes;
     } catch (const unavailable& failed) {
@@ -128,10 +144,9 @@ class batching_worker {
   }
 
   options options_;
-  run_batch run_;
   mutable std::mutex mutex_;
   std::deque<entry> inbox_;
-  std::unique_ptr<worker_host> host_;
+  std::list<lane> lanes_;
 };
 
 }  // namespace amc

@@ -56,7 +56,7 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
     const auto keep_alive = shared_from_this();
     auto link = kept();
     if (!link) link = std::make_shared<connection>(env_.executor);
-    bool late = false;
+    bool late = false, sent = false;
     const auto timer = env_.timers->start(timeout, [link, &late] {
       late = true;
       error_code ignored;
@@ -64,11 +64,12 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
     });
     try {
       if (!link->socket.is_open()) co_await connect(*link, late);
+      sent = true;
       auto reply = co_await exchange(link, asked);
       co_return reply;
     } catch (const boost::system::system_error& failed) {
       throw unavailable(
-          unavailable::reason::away,
+          sent ? unavailable::reason::outcome_unknown : unavailable::reason::away,
           "http://" + authority_ + ": " +
               (late ? "no answer within " + std::to_string(timeout.count()) + " ms" : failed.code().message()));
     }

@@ -13,7 +13,8 @@ namespace amc::http {
 class caller {
  public:
   virtual ~caller() = default;
-  /// Throws `unavailable` when there is no whole answer within the time. The request may have been carried out then.
+  /// Throws `unavailable` when there is no whole answer within the time: away when nothing was sent, outcome_unknown
+  /// when the request may have been carried out.
   virtual task<response> send(request asked, milliseconds timeout) = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "amc/error.hpp"
+#include "core/back_off.hpp"
 #include "core/log.hpp"
 #include "queue_system/event_codec.hpp"
 
@@ -17,11 +18,12 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
 
   void start() {
     host_ = env_.start_worker("queue " + queue_, [this] { return step(); });
-    host_->wake();
+    wake_now_and_then();
   }
 
   void stop() {
     take_ = nullptr;
+    keep_alive_.reset();
     stopping_ = true;
     nap_.notify_all();
     host_.reset();
@@ -39,6 +41,13 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
   }
 
  private:
+  /// A driver's heartbeats move only inside its calls, and with a full window there may be none for long.
+  void wake_now_and_then() {
+    host_->wake();
+    constexpr milliseconds interval{1'000};
+    keep_alive_ = env_.timers->start(interval, [this] { wake_now_and_then(); });
+  }
+
   // On the worker's thread from here on.
 
   bool step() {
@@ -48,16 +57,17 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
         unsettled_.clear();
       }
       settle_all();
-      // With a full window there is nothing to do until something is settled, and that wakes the worker.
-      if (unsettled_.size() >= window_ || stopping_) return false;
-      deliver(driver_->receive(window_ - unsettled_.size(), longest_wait));
-      away_ = false;
+      // With a full window there is nothing to receive until something is settled, and that wakes the worker.
+      const auto room = window_ - std::min(window_, unsettled_.size());
+      deliver(driver_->receive(room, room > 0 && !stopping_ ? longest_wait : milliseconds(0)));
+      note_engine(true, "");
+      return room > 0 && !stopping_;
     } catch (const unavailable& failed) {
-      if (!std::exchange(away_, true)) log::warning("queue", "cannot receive from " + queue_ + ": " + failed.what());
+      note_engine(false, failed.what());
       driver_.reset();
       pause();
+      return !stopping_;
     }
-    return !stopping_;
   }
 
   void settle_all() {
@@ -104,9 +114,18 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
     });
   }
 
+  void note_engine(bool reachable, const std::string& why) {
+    if (reachable) pause_.reset();
+    if (reachable == !std::exchange(away_, !reachable)) return;
+    if (reachable)
+      log::info("queue", "receives from " + queue_ + " again");
+    else
+      log::warning("queue", "cannot receive from " + queue_ + ": " + why);
+  }
+
   void pause() {
     std::unique_lock lock(mutex_);
-    nap_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_.load(); });
+    nap_.wait_for(lock, pause_.next(), [&] { return stopping_.load(); });
   }
 
   // Short, because settled events are passed on between two receives.
@@ -126,6 +145,8 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
   std::unordered_map<std::uint64_t, std::uint64_t> unsettled_;
   std::uint64_t last_number_ = 0;
   bool away_ = false;
+  back_off pause_;
+  timers::timer keep_alive_;
   std::unique_ptr<worker_host> host_;
 };
 

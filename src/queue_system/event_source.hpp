@@ -21,7 +21,7 @@ class event_source {
   using handler = std::function<void(std::vector<received>)>;
 
   /// Receives at most `window` events that are not settled. Begins at once; while the engine is away it tries again,
-  /// once a second.
+  /// with back-off.
   event_source(const environment& env, platform& engine, std::string queue, std::size_t window, handler take);
 
   /// Gives back what is not settled. Events still on their way to the handler are dropped.

@@ -1,6 +1,7 @@
 #include "queue_system/platforms.hpp"
 
 #include "queue_system/embedded/embedded.hpp"
+#include "queue_system/rabbitmq/rabbitmq.hpp"
 
 namespace amc::queue_system {
 namespace {
@@ -11,9 +12,64 @@ struct registration {
   std::shared_ptr<platform> (*make)(const config& settings);
 };
 
+config_key number(std::string path, std::string value, std::string help, std::int64_t min, std::int64_t max) {
+  return {.path = std::move(path),
+          .kind = config_key::type::integer,
+          .default_yaml = std::move(value),
+          .help = std::move(help),
+          .min = min,
+          .max = max};
+}
+
+std::vector<config_key> rabbitmq_keys() {
+  return {
+      {.path = "queue_system.rabbitmq.url",
+       .kind = config_key::type::url,
+       .default_yaml = "amqp://guest:guest@127.0.0.1:5672",
+       .help = "the server: amqp:// or amqps://USER:PASSWORD@HOST:PORT/VHOST"},
+      {.path = "queue_system.rabbitmq.queue_type",
+       .default_yaml = "quorum",
+       .help = "what queues are made as: quorum and classic survive a restart of the server, transient does not and is "
+               "the fastest; no message is lost with any of them",
+       .choices = {"quorum", "classic", "transient"}},
+      number("queue_system.rabbitmq.connect_timeout_ms", "5000", "for one attempt to connect and log in", 100, 600'000),
+      number("queue_system.rabbitmq.answer_timeout_ms", "10000",
+             "for one call, confirms included; then the connection is given up", 100, 600'000),
+      number("queue_system.rabbitmq.heartbeat_ms", "20000",
+             "a peer that was silent for two of these is dead; whole seconds count", 1'000, 600'000),
+      number("queue_system.rabbitmq.publish_window", "1000", "events published and not confirmed yet", 1, 100'000),
+      {.path = "queue_system.rabbitmq.ca_file",
+       .default_yaml = "/etc/ssl/certs/ca-certificates.crt",
+       .help = "PEM file of those who may sign the server's certificate (amqps)"},
+      {.path = "queue_system.rabbitmq.verify",
+       .kind = config_key::type::boolean,
+       .default_yaml = "true",
+       .help = "whether the server's certificate and name are checked (amqps)"},
+  };
+}
+
+std::shared_ptr<platform> make_rabbitmq_as_configured(const config& settings) {
+  rabbitmq_options options;
+  options.url = settings.text("queue_system.rabbitmq.url");
+  options.prefix = settings.text("queue_system.prefix");
+  const auto type = settings.text("queue_system.rabbitmq.queue_type");
+  using queue_type = rabbitmq_options::queue_type;
+  options.type = type == "quorum"    ? queue_type::quorum
+                 : type == "classic" ? queue_type::classic
+                                     : queue_type::transient;
+  options.connect_timeout = settings.duration("queue_system.rabbitmq.connect_timeout_ms");
+  options.answer_timeout = settings.duration("queue_system.rabbitmq.answer_timeout_ms");
+  options.heartbeat = settings.duration("queue_system.rabbitmq.heartbeat_ms");
+  options.publish_window = static_cast<std::size_t>(settings.integer("queue_system.rabbitmq.publish_window"));
+  options.ca_file = settings.text("queue_system.rabbitmq.ca_file");
+  options.verify = settings.boolean("queue_system.rabbitmq.verify");
+  return make_rabbitmq(std::move(options));
+}
+
 const std::vector<registration>& registrations() {
   static const std::vector<registration> all{
       {"embedded", {}, [](const config&) { return make_embedded(); }},
+      {"rabbitmq", rabbitmq_keys(), make_rabbitmq_as_configured},
   };
   return all;
 }
@@ -27,6 +83,9 @@ config_provider provider() {
   config_provider all{"queue_system", {}};
   for (const auto& engine : registrations()) choice.choices.push_back(engine.name);
   all.keys.push_back(choice);
+  all.keys.push_back({.path = "queue_system.prefix",
+                      .default_yaml = "''",
+                      .help = "begins the name of every queue, so that several systems can share one server"});
   for (const auto& engine : registrations()) all.keys.insert(all.keys.end(), engine.keys.begin(), engine.keys.end());
   return all;
 }

@@ -10,7 +10,7 @@ publisher::publisher(const start_worker& start, platform& engine)
   constexpr std::size_t batch_max = 256;
   worker_ = std::make_unique<batching_worker<job, outcome>>(
       start, batching_worker<job, outcome>::options{"publisher", inbox_max, batch_max},
-      [this](std::vector<job>& batch) { return run(batch); });
+      std::vector<batching_worker<job, outcome>::run_batch>{[this](std::vector<job>& batch) { return run(batch); }});
 }
 
 task<void> publisher::ring(const environment& env, std::vector<ringing> events) {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "queue_system/embedded/embedded.hpp"
+#include "tests/support/rabbitmq.hpp"
 
 /// What every queue engine must do. A new driver is one more line at the end.
 namespace amc {
@@ -13,10 +14,26 @@ namespace {
 
 using testing::ElementsAre;
 
+/// What a driver under test needs: a place for its queues.
+struct surroundings {
+  std::unique_ptr<tests::rabbitmq_queues> rabbitmq{};
+};
+
 struct driver {
   std::string name;
-  std::function<std::shared_ptr<platform>()> make;
+  std::function<std::shared_ptr<platform>(surroundings&)> make;
 };
+
+using queue_type = queue_system::rabbitmq_options::queue_type;
+
+driver rabbitmq(const std::string& name, queue_type type) {
+  return {name, [type](surroundings& around) {
+            around.rabbitmq = std::make_unique<tests::rabbitmq_queues>();
+            auto options = around.rabbitmq->options();
+            options.type = type;
+            return queue_system::make_rabbitmq(options);
+          }};
+}
 
 class PlatformContract : public testing::TestWithParam<driver> {
  protected:
@@ -44,7 +61,8 @@ class PlatformContract : public testing::TestWithParam<driver> {
 
   static bool is_empty(queue_subscriber& from) { return from.receive(1, milliseconds(50)).empty(); }
 
-  std::shared_ptr<platform> engine_ = GetParam().make();
+  surroundings around_;
+  std::shared_ptr<platform> engine_ = GetParam().make(around_);
   std::unique_ptr<queue_publisher> publisher_ = engine_->make_publisher();
 };
 
@@ -174,8 +192,70 @@ TEST_P(PlatformContract, PublishersAndSubscribersOnManyThreadsLoseNothing) {
   EXPECT_EQ(seen.size(), static_cast<std::size_t>(publishers * each));
 }
 
-INSTANTIATE_TEST_SUITE_P(Drivers, PlatformContract, testing::Values(driver{"embedded", queue_system::make_embedded}),
-                         [](const auto& suite) { return suite.param.name; });
+TEST_P(PlatformContract, ASubscriberThatIsClosedAndOpenedAgainGoesOn) {
+  for (int i = 0; i < 30; ++i) publish(std::to_string(i));
+  std::set<std::string> acknowledged;
+  while (acknowledged.size() < 30) {
+    const auto subscriber = engine_->make_subscriber("q", 10);
+    const auto got = subscriber->receive(5, milliseconds(2'000));
+    ASSERT_FALSE(got.empty());
+    // Half of what was received is acknowledged; the rest must come again.
+    for (std::size_t i = 0; i < got.size(); i += 2) {
+      const std::vector<std::uint64_t> tags{got[i].tag};
+      subscriber->acknowledge(tags);
+      EXPECT_TRUE(acknowledged.insert(got[i].bytes).second) << "acknowledged, and delivered again";
+    }
+  }
+}
+
+TEST_P(PlatformContract, TenSubscribersClosedAtOnceLoseNothing) {
+  constexpr std::size_t all = 100;
+  for (std::size_t i = 0; i < all; ++i) publish(std::to_string(i));
+  {
+    std::vector<std::unique_ptr<queue_subscriber>> subscribers;
+    for (int i = 0; i < 10; ++i) subscribers.push_back(engine_->make_subscriber("q", 10));
+    for (auto& subscriber : subscribers) subscriber->receive(10, milliseconds(200));
+    std::vector<std::thread> closing;
+    for (auto& subscriber : subscribers) closing.emplace_back([&] { subscriber.reset(); });
+    for (auto& thread : closing) thread.join();
+  }
+  std::set<std::string> seen;
+  for (const auto& in : receive(*engine_->make_subscriber("q", all), all)) seen.insert(in.bytes);
+  EXPECT_EQ(seen.size(), all);
+}
+
+TEST_P(PlatformContract, AcknowledgesInAnyOrder) {
+  auto subscriber = engine_->make_subscriber("q", 10);
+  for (int i = 0; i < 6; ++i) publish(std::to_string(i));
+  const auto got = receive(*subscriber, 6);
+  ASSERT_EQ(got.size(), 6U);
+  const std::vector<std::uint64_t> some{got[4].tag, got[0].tag, got[1].tag};
+  subscriber->acknowledge(some);
+  const std::vector<std::uint64_t> one{got[3].tag};
+  subscriber->acknowledge(one);
+  subscriber.reset();
+  const auto again = bytes_of(receive(*engine_->make_subscriber("q", 10), 2));
+  EXPECT_THAT(again, testing::UnorderedElementsAre("2", "5"));
+}
+
+TEST_P(PlatformContract, ReceivesNothingWhereThereIsNoRoom) {
+  const auto subscriber = engine_->make_subscriber("q", 2);
+  publish("1");
+  EXPECT_TRUE(subscriber->receive(0, milliseconds(0)).empty());
+  EXPECT_THAT(bytes_of(receive(*subscriber, 1)), ElementsAre("1"));
+}
+
+TEST_P(PlatformContract, ChecksAtAStart) {
+  const std::vector<std::string> queues{"q", "r"};
+  EXPECT_NO_THROW(engine_->check(queues));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Drivers, PlatformContract,
+    testing::Values(driver{"embedded", [](surroundings&) { return queue_system::make_embedded(); }},
+                    rabbitmq("rabbitmq_quorum", queue_type::quorum), rabbitmq("rabbitmq_classic", queue_type::classic),
+                    rabbitmq("rabbitmq_transient", queue_type::transient)),
+    [](const auto& suite) { return suite.param.name; });
 
 }  // namespace
 }  // namespace amc

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <deque>
+
 #include "broker/api.hpp"
 #include "broker/broker.hpp"
 #include "queue_system/event_codec.hpp"
@@ -8,6 +10,22 @@
 #include "tests/support/scripted_platform.hpp"
 
 namespace amc::tests {
+
+/// Tells what the test says.
+class scripted_feed : public change_feed {
+ public:
+  explicit scripted_feed(std::deque<news>& told) : told_(told) {}
+  news wait(milliseconds) override {
+    news next;
+    if (told_.empty()) return next;
+    next = std::move(told_.front());
+    told_.pop_front();
+    return next;
+  }
+
+ private:
+  std::deque<news>& told_;
+};
 
 /// A whole broker without sockets, threads or a real clock: the production logic over a store and an engine in memory.
 struct broker_world {
@@ -19,7 +37,10 @@ struct broker_world {
   explicit broker_world(broker::messages_options options = {}, std::size_t waiters_max = 100) {
     auto memory = std::make_unique<memory_store>([this] { return world.wall_clock(); });
     disk = memory.get();
-    store = std::make_shared<broker::async_store>(world.env().start_worker, std::move(memory),
+    opened_store opened;
+    opened.drivers.push_back(std::move(memory));
+    opened.changes_elsewhere = std::make_unique<scripted_feed>(elsewhere);
+    store = std::make_shared<broker::async_store>(world.env().start_worker, std::move(opened),
                                                   broker::async_store::limits{});
     publisher = std::make_shared<queue_system::publisher>(world.env().start_worker, engine);
     messages = std::make_shared<broker::messages>(world.env(), store, publisher,
@@ -31,6 +52,7 @@ struct broker_world {
 
   ~broker_world() {
     waiters->send_home();
+    world.run(waiters->stop());
     world.run(messages->stop());
   }
 
@@ -58,6 +80,8 @@ struct broker_world {
   }
 
   manual_environment world;
+  /// What other processes tell that they have changed.
+  std::deque<change_feed::news> elsewhere;
   scripted_platform engine;
   memory_store* disk = nullptr;
   std::shared_ptr<broker::async_store> store;

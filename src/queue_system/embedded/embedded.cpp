@@ -120,6 +120,8 @@ class embedded : public platform {
  public:
   amc::capabilities capabilities() const override { return {.in_process = true, .empty_at_start = true}; }
 
+  void check(std::span<const std::string> /*made when they are used*/) override {}
+
   std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(queues_); }
 
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {

@@ -17,13 +17,17 @@ class BatchingWorker : public testing::Test {
  protected:
   std::unique_ptr<worker> make(std::size_t inbox_max, std::size_t batch_max) {
     return std::make_unique<worker>(world_.env().start_worker, worker::options{"worker", inbox_max, batch_max},
-                                    [this](std::vector<int>& jobs) {
-                                      batches_.push_back(jobs);
-                                      if (fails_) throw unavailable(unavailable::reason::away, "away");
-                                      std::vector<int> squares;
-                                      for (const int job : jobs) squares.push_back(job * job);
-                                      return squares;
-                                    });
+                                    std::vector<worker::run_batch>{squaring()});
+  }
+
+  worker::run_batch squaring() {
+    return [this](std::vector<int>& jobs) {
+      batches_.push_back(jobs);
+      if (fails_) throw unavailable(unavailable::reason::away, "away");
+      std::vector<int> squares;
+      for (const int job : jobs) squares.push_back(job * job);
+      return squares;
+    };
   }
 
   void submit(worker& to, int job) {
@@ -107,12 +111,34 @@ TEST_F(BatchingWorker, RunThrowsWhatFailed) {
   EXPECT_THROW(world_.run(w->run(world_.env(), 4)), unavailable);
 }
 
+TEST_F(BatchingWorker, ASecondDriverTakesWhatComesWhileTheFirstIsBusy) {
+  std::unique_ptr<worker> w;
+  std::vector<int> first, second;
+  // What comes while the first runs its batch is there before the batch ends.
+  const worker::run_batch busy = [&](std::vector<int>& jobs) {
+    first.insert(first.end(), jobs.begin(), jobs.end());
+    if (jobs.front() == 1) submit(*w, 2);
+    return jobs;
+  };
+  const worker::run_batch free = [&](std::vector<int>& jobs) {
+    second.insert(second.end(), jobs.begin(), jobs.end());
+    return jobs;
+  };
+  w = std::make_unique<worker>(world_.env().start_worker, worker::options{"worker", 10, 10},
+                               std::vector<worker::run_batch>{busy, free});
+  submit(*w, 1);
+  world_.settle();
+  EXPECT_THAT(first, ElementsAre(1));
+  EXPECT_THAT(second, ElementsAre(2));
+}
+
 TEST(BatchingWorkerOnThreads, CompletesEveryJobOnceOnTheCallersExecutor) {
   boost::asio::io_context context{1};
   const auto env = system_environment(context.get_executor());
   int completed = 0;
   {
-    worker w(env.start_worker, {"worker", 10'000, 64}, [](std::vector<int>& jobs) { return jobs; });
+    const worker::run_batch same = [](std::vector<int>& jobs) { return jobs; };
+    worker w(env.start_worker, {"worker", 10'000, 64}, {same, same, same});
     auto guard = boost::asio::make_work_guard(context);
     constexpr int each = 500;
     const auto produce = [&] {

@@ -1,37 +1,19 @@
 #include "broker/store/postgresql/postgresql.hpp"
 
-#include <libpq-fe.h>
-#include <poll.h>
-
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 
 #include "amc/config.hpp"
+#include "broker/store/postgresql/changes.hpp"
+#include "broker/store/postgresql/connection.hpp"
+#include "broker/store/postgresql/schema.hpp"
+#include "core/back_off.hpp"
+#include "core/log.hpp"
 
 namespace amc::broker {
 namespace {
 
-constexpr int schema_version = 1;
-
-// fillfactor leaves room for the next versions of a row on its page: a step changes each row a few times.
-constexpr const char* schema = R"sql(
-CREATE TABLE amc_message (
-  id         uuid    NOT NULL PRIMARY KEY,
-  revision   integer NOT NULL,
-  status     text    NOT NULL,
-  queue      text    NOT NULL,
-  due        bigint  NOT NULL,  -- milliseconds since 1970, as all times here
-  held       boolean NOT NULL,
-  claim      bigint  NOT NULL,
-  unanswered integer NOT NULL,
-  failures   integer NOT NULL,
-  created_at bigint  NOT NULL,
-  updated_at bigint  NOT NULL,
-  text       text    NOT NULL
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX amc_message_due ON amc_message (queue, due) WHERE status = 'pending';
-)sql";
+using namespace postgresql;
 
 #define AMC_COLUMNS "id, revision, status, queue, due, held, claim, unanswered, failures, created_at, updated_at, text"
 // The server's clock, unless the store was given another.
@@ -91,75 +73,6 @@ SELECT d.id, d.revision, q.queue, d.due, d.held FROM queues q CROSS JOIN LATERAL
 constexpr const char* make_all_due_sql =
     "UPDATE amc_message SET due = " AMC_NOW("$1") " WHERE status = 'pending' AND NOT held AND due > " AMC_NOW("$1");
 
-struct result_deleter {
-  void operator()(PGresult* r) const { PQclear(r); }
-};
-using pg_result = std::unique_ptr<PGresult, result_deleter>;
-
-/// Text parameters, some of them null.
-class parameters {
- public:
-  parameters& add(std::string value) {
-    values_.push_back(std::move(value));
-    return *this;
-  }
-  parameters& null() {
-    values_.emplace_back();
-    return *this;
-  }
-  template <class T>
-  parameters& add_if(const std::optional<T>& value) {
-    if (!value) return null();
-    if constexpr (std::is_same_v<T, std::string>)
-      return add(*value);
-    else if constexpr (std::is_same_v<T, bool>)
-      return add(*value ? "t" : "f");
-    else if constexpr (std::is_same_v<T, status>)
-      return add(to_string(*value));
-    else if constexpr (std::is_same_v<T, timestamp>)
-      return add(std::to_string(value->time_since_epoch().count()));
-    else if constexpr (std::is_same_v<T, milliseconds>)
-      return add(std::to_string(value->count()));
-    else
-      return add(std::to_string(*value));
-  }
-  std::vector<const char*> pointers() const {
-    std::vector<const char*> all;
-    for (const auto& value : values_) all.push_back(value ? value->c_str() : nullptr);
-    return all;
-  }
-
- private:
-  std::vector<std::optional<std::string>> values_;
-};
-
-/// An error that the server reported; the connection may still be fine.
-struct server_error : std::runtime_error {
-  server_error(std::string code, const std::string& what) : std::runtime_error(what), sqlstate(std::move(code)) {}
-  std::string sqlstate;
-  bool worth_another_try() const { return sqlstate == "40001" || sqlstate == "40P01" || sqlstate == "55P03"; }
-};
-
-std::string first_line(const char* text) {
-  const std::string all = text ? text : "";
-  return all.substr(0, all.find('\n'));
-}
-
-std::int64_t number_at(const PGresult* r, int row, int column) {
-  std::int64_t value = 0;
-  const char* text = PQgetvalue(r, row, column);
-  std::from_chars(text, text + PQgetlength(r, row, column), value);
-  return value;
-}
-
-std::string text_at(const PGresult* r, int row, int column) {
-  return {PQgetvalue(r, row, column), static_cast<std::size_t>(PQgetlength(r, row, column))};
-}
-
-timestamp time_at(const PGresult* r, int row, int column) {
-  return timestamp(milliseconds(number_at(r, row, column)));
-}
-
 /// The columns of AMC_COLUMNS, which begin at the third.
 row row_at(const PGresult* r, int at) {
   auto found = std::make_shared<message>();
@@ -178,138 +91,34 @@ row row_at(const PGresult* r, int at) {
   return found;
 }
 
-/// One connection: statements go out together and come back in order.
-class connection {
- public:
-  explicit connection(const postgresql_options& options) : answer_timeout_(options.answer_timeout) {
-    const auto timeout = std::to_string(std::max<std::int64_t>(1, options.connect_timeout.count() / 1'000));
-    const char* keys[] = {"dbname", "connect_timeout", "application_name", "client_encoding", nullptr};
-    const char* values[] = {options.url.c_str(), timeout.c_str(), "amc", "UTF8", nullptr};
-    handle_ = PQconnectdbParams(keys, values, 1);
-    if (PQstatus(handle_) != CONNECTION_OK) {
-      const auto why = first_line(PQerrorMessage(handle_));
-      PQfinish(handle_);
-      throw unavailable(unavailable::reason::away, why);
-    }
-    PQsetnonblocking(handle_, 1);
-  }
-  ~connection() { PQfinish(handle_); }
-  connection(const connection&) = delete;
-  connection& operator=(const connection&) = delete;
-
-  /// Whether the server has ended it while nobody was looking: then it says so, and nothing else is said to an idle
-  /// connection. Asked before anything is sent, so that a cut costs nobody a request.
-  bool was_cut() const {
-    pollfd socket{PQsocket(handle_), POLLIN, 0};
-    return poll(&socket, 1, 0) > 0;
-  }
-
-  int server_version() const { return PQserverVersion(handle_); }
-
-  /// Runs a script of several statements, as it is.
-  void script(const std::string& sql) {
-    PQsetnonblocking(handle_, 0);
-    const pg_result r(PQexec(handle_, sql.c_str()));
-    PQsetnonblocking(handle_, 1);
-    check(r.get());
-  }
-
-  /// Prepares a statement under a name.
-  void prepare(const char* name, const char* sql) {
-    PQsetnonblocking(handle_, 0);
-    const pg_result r(PQprepare(handle_, name, sql, 0, nullptr));
-    PQsetnonblocking(handle_, 1);
-    check(r.get());
-  }
-
-  struct call {
-    const char* name;  ///< of a prepared statement; null for `sql`
-    const char* sql;
-    parameters arguments;
-  };
-
-  /// All calls in one write, and their results. A server_error means that none of them took effect.
-  std::vector<pg_result> run(const std::vector<call>& calls) {
-    PQenterPipelineMode(handle_);
-    for (const auto& c : calls) send(c);
-    PQpipelineSync(handle_);
-    auto results = collect(calls.size());
-    PQexitPipelineMode(handle_);
-    for (const auto& r : results) check(r.get());
-    return results;
-  }
-
- private:
-  void send(const call& c) {
-    const auto values = c.arguments.pointers();
-    const int count = static_cast<int>(values.size());
-    const int sent = c.name ? PQsendQueryPrepared(handle_, c.name, count, values.data(), nullptr, nullptr, 0)
-                            : PQsendQueryParams(handle_, c.sql, count, nullptr, values.data(), nullptr, nullptr, 0);
-    if (!sent) lost();
-  }
-
-  /// Sends what is still to be sent while reading what comes, so that neither side waits for the other for ever.
-  std::vector<pg_result> collect(std::size_t count) {
-    const auto deadline = std::chrono::steady_clock::now() + answer_timeout_;
-    std::vector<pg_result> results;
-    bool flushed = PQflush(handle_) == 0;
-    for (;;) {
-      while (PQisBusy(handle_)) {
-        wait(flushed, deadline);
-        if (!PQconsumeInput(handle_)) lost();
-        if (!flushed) flushed = PQflush(handle_) == 0;
-      }
-      pg_result r(PQgetResult(handle_));
-      if (!r) continue;  // the end of one statement's results
-      if (PQresultStatus(r.get()) == PGRES_PIPELINE_SYNC) break;
-      if (PQstatus(handle_) != CONNECTION_OK) lost();
-      results.push_back(std::move(r));
-    }
-    if (results.size() != count) lost();
-    return results;
-  }
-
-  void wait(bool flushed, std::chrono::steady_clock::time_point deadline) const {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
-    pollfd socket{PQsocket(handle_), static_cast<short>(flushed ? POLLIN : POLLIN | POLLOUT), 0};
-    if (left <= milliseconds(0) || poll(&socket, 1, static_cast<int>(left.count())) == 0)
-      throw unavailable(unavailable::reason::outcome_unknown,
-                        "no answer within " + std::to_string(answer_timeout_.count()) + " ms");
-  }
-
-  [[noreturn]] void lost() const {
-    throw unavailable(unavailable::reason::outcome_unknown, first_line(PQerrorMessage(handle_)));
-  }
-
-  void check(const PGresult* r) const {
-    const auto state = PQresultStatus(r);
-    if (state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK) return;
-    if (state == PGRES_PIPELINE_ABORTED) return;  // the statement before it says why
-    const char* code = PQresultErrorField(r, PG_DIAG_SQLSTATE);
-    if (!code) lost();
-    throw server_error(code, first_line(PQresultErrorMessage(r)));
-  }
-
-  milliseconds answer_timeout_;
-  PGconn* handle_ = nullptr;
-};
-
 parameters& add_count(parameters& to, effect::count how) {
   const bool keeps = how != effect::count::zero;
   const int term = how == effect::count::one_more ? 1 : how == effect::count::one_less ? -1 : 0;
   return to.add(keeps ? "1" : "0").add(std::to_string(term));
 }
 
+std::unique_ptr<connection> connect(const postgresql_options& options) {
+  auto fresh = std::make_unique<connection>(options, "store");
+  try {
+    // A server that stops this process's batch in the middle must not wait for it for ever. And a durable change is
+    // synced whatever the server's default.
+    fresh->script(
+        "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s'; "
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'");
+    fresh->prepare("insert", insert_sql);
+    fresh->prepare("update", update_sql);
+    fresh->prepare("find", find_sql);
+    fresh->prepare("due", due_sql);
+  } catch (const server_error& failed) {
+    throw failed.as_unavailable();
+  }
+  return fresh;
+}
+
 class postgresql_store : public store {
  public:
-  explicit postgresql_store(postgresql_options options) : options_(std::move(options)) {
-    try {
-      connect();
-      migrate();
-    } catch (const std::exception& failed) {
-      throw startup_error(mask_url(options_.url) + ": " + failed.what() + "; check broker.store.postgresql.url");
-    }
-  }
+  postgresql_store(postgresql_options options, std::string sender)
+      : options_(std::move(options)), sender_(std::move(sender)) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override {
     if (batch.empty()) return {};
@@ -325,7 +134,7 @@ class postgresql_store : public store {
     const auto first = calls.size();
     for (const auto i : order) calls.push_back(render(batch[i]));
     calls.push_back({nullptr, "COMMIT", {}});
-    const auto results = run(calls);
+    const auto results = run(calls, telling_others(batch));
     std::vector<outcome> outcomes(batch.size());
     for (std::size_t i = 0; i < order.size(); ++i) outcomes[order[i]] = outcome_of(results[first + i].get());
     return outcomes;
@@ -358,57 +167,29 @@ class postgresql_store : public store {
   void make_all_due() override { run({{nullptr, make_all_due_sql, parameters().add_if(now())}}); }
 
  private:
-  void connect() {
-    auto fresh = std::make_unique<connection>(options_);
-    if (fresh->server_version() < 130'000)
-      throw startup_error("this server is older than PostgreSQL 13; use a newer one");
-    // A server that stops this process's batch in the middle must not wait for it for ever.
-    fresh->script("SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s'");
-    link_ = std::move(fresh);
-    prepared_ = false;
+  /// What wakes those who wait at other brokers.
+  std::optional<connection::call> telling_others(std::span<const change> batch) const {
+    std::vector<uuid> ids;
+    for (const auto& what : batch)
+      if (!what.insert && (what.then.text || what.then.status)) ids.push_back(what.id);
+    if (ids.empty()) return {};
+    return notify_call(sender_, ids);
   }
 
-  void prepare() {
-    if (std::exchange(prepared_, true)) return;
-    link_->prepare("insert", insert_sql);
-    link_->prepare("update", update_sql);
-    link_->prepare("find", find_sql);
-    link_->prepare("due", due_sql);
-  }
-
-  /// The schema's version stands in a table of one row. The lock lets only one of many starting processes make it.
-  void migrate() {
-    link_->script(
-        "BEGIN; SELECT pg_advisory_xact_lock(7012203); CREATE TABLE IF NOT EXISTS amc_schema (version integer NOT "
-        "NULL); "
-        "INSERT INTO amc_schema SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM amc_schema)");
-    const auto results = link_->run({{nullptr, "SELECT version FROM amc_schema", {}}});
-    const auto found = number_at(results[0].get(), 0, 0);
-    if (found > schema_version)
-      throw startup_error("written by a newer version (schema " + std::to_string(found) + ", this one knows " +
-                          std::to_string(schema_version) + "); run that version");
-    if (found == 0) link_->script(std::string(schema) + "UPDATE amc_schema SET version = 1");
-    link_->script("COMMIT");
-  }
-
-  std::vector<pg_result> run(const std::vector<connection::call>& calls) {
+  std::vector<pg_result> run(const std::vector<connection::call>& calls,
+                             const std::optional<connection::call>& afterwards = {}) {
     constexpr int tries = 5;
     for (int attempt = 1;; ++attempt) {
       try {
-        if (link_ && link_->was_cut()) link_.reset();
-        if (!link_) connect();
-        prepare();
-        return link_->run(calls);
+        if (link_.current() && link_.current()->was_cut()) link_.drop();
+        return link_.get([&] { return connect(options_); }).run(calls, afterwards);
       } catch (const server_error& failed) {
         // The transaction has been undone, whole: running it again is safe.
-        link_.reset();
-        if (failed.worth_another_try() && attempt < tries) continue;
-        const bool full = failed.sqlstate.starts_with("53") && failed.sqlstate != "53300";
-        throw unavailable(full ? unavailable::reason::full : unavailable::reason::away,
-                          "postgresql: " + std::string(failed.what()) + " (" + failed.sqlstate + ")");
-      } catch (const unavailable& failed) {
-        link_.reset();
-        throw unavailable(failed.why(), "postgresql: " + std::string(failed.what()));
+        link_.drop();
+        if (!failed.is_passing() || attempt == tries) throw failed.as_unavailable();
+      } catch (const unavailable&) {
+        link_.drop();
+        throw;
       }
     }
   }
@@ -445,14 +226,42 @@ class postgresql_store : public store {
   }
 
   postgresql_options options_;
-  std::unique_ptr<connection> link_;
-  bool prepared_ = false;
+  std::string sender_;
+  reconnecting<connection> link_;
 };
+
+/// Asks the server for what the promise needs, and says what it does not give.
+void check_durability(connection& link) {
+  const auto r = link.run({{nullptr, "SELECT current_setting('fsync')"}});
+  if (text_at(r[0].get(), 0, 0) == "off")
+    log::warning("store", "this PostgreSQL runs with fsync = off: a power loss may lose what was accepted");
+}
 
 }  // namespace
 
-std::unique_ptr<store> open_postgresql(postgresql_options options) {
-  return std::make_unique<postgresql_store>(std::move(options));
+opened_store open_postgresql(const postgresql_options& options) {
+  migrate_postgresql(options, false);
+  const auto sender = new_sender();
+  opened_store opened;
+  for (std::size_t i = 0; i < options.connections; ++i)
+    opened.drivers.push_back(std::make_unique<postgresql_store>(options, sender));
+  opened.changes_elsewhere = make_change_feed(options, sender);
+  return opened;
+}
+
+migration migrate_postgresql(const postgresql_options& options, bool only_plan) {
+  try {
+    connection link(options, "migration");
+    if (link.server_version() < 130'000)
+      throw startup_error(mask_url(options.url) +
+                          ": this server is older than PostgreSQL 13; use a newer one, or set " +
+                          "broker.store.postgresql.url");
+    auto done = migrate(link, options.url, only_plan);
+    check_durability(link);
+    return done;
+  } catch (const server_error& failed) {
+    throw failed.as_unavailable();
+  }
 }
 
 }  // namespace amc::broker

@@ -11,10 +11,10 @@
 namespace amc::broker {
 namespace {
 
-constexpr int schema_version = 1;
-
-// WITHOUT ROWID: one tree holds the row, and ids that grow append to it.
-constexpr const char* schema = R"sql(
+constexpr schema_step steps[] = {
+    {"the table of messages and the index of what is due",
+     // WITHOUT ROWID: one tree holds the row, and ids that grow append to it.
+     R"sql(
 CREATE TABLE message (
   id         BLOB    NOT NULL PRIMARY KEY,
   revision   INTEGER NOT NULL,
@@ -30,8 +30,8 @@ CREATE TABLE message (
   text       TEXT    NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX message_due ON message (queue, due) WHERE status = 'pending';
-PRAGMA user_version = 1;
-)sql";
+)sql"},
+};
 
 constexpr const char* columns =
     "id, revision, status, queue, due, held, claim, unanswered, failures, created_at, updated_at, text";
@@ -82,17 +82,23 @@ class sqlite_store : public store {
     make_folder();
     lock_ = std::make_unique<file_lock>(path_ + ".lock");
     open();
-    try {
-      configure();
-      migrate();
-      prepare();
-    } catch (const unavailable& failed) {
-      close();
-      throw startup_error(failed.what() + std::string("; mend the file, or set broker.store.sqlite.path"));
-    } catch (...) {
-      close();
-      throw;
-    }
+    starting([this] { configure(); });
+  }
+
+  /// To be called once after the making, before anything else.
+  migration migrate(bool only_plan) {
+    migration plan;
+    starting([&] {
+      const statement version(db_, "PRAGMA user_version");
+      step(version.get());
+      plan = plan_migration(sqlite3_column_int(version.get(), 0), steps, path_, "broker.store.sqlite.path");
+      sqlite3_reset(version.get());
+      for (int next = plan.from + 1; next <= plan.to && !only_plan; ++next)
+        run("BEGIN IMMEDIATE;" + std::string(steps[next - 1].sql) + "PRAGMA user_version = " + std::to_string(next) +
+            ";COMMIT;");
+      if (!only_plan) prepare();
+    });
+    return plan;
   }
 
   ~sqlite_store() override { close(); }
@@ -183,16 +189,18 @@ class sqlite_store : public store {
         this);
   }
 
-  void migrate() {
-    const statement version(db_, "PRAGMA user_version");
-    step(version.get());
-    const int found = sqlite3_column_int(version.get(), 0);
-    sqlite3_reset(version.get());
-    if (found > schema_version)
-      throw startup_error(path_ + ": written by a newer version (schema " + std::to_string(found) +
-                          ", this one knows " + std::to_string(schema_version) +
-                          "); run that version, or set broker.store.sqlite.path");
-    if (found == 0) run(std::string("BEGIN IMMEDIATE;") + schema + "COMMIT;");
+  /// A file that cannot be used at the start is a file that does not fit.
+  template <class Work>
+  void starting(const Work& work) {
+    try {
+      work();
+    } catch (const unavailable& failed) {
+      close();
+      throw startup_error(failed.what() + std::string("; mend the file, or set broker.store.sqlite.path"));
+    } catch (...) {
+      close();
+      throw;
+    }
   }
 
   void prepare() {
@@ -367,8 +375,16 @@ class sqlite_store : public store {
 
 }  // namespace
 
-std::unique_ptr<store> open_sqlite(sqlite_options options) {
-  return std::make_unique<sqlite_store>(std::move(options));
+opened_store open_sqlite(sqlite_options options) {
+  auto driver = std::make_unique<sqlite_store>(std::move(options));
+  driver->migrate(false);
+  opened_store opened;
+  opened.drivers.push_back(std::move(driver));
+  return opened;
+}
+
+migration migrate_sqlite(sqlite_options options, bool only_plan) {
+  return sqlite_store(std::move(options)).migrate(only_plan);
 }
 
 }  // namespace amc::broker

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "amc/store.hpp"
+#include "broker/store/migration.hpp"
 
 namespace amc::broker {
 
@@ -17,6 +18,9 @@ struct sqlite_options {
 /// One process owns the file; the lock is `PATH.lock`. Throws startup_error when it cannot be opened: owned by another
 /// process, unwritable, not a database, or of a newer schema. A full disk is `unavailable` (full) and passes; a failed
 /// sync is `unavailable` (broken), for ever.
-std::unique_ptr<store> open_sqlite(sqlite_options options);
+opened_store open_sqlite(sqlite_options options);
+
+/// Brings the tables up to date without opening the store, or only tells what that would take.
+migration migrate_sqlite(sqlite_options options, bool only_plan);
 
 }  // namespace amc::broker

@@ -1,0 +1,59 @@
+#include "broker/store/postgresql/schema.hpp"
+
+#include "amc/config.hpp"
+
+namespace amc::broker::postgresql {
+namespace {
+
+constexpr schema_step steps[] = {
+    {"the table of messages and the index of what is due",
+     // fillfactor leaves room for the next versions of a row on its page: a step changes each row a few times.
+     R"sql(
+CREATE TABLE amc_message (
+  id         uuid    NOT NULL PRIMARY KEY,
+  revision   integer NOT NULL,
+  status     text    NOT NULL,
+  queue      text    NOT NULL,
+  due        bigint  NOT NULL,  -- milliseconds since 1970, as all times here
+  held       boolean NOT NULL,
+  claim      bigint  NOT NULL,
+  unanswered integer NOT NULL,
+  failures   integer NOT NULL,
+  created_at bigint  NOT NULL,
+  updated_at bigint  NOT NULL,
+  text       text    NOT NULL
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX amc_message_due ON amc_message (queue, due) WHERE status = 'pending';
+)sql"},
+};
+
+int version_found(connection& link) {
+  // Not to_regclass: it may answer from a cache of what was there before the lock was had.
+  const auto table = link.run(
+      {{nullptr,
+        "SELECT FROM pg_tables WHERE tablename = 'amc_schema' AND schemaname = ANY (current_schemas(false))"}});
+  if (PQntuples(table[0].get()) == 0) return 0;
+  const auto version = link.run({{nullptr, "SELECT coalesce(max(version), 0) FROM amc_schema"}});
+  return static_cast<int>(number_at(version[0].get(), 0, 0));
+}
+
+migration plan_for(connection& link, const std::string& url) {
+  return plan_migration(version_found(link), steps, mask_url(url), "broker.store.postgresql.url");
+}
+
+}  // namespace
+
+migration migrate(connection& link, const std::string& url, bool only_plan) {
+  auto plan = plan_for(link, url);
+  if (only_plan || plan.steps.empty()) return plan;
+  link.script("BEGIN; SELECT pg_advisory_xact_lock(7012203)");
+  plan = plan_for(link, url);  // another process may have done it meanwhile
+  if (plan.from == 0) link.script("CREATE TABLE amc_schema (version integer NOT NULL)");
+  for (int version = plan.from + 1; version <= plan.to; ++version) link.script(steps[version - 1].sql);
+  if (!plan.steps.empty())
+    link.script("DELETE FROM amc_schema; INSERT INTO amc_schema VALUES (" + std::to_string(plan.to) + ")");
+  link.script("COMMIT");
+  return plan;
+}
+
+}  // namespace amc::broker::postgresql

@@ -1,0 +1,212 @@
+#include "queue_system/rabbitmq/connection.hpp"
+
+#include <amqp_ssl_socket.h>
+#include <amqp_tcp_socket.h>
+
+#include <vector>
+
+#include "amc/config.hpp"
+#include "core/log.hpp"
+
+namespace amc::queue_system::rabbitmq {
+namespace {
+
+timeval to_timeval(milliseconds time) {
+  const auto count = std::max<std::int64_t>(0, time.count());
+  return {count / 1'000, (count % 1'000) * 1'000};
+}
+
+std::string text_of(const amqp_bytes_t& bytes) {
+  return {static_cast<const char*>(bytes.bytes), bytes.len};
+}
+
+/// "403 ACCESS_REFUSED - …", as the server words it.
+std::string server_says(const amqp_method_t& closed) {
+  if (closed.id == AMQP_CONNECTION_CLOSE_METHOD) {
+    const auto* why = static_cast<const amqp_connection_close_t*>(closed.decoded);
+    return std::to_string(why->reply_code) + " " + text_of(why->reply_text);
+  }
+  if (closed.id == AMQP_CHANNEL_CLOSE_METHOD) {
+    const auto* why = static_cast<const amqp_channel_close_t*>(closed.decoded);
+    return std::to_string(why->reply_code) + " " + text_of(why->reply_text);
+  }
+  return "unexpected method " + std::to_string(closed.id);
+}
+
+/// Whether a server that closes like this says no to what was asked, so that only a person can help.
+bool is_refusal(const amqp_method_t& closed) {
+  if (closed.id == AMQP_CHANNEL_CLOSE_METHOD) return true;
+  if (closed.id != AMQP_CONNECTION_CLOSE_METHOD) return false;
+  const auto code = static_cast<const amqp_connection_close_t*>(closed.decoded)->reply_code;
+  return code == AMQP_ACCESS_REFUSED || code == AMQP_NOT_ALLOWED || code == AMQP_NOT_FOUND;
+}
+
+amqp_table_entry_t entry(const char* key, amqp_field_value_t value) {
+  return {amqp_cstring_bytes(key), value};
+}
+
+amqp_field_value_t yes() {
+  amqp_field_value_t value{};
+  value.kind = AMQP_FIELD_KIND_BOOLEAN;
+  value.value.boolean = 1;
+  return value;
+}
+
+amqp_field_value_t text(const std::string& content) {
+  amqp_field_value_t value{};
+  value.kind = AMQP_FIELD_KIND_UTF8;
+  value.value.bytes = {content.size(), const_cast<char*>(content.data())};
+  return value;
+}
+
+}  // namespace
+
+connection::connection(const rabbitmq_options& options, watchdog& guards, const std::string& role)
+    : options_(options), guards_(guards), handle_(amqp_new_connection()) {
+  try {
+    std::string url = options_.url;  // parsing writes into it
+    amqp_connection_info where{};
+    check(amqp_parse_url(url.data(), &where), "its URL");
+    open_socket(where);
+    const auto guard = guarded(options_.connect_timeout);
+    log_in(where, role);
+    amqp_channel_open(handle_, channel);
+    check(amqp_get_rpc_reply(handle_), "opening a channel");
+  } catch (...) {
+    amqp_destroy_connection(handle_);
+    throw;
+  }
+}
+
+connection::~connection() {
+  {
+    // An orderly goodbye keeps the server's log clean; a server that does not answer it is not waited for.
+    constexpr milliseconds patience{500};
+    const auto brief = to_timeval(patience);
+    amqp_set_rpc_timeout(handle_, &brief);
+    const auto guard = guarded(patience);
+    amqp_connection_close(handle_, AMQP_REPLY_SUCCESS);
+  }
+  amqp_destroy_connection(handle_);
+}
+
+void connection::open_socket(const amqp_connection_info& where) {
+  amqp_socket_t* socket = nullptr;
+  if (where.ssl) {
+    socket = amqp_ssl_socket_new(handle_);
+    if (!socket) fail(unavailable::reason::away, "no memory for a socket");
+    amqp_ssl_socket_set_verify_peer(socket, options_.verify);
+    amqp_ssl_socket_set_verify_hostname(socket, options_.verify);
+    if (options_.verify && amqp_ssl_socket_set_cacert(socket, options_.ca_file.c_str()) != AMQP_STATUS_OK)
+      fail(unavailable::reason::refused,
+           "\"" + options_.ca_file + "\" holds no certificates; check " + "queue_system.rabbitmq.ca_file");
+  } else {
+    socket = amqp_tcp_socket_new(handle_);
+    if (!socket) fail(unavailable::reason::away, "no memory for a socket");
+  }
+  const auto timeout = to_timeval(options_.connect_timeout);
+  const int opened = amqp_socket_open_noblock(socket, where.host, where.port, &timeout);
+  const bool distrusted =
+      opened == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED || opened == AMQP_STATUS_SSL_PEER_VERIFY_FAILED;
+  if (distrusted)
+    fail(unavailable::reason::refused,
+         std::string("connecting: ") + amqp_error_string2(opened) + "; check queue_system.rabbitmq.ca_file");
+  check(opened, "connecting");
+}
+
+void connection::log_in(const amqp_connection_info& where, const std::string& role) {
+  const auto handshake = to_timeval(options_.connect_timeout);
+  const auto answer = to_timeval(options_.answer_timeout);
+  amqp_set_handshake_timeout(handle_, &handshake);
+  amqp_set_rpc_timeout(handle_, &answer);
+  amqp_table_entry_t able[] = {entry("consumer_cancel_notify", yes()), entry("connection.blocked", yes()),
+                               entry("authentication_failure_close", yes()), entry("basic.nack", yes()),
+                               entry("publisher_confirms", yes())};
+  amqp_field_value_t capabilities{};
+  capabilities.kind = AMQP_FIELD_KIND_TABLE;
+  capabilities.value.table = {static_cast<int>(std::size(able)), able};
+  const std::string name = "amc " + role;
+  amqp_table_entry_t told[] = {entry("capabilities", capabilities), entry("connection_name", text(name))};
+  const amqp_table_t properties{static_cast<int>(std::size(told)), told};
+  constexpr int frame_max = 131'072;
+  const auto heartbeat_s = static_cast<int>(options_.heartbeat.count() / 1'000);
+  const char* host = *where.vhost ? where.vhost : "/";
+  const auto reply = amqp_login_with_properties(handle_, host, AMQP_DEFAULT_MAX_CHANNELS, frame_max, heartbeat_s,
+                                                &properties, AMQP_SASL_METHOD_PLAIN, where.user, where.password);
+  check(reply, "logging in");
+}
+
+std::size_t connection::declare(const std::string& queue) {
+  using queue_type = rabbitmq_options::queue_type;
+  const std::string name = options_.prefix + queue;
+  const std::string type = options_.type == queue_type::quorum ? "quorum" : "classic";
+  amqp_table_entry_t kind[] = {entry("x-queue-type", text(type))};
+  const amqp_table_t arguments{1, kind};
+  const bool durable = options_.type != queue_type::transient;
+  const auto guard = guarded(2 * options_.answer_timeout);
+  const auto* declared = amqp_queue_declare(handle_, channel, {name.size(), const_cast<char*>(name.data())}, false,
+                                            durable, false, false, arguments);
+  check(amqp_get_rpc_reply(handle_), "declaring queue \"" + name + "\"");
+  const std::size_t ready = declared->message_count;
+  release_buffers();
+  return ready;
+}
+
+std::optional<amqp_frame_t> connection::next_frame(milliseconds longest) {
+  amqp_frame_t frame{};
+  const auto timeout = to_timeval(longest);
+  const int status = amqp_simple_wait_frame_noblock(handle_, &frame, &timeout);
+  if (status == AMQP_STATUS_TIMEOUT) return {};
+  check(status, "reading");
+  if (frame.frame_type == AMQP_FRAME_METHOD) note(frame.payload.method);
+  return frame;
+}
+
+void connection::note(const amqp_method_t& method) {
+  if (method.id == AMQP_CONNECTION_CLOSE_METHOD || method.id == AMQP_CHANNEL_CLOSE_METHOD)
+    fail(is_refusal(method) ? unavailable::reason::refused : unavailable::reason::away,
+         "the server closed: " + server_says(method));
+  if (method.id == AMQP_CONNECTION_BLOCKED_METHOD) {
+    blocked_ = text_of(static_cast<const amqp_connection_blocked_t*>(method.decoded)->reason);
+    if (blocked_.empty()) blocked_ = "no reason told";
+    log::warning("rabbitmq", "the server takes nothing to publish: " + blocked_);
+  }
+  if (method.id == AMQP_CONNECTION_UNBLOCKED_METHOD) {
+    blocked_.clear();
+    log::info("rabbitmq", "the server takes what is published again");
+  }
+}
+
+std::string connection::read_body() {
+  amqp_message_t content{};
+  check(amqp_read_message(handle_, channel, &content, 0), "reading");
+  auto body = text_of(content.body);
+  amqp_destroy_message(&content);
+  return body;
+}
+
+void connection::check(const amqp_rpc_reply_t& reply, const std::string& doing) {
+  switch (reply.reply_type) {
+    case AMQP_RESPONSE_NORMAL:
+      return;
+    case AMQP_RESPONSE_SERVER_EXCEPTION:
+      fail(is_refusal(reply.reply) ? unavailable::reason::refused : unavailable::reason::away,
+           doing + ": " + server_says(reply.reply));
+    case AMQP_RESPONSE_LIBRARY_EXCEPTION:
+      check(reply.library_error, doing);
+      return;
+    case AMQP_RESPONSE_NONE:
+      break;
+  }
+  fail(unavailable::reason::away, doing + ": the server ended the connection");
+}
+
+void connection::check(int status, const std::string& doing) {
+  if (status != AMQP_STATUS_OK) fail(unavailable::reason::away, doing + ": " + amqp_error_string2(status));
+}
+
+void connection::fail(unavailable::reason why, const std::string& what) const {
+  throw unavailable(why, "rabbitmq at " + mask_url(options_.url) + ": " + what);
+}
+
+}  // namespace amc::queue_system::rabbitmq

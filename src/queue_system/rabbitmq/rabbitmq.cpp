@@ -1,0 +1,302 @@
+#include "queue_system/rabbitmq/rabbitmq.hpp"
+
+#include <deque>
+#include <set>
+
+#include "core/back_off.hpp"
+#include "queue_system/rabbitmq/connection.hpp"
+
+namespace amc::queue_system {
+namespace {
+
+using rabbitmq::connection;
+using rabbitmq::watchdog;
+using clock = std::chrono::steady_clock;
+
+amqp_bytes_t bytes_of(const std::string& text) {
+  return {text.size(), const_cast<char*>(text.data())};
+}
+
+std::string text_of(const amqp_bytes_t& bytes) {
+  return {static_cast<const char*>(bytes.bytes), bytes.len};
+}
+
+/// A connection that publishes, and what has been published over it and not confirmed yet.
+class publishing {
+ public:
+  publishing(const rabbitmq_options& options, watchdog& guards) : link_(options, guards, "publisher") {
+    const auto guard = link_.guarded(options.answer_timeout);
+    amqp_confirm_select(link_.handle(), connection::channel);
+    link_.check(amqp_get_rpc_reply(link_.handle()), "asking for confirms");
+  }
+
+  /// Publishes all and waits for the confirms. Returns what came back because its queue is not there any more.
+  std::vector<outgoing> publish(std::span<const outgoing> batch) {
+    refuse_when_blocked();
+    returned_.clear();
+    nacked_ = 0;
+    for (const auto& out : batch) {
+      if (declared_.insert(out.queue).second) link_.declare(out.queue);
+      send(out);
+      if (unconfirmed_.size() >= link_.options().publish_window) await_confirms(link_.options().publish_window / 2);
+    }
+    await_confirms(0);
+    for (const auto& out : returned_) declared_.erase(out.queue);
+    if (nacked_ > 0)
+      throw unavailable(unavailable::reason::away,
+                        "rabbitmq: the server refused " + std::to_string(nacked_) + " events");
+    return std::move(returned_);
+  }
+
+  std::size_t depth(const std::string& queue) {
+    refuse_when_blocked();
+    return link_.declare(queue);
+  }
+
+  bool is_blocked() const { return !link_.blocked().empty(); }
+
+  /// Takes note of what the server has said since the last call; throws when it has gone.
+  void catch_up() {
+    const auto guard = link_.guarded(link_.options().answer_timeout);
+    while (const auto frame = link_.next_frame(milliseconds(0))) note(*frame);
+    link_.release_buffers();
+  }
+
+ private:
+  /// A blocked server reads nothing: what is sent would arrive later, once for each try.
+  void refuse_when_blocked() const {
+    if (is_blocked())
+      throw unavailable(unavailable::reason::away, "rabbitmq: the server takes nothing to publish: " + link_.blocked());
+  }
+
+  void send(const outgoing& out) {
+    amqp_basic_properties_t properties{};
+    properties._flags = AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_CONTENT_TYPE_FLAG;
+    properties.delivery_mode = link_.options().type == rabbitmq_options::queue_type::transient ? 1 : 2;
+    properties.content_type = amqp_cstring_bytes("application/cloudevents+json");
+    const std::string name = link_.options().prefix + out.queue;
+    const auto guard = link_.guarded(link_.options().answer_timeout);
+    const int status = amqp_basic_publish(link_.handle(), connection::channel, amqp_empty_bytes, bytes_of(name), true,
+                                          false, &properties, bytes_of(out.bytes));
+    link_.check(status, "publishing");
+    unconfirmed_.insert(++last_tag_);
+  }
+
+  void await_confirms(std::size_t at_most) {
+    auto deadline = clock::now() + link_.options().answer_timeout;
+    const auto guard = link_.guarded(2 * link_.options().answer_timeout);
+    while (unconfirmed_.size() > at_most) {
+      const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
+      const auto frame = link_.next_frame(left);
+      if (frame) note(*frame);
+      link_.release_buffers();
+      if (is_blocked() || (!frame && clock::now() >= deadline)) give_up_waiting();
+    }
+  }
+
+  [[noreturn]] void give_up_waiting() {
+    const auto count = std::to_string(unconfirmed_.size());
+    unconfirmed_.clear();  // their confirms may still come, and are nobody's business then
+    if (is_blocked())
+      throw unavailable(unavailable::reason::away, "rabbitmq: the server takes nothing to publish: " + link_.blocked());
+    throw unavailable(unavailable::reason::away, "rabbitmq: " + count + " events were not confirmed within " +
+                                                     std::to_string(link_.options().answer_timeout.count()) + " ms");
+  }
+
+  void note(const amqp_frame_t& frame) {
+    if (frame.frame_type != AMQP_FRAME_METHOD) return;
+    const auto& method = frame.payload.method;
+    if (method.id == AMQP_BASIC_ACK_METHOD) {
+      const auto* ack = static_cast<const amqp_basic_ack_t*>(method.decoded);
+      confirm(ack->delivery_tag, ack->multiple);
+    } else if (method.id == AMQP_BASIC_NACK_METHOD) {
+      const auto* nack = static_cast<const amqp_basic_nack_t*>(method.decoded);
+      nacked_ += confirm(nack->delivery_tag, nack->multiple);
+    } else if (method.id == AMQP_BASIC_RETURN_METHOD) {
+      // The ack that follows it only says that the server has dealt with it.
+      const auto name = text_of(static_cast<const amqp_basic_return_t*>(method.decoded)->routing_key);
+      returned_.push_back({name.substr(link_.options().prefix.size()), link_.read_body()});
+    }
+  }
+
+  std::size_t confirm(std::uint64_t tag, bool multiple) {
+    if (!multiple) return unconfirmed_.erase(tag);
+    const auto end = unconfirmed_.upper_bound(tag);
+    const auto count = static_cast<std::size_t>(std::distance(unconfirmed_.begin(), end));
+    unconfirmed_.erase(unconfirmed_.begin(), end);
+    return count;
+  }
+
+  connection link_;
+  std::set<std::string> declared_;
+  std::set<std::uint64_t> unconfirmed_;
+  std::uint64_t last_tag_ = 0;
+  std::size_t nacked_ = 0;
+  std::vector<outgoing> returned_;
+};
+
+class publisher : public queue_publisher {
+ public:
+  publisher(rabbitmq_options options, std::shared_ptr<watchdog> guards)
+      : options_(std::move(options)), guards_(std::move(guards)) {}
+
+  void publish(std::span<const outgoing> batch) override {
+    using_link([&](publishing& link) {
+      auto returned = link.publish(batch);
+      if (returned.empty()) return;
+      // Their queues have been deleted: publishing declares them again.
+      returned = link.publish(returned);
+      if (!returned.empty())
+        throw unavailable(unavailable::reason::away, "rabbitmq: queue \"" + options_.prefix + returned.front().queue +
+                                                         "\" is deleted all the time");
+    });
+  }
+
+  std::size_t depth(const std::string& queue) override {
+    std::size_t ready = 0;
+    using_link([&](publishing& link) { ready = link.depth(queue); });
+    return ready;
+  }
+
+ private:
+  template <class Use>
+  void using_link(const Use& use) {
+    try {
+      if (link_.current()) link_.current()->catch_up();
+    } catch (const unavailable&) {
+      link_.drop();  // cut while idle: that costs nobody a request
+    }
+    auto& link = link_.get([&] { return std::make_unique<publishing>(options_, *guards_); });
+    try {
+      use(link);
+    } catch (const unavailable&) {
+      // Over a new connection a blocked server would take, later, what is sent with every try.
+      if (!link.is_blocked()) link_.drop();
+      throw;
+    }
+  }
+
+  rabbitmq_options options_;
+  std::shared_ptr<watchdog> guards_;
+  reconnecting<publishing> link_;
+};
+
+class subscriber : public queue_subscriber {
+ public:
+  subscriber(const rabbitmq_options& options, std::shared_ptr<watchdog> guards, const std::string& queue,
+             std::size_t prefetch)
+      : guards_(std::move(guards)), name_(options.prefix + queue), link_(options, *guards_, "subscriber of " + name_) {
+    link_.declare(queue);
+    const auto guard = link_.guarded(2 * options.answer_timeout);
+    const auto window = static_cast<std::uint16_t>(std::min<std::size_t>(prefetch, UINT16_MAX));
+    amqp_basic_qos(link_.handle(), connection::channel, 0, window, false);
+    link_.check(amqp_get_rpc_reply(link_.handle()), "setting the prefetch");
+    amqp_basic_consume(link_.handle(), connection::channel, bytes_of(name_), amqp_empty_bytes, false, false, false,
+                       amqp_empty_table);
+    link_.check(amqp_get_rpc_reply(link_.handle()), "consuming from \"" + name_ + "\"");
+    link_.release_buffers();
+  }
+
+  std::vector<incoming> receive(std::size_t max, milliseconds longest) override {
+    const auto guard = link_.guarded(longest + link_.options().answer_timeout);
+    const auto deadline = clock::now() + longest;
+    // With no room this only lets the heartbeats move.
+    while (early_.size() < std::max<std::size_t>(max, 1)) {
+      const bool waits = early_.empty() && max > 0;
+      const auto left = waits ? std::chrono::ceil<milliseconds>(deadline - clock::now()) : milliseconds(0);
+      const auto frame = link_.next_frame(left);
+      if (frame)
+        note(*frame);
+      else if (!waits || clock::now() >= deadline)
+        break;
+    }
+    link_.release_buffers();
+    const auto end = early_.begin() + static_cast<std::ptrdiff_t>(std::min(max, early_.size()));
+    std::vector<incoming> received(std::make_move_iterator(early_.begin()), std::make_move_iterator(end));
+    early_.erase(early_.begin(), end);
+    return received;
+  }
+
+  void acknowledge(std::span<const std::uint64_t> tags) override {
+    const auto known = settle(tags);
+    if (known.empty()) return;
+    const auto guard = link_.guarded(link_.options().answer_timeout);
+    // Everything below the oldest that is still unsettled goes in one.
+    const auto oldest = unsettled_.empty() ? UINT64_MAX : *unsettled_.begin();
+    const auto single = std::lower_bound(known.begin(), known.end(), oldest);
+    if (single != known.begin()) ack(*std::prev(single), true);
+    for (auto tag = single; tag != known.end(); ++tag) ack(*tag, false);
+  }
+
+  void give_back(std::span<const std::uint64_t> tags) override {
+    const auto guard = link_.guarded(link_.options().answer_timeout);
+    for (const auto tag : settle(tags))
+      link_.check(amqp_basic_nack(link_.handle(), connection::channel, tag, false, true), "giving back");
+  }
+
+ private:
+  void note(const amqp_frame_t& frame) {
+    if (frame.frame_type != AMQP_FRAME_METHOD) return;
+    const auto& method = frame.payload.method;
+    if (method.id == AMQP_BASIC_CANCEL_METHOD)
+      throw unavailable(unavailable::reason::away, "rabbitmq: queue \"" + name_ + "\" was deleted");
+    if (method.id != AMQP_BASIC_DELIVER_METHOD) return;
+    const auto tag = static_cast<const amqp_basic_deliver_t*>(method.decoded)->delivery_tag;
+    early_.push_back({tag, link_.read_body()});
+    unsettled_.insert(tag);
+  }
+
+  /// Those of the tags that are unsettled, in order; they are settled then.
+  std::vector<std::uint64_t> settle(std::span<const std::uint64_t> tags) {
+    std::vector<std::uint64_t> known;
+    for (const auto tag : tags)
+      if (unsettled_.erase(tag) > 0) known.push_back(tag);
+    std::sort(known.begin(), known.end());
+    return known;
+  }
+
+  void ack(std::uint64_t tag, bool multiple) {
+    link_.check(amqp_basic_ack(link_.handle(), connection::channel, tag, multiple), "acknowledging");
+  }
+
+  std::shared_ptr<watchdog> guards_;
+  std::string name_;
+  connection link_;
+  std::deque<incoming> early_;  ///< read from the connection, not received yet
+  std::set<std::uint64_t> unsettled_;
+};
+
+class rabbitmq_platform : public platform {
+ public:
+  explicit rabbitmq_platform(rabbitmq_options options) : options_(std::move(options)) {}
+
+  amc::capabilities capabilities() const override { return {}; }
+
+  void check(std::span<const std::string> queues) override {
+    connection link(options_, *guards_, "check");
+    for (const auto& queue : queues) link.declare(queue);
+  }
+
+  std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(options_, guards_); }
+
+  std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
+    return std::make_unique<subscriber>(options_, guards_, queue, prefetch);
+  }
+
+ private:
+  rabbitmq_options options_;
+  std::shared_ptr<watchdog> guards_ = std::make_shared<watchdog>();
+};
+
+}  // namespace
+
+std::shared_ptr<platform> make_rabbitmq(rabbitmq_options options) {
+  std::string url = options.url;  // parsing writes into it
+  amqp_connection_info ignored{};
+  if (amqp_parse_url(url.data(), &ignored) != AMQP_STATUS_OK)
+    throw config_error("queue_system.rabbitmq.url: \"" + mask_url(options.url) +
+                       "\" is not like amqp://USER:PASSWORD@HOST:PORT/VHOST");
+  return std::make_shared<rabbitmq_platform>(std::move(options));
+}
+
+}  // namespace amc::queue_system

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "amc/platform.hpp"
+
+namespace amc::queue_system {
+
+struct rabbitmq_options {
+  /// What survives what. The store carries the promise, so each is safe; they differ in speed and in how much is rung
+  /// again after a restart of the server.
+  enum class queue_type { quorum, classic, transient };
+
+  std::string url = "amqp://guest:guest@127.0.0.1:5672";  ///< or amqps://
+  std::string prefix{};                                   ///< of every queue's name
+  queue_type type = queue_type::quorum;
+  milliseconds connect_timeout{5'000};  ///< for one attempt to connect and log in
+  milliseconds answer_timeout{10'000};  ///< for one call; then the connection is given up
+  milliseconds heartbeat{20'000};       ///< whole seconds; both sides notice a dead peer after two of them
+  std::size_t publish_window = 1'000;   ///< events published and not confirmed yet
+  std::string ca_file{};                ///< who may sign the server's certificate (amqps)
+  bool verify = true;                   ///< the server's certificate and name (amqps)
+};
+
+/// Queues on a RabbitMQ server (3.8 or newer). One connection for each publisher and subscriber; they connect again at
+/// their next call. Published with confirms and `mandatory`; queues are declared before use, and again when they have
+/// been deleted. Throws config_error for a URL that cannot be read.
+std::shared_ptr<platform> make_rabbitmq(rabbitmq_options options);
+
+}  // namespace amc::queue_system
