@@ -1,6 +1,5 @@
 #include "broker/async_store.hpp"
 
-#include <atomic>
 #include <condition_variable>
 
 #include "core/back_off.hpp"
@@ -134,11 +133,22 @@ std::vector<async_store::answer> async_store::run(store& driver, std::vector<job
       if (const auto* asked = std::get_if<find_due>(&batch[i])) answers[i] = driver.due(asked->limit);
       if (std::holds_alternative<ring_all>(batch[i])) driver.make_all_due();
     }
+    note(true, "");
     return answers;
   } catch (const unavailable& failed) {
     if (failed.why() == unavailable::reason::broken) tell_broken();
+    note(false, failed.what());
     throw;
   }
+}
+
+/// Once for an absence, not for each request that it fails.
+void async_store::note(bool reachable, const std::string& why) {
+  if (away_.exchange(!reachable) == !reachable) return;
+  if (reachable)
+    log::info("store", "is there again");
+  else
+    log::warning("store", "cannot be used, requests are answered 503: " + why);
 }
 
 void async_store::apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers) {

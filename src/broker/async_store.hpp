@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <list>
 #include <memory>
@@ -62,12 +63,14 @@ class async_store {
   void apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
   void tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes);
   void tell_broken();
+  void note(bool reachable, const std::string& why);
 
   opened_store opened_;
   std::mutex mutex_;
   std::list<observer> observers_;
   boost::asio::any_io_executor broken_executor_;
   std::function<void()> broken_;
+  std::atomic<bool> away_ = false;
   std::unique_ptr<batching_worker<job, answer>> worker_;
 };
 

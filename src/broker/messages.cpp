@@ -177,7 +177,7 @@ task<void> messages::sweeper_loop(bool engine_is_empty) {
       engine_is_empty = false;
       co_await sweep();
     } catch (const unavailable& failed) {
-      log::warning("sweeper", std::string("cannot sweep, will try again: ") + failed.what());
+      log::debug("sweeper", std::string("cannot sweep, will try again: ") + failed.what());
     }
     constexpr milliseconds busy_interval{20};
     if (!stopping_) co_await sweep_clock_.sleep(feeding() ? busy_interval : options_.sweep_interval);

@@ -300,7 +300,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     try {
       co_return co_await handle_(asked);
     } catch (const unavailable& failed) {
-      log::warning("http", std::string("answered 503: ") + failed.what());
+      log::debug("http", std::string("answered 503: ") + failed.what());
       auto reply = word_fault_(503, "Not available right now; nothing is known to have been changed. Try again soon.",
                                asked.target);
       reply.headers.add("Retry-After", "1");

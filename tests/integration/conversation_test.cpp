@@ -1,20 +1,14 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
-#include <mutex>
-#include <thread>
 
 #include "tests/support/binary.hpp"
-#include "tests/support/raw_http.hpp"
+#include "tests/support/stubborn_client.hpp"
 
 namespace amc::tests {
 namespace {
 
 using testing::MatchesRegex;
-
-std::string text_in(const answer& got, const char* member) {
-  return std::string(got.json().at(member).as_string());
-}
 
 TEST(Conversation, AClientOfTheSeedGetsItsAnswer) {
   temporary_folder folder;
@@ -73,31 +67,6 @@ TEST(Conversation, MessagesSurviveAnOrderlyRestart) {
   EXPECT_EQ(text_in(ask(port_of(all), "GET", "/?id=" + id, "", "Prefer: wait=20\r\n"), "status"), "done");
 }
 
-/// Posts until it has `count` answers 201, whatever happens to the broker meanwhile.
-class stubborn_client {
- public:
-  stubborn_client(std::atomic<std::uint16_t>& port, int count)
-      : thread_([this, &port, count] {
-          while (static_cast<int>(accepted.size()) < count) {
-            try {
-              raw_connection link(port);
-              while (static_cast<int>(accepted.size()) < count) {
-                const auto got = link.ask("POST", "/", R"({"message":"Hi, "})");
-                if (got.status == 201) accepted.push_back(text_in(got, "id"));
-              }
-            } catch (const std::exception&) {
-              std::this_thread::yield();  // killed in the middle: connect again
-            }
-          }
-        }) {}
-  void join() { thread_.join(); }
-
-  std::vector<std::string> accepted{};
-
- private:
-  std::thread thread_;
-};
-
 TEST(Conversation, NothingAcceptedIsLostWhenTheProcessIsKilled) {
   temporary_folder folder;
   // Short times, so that what a killed process held comes round again soon.
@@ -114,14 +83,10 @@ TEST(Conversation, NothingAcceptedIsLostWhenTheProcessIsKilled) {
     all = std::make_unique<process>(amc_all(folder.path, sets));
     port = port_of(*all);
   }
-  for (auto& client : clients) client->join();
-  raw_connection link(port);
-  for (auto& client : clients)
-    for (const auto& id : client->accepted) {
-      const auto got = link.ask("GET", "/?id=" + id, "", "Prefer: wait=30\r\n");
-      ASSERT_EQ(text_in(got, "status"), "done");
-      ASSERT_THAT(text_in(got, "message"), MatchesRegex("Hi, [A-Za-z]+\\. Bye!")) << "one name and one Bye!";
-    }
+  for (auto& client : clients) {
+    client->join();
+    expect_finished(port, client->accepted);
+  }
 }
 
 }  // namespace

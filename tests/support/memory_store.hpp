@@ -19,6 +19,7 @@ class memory_store : public store {
 
   /// Every call throws this until it is taken back.
   std::optional<unavailable> failing{};
+  int finds = 0;
   std::size_t size() const { return rows_.size(); }
 
  private:

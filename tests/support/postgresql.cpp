@@ -11,13 +11,7 @@ namespace amc::tests {
 namespace {
 
 void execute_at(const std::string& url, const std::string& sql) {
-  auto* link = PQconnectdb(url.c_str());
-  auto* done = PQexec(link, sql.c_str());
-  const auto state = PQresultStatus(done);
-  const std::string error = PQerrorMessage(link);
-  PQclear(done);
-  PQfinish(link);
-  if (state != PGRES_COMMAND_OK && state != PGRES_TUPLES_OK) throw std::runtime_error(sql + ": " + error);
+  postgresql_session(url).execute(sql);
 }
 
 }  // namespace
@@ -46,6 +40,36 @@ std::string postgresql_database::url() const {
 
 void postgresql_database::execute(const std::string& sql) const {
   execute_at(url(), sql);
+}
+
+postgresql_session::postgresql_session(const std::string& url) : link_(PQconnectdb(url.c_str())) {}
+
+postgresql_session::~postgresql_session() {
+  PQfinish(link_);
+}
+
+void postgresql_session::execute(const std::string& sql) {
+  auto* done = PQexec(link_, sql.c_str());
+  const auto state = PQresultStatus(done);
+  PQclear(done);
+  if (state != PGRES_COMMAND_OK && state != PGRES_TUPLES_OK)
+    throw std::runtime_error(sql + ": " + PQerrorMessage(link_));
+}
+
+std::string postgresql_session::value(const std::string& sql) {
+  auto* done = PQexec(link_, sql.c_str());
+  const std::string found = PQntuples(done) > 0 ? PQgetvalue(done, 0, 0) : "";
+  PQclear(done);
+  return found;
+}
+
+int postgresql_session::notifications() {
+  execute("SELECT 1");  // after this everything that was committed before has come
+  while (auto* told = PQnotifies(link_)) {
+    ++notifications_;
+    PQfreemem(told);
+  }
+  return notifications_;
 }
 
 }  // namespace amc::tests

@@ -2,6 +2,8 @@
 
 #include <string>
 
+struct pg_conn;
+
 namespace amc::tests {
 
 /// A database of its own on the test server (AMC_TEST_POSTGRESQL_URL), dropped at the end. Throws where there is no
@@ -20,6 +22,25 @@ class postgresql_database {
  private:
   std::string server_;
   std::string name_;
+};
+
+/// A connection that shares no code with the store.
+class postgresql_session {
+ public:
+  explicit postgresql_session(const std::string& url);
+  ~postgresql_session();
+  postgresql_session(const postgresql_session&) = delete;
+  postgresql_session& operator=(const postgresql_session&) = delete;
+
+  void execute(const std::string& sql);
+  /// The first column of the first row.
+  std::string value(const std::string& sql);
+  /// How many NOTIFY have come so far.
+  int notifications();
+
+ private:
+  pg_conn* link_;
+  int notifications_ = 0;
 };
 
 }  // namespace amc::tests

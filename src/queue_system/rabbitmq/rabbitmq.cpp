@@ -1,7 +1,9 @@
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 
 #include <deque>
+#include <map>
 #include <set>
+#include <thread>
 
 #include "core/back_off.hpp"
 #include "queue_system/rabbitmq/connection.hpp"
@@ -30,22 +32,19 @@ class publishing {
     link_.check(amqp_get_rpc_reply(link_.handle()), "asking for confirms");
   }
 
-  /// Publishes all and waits for the confirms. Returns what came back because its queue is not there any more.
+  /// Publishes all and waits for the confirms. Returns what did not get into its queue: the queue has been deleted, or
+  /// has just been made and is not ready yet (a quorum queue then refuses).
   std::vector<outgoing> publish(std::span<const outgoing> batch) {
     refuse_when_blocked();
-    returned_.clear();
-    nacked_ = 0;
+    left_over_.clear();
     for (const auto& out : batch) {
       if (declared_.insert(out.queue).second) link_.declare(out.queue);
       send(out);
       if (unconfirmed_.size() >= link_.options().publish_window) await_confirms(link_.options().publish_window / 2);
     }
     await_confirms(0);
-    for (const auto& out : returned_) declared_.erase(out.queue);
-    if (nacked_ > 0)
-      throw unavailable(unavailable::reason::away,
-                        "rabbitmq: the server refused " + std::to_string(nacked_) + " events");
-    return std::move(returned_);
+    for (const auto& out : left_over_) declared_.erase(out.queue);
+    return std::move(left_over_);
   }
 
   std::size_t depth(const std::string& queue) {
@@ -79,7 +78,7 @@ class publishing {
     const int status = amqp_basic_publish(link_.handle(), connection::channel, amqp_empty_bytes, bytes_of(name), true,
                                           false, &properties, bytes_of(out.bytes));
     link_.check(status, "publishing");
-    unconfirmed_.insert(++last_tag_);
+    unconfirmed_.emplace(++last_tag_, &out);
   }
 
   void await_confirms(std::size_t at_most) {
@@ -108,31 +107,31 @@ class publishing {
     const auto& method = frame.payload.method;
     if (method.id == AMQP_BASIC_ACK_METHOD) {
       const auto* ack = static_cast<const amqp_basic_ack_t*>(method.decoded);
-      confirm(ack->delivery_tag, ack->multiple);
+      settle(ack->delivery_tag, ack->multiple, [](const outgoing&) {});
     } else if (method.id == AMQP_BASIC_NACK_METHOD) {
       const auto* nack = static_cast<const amqp_basic_nack_t*>(method.decoded);
-      nacked_ += confirm(nack->delivery_tag, nack->multiple);
+      settle(nack->delivery_tag, nack->multiple, [this](const outgoing& out) { left_over_.push_back(out); });
     } else if (method.id == AMQP_BASIC_RETURN_METHOD) {
       // The ack that follows it only says that the server has dealt with it.
       const auto name = text_of(static_cast<const amqp_basic_return_t*>(method.decoded)->routing_key);
-      returned_.push_back({name.substr(link_.options().prefix.size()), link_.read_body()});
+      left_over_.push_back({name.substr(link_.options().prefix.size()), link_.read_body()});
     }
   }
 
-  std::size_t confirm(std::uint64_t tag, bool multiple) {
-    if (!multiple) return unconfirmed_.erase(tag);
+  template <class Each>
+  void settle(std::uint64_t tag, bool multiple, const Each& each) {
+    const auto begin = multiple ? unconfirmed_.begin() : unconfirmed_.find(tag);
     const auto end = unconfirmed_.upper_bound(tag);
-    const auto count = static_cast<std::size_t>(std::distance(unconfirmed_.begin(), end));
-    unconfirmed_.erase(unconfirmed_.begin(), end);
-    return count;
+    if (begin == unconfirmed_.end()) return;
+    for (auto it = begin; it != end; ++it) each(*it->second);
+    unconfirmed_.erase(begin, end);
   }
 
   connection link_;
   std::set<std::string> declared_;
-  std::set<std::uint64_t> unconfirmed_;
+  std::map<std::uint64_t, const outgoing*> unconfirmed_;  ///< of the batch that is being published
   std::uint64_t last_tag_ = 0;
-  std::size_t nacked_ = 0;
-  std::vector<outgoing> returned_;
+  std::vector<outgoing> left_over_;
 };
 
 class publisher : public queue_publisher {
@@ -142,13 +141,16 @@ class publisher : public queue_publisher {
 
   void publish(std::span<const outgoing> batch) override {
     using_link([&](publishing& link) {
-      auto returned = link.publish(batch);
-      if (returned.empty()) return;
-      // Their queues have been deleted: publishing declares them again.
-      returned = link.publish(returned);
-      if (!returned.empty())
-        throw unavailable(unavailable::reason::away, "rabbitmq: queue \"" + options_.prefix + returned.front().queue +
-                                                         "\" is deleted all the time");
+      constexpr int tries = 5;
+      auto left = link.publish(batch);
+      for (int again = 1; !left.empty() && again < tries; ++again) {
+        std::this_thread::sleep_for(again * milliseconds(20));
+        const auto batch_again = std::move(left);
+        left = link.publish(batch_again);
+      }
+      if (!left.empty())
+        throw unavailable(unavailable::reason::away, "rabbitmq: queue \"" + options_.prefix + left.front().queue +
+                                                         "\" does not take what is published");
     });
   }
 

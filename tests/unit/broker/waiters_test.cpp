@@ -64,6 +64,59 @@ TEST(Waiters, LeaveNothingBehind) {
   EXPECT_EQ(w.waiters->size(), 0U);
 }
 
+/// As another process does it: nobody here is told.
+void finish_elsewhere(tests::broker_world& w, const uuid& id) {
+  w.disk->apply(std::vector<change>{life_cycle::answer(id, 1, "Hi, X. Bye!", life_cycle::to_done{}, false, {})});
+}
+
+TEST(Waiters, AreWokenByAChangeOfAnotherProcessThatIsTold) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto watch = w.waiters->watch_for(id);
+  const auto waited = w.world.start(watch->until(is_done, milliseconds(60'000)));
+  finish_elsewhere(w, id);
+  w.elsewhere.push_back({{id}});
+  w.world.advance(milliseconds(2));
+  EXPECT_TRUE(*waited);
+}
+
+TEST(Waiters, AreWokenWhenAnythingMayHaveChangedElsewhere) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto watch = w.waiters->watch_for(id);
+  const auto waited = w.world.start(watch->until(is_done, milliseconds(60'000)));
+  finish_elsewhere(w, id);
+  w.elsewhere.push_back({{}, true});
+  w.world.advance(milliseconds(2));
+  EXPECT_TRUE(*waited);
+}
+
+TEST(Waiters, AskTheStoreNothingAboutWhatNobodyWatches) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  w.disk->failing = unavailable(unavailable::reason::broken, "asked");
+  w.elsewhere.push_back({{id}, true});
+  w.world.advance(milliseconds(2));
+  w.disk->failing.reset();
+  EXPECT_EQ(w.disk->finds, 0);
+}
+
+TEST(Waiters, OutliveAStoreThatIsAwayWhenTheyLook) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto watch = w.waiters->watch_for(id);
+  const auto waited = w.world.start(watch->until(is_done, milliseconds(60'000)));
+  finish_elsewhere(w, id);
+  w.disk->failing = unavailable(unavailable::reason::away, "away");
+  w.elsewhere.push_back({{id}});
+  w.world.advance(milliseconds(2));
+  w.disk->failing.reset();
+  EXPECT_FALSE(*waited);
+  w.elsewhere.push_back({{}, true});  // as a feed tells now and then
+  w.world.advance(milliseconds(2));
+  EXPECT_TRUE(*waited);
+}
+
 TEST(Waiters, AreSentHomeWithWhatIsKnown) {
   tests::broker_world w;
   const auto id = w.accept("Hi, ");

@@ -1,0 +1,22 @@
+FROM debian:bookworm-20250908-slim AS build
+WORKDIR /src
+# The packages by themselves: they change less often than the code.
+COPY scripts/install-packages scripts/
+RUN scripts/install-packages build
+COPY . .
+RUN scripts/build release amc
+
+FROM debian:bookworm-20250908-slim
+WORKDIR /amc
+COPY scripts/install-packages scripts/
+RUN scripts/install-packages run && rm -r scripts /var/lib/apt/lists/*
+# var holds SQLite's file, where that is the store; mount a volume there.
+RUN useradd --system --home-dir /amc --shell /usr/sbin/nologin amc && \
+  install -d config/autoload && install -d -o amc -g amc var
+COPY --from=build /src/build/release/amc /usr/local/bin/
+USER amc
+EXPOSE 4000
+HEALTHCHECK --interval=10s --timeout=10s --start-period=10s CMD ["amc", "health"]
+ENTRYPOINT ["amc"]
+# The container's loopback, the default, is reached by nobody outside.
+CMD ["all", "--set", "broker.http.address=0.0.0.0"]

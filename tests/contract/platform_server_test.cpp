@@ -1,0 +1,249 @@
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <set>
+#include <thread>
+
+#include "amc/error.hpp"
+#include "queue_system/rabbitmq/rabbitmq.hpp"
+#include "tests/support/rabbitmq.hpp"
+#include "tests/support/tcp_proxy.hpp"
+#include "tests/support/test_server.hpp"
+
+/// What a queue engine's driver must do while its server is away, frozen, restarted or cut off.
+namespace amc {
+namespace {
+
+using queue_system::make_rabbitmq;
+using queue_system::rabbitmq_options;
+using testing::HasSubstr;
+using tests::test_server;
+
+std::vector<outgoing> numbered(int from, int to) {
+  std::vector<outgoing> batch;
+  for (int i = from; i < to; ++i) batch.push_back({"q", std::to_string(i)});
+  return batch;
+}
+
+/// Publishes as its callers do: again, until it is confirmed.
+void publish_stubbornly(queue_publisher& to, const std::vector<outgoing>& batch) {
+  for (;;) {
+    try {
+      return to.publish(batch);
+    } catch (const unavailable&) {
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+  }
+}
+
+unavailable failure_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const unavailable& failed) {
+    return failed;
+  }
+  return {unavailable::reason::broken, "it did not fail"};
+}
+
+/// Receives and acknowledges in a thread of its own, through every failure, until everything has been seen.
+class stubborn_consumer {
+ public:
+  stubborn_consumer(platform& engine, std::size_t all)
+      : thread_([this, &engine, all] {
+          while (seen.size() < all) {
+            try {
+              const auto from = engine.make_subscriber("q", 200);
+              while (seen.size() < all) {
+                std::vector<std::uint64_t> tags;
+                for (auto& in : from->receive(200, milliseconds(100))) {
+                  seen.insert(in.bytes);
+                  tags.push_back(in.tag);
+                }
+                from->acknowledge(tags);
+              }
+            } catch (const unavailable&) {
+              std::this_thread::sleep_for(milliseconds(20));
+            }
+          }
+        }) {}
+  void join() { thread_.join(); }
+
+  std::set<std::string> seen{};
+
+ private:
+  std::thread thread_;
+};
+
+rabbitmq_options quick(rabbitmq_options options) {
+  options.connect_timeout = milliseconds(1'000);
+  options.answer_timeout = milliseconds(1'000);
+  return options;
+}
+
+TEST(RabbitmqServer, RestartedAtAThirdAndAtHalfOf10000MessagesLosesNone) {
+  test_server server("rabbitmq");
+  const auto engine = make_rabbitmq(quick(tests::rabbitmq_queues(server.url()).options()));
+  constexpr int all = 10'000;
+  stubborn_consumer consumer(*engine, all);
+  const auto publisher = engine->make_publisher();
+  for (int i = 0; i < all; i += 100) {
+    if (i == 3'300) {
+      server.stop();
+      server.start();
+    }
+    if (i == 5'000) {
+      server.kill();
+      server.start();
+    }
+    publish_stubbornly(*publisher, numbered(i, i + 100));
+  }
+  consumer.join();
+  EXPECT_EQ(consumer.seen.size(), all);
+}
+
+TEST(RabbitmqServer, AFrozenServerIsAnErrorInTimeAndForgottenWhenItThaws) {
+  test_server server("rabbitmq");
+  const auto engine = make_rabbitmq(quick(tests::rabbitmq_queues(server.url()).options()));
+  const auto publisher = engine->make_publisher();
+  const auto subscriber = engine->make_subscriber("q", 10);
+  publisher->publish(numbered(0, 1));
+  ASSERT_EQ(subscriber->receive(10, milliseconds(5'000)).size(), 1U);
+  server.freeze();
+  // More than the socket takes: without a watchdog this hangs in the middle of a write.
+  const std::vector<outgoing> large(20, {"q", std::string(1 << 20, 'x')});
+  EXPECT_EQ(failure_of([&] { publisher->publish(large); }).why(), unavailable::reason::away);
+  EXPECT_EQ(failure_of([&] { publisher->depth("q"); }).why(), unavailable::reason::away);
+  EXPECT_TRUE(subscriber->receive(10, milliseconds(50)).empty());
+  server.thaw();
+  publish_stubbornly(*publisher, numbered(1, 2));
+}
+
+TEST(RabbitmqServer, ABlockedServerIsAnErrorAtOnceAndTakesAgainWhenItIsUnblocked) {
+  test_server server("rabbitmq");
+  const auto engine = make_rabbitmq(quick(tests::rabbitmq_queues(server.url()).options()));
+  const auto publisher = engine->make_publisher();
+  publisher->publish(numbered(0, 1));
+  server.set_memory_watermark("0.0000001");
+  EXPECT_THAT(failure_of([&] { publisher->publish(numbered(1, 2)); }).what(), HasSubstr("takes nothing to publish"));
+  EXPECT_THAT(failure_of([&] { publisher->depth("q"); }).what(), HasSubstr("takes nothing to publish"));
+  server.set_memory_watermark("0.4");
+  publish_stubbornly(*publisher, numbered(2, 3));
+  EXPECT_LE(publisher->depth("q"), 3U) << "what was tried while it was blocked does not pile up";
+}
+
+TEST(RabbitmqServer, OneThatIsAwayIsAnErrorAndNoHang) {
+  auto options = quick({});
+  options.url = "amqp://guest:guest@127.0.0.1:1";
+  const auto engine = make_rabbitmq(options);
+  EXPECT_EQ(failure_of([&] { engine->make_publisher()->publish(numbered(0, 1)); }).why(), unavailable::reason::away);
+  EXPECT_EQ(failure_of([&] { engine->make_subscriber("q", 1); }).why(), unavailable::reason::away);
+}
+
+TEST(RabbitmqServer, AWrongPasswordIsRefusedAndNotTold) {
+  tests::rabbitmq_queues queues;
+  auto options = quick(queues.options());
+  options.url.replace(options.url.find("guest:guest"), 11, "guest:secret");
+  const auto failed = failure_of([&] { make_rabbitmq(options)->check({}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("ACCESS_REFUSED"), testing::Not(HasSubstr("secret"))));
+}
+
+TEST(RabbitmqServer, AVirtualHostThatDoesNotExistIsRefused) {
+  tests::rabbitmq_queues queues;
+  auto options = quick(queues.options());
+  options.url += "/nowhere";
+  EXPECT_EQ(failure_of([&] { make_rabbitmq(options)->check({}); }).why(), unavailable::reason::refused);
+}
+
+TEST(RabbitmqServer, AQueueOfAnotherKindIsRefusedByName) {
+  tests::rabbitmq_queues queues;
+  queues.make_other("q");
+  const std::vector<std::string> names{"q"};
+  const auto failed = failure_of([&] { make_rabbitmq(quick(queues.options()))->check(names); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), HasSubstr(queues.prefix() + "q"));
+}
+
+TEST(RabbitmqServer, AUrlThatCannotBeReadIsAMistakeOfTheConfiguration) {
+  rabbitmq_options options;
+  options.url = "http://somewhere";
+  EXPECT_THROW(make_rabbitmq(options), config_error);
+}
+
+TEST(RabbitmqServer, AQueueThatWasDeletedIsMadeAgainByWhoPublishes) {
+  tests::rabbitmq_queues queues;
+  const auto engine = make_rabbitmq(quick(queues.options()));
+  const auto publisher = engine->make_publisher();
+  publisher->publish(numbered(0, 3));
+  queues.remove({"q"});
+  publisher->publish(numbered(3, 5));
+  EXPECT_EQ(engine->make_subscriber("q", 10)->receive(10, milliseconds(2'000)).size(), 2U);
+}
+
+TEST(RabbitmqServer, ASubscriberWhoseQueueIsDeletedSaysSo) {
+  tests::rabbitmq_queues queues;
+  const auto engine = make_rabbitmq(quick(queues.options()));
+  const auto subscriber = engine->make_subscriber("q", 10);
+  queues.remove({"q"});
+  EXPECT_THAT(failure_of([&] { subscriber->receive(10, milliseconds(5'000)); }).what(), HasSubstr("was deleted"));
+}
+
+TEST(RabbitmqServer, ConnectionsCutInTheMiddleOfAReplyLoseNothing) {
+  tests::rabbitmq_queues queues;
+  const auto address = queues.url().substr(queues.url().find('@') + 1);
+  tests::tcp_proxy proxy(static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1))), 7);
+  auto options = quick(queues.options());
+  options.url = "amqp://guest:guest@127.0.0.1:" + std::to_string(proxy.port());
+  const auto engine = make_rabbitmq(options);
+  constexpr int all = 2'000;
+  proxy.cut_replies_within(50'000);
+  stubborn_consumer consumer(*engine, all);
+  const auto publisher = engine->make_publisher();
+  for (int i = 0; i < all; i += 50) publish_stubbornly(*publisher, numbered(i, i + 50));
+  consumer.join();
+  EXPECT_EQ(consumer.seen.size(), all);
+  EXPECT_GT(proxy.cuts(), 3);
+}
+
+TEST(RabbitmqServer, APublisherThatIsClosedWhileItPublishesEnds) {
+  tests::rabbitmq_queues queues;
+  const auto engine = make_rabbitmq(quick(queues.options()));
+  std::atomic<bool> begun = false;
+  std::thread busy([&] {
+    for (int i = 0; i < 20; ++i) {
+      const auto publisher = engine->make_publisher();
+      begun = true;
+      publisher->publish(numbered(0, 500));
+    }
+  });
+  while (!begun) std::this_thread::yield();
+  const auto other = engine->make_publisher();
+  other->publish(numbered(0, 1));
+  busy.join();
+  EXPECT_EQ(other->depth("q"), 10'001U);
+}
+
+TEST(RabbitmqServer, SpeaksTls) {
+  const char* url = std::getenv("AMC_TEST_RABBITMQ_TLS_URL");
+  const char* ca_file = std::getenv("AMC_TEST_RABBITMQ_CA_FILE");
+  if (!url || !ca_file) GTEST_SKIP() << "the server has no TLS listener (AMC_TEST_RABBITMQ_TLS_URL, _CA_FILE)";
+  tests::rabbitmq_queues queues;
+  auto options = quick(queues.options());
+  options.url = url;
+  options.ca_file = ca_file;
+  const auto engine = make_rabbitmq(options);
+  engine->make_publisher()->publish(numbered(0, 1));
+  EXPECT_EQ(engine->make_subscriber("q", 1)->receive(1, milliseconds(5'000)).size(), 1U);
+}
+
+TEST(RabbitmqServer, ACertificateOfAStrangerIsRefused) {
+  const char* url = std::getenv("AMC_TEST_RABBITMQ_TLS_URL");
+  if (!url) GTEST_SKIP() << "the server has no TLS listener (AMC_TEST_RABBITMQ_TLS_URL)";
+  auto options = quick({});
+  options.url = url;
+  options.ca_file = "/etc/ssl/certs/ca-certificates.crt";
+  EXPECT_EQ(failure_of([&] { make_rabbitmq(options)->check({}); }).why(), unavailable::reason::refused);
+}
+
+}  // namespace
+}  // namespace amc

@@ -1,0 +1,219 @@
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <thread>
+
+#include "broker/life_cycle.hpp"
+#include "broker/store/postgresql/postgresql.hpp"
+#include "core/uuid_source.hpp"
+#include "tests/support/postgresql.hpp"
+#include "tests/support/tcp_proxy.hpp"
+#include "tests/support/test_server.hpp"
+
+/// What a store's driver must do while its server is away, frozen, restarted or cut off, and beside other processes.
+namespace amc {
+namespace {
+
+using broker::life_cycle::to_queue;
+namespace life_cycle = broker::life_cycle;
+
+std::vector<change> inserts(const std::vector<uuid>& ids) {
+  std::vector<change> batch;
+  for (const auto& id : ids) batch.push_back(life_cycle::accept(id, "Hi, ", to_queue{"q"}, false, {}));
+  return batch;
+}
+
+std::vector<uuid> new_ids(int count) {
+  static uuid_source next = system_uuid_source();
+  std::vector<uuid> ids;
+  for (int i = 0; i < count; ++i) ids.push_back(next());
+  return ids;
+}
+
+std::uint16_t port_in(const std::string& url) {
+  const auto address = url.substr(url.find('@') + 1);
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1)));
+}
+
+std::string at_port(std::string url, std::uint16_t port) {
+  const auto begin = url.find(':', url.find('@')) + 1;
+  return url.replace(begin, url.find('/', begin) - begin, std::to_string(port));
+}
+
+class PostgresqlServer : public testing::Test {
+ protected:
+  static opened_store open(const std::string& url) {
+    broker::postgresql_options options;
+    options.url = url;
+    options.connections = 1;
+    options.connect_timeout = milliseconds(1'000);
+    options.answer_timeout = milliseconds(1'000);
+    return broker::open_postgresql(options);
+  }
+  /// `broken` when it did not fail.
+  static unavailable::reason why(const std::function<void()>& call) {
+    try {
+      call();
+    } catch (const unavailable& failed) {
+      return failed.why();
+    }
+    return unavailable::reason::broken;
+  }
+  /// Applies again until the store has said what became of it.
+  static std::vector<outcome> stubbornly(store& to, const std::vector<change>& batch) {
+    for (;;) {
+      try {
+        return to.apply(batch);
+      } catch (const unavailable&) {
+        std::this_thread::sleep_for(milliseconds(20));
+      }
+    }
+  }
+};
+
+TEST_F(PostgresqlServer, KilledInTheMiddleKeepsWhatItToldAndTakesAgain) {
+  tests::test_server server("postgresql");
+  const auto opened = open(server.url());
+  auto& store = *opened.drivers.at(0);
+  const auto before = new_ids(10), after = new_ids(10);
+  store.apply(inserts(before));
+  server.kill();
+  EXPECT_EQ(why([&] { store.apply(inserts(after)); }), unavailable::reason::away);
+  server.start();
+  stubbornly(store, inserts(after));
+  for (const auto& ids : {before, after})
+    for (const auto& found : store.find(ids)) EXPECT_TRUE(found);
+}
+
+TEST_F(PostgresqlServer, AFrozenServerLeavesTheOutcomeUnknownAndHindersNobodyElse) {
+  tests::postgresql_database database;
+  const auto opened = open(database.url());
+  const auto ids = new_ids(3);
+  opened.drivers.at(0)->apply(inserts({ids[0]}));
+  const auto server_process = std::stoi(tests::postgresql_session(database.url())
+                                            .value("SELECT pid FROM pg_stat_activity WHERE application_name = 'amc "
+                                                   "store' AND datname = current_database()"));
+  ::kill(server_process, SIGSTOP);
+  EXPECT_EQ(why([&] { opened.drivers.at(0)->apply(inserts({ids[1]})); }), unavailable::reason::outcome_unknown);
+  const auto other = open(database.url());
+  EXPECT_NO_THROW(other.drivers.at(0)->apply(inserts({ids[2]})));
+  EXPECT_NO_THROW(stubbornly(*opened.drivers.at(0), {life_cycle::claim({ids[0], 1}, false, {})}));
+  ::kill(server_process, SIGCONT);
+}
+
+TEST_F(PostgresqlServer, CutInTheMiddleOfAReplyNothingIsGuessed) {
+  tests::postgresql_database database;
+  tests::tcp_proxy proxy(port_in(database.url()), 11);
+  const auto opened = open(at_port(database.url(), proxy.port()));
+  const auto direct = open(database.url());
+  proxy.cut_replies_within(10'000);
+  for (int applied = 0, unknown = 0; applied < 30 || unknown < 5;) {
+    const auto ids = new_ids(3);
+    try {
+      for (const auto& became : opened.drivers.at(0)->apply(inserts(ids))) applied += became.applied;
+      for (const auto& found : direct.drivers.at(0)->find(ids)) ASSERT_TRUE(found) << "told, and not there";
+    } catch (const unavailable& failed) {
+      unknown += failed.why() == unavailable::reason::outcome_unknown;
+      // All of it or nothing.
+      const auto rows = direct.drivers.at(0)->find(ids);
+      ASSERT_EQ(rows[0] != nullptr, rows[1] != nullptr);
+      ASSERT_EQ(rows[0] != nullptr, rows[2] != nullptr);
+    }
+  }
+}
+
+TEST_F(PostgresqlServer, WhatCommitsLateIsStillFoundDue) {
+  tests::postgresql_database database;
+  const auto opened = open(database.url());
+  const auto ids = new_ids(2);
+  // The first row is older, and its transaction commits after the second one's.
+  tests::postgresql_session slow(database.url());
+  slow.execute("BEGIN; INSERT INTO amc_message SELECT '" + to_string(ids[0]) +
+               "', 1, 'pending', 'q', 1, false, 0, 0, 0, 1, 1, 'Hi, '");
+  opened.drivers.at(0)->apply(inserts({ids[1]}));
+  ASSERT_EQ(opened.drivers.at(0)->due(10).size(), 1U);
+  slow.execute("COMMIT");
+  EXPECT_EQ(opened.drivers.at(0)->due(10).at(0).id, ids[0]);
+}
+
+TEST_F(PostgresqlServer, AChangeIsToldToOtherProcessesOnceForACommit) {
+  tests::postgresql_database database;
+  const auto here = open(database.url()), there = open(database.url());
+  ASSERT_TRUE(there.changes_elsewhere->wait(milliseconds(0)).everything) << "what was told before it listened is lost";
+  const auto ids = new_ids(2);
+  here.drivers.at(0)->apply(inserts(ids));
+  std::vector<change> answers;
+  for (const auto& id : ids) answers.push_back(life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, {}));
+  tests::postgresql_session listening(database.url());
+  listening.execute("LISTEN amc_changed");
+  here.drivers.at(0)->apply(answers);
+  std::vector<uuid> heard;
+  while (heard.empty()) heard = there.changes_elsewhere->wait(milliseconds(5'000)).ids;
+  EXPECT_THAT(heard, testing::UnorderedElementsAreArray(ids));
+  EXPECT_EQ(listening.notifications(), 1);
+}
+
+TEST_F(PostgresqlServer, AProcessDoesNotHearItself) {
+  tests::postgresql_database database;
+  const auto here = open(database.url()), there = open(database.url());
+  here.changes_elsewhere->wait(milliseconds(0));
+  const auto ids = new_ids(2);
+  there.drivers.at(0)->apply(inserts(ids));
+  const auto finish = [&](store& by, const uuid& id) {
+    by.apply(std::vector<change>{life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, {})});
+  };
+  finish(*here.drivers.at(0), ids[0]);
+  finish(*there.drivers.at(0), ids[1]);
+  std::vector<uuid> heard;
+  while (heard.empty()) heard = here.changes_elsewhere->wait(milliseconds(5'000)).ids;
+  EXPECT_THAT(heard, testing::ElementsAre(ids[1]));
+}
+
+TEST_F(PostgresqlServer, AListenerThatWasCutOffLooksEverywhere) {
+  tests::postgresql_database database;
+  const auto opened = open(database.url());
+  auto& feed = *opened.changes_elsewhere;
+  feed.wait(milliseconds(0));
+  database.execute(
+      "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+      "WHERE application_name = 'amc changes' AND datname = current_database()");
+  while (why([&] { feed.wait(milliseconds(100)); }) == unavailable::reason::broken) {
+  }
+  EXPECT_TRUE(feed.wait(milliseconds(0)).everything);
+}
+
+TEST_F(PostgresqlServer, ADatabaseThatIsUpToDateNeedsNoRightToMakeTables) {
+  tests::postgresql_database database;
+  open(database.url());
+  const auto role = "amc_test_worker_" + std::to_string(getpid());
+  database.execute("CREATE ROLE " + role +
+                   " LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role);
+  auto url = database.url();
+  url.replace(url.find("amc@"), 3, role);
+  EXPECT_NO_THROW(open(url).drivers.at(0)->apply(inserts(new_ids(1))));
+  database.execute("DROP OWNED BY " + role + "; DROP ROLE " + role);
+}
+
+TEST_F(PostgresqlServer, MissingRightsAreRefused) {
+  tests::postgresql_database database;
+  const auto role = "amc_test_nobody_" + std::to_string(getpid());
+  database.execute("CREATE ROLE " + role + " LOGIN");
+  auto url = database.url();
+  url.replace(url.find("amc@"), 3, role);
+  EXPECT_EQ(why([&] { open(url); }), unavailable::reason::refused);
+  database.execute("DROP ROLE " + role);
+}
+
+TEST_F(PostgresqlServer, AMigrationIsPlannedAndThenDone) {
+  tests::postgresql_database database;
+  broker::postgresql_options options;
+  options.url = database.url();
+  const auto plan = broker::migrate_postgresql(options, true);
+  EXPECT_EQ(plan.from, 0);
+  EXPECT_FALSE(plan.steps.empty());
+  EXPECT_EQ(broker::migrate_postgresql(options, false).from, 0) << "planning did nothing";
+  EXPECT_TRUE(broker::migrate_postgresql(options, true).steps.empty());
+}
+
+}  // namespace
+}  // namespace amc

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <random>
+#include <thread>
+
+namespace amc::tests {
+
+/// A loopback proxy in front of a server, that cuts connections in the middle of a reply. Where it cuts is decided by
+/// a seed.
+class tcp_proxy {
+ public:
+  tcp_proxy(std::uint16_t target, std::uint64_t seed);
+  ~tcp_proxy();
+  tcp_proxy(const tcp_proxy&) = delete;
+  tcp_proxy& operator=(const tcp_proxy&) = delete;
+
+  std::uint16_t port() const { return port_; }
+
+  /// From now on each connection, old or new, is cut after at most this many more bytes of replies; 0: none is cut.
+  void cut_replies_within(std::size_t bytes);
+  /// How many connections have been cut.
+  int cuts() const { return cuts_; }
+
+ private:
+  struct pair {
+    int client;
+    int server;
+    std::size_t left;  ///< bytes of replies until the cut
+  };
+
+  void loop();
+  void take();
+  bool forward(int from, int to, std::size_t* left);
+  std::size_t next_cut();
+
+  std::uint16_t target_;
+  std::uint16_t port_ = 0;
+  int listener_ = -1;
+  std::mutex mutex_;
+  std::mt19937_64 random_;
+  std::size_t within_ = 0;
+  std::list<pair> pairs_;
+  std::atomic<int> cuts_ = 0;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace amc::tests
