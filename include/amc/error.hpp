@@ -18,6 +18,7 @@ enum class errc {
   held,          ///< somebody else works on this revision, or it is not due yet
   needs_alone,   ///< left unanswered twice: claim it with `alone`, and nothing else in hand
   precondition,  ///< If-Match is missing
+  key_reused,    ///< the Idempotency-Key was used for another request
 };
 
 /// The stable name of a code, as it stands in answers and logs: "not_found", "stale", …

@@ -23,8 +23,18 @@ struct guard {
   std::optional<bool> held{};
   std::optional<timestamp> due{};  ///< exactly this
   bool open = false;               ///< not held, or due has passed
+  bool claims_left = false;        ///< fewer unanswered claims than the row's max_claims
   std::optional<int> unanswered_below{};
+  std::optional<int> unanswered_above{};
+  std::optional<bool> expired{};  ///< whether expires_at is there and has passed
   std::optional<std::string> text_other_than{};
+};
+
+/// Makes an insert happen once: a row with this key that is not older than `kept` refuses it.
+struct idempotency {
+  std::string key{};
+  std::string fingerprint{};  ///< of what the key was used for
+  milliseconds kept{};
 };
 
 /// What a change does to a row. An absent member leaves its column alone.
@@ -36,15 +46,24 @@ struct effect {
   std::optional<std::string> queue{};
   std::optional<bool> held{};
   std::optional<milliseconds> due_in{};  ///< due = the store's now + this
+  std::optional<timestamp> due_at{};     ///< due = this
+  bool due_after_lease = false;          ///< due = the store's now + the row's lease
   bool new_claim = false;                ///< the next claim number
   count unanswered = count::keep;
   count failures = count::keep;
+  std::optional<milliseconds> lease{};
+  std::optional<int> max_claims{};
+  std::optional<std::string> error{};  ///< one more attempt: the row's revision and claim, the store's now, this
+  // Of an insert only:
+  std::optional<timestamp> expires_at{};
+  std::optional<idempotency> once{};
+  std::string traceparent{};
 };
 
 /// One change of one row.
 struct change {
   uuid id{};
-  bool insert = false;  ///< a new row: the effect applied to an empty one; refused where the id exists
+  bool insert = false;  ///< a new row: the effect applied to an empty one; refused where the id or its key exists
   guard when{};
   effect then{};
   bool durable = true;  ///< synced before the outcome is told; without it a crash may undo it, whole
@@ -58,13 +77,56 @@ struct outcome {
   timestamp at{};
 };
 
-/// A row to ring: what its guard needs.
+/// A row for the sweeper: what its guard needs.
 struct due_row {
   uuid id{};
   int revision = 0;
   std::string queue{};
   timestamp due{};
   bool held = false;
+  int unanswered = 0;
+  bool used_up = false;  ///< no claims are left
+  bool expired = false;
+  std::string traceparent{};
+};
+
+/// Which messages to list.
+struct list_filter {
+  std::optional<amc::status> status{};
+  std::string queue{};  ///< empty: of any
+  uuid after{};         ///< those with a greater id
+  std::size_t limit = 100;
+};
+
+/// Messages in the order of their ids. `next` is where to go on; nothing at the end. A page may hold fewer than the
+/// limit, even none, and still go on: a store looks at a bounded number of rows for one page.
+struct message_page {
+  std::vector<row> rows{};
+  std::optional<uuid> next{};
+};
+
+/// What waits in a queue, and what died there.
+struct queue_counts {
+  std::string queue{};
+  std::size_t pending = 0;
+  std::size_t due = 0;   ///< of them, those whose due has passed
+  std::size_t held = 0;  ///< of them
+  std::size_t dead = 0;
+  std::optional<timestamp> oldest{};  ///< when the oldest pending one was accepted
+};
+
+/// What may be deleted: messages that have been terminal for so long.
+struct purge_request {
+  milliseconds kept{};       ///< done, cancelled, expired
+  milliseconds dead_kept{};  ///< dead
+  uuid after{};              ///< looks at rows with a greater id
+  std::size_t limit = 1'000;
+};
+
+/// `next` is where to go on; nothing when all that is old enough has been looked at.
+struct purged {
+  std::size_t count = 0;
+  std::optional<uuid> next{};
 };
 
 /// A message store. Blocking; used by one thread at a time. Every method may throw `unavailable`, whose reason says
@@ -81,11 +143,23 @@ class store {
   /// The rows with these ids, in order; null for an unknown one.
   virtual std::vector<row> find(std::span<const uuid> ids) = 0;
 
-  /// Of each queue up to `limit` pending rows whose due has passed, oldest due first.
+  /// Of each queue up to `limit` pending rows whose due has passed, oldest due first; and up to `limit` pending rows of
+  /// any queue that have expired.
   virtual std::vector<due_row> due(std::size_t limit) = 0;
 
   /// Makes every pending row that is not held due now. For a start with an engine that is known to be empty.
   virtual void make_all_due() = 0;
+
+  virtual message_page list(const list_filter& filter) = 0;
+
+  /// Of each queue with pending or dead messages. Costs something for each of those, and nothing for the rest.
+  virtual std::vector<queue_counts> counts() = 0;
+
+  /// Deletes what a look at `limit` rows finds old enough.
+  virtual purged purge(const purge_request& what) = 0;
+
+  /// The store's clock.
+  virtual timestamp now() = 0;
 };
 
 /// Tells what other processes have changed in a store. Blocking; used by one thread. Throws `unavailable` while it

@@ -1,10 +1,14 @@
 #include "broker/api.hpp"
 
+#include <openssl/sha.h>
+
+#include <algorithm>
 #include <array>
 #include <boost/json/serialize.hpp>
 #include <charconv>
 
 #include "broker/json_body.hpp"
+#include "core/time_text.hpp"
 
 namespace amc::broker {
 namespace json = boost::json;
@@ -15,6 +19,7 @@ int http_status(errc code) {
   switch (code) {
     case errc::invalid:
     case errc::unroutable:
+    case errc::key_reused:
       return 422;
     case errc::not_found:
       return 404;
@@ -74,15 +79,41 @@ http::response refused(const error& why, bool root = false) {
   return problem(http_status(why.code), why.detail, root);
 }
 
-std::string json_text(const message& m) {
-  json::object body{
-      {"id", to_string(m.id)}, {"message", m.text}, {"revision", m.revision}, {"status", to_string(m.status)}};
-  return json::serialize(body);
+json::object brief(const message& m) {
+  return {{"id", to_string(m.id)}, {"message", m.text}, {"revision", m.revision}, {"status", to_string(m.status)}};
+}
+
+/// With everything that an operator may want to know.
+json::object in_full(const message& m) {
+  auto body = brief(m);
+  if (!m.queue.empty()) body["queue"] = m.queue;
+  if (m.status == status::pending) {
+    body["due"] = to_rfc3339(m.due);
+    body["held"] = m.held;
+  }
+  body["claim"] = m.claim;
+  body["failures"] = m.failures;
+  body["created_at"] = to_rfc3339(m.created_at);
+  body["updated_at"] = to_rfc3339(m.updated_at);
+  if (m.expires_at) body["expires_at"] = to_rfc3339(*m.expires_at);
+  if (!m.traceparent.empty()) body["traceparent"] = m.traceparent;
+  if (m.attempts.empty()) return body;
+  json::array attempts;
+  for (const auto& a : m.attempts) {
+    json::object item{{"revision", a.revision}, {"claim", a.claim}, {"at", to_rfc3339(a.at)}, {"error", a.error}};
+    attempts.push_back(std::move(item));
+  }
+  body["attempts"] = std::move(attempts);
+  return body;
+}
+
+http::response json_reply(int status, const json::value& body) {
+  http::response reply{status, {{"Content-Type", "application/json"}}, json::serialize(body)};
+  return reply;
 }
 
 http::response represent(const message& m, int status) {
-  http::response reply{status, {{"Content-Type", "application/json"}}, json_text(m)};
-  return reply;
+  return json_reply(status, brief(m));
 }
 
 std::string entity_tag(const message& m) {
@@ -154,12 +185,37 @@ std::optional<if_match> parse_if_match(std::string_view field) {
   return if_match{false, weak || !is_revision ? 0 : revision};
 }
 
-/// One entry of POST /claims, /leases or /releases.
+/// Of what a request asks for, so that a key that is used again for something else is noticed. Not a secret's hash.
+std::string fingerprint(const new_message& body) {
+  const auto count = [](const std::optional<timestamp>& time) {
+    return time ? std::to_string(time->time_since_epoch().count()) : "-";
+  };
+  const auto all = count(body.deliver_at) + " " + count(body.expires_at) + " " + body.text;
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), digest);
+  constexpr const char* digits = "0123456789abcdef";
+  std::string hex;
+  for (std::size_t i = 0; i < 16; ++i) hex.append(1, digits[digest[i] >> 4]).append(1, digits[digest[i] & 15]);
+  return hex;
+}
+
+/// One entry of POST /claims, /leases, /releases or /failures.
 struct entry {
   event ready{};
   std::int64_t claim = 0;
   bool alone = false;
+  std::string error{};
 };
+
+/// Longer reasons are cut: ten of them are kept with each message.
+constexpr std::size_t error_max_bytes = 1'000;
+
+/// At most so many bytes, cut between two characters of UTF-8.
+std::string shortened(std::string_view text, std::size_t max) {
+  if (text.size() <= max) return std::string(text);
+  while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xc0) == 0x80) --max;
+  return std::string(text.substr(0, max));
+}
 
 std::optional<entry> parse_entry(const json::value& item, bool with_claim) {
   const auto* fields = item.if_object();
@@ -172,9 +228,12 @@ std::optional<entry> parse_entry(const json::value& item, bool with_claim) {
   if (revision->get_int64() < 1 || revision->get_int64() > INT32_MAX) return {};
   if (with_claim && (!claim || !claim->is_int64())) return {};
   if (alone && !alone->is_bool()) return {};
+  const auto* why = fields->if_contains("error");
+  if (why && (!why->is_string() || why->get_string().find('\0') != json::string::npos)) return {};
   entry parsed;
+  if (why) parsed.error = shortened(why->get_string(), error_max_bytes);
   // An id that is no UUID belongs to no message: it is answered not_found like any other unknown one.
-  parsed.ready = {parse_uuid(id->get_string()).value_or(uuid{}), static_cast<int>(revision->get_int64())};
+  parsed.ready = {parse_uuid(id->get_string()).value_or(uuid{}), static_cast<int>(revision->get_int64()), {}};
   if (with_claim) parsed.claim = claim->get_int64();
   parsed.alone = alone && alone->get_bool();
   return parsed;
@@ -185,8 +244,8 @@ std::optional<entry> parse_entry(const json::value& item, bool with_claim) {
 class api::implementation {
  public:
   implementation(std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
-                 api_options options)
-      : messages_(std::move(messages)), waiters_(std::move(waiters)), options_(options) {}
+                 std::shared_ptr<broker::mass_retry> retries, api_options options)
+      : messages_(std::move(messages)), waiters_(std::move(waiters)), retries_(std::move(retries)), options_(options) {}
 
   task<http::response> handle(const http::request& asked) {
     const auto path = asked.path();
@@ -208,29 +267,30 @@ class api::implementation {
  private:
   using method_of_api = task<http::response> (implementation::*)(const http::request&);
   struct route {
-    std::string_view path;  ///< "/messages/" stands for everything below it
+    std::string_view path;  ///< "*" stands for one segment
     std::string_view method;
     method_of_api call;
   };
-  static const std::array<route, 11> routes;
+  static const std::array<route, 18> routes;
 
   static bool matches(std::string_view pattern, std::string_view path) {
-    if (pattern == "/" || !pattern.ends_with('/')) return path == pattern;
-    return path.starts_with(pattern) && path.size() > pattern.size() &&
-           path.find('/', pattern.size()) == std::string_view::npos;
+    const auto star = pattern.find('*');
+    if (star == std::string_view::npos) return path == pattern;
+    if (!path.starts_with(pattern.substr(0, star))) return false;
+    path.remove_prefix(star);
+    const auto segment = std::min(path.find('/'), path.size());
+    return segment > 0 && path.substr(segment) == pattern.substr(star + 1);
   }
 
+  /// The segment after "/messages/".
   static std::string id_in(const http::request& asked) {
-    return std::string(asked.path().substr(std::string_view("/messages/").size()));
+    const auto rest = asked.path().substr(std::string_view("/messages/").size());
+    return std::string(rest.substr(0, rest.find('/')));
   }
 
   // ---- the seed's contract: everything at "/" ----
 
-  task<http::response> post_root(const http::request& asked) {
-    auto text = message_of(asked.body);
-    if (!text) co_return refused(text.error(), true);
-    co_return co_await accept(asked, std::move(*text), 201, true);
-  }
+  task<http::response> post_root(const http::request& asked) { co_return co_await accept(asked, 201, true); }
 
   task<http::response> put_root(const http::request& asked) {
     auto text = message_of(asked.body);
@@ -250,10 +310,57 @@ class api::implementation {
 
   // ---- /messages ----
 
-  task<http::response> post_message(const http::request& asked) {
-    auto text = message_of(asked.body);
-    if (!text) co_return refused(text.error());
-    co_return co_await accept(asked, std::move(*text), 202, false);
+  task<http::response> post_message(const http::request& asked) { co_return co_await accept(asked, 202, false); }
+
+  task<http::response> list_messages(const http::request& asked) {
+    const auto filter = parse_filter(asked);
+    if (!filter) co_return refused(filter.error());
+    const auto page = co_await messages_->list(*filter);
+    json::array list;
+    for (const auto& m : page.rows) list.push_back(in_full(*m));
+    json::object body{{"messages", std::move(list)}};
+    if (page.next) body["next"] = to_string(*page.next);
+    co_return json_reply(200, body);
+  }
+
+  task<http::response> retry_message(const http::request& asked) {
+    const auto id = id_in(asked);
+    const auto parsed = parse_uuid(id);
+    if (!parsed) co_return not_found(id, false);
+    const auto retried = co_await messages_->retry(*parsed);
+    if (!retried) co_return refused(retried.error());
+    co_return json_reply(200, in_full(**retried));
+  }
+
+  task<http::response> delete_message(const http::request& asked) {
+    const auto id = id_in(asked);
+    const auto parsed = parse_uuid(id);
+    if (!parsed) co_return not_found(id, false);
+    const auto cancelled = co_await messages_->cancel(*parsed);
+    if (!cancelled) co_return refused(cancelled.error());
+    co_return json_reply(200, in_full(**cancelled));
+  }
+
+  /// `status`, `queue`, `limit` and `after` of a query.
+  result<list_filter> parse_filter(const http::request& asked) const {
+    list_filter filter;
+    if (const auto name = asked.parameter("status"); name && !name->empty()) {
+      filter.status = parse_status(*name);
+      if (!filter.status) return error{errc::invalid, "\"status\" is one of pending, done, dead, cancelled, expired."};
+    }
+    filter.queue = asked.parameter("queue").value_or("");
+    if (const auto limit = asked.parameter("limit"); limit && !limit->empty()) {
+      const auto [end, failed] = std::from_chars(limit->data(), limit->data() + limit->size(), filter.limit);
+      if (failed != std::errc() || end != limit->data() + limit->size() || filter.limit < 1 ||
+          filter.limit > options_.page_max)
+        return error{errc::invalid, "\"limit\" is a number from 1 to " + std::to_string(options_.page_max) + "."};
+    }
+    if (const auto after = asked.parameter("after"); after && !after->empty()) {
+      const auto cursor = parse_uuid(*after);
+      if (!cursor) return error{errc::invalid, "\"after\" is the \"next\" of the page before."};
+      filter.after = *cursor;
+    }
+    return filter;
   }
 
   task<http::response> get_message(const http::request& asked) {
@@ -280,26 +387,50 @@ class api::implementation {
 
   // ---- both ----
 
-  task<http::response> accept(const http::request& asked, std::string text, int accepted_status, bool root) {
+  task<http::response> accept(const http::request& asked, int accepted_status, bool root) {
+    auto body = new_message_of(asked.body);
+    if (!body) co_return refused(body.error(), root);
+    auto options = accept_options_of(asked, *body);
+    if (!options) co_return refused(options.error(), root);
     const auto wait = preferred_wait(asked);
     const auto id = messages_->new_id();
     // The watch begins before the message does: no change can slip in between.
     std::unique_ptr<waiters::watch> watch;
     if (wait) watch = waiters_->watch_for(id);
-    const auto accepted = co_await messages_->accept(id, std::move(text));
+    const auto accepted = co_await messages_->accept(id, std::move(body->text), std::move(*options));
     if (!accepted) co_return refused(accepted.error(), root);
     row now = *accepted;
+    if (watch && now->id != id) {
+      // The idempotency key has made another message before.
+      watch = waiters_->watch_for(now->id);
+      const auto found = co_await messages_->find(now->id);
+      if (found) now = *found;
+    }
     if (watch) {
       watch->saw(now);
       now = co_await watch->until(is_terminal, std::min(*wait, options_.wait_max));
     }
-    const auto location = (root ? "/?id=" : "/messages/") + to_string(id);
+    const auto location = (root ? "/?id=" : "/messages/") + to_string(now->id);
     const bool finished = watch && is_terminal(*now);
     auto reply = represent(*now, finished ? 200 : accepted_status);
     reply.headers.add(finished ? "Content-Location" : "Location", location);
     if (!finished) reply.headers.add("Retry-After", "1");
     note_wait(reply, wait);
     co_return reply;
+  }
+
+  result<life_cycle::accept_options> accept_options_of(const http::request& asked, const new_message& body) const {
+    life_cycle::accept_options options{.deliver_at = body.deliver_at, .expires_at = body.expires_at};
+    if (const auto key = asked.headers.find("Idempotency-Key")) {
+      constexpr std::size_t key_max = 255;
+      const bool printable = std::all_of(key->begin(), key->end(), [](char c) { return c >= ' ' && c <= '~'; });
+      if (key->empty() || key->size() > key_max || !printable)
+        return error{errc::invalid, "An Idempotency-Key has 1 to 255 printable ASCII characters."};
+      options.once = idempotency{*key, fingerprint(body), options_.idempotency};
+    }
+    if (const auto trace = asked.headers.find("traceparent"); trace && is_traceparent(*trace))
+      options.traceparent = *trace;
+    return options;
   }
 
   task<http::response> read(const http::request& asked, std::string id, bool root) {
@@ -318,7 +449,7 @@ class api::implementation {
       if (known) enough = [&](const message& m) { return !none_match_has(*known, entity_tag(m)); };
       now = co_await watch->until(std::move(enough), std::min(*wait, options_.wait_max));
     }
-    auto reply = represent(*now, 200);
+    auto reply = root ? represent(*now, 200) : json_reply(200, in_full(*now));
     if (known && none_match_has(*known, entity_tag(*now))) {
       reply.status = 304;
       reply.body.clear();
@@ -412,6 +543,84 @@ class api::implementation {
                    [](json::object& item, const row& now) { item["status"] = to_string(now->status); });
   }
 
+  task<http::response> post_failures(const http::request& asked) {
+    const auto entries = parse_entries(asked, true);
+    if (!entries) co_return refused(entries.error());
+    std::vector<failed_claim> failures;
+    for (const auto& e : *entries) {
+      failed_claim failed{{e.ready, e.claim}, e.error.empty() ? "no reason told" : e.error};
+      failures.push_back(std::move(failed));
+    }
+    const auto results = co_await messages_->fail(std::move(failures));
+    co_return each(*entries, results, [](json::object& item, const row& now) {
+      item["status"] = to_string(now->status);
+      item["failures"] = now->failures;
+      if (now->status == status::pending) item["due"] = to_rfc3339(now->due);
+    });
+  }
+
+  // ---- for operators ----
+
+  task<http::response> get_queues(const http::request&) {
+    const auto queues = co_await messages_->queues();
+    const auto now = co_await messages_->store_time();
+    json::array list;
+    for (const auto& q : queues) {
+      json::object item{{"queue", q.counts.queue},
+                        {"pending", q.counts.pending},
+                        {"due", q.counts.due},
+                        {"held", q.counts.held},
+                        {"dead", q.counts.dead}};
+      item["oldest_age_ms"] = q.counts.oldest ? json::value((now - *q.counts.oldest).count()) : json::value();
+      item["engine_depth"] = q.depth ? json::value(*q.depth) : json::value();
+      list.push_back(std::move(item));
+    }
+    const json::object body{{"queues", std::move(list)}};
+    co_return json_reply(200, body);
+  }
+
+  static json::object progress(const mass_retry::state& of) {
+    json::object body{{"running", of.running}, {"retried", of.retried}, {"refused", of.refused}};
+    if (!of.stopped_because.empty()) body["stopped_because"] = of.stopped_because;
+    return body;
+  }
+
+  task<http::response> get_retries(const http::request&) { co_return json_reply(200, progress(retries_->now())); }
+
+  task<http::response> post_retries(const http::request& asked) {
+    const auto filter = parse_retry_filter(asked.body);
+    if (!filter) co_return refused(filter.error());
+    const auto started = retries_->start(*filter);
+    if (!started) co_return refused(started.error());
+    co_return json_reply(200, progress(*started));
+  }
+
+  /// `{"status": "dead"?, "queue"?, "error"?}`: the last is a part of the latest error.
+  static result<mass_retry::filter> parse_retry_filter(const std::string& body) {
+    mass_retry::filter filter;
+    if (body.find_first_not_of(" \t\r\n") == std::string::npos) return filter;
+    const auto parsed = parse_body(body);
+    if (!parsed) return parsed.error();
+    const auto* fields = parsed->if_object();
+    const error wrong{errc::invalid,
+                      "Send {\"status\": \"dead\" or \"cancelled\", \"queue\": \"…\", \"error\": \"…\"}, each "
+                      "or none of them."};
+    if (!fields) return wrong;
+    for (const auto& [name, value] : *fields) {
+      if (!value.is_string()) return wrong;
+      const std::string text(value.get_string());
+      if (name == "queue")
+        filter.queue = text;
+      else if (name == "error")
+        filter.error_part = text;
+      else if (name == "status" && (text == "dead" || text == "cancelled"))
+        filter.status = *parse_status(text);
+      else
+        return wrong;
+    }
+    return filter;
+  }
+
   // ---- health ----
 
   task<http::response> get_healthz(const http::request&) {
@@ -439,25 +648,35 @@ class api::implementation {
 
   std::shared_ptr<broker::messages> messages_;
   std::shared_ptr<broker::waiters> waiters_;
+  std::shared_ptr<broker::mass_retry> retries_;
   api_options options_;
 };
 
-const std::array<api::implementation::route, 11> api::implementation::routes{{
+const std::array<api::implementation::route, 18> api::implementation::routes{{
     {"/", "POST", &implementation::post_root},
     {"/", "PUT", &implementation::put_root},
     {"/", "GET", &implementation::get_root},
     {"/messages", "POST", &implementation::post_message},
-    {"/messages/", "GET", &implementation::get_message},
-    {"/messages/", "PUT", &implementation::put_message},
+    {"/messages", "GET", &implementation::list_messages},
+    {"/messages/*", "GET", &implementation::get_message},
+    {"/messages/*", "PUT", &implementation::put_message},
+    {"/messages/*", "DELETE", &implementation::delete_message},
+    {"/messages/*/retry", "POST", &implementation::retry_message},
     {"/claims", "POST", &implementation::post_claims},
     {"/leases", "POST", &implementation::post_leases},
     {"/releases", "POST", &implementation::post_releases},
+    {"/failures", "POST", &implementation::post_failures},
+    {"/queues", "GET", &implementation::get_queues},
+    {"/retries", "GET", &implementation::get_retries},
+    {"/retries", "POST", &implementation::post_retries},
     {"/healthz", "GET", &implementation::get_healthz},
     {"/readyz", "GET", &implementation::get_readyz},
 }};
 
-api::api(std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters, api_options options)
-    : implementation_(std::make_unique<implementation>(std::move(messages), std::move(waiters), options)) {}
+api::api(std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
+         std::shared_ptr<broker::mass_retry> retries, api_options options)
+    : implementation_(
+          std::make_unique<implementation>(std::move(messages), std::move(waiters), std::move(retries), options)) {}
 
 api::~api() = default;
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "broker/mass_retry.hpp"
 #include "broker/messages.hpp"
 #include "broker/waiters.hpp"
 #include "http/message.hpp"
@@ -9,14 +10,17 @@
 namespace amc::broker {
 
 struct api_options {
-  milliseconds wait_max{60'000};   ///< the longest that `Prefer: wait` is honoured for
-  std::size_t claims_max = 1'000;  ///< entries of one POST /claims, /leases or /releases
+  milliseconds wait_max{60'000};                   ///< the longest that `Prefer: wait` is honoured for
+  std::size_t claims_max = 1'000;                  ///< entries of one POST /claims, /leases, /releases or /failures
+  std::size_t page_max = 1'000;                    ///< messages of one GET /messages
+  milliseconds idempotency{std::chrono::days(1)};  ///< how long an Idempotency-Key is remembered
 };
 
 /// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets.
 class api {
  public:
-  api(std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters, api_options options);
+  api(std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
+      std::shared_ptr<broker::mass_retry> retries, api_options options);
   ~api();
 
   /// Answers a request; throws `unavailable` when the store is away.

@@ -51,6 +51,30 @@ task<void> async_store::make_all_due(const environment& env) {
   co_await worker_->run(env, std::move(asked));
 }
 
+task<message_page> async_store::list(const environment& env, list_filter filter) {
+  job asked = std::move(filter);
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<message_page>(std::move(done));
+}
+
+task<std::vector<queue_counts>> async_store::counts(const environment& env) {
+  job asked = count_all{};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<std::vector<queue_counts>>(std::move(done));
+}
+
+task<purged> async_store::purge(const environment& env, purge_request what) {
+  job asked = what;
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<purged>(std::move(done));
+}
+
+task<timestamp> async_store::now(const environment& env) {
+  job asked = tell_time{};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<timestamp>(done);
+}
+
 std::shared_ptr<void> async_store::observe(boost::asio::any_io_executor executor,
                                            std::function<void(const std::vector<row>&)> observe) {
   auto call = std::make_shared<std::function<void(const std::vector<row>&)>>(std::move(observe));
@@ -128,11 +152,8 @@ std::vector<async_store::answer> async_store::run(store& driver, std::vector<job
   try {
     std::vector<answer> answers(batch.size());
     apply_all(driver, batch, answers);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (const auto* asked = std::get_if<find_all>(&batch[i])) answers[i] = driver.find(asked->ids);
-      if (const auto* asked = std::get_if<find_due>(&batch[i])) answers[i] = driver.due(asked->limit);
-      if (std::holds_alternative<ring_all>(batch[i])) driver.make_all_due();
-    }
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      if (!std::holds_alternative<std::vector<change>>(batch[i])) answers[i] = read(driver, batch[i]);
     note(true, "");
     return answers;
   } catch (const unavailable& failed) {
@@ -140,6 +161,17 @@ std::vector<async_store::answer> async_store::run(store& driver, std::vector<job
     note(false, failed.what());
     throw;
   }
+}
+
+async_store::answer async_store::read(store& driver, const job& asked) {
+  if (const auto* ids = std::get_if<find_all>(&asked)) return driver.find(ids->ids);
+  if (const auto* due = std::get_if<find_due>(&asked)) return driver.due(due->limit);
+  if (const auto* filter = std::get_if<list_filter>(&asked)) return driver.list(*filter);
+  if (const auto* what = std::get_if<purge_request>(&asked)) return driver.purge(*what);
+  if (std::holds_alternative<count_all>(asked)) return driver.counts();
+  if (std::holds_alternative<tell_time>(asked)) return driver.now();
+  driver.make_all_due();
+  return {};
 }
 
 /// Once for an absence, not for each request that it fails.

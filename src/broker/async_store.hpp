@@ -30,6 +30,10 @@ class async_store {
   task<std::vector<row>> find(const environment& env, std::vector<uuid> ids);
   task<std::vector<due_row>> due(const environment& env, std::size_t limit);
   task<void> make_all_due(const environment& env);
+  task<message_page> list(const environment& env, list_filter filter);
+  task<std::vector<queue_counts>> counts(const environment& env);
+  task<purged> purge(const environment& env, purge_request what);
+  task<timestamp> now(const environment& env);
 
   /// `observe` runs on the executor for the rows of each transaction that are new, have a new revision or a new status,
   /// in the order of the commits, until the returned handle is destroyed (on the executor's thread).
@@ -52,14 +56,19 @@ class async_store {
     std::size_t limit;
   };
   struct ring_all {};
-  using job = std::variant<std::vector<change>, find_all, find_due, ring_all>;
-  using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<row>, std::vector<due_row>>;
+  struct count_all {};
+  struct tell_time {};
+  using job =
+      std::variant<std::vector<change>, find_all, find_due, ring_all, list_filter, count_all, purge_request, tell_time>;
+  using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<row>, std::vector<due_row>,
+                              message_page, std::vector<queue_counts>, purged, timestamp>;
   struct observer {
     boost::asio::any_io_executor executor;
     std::weak_ptr<std::function<void(const std::vector<row>&)>> call;
   };
 
   std::vector<answer> run(store& driver, std::vector<job>& batch);
+  static answer read(store& driver, const job& asked);
   void apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
   void tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes);
   void tell_broken();

@@ -35,8 +35,23 @@ std::vector<config_key> http_keys() {
       number("broker.http.body_timeout_ms", "30000", "from the end of a request's header to the end of its body"),
       number("broker.http.wait_max_ms", "60000", "the longest that \"Prefer: wait\" is honoured for"),
       number("broker.http.waiters_max", "4096", "parked requests; more are answered 503", 1, 1'000'000),
-      number("broker.http.claims_max", "1000", "entries in one request for claims, leases or releases", 1, 10'000),
+      number("broker.http.claims_max", "1000", "entries in one request for claims, leases, releases or failures", 1,
+             10'000),
+      number("broker.http.page_max", "1000", "messages in one page of a list", 1, 10'000),
   };
+}
+
+/// A route's own fields, and what it may override of the defaults.
+std::vector<config_key> route_fields() {
+  std::vector<config_key> fields{{.path = "match", .default_yaml = "null"},
+                                 {.path = "queue", .default_yaml = "null"},
+                                 {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}};
+  for (auto key : router::policy_keys()) {
+    key.path = key.path.substr(std::string_view("broker.").size());
+    key.default_yaml = "null";
+    fields.push_back(std::move(key));
+  }
+  return fields;
 }
 
 http::server_options server_options_from(const config& settings) {
@@ -53,8 +68,12 @@ http::server_options server_options_from(const config& settings) {
 }
 
 api_options api_options_from(const config& settings) {
-  return {settings.duration("broker.http.wait_max_ms"),
-          static_cast<std::size_t>(settings.integer("broker.http.claims_max"))};
+  api_options options;
+  options.wait_max = settings.duration("broker.http.wait_max_ms");
+  options.claims_max = static_cast<std::size_t>(settings.integer("broker.http.claims_max"));
+  options.page_max = static_cast<std::size_t>(settings.integer("broker.http.page_max"));
+  options.idempotency = settings.duration("broker.idempotency_ms");
+  return options;
 }
 
 }  // namespace
@@ -70,15 +89,21 @@ config_provider provider() {
                       .kind = config_key::type::maps,
                       .default_yaml = default_routes,
                       .help = "the first pattern (RE2) found in the trimmed text decides where a message goes",
-                      .fields = {{.path = "match", .default_yaml = "null"},
-                                 {.path = "queue", .default_yaml = "null"},
-                                 {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}}});
-  all.keys.push_back(number("broker.lease_ms", "10000", "how long a claim lasts before somebody else may have it", 10));
-  all.keys.push_back(
-      number("broker.ring_again_ms", "30000", "a revision that nobody claimed is rung again after this", 10));
-  all.keys.push_back(number("broker.queue_depth_max", "10000", "events that the engine holds of one queue, about"));
+                      .fields = route_fields()});
+  const auto policies = router::policy_keys();
+  all.keys.insert(all.keys.end(), policies.begin(), policies.end());
   all.keys.push_back(number("broker.sweep_interval_ms", "250", "between two looks for messages that are due"));
   all.keys.push_back(number("broker.sweep_max", "1000", "messages of one queue that one look rings", 1, 100'000));
+  constexpr std::int64_t year_ms = 31'536'000'000;
+  all.keys.push_back(number("broker.retention_ms", "604800000",
+                            "done, cancelled and expired messages are deleted after this", 1'000, 100 * year_ms));
+  all.keys.push_back(
+      number("broker.dead_retention_ms", "2592000000", "dead messages are deleted after this", 1'000, 100 * year_ms));
+  all.keys.push_back(number("broker.idempotency_ms", "86400000",
+                            "an Idempotency-Key is remembered for this long; no longer than its message is kept", 1'000,
+                            100 * year_ms));
+  all.keys.push_back(number("broker.retries_per_second", "100", "how fast POST /retries goes", 1, 100'000));
+  all.keys.push_back(number("broker.purge_max", "1000", "messages that one step of deleting looks at", 1, 100'000));
   all.keys.push_back(number("broker.drain_timeout_ms", "10000", "how long a stop waits for requests under way"));
   return all;
 }
@@ -96,9 +121,9 @@ foundation make_foundation(const start_worker& start, const config& settings) {
 
 std::shared_ptr<messages> make_messages(const environment& env, const foundation& base, const config& settings) {
   messages_options options;
-  options.times.lease = settings.duration("broker.lease_ms");
-  options.times.ring_again = settings.duration("broker.ring_again_ms");
-  options.queue_depth_max = static_cast<std::size_t>(settings.integer("broker.queue_depth_max"));
+  options.purge.kept = settings.duration("broker.retention_ms");
+  options.purge.dead_kept = settings.duration("broker.dead_retention_ms");
+  options.purge.limit = static_cast<std::size_t>(settings.integer("broker.purge_max"));
   options.sweep_interval = settings.duration("broker.sweep_interval_ms");
   options.sweep_max = static_cast<std::size_t>(settings.integer("broker.sweep_max"));
   return std::make_shared<messages>(env, base.store, base.publisher, base.routes, system_uuid_source(), options);
@@ -110,7 +135,9 @@ broker::broker(const environment& env, const foundation& base, const config& set
       messages_(make_messages(env, base, settings)),
       waiters_(std::make_shared<waiters>(env, *base.store,
                                          static_cast<std::size_t>(settings.integer("broker.http.waiters_max")))),
-      api_(messages_, waiters_, api_options_from(settings)),
+      retries_(std::make_shared<mass_retry>(
+          env, messages_, mass_retry_options{static_cast<std::size_t>(settings.integer("broker.retries_per_second"))})),
+      api_(messages_, waiters_, retries_, api_options_from(settings)),
       server_(
           env, server_options_from(settings), [this](const http::request& asked) { return api_.handle(asked); },
           api::fault) {}
@@ -125,6 +152,7 @@ task<void> broker::stop() {
   waiters_->send_home();
   co_await server_.stop(drain_timeout_);
   co_await waiters_->stop();
+  co_await retries_->stop();
   co_await messages_->stop();
 }
 

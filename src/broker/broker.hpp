@@ -44,6 +44,7 @@ class broker {
   milliseconds drain_timeout_;
   std::shared_ptr<messages> messages_;
   std::shared_ptr<waiters> waiters_;
+  std::shared_ptr<mass_retry> retries_;
   api api_;
   http::server server_;
 };

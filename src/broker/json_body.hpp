@@ -1,10 +1,12 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "amc/error.hpp"
+#include "amc/message.hpp"
 
 namespace amc::broker {
 
@@ -15,5 +17,15 @@ result<boost::json::value> parse_body(std::string_view body);
 /// The `message` of a body: present, a string, without U+0000. The refusals of a missing body and a missing attribute
 /// are the seed's.
 result<std::string> message_of(std::string_view body);
+
+/// What the body of a new message asks for.
+struct new_message {
+  std::string text{};
+  std::optional<timestamp> deliver_at{};
+  std::optional<timestamp> expires_at{};
+};
+
+/// As `message_of`, with `deliver_at` and `expires_at`: RFC 3339 times, the first before the second; null means absent.
+result<new_message> new_message_of(std::string_view body);
 
 }  // namespace amc::broker

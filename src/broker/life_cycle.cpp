@@ -1,17 +1,21 @@
 #include "broker/life_cycle.hpp"
 
+#include <cmath>
+
 namespace amc::broker::life_cycle {
 namespace {
 
 /// A revision arrives somewhere: the columns that start afresh.
-effect arrival(std::string text, const destination& to, bool rings_now, const policy& times) {
+effect arrival(std::string text, const destination& to, bool rings_now, const policy& rules) {
   effect then{.text = std::move(text),
               .status = status::pending,
               .queue = "",
               .held = false,
-              .due_in = rings_now ? times.ring_again : milliseconds(0),
+              .due_in = rings_now ? rules.ring_again : milliseconds(0),
               .unanswered = effect::count::zero,
-              .failures = effect::count::zero};
+              .failures = effect::count::zero,
+              .lease = rules.lease,
+              .max_claims = rules.max_claims};
   if (const auto* queue = std::get_if<to_queue>(&to))
     then.queue = queue->name;
   else
@@ -19,33 +23,85 @@ effect arrival(std::string text, const destination& to, bool rings_now, const po
   return then;
 }
 
-}  // namespace
-
-change accept(const uuid& id, std::string text, const destination& to, bool rings_now, const policy& times) {
-  return {.id = id, .insert = true, .then = arrival(std::move(text), to, rings_now, times)};
+/// Between 0 and 1, the same for one claim: ids end with 62 random bits.
+double spread(const uuid& id, std::int64_t claim) {
+  std::uint64_t bits = 0;
+  for (int i = 8; i < 16; ++i) bits = bits << 8 | id.data[i];
+  bits = (bits ^ static_cast<std::uint64_t>(claim)) * 0x9e37'79b9'7f4a'7c15;
+  return static_cast<double>(bits >> 11) / static_cast<double>(std::uint64_t{1} << 53);
 }
 
-change claim(const event& ready, bool alone, const policy& times) {
+/// Initial · factor^failures, no longer than the maximum, and up to the jitter shorter.
+milliseconds back_off(const message& read, std::int64_t claim, const policy& rules) {
+  const auto longest = static_cast<double>(rules.back_off_max.count());
+  const auto grown =
+      static_cast<double>(rules.back_off_initial.count()) * std::pow(rules.back_off_factor, read.failures);
+  const auto shorter = 1.0 - spread(read.id, claim) * rules.back_off_jitter_percent / 100.0;
+  return milliseconds(static_cast<std::int64_t>(std::min(grown, longest) * shorter));
+}
+
+guard as_read(const due_row& read) {
+  return {.status = status::pending, .revision = read.revision, .held = read.held, .due = read.due};
+}
+
+}  // namespace
+
+change accept(const uuid& id, std::string text, const destination& to, bool rings_now, const policy& rules,
+              accept_options options) {
+  change what{.id = id, .insert = true, .then = arrival(std::move(text), to, rings_now, rules)};
+  if (options.deliver_at && what.then.status == status::pending) {
+    what.then.held = true;
+    what.then.due_at = options.deliver_at;
+  }
+  what.then.expires_at = options.expires_at;
+  what.then.once = std::move(options.once);
+  what.then.traceparent = std::move(options.traceparent);
+  return what;
+}
+
+change claim(const event& ready, bool alone) {
   change what{.id = ready.id,
-              .when = {.status = status::pending, .revision = ready.revision, .open = true},
-              .then = {.held = true, .due_in = times.lease, .new_claim = true, .unanswered = effect::count::one_more},
+              .when = {.status = status::pending,
+                       .revision = ready.revision,
+                       .open = true,
+                       .claims_left = true,
+                       .expired = false},
+              .then = {.held = true, .due_after_lease = true, .new_claim = true, .unanswered = effect::count::one_more},
               .durable = false};
   if (!alone) what.when.unanswered_below = claims_in_company;
   return what;
 }
 
-change extend(const event& ready, std::int64_t claim, const policy& times) {
+change extend(const event& ready, std::int64_t claim) {
   return {.id = ready.id,
-          .when = {.status = status::pending, .revision = ready.revision, .claim = claim},
-          .then = {.held = true, .due_in = times.lease},
+          .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .unanswered_above = 0},
+          .then = {.held = true, .due_after_lease = true},
           .durable = false};
 }
 
 change answer(const uuid& id, std::optional<int> revision, std::string text, const destination& to, bool rings_now,
-              const policy& times) {
+              const policy& rules) {
   change what{.id = id, .when = {.status = status::pending, .revision = revision}};
   if (!revision) what.when.text_other_than = text;
-  what.then = arrival(std::move(text), to, rings_now, times);
+  what.then = arrival(std::move(text), to, rings_now, rules);
+  const bool goes_on = what.then.status == status::pending;
+  if (goes_on && revision && *revision + 1 > rules.max_revisions) {
+    what.then.status = status::dead;
+    what.then.error = "more than " + std::to_string(rules.max_revisions) + " revisions";
+  }
+  return what;
+}
+
+change fail(const message& read, std::int64_t claim, std::string reason, const policy& rules) {
+  // A failure that is told twice finds no claim unanswered, and does not count twice.
+  change what{.id = read.id,
+              .when = {.status = status::pending, .revision = read.revision, .claim = claim, .unanswered_above = 0},
+              .then = {.held = true,
+                       .due_in = back_off(read, claim, rules),
+                       .unanswered = effect::count::zero,
+                       .failures = effect::count::one_more,
+                       .error = std::move(reason)}};
+  if (read.failures + 1 > rules.max_failures) what.then.status = status::dead;
   return what;
 }
 
@@ -57,19 +113,46 @@ change release(const event& ready, std::int64_t claim) {
           .durable = false};
 }
 
-change ring(const due_row& read, const policy& times) {
+change cancel(const uuid& id) {
+  return {.id = id, .when = {.status = status::pending}, .then = {.status = status::cancelled}};
+}
+
+change retry(const message& read) {
   return {.id = read.id,
-          .when = {.status = status::pending, .revision = read.revision, .held = read.held, .due = read.due},
-          .then = {.held = false, .due_in = times.ring_again},
-          .durable = false};
+          .when = {.status = read.status, .revision = read.revision, .expired = false},
+          .then = {.status = status::pending,
+                   .held = false,
+                   .due_in = milliseconds(0),
+                   .unanswered = effect::count::zero,
+                   .failures = effect::count::zero}};
+}
+
+change ring(const due_row& read, const policy& rules) {
+  return {.id = read.id, .when = as_read(read), .then = {.held = false, .due_in = rules.ring_again}, .durable = false};
+}
+
+change bury(const due_row& read) {
+  return {.id = read.id,
+          .when = as_read(read),
+          .then = {.status = status::dead, .error = "no answer to " + std::to_string(read.unanswered) + " claims"}};
+}
+
+change expire(const due_row& read) {
+  return {.id = read.id, .when = {.status = status::pending, .expired = true}, .then = {.status = status::expired}};
 }
 
 std::optional<error> refusal(const change& refused, const outcome& became) {
   const auto& when = refused.when;
   const auto& by = became.now;
   if (!by) return error{errc::not_found, "Message \"" + to_string(refused.id) + "\" not found."};
+  if (refused.insert && refused.then.once && by->idempotency_key == refused.then.once->key) {
+    if (by->fingerprint == refused.then.once->fingerprint) return {};
+    return error{errc::key_reused, "This Idempotency-Key was used for another request."};
+  }
   if (refused.insert) return error{errc::stale, "Message \"" + to_string(refused.id) + "\" exists already."};
   if (when.text_other_than && by->text == *when.text_other_than) return {};
+  // Already so.
+  if (refused.then.status && *refused.then.status == by->status && !refused.then.text && !when.claim) return {};
   if (when.status && by->status != *when.status)
     return error{errc::terminal, std::string("The message is ") + to_string(by->status) + "."};
   if (when.revision && by->revision != *when.revision)
@@ -78,8 +161,14 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (when.claim && by->claim != *when.claim)
     return error{errc::stale, "Claim " + std::to_string(*when.claim) + " is not the latest; claim " +
                                   std::to_string(by->claim) + " is."};
+  if (when.unanswered_above && by->unanswered <= *when.unanswered_above)
+    return error{errc::stale, "This claim has had its outcome already."};
+  if (when.expired && !*when.expired && by->expires_at && *by->expires_at <= became.at)
+    return error{errc::terminal, "The message has expired."};
   if (when.open && by->held && by->due > became.at)
     return error{errc::held, "Somebody works on this revision, or it is not due yet."};
+  if (when.claims_left && by->unanswered >= by->max_claims)
+    return error{errc::held, "No answer to " + std::to_string(by->unanswered) + " claims: the message is given up."};
   if (when.unanswered_below && by->unanswered >= *when.unanswered_below)
     return error{errc::needs_alone, "Left unanswered " + std::to_string(by->unanswered) +
                                         " times: claim it with \"alone\" and nothing else in hand."};

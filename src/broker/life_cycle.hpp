@@ -11,10 +11,17 @@
 /// `refusal` names the error when a row refused it. docs/architecture.md has the table.
 namespace amc::broker::life_cycle {
 
-/// Times that a change adds to the store's now.
+/// What a queue's messages are treated with. Times are added to the store's now.
 struct policy {
   milliseconds lease{10'000};       ///< how long a claim lasts
   milliseconds ring_again{30'000};  ///< how long after a ringing a revision that nobody claimed is rung again
+  int max_claims = 5;               ///< dead when so many claims went unanswered
+  int max_failures = 10;            ///< dead when a revision failed more often
+  int max_revisions = 1'000;        ///< dead when it would grow beyond
+  milliseconds back_off_initial{1'000};
+  int back_off_factor = 2;
+  milliseconds back_off_max{300'000};
+  int back_off_jitter_percent = 20;  ///< a pause is up to so much shorter; decided by id and claim
 };
 
 /// Where a text goes: to a queue, or nowhere because the message is done.
@@ -27,24 +34,43 @@ using destination = std::variant<to_queue, to_done>;
 /// Claims that may go unanswered before a message is only claimed alone.
 constexpr int claims_in_company = 2;
 
+/// What a new message may bring along.
+struct accept_options {
+  std::optional<timestamp> deliver_at{};  ///< held until then
+  std::optional<timestamp> expires_at{};
+  std::optional<idempotency> once{};
+  std::string traceparent{};
+};
+
 /// A new message. `rings_now`: the caller rings once this is durable; otherwise it is due at once, for the sweeper.
-change accept(const uuid& id, std::string text, const destination& to, bool rings_now, const policy& times);
+change accept(const uuid& id, std::string text, const destination& to, bool rings_now, const policy& rules,
+              accept_options options = {});
 
 /// The right to work on a revision, for one lease.
-change claim(const event& ready, bool alone, const policy& times);
+change claim(const event& ready, bool alone);
 
 /// One more lease for the latest claim.
-change extend(const event& ready, std::int64_t claim, const policy& times);
+change extend(const event& ready, std::int64_t claim);
 
 /// The next text. Without a revision the last writer wins, and the same text again changes nothing.
 change answer(const uuid& id, std::optional<int> revision, std::string text, const destination& to, bool rings_now,
-              const policy& times);
+              const policy& rules);
+
+/// The latest claim of this row has failed: due again after a back-off, or dead.
+change fail(const message& read, std::int64_t claim, std::string reason, const policy& rules);
 
 /// Gives a claim back unworked: somebody else may have it at once.
 change release(const event& ready, std::int64_t claim);
 
-/// The sweeper's: the row is still as it was read, and is now rung again.
-change ring(const due_row& read, const policy& times);
+change cancel(const uuid& id);
+
+/// A dead or cancelled row, as it was read, is pending again.
+change retry(const message& read);
+
+/// The sweeper's, for rows that are still as they were read: rung again, dead because no claim is left, expired.
+change ring(const due_row& read, const policy& rules);
+change bury(const due_row& read);
+change expire(const due_row& read);
 
 /// Why a change was refused, given what became of it. For last-writer-wins answers it may be that nothing was left to
 /// do: then there is no error.

@@ -7,6 +7,11 @@ namespace {
 
 using ringing = queue_system::publisher::ringing;
 
+void note_dead(const message& m) {
+  log::warning("broker", "dead: " + (m.attempts.empty() ? std::string("no reason known") : m.attempts.back().error),
+               log::about{m.id, m.revision});
+}
+
 error unroutable() {
   return {errc::unroutable, "I don't know which queue this message belongs to."};
 }
@@ -30,25 +35,29 @@ messages::messages(const environment& env, std::shared_ptr<async_store> store,
       new_id_(std::move(new_id)),
       options_(options),
       sweep_clock_(env),
+      purge_clock_(env),
       tasks_(env.executor) {
   for (const auto& queue : routes_->queues()) queues_[queue];
 }
 
 void messages::run(bool engine_is_empty) {
   tasks_.spawn(sweeper_loop(engine_is_empty));
+  tasks_.spawn(purger_loop());
 }
 
 task<void> messages::stop() {
   stopping_ = true;
   sweep_clock_.poke();
+  purge_clock_.poke();
   co_await tasks_.drain();
 }
 
-task<result<row>> messages::accept(uuid id, std::string text) {
+task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept_options options) {
   const auto to = routes_->route(text);
   if (!to) co_return unroutable();
-  const bool rings_now = has_room(*to);
-  const auto what = life_cycle::accept(id, std::move(text), *to, rings_now, options_.times);
+  // What is to be delivered later is the sweeper's.
+  const bool rings_now = !options.deliver_at && has_room(*to);
+  const auto what = life_cycle::accept(id, std::move(text), *to, rings_now, routes_->rules_of(*to), std::move(options));
   const auto became = co_await store_->apply(env_, what);
   if (became.applied) ring_if_waiting(became.now, rings_now);
   co_return settled(what, became);
@@ -64,7 +73,7 @@ task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::st
   const auto to = routes_->route(text);
   if (!to) co_return co_await refuse_unroutable(id, revision, std::move(text));
   const bool rings_now = has_room(*to);
-  const auto what = life_cycle::answer(id, revision, std::move(text), *to, rings_now, options_.times);
+  const auto what = life_cycle::answer(id, revision, std::move(text), *to, rings_now, routes_->rules_of(*to));
   const auto became = co_await store_->apply(env_, what);
   if (became.applied) ring_if_waiting(became.now, rings_now);
   co_return settled(what, became);
@@ -72,7 +81,7 @@ task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::st
 
 /// A row that would refuse any answer says so first: a text that no route knows is the last of the reasons.
 task<result<row>> messages::refuse_unroutable(uuid id, std::optional<int> revision, std::string text) {
-  const auto what = life_cycle::answer(id, revision, std::move(text), life_cycle::to_done{}, false, options_.times);
+  const auto what = life_cycle::answer(id, revision, std::move(text), life_cycle::to_done{}, false, {});
   row current = co_await store_->find(env_, id);  // not inside the braces: see CONTRIBUTING.md on g++ 12
   const outcome asked{false, std::move(current), {}};
   if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return settled(what, asked);
@@ -82,13 +91,13 @@ task<result<row>> messages::refuse_unroutable(uuid id, std::optional<int> revisi
 task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {
   std::vector<change> changes;
   changes.reserve(requests.size());
-  for (const auto& r : requests) changes.push_back(life_cycle::claim(r.ready, r.alone, options_.times));
+  for (const auto& r : requests) changes.push_back(life_cycle::claim(r.ready, r.alone));
   const auto outcomes = co_await store_->apply(env_, changes);
   std::vector<result<granted>> results;
   results.reserve(outcomes.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i].applied)
-      results.emplace_back(granted{outcomes[i].now->claim, outcomes[i].now->text, options_.times.lease});
+      results.emplace_back(granted{outcomes[i].now->claim, outcomes[i].now->text, outcomes[i].now->lease});
     else
       results.emplace_back(life_cycle::refusal(changes[i], outcomes[i]).value());
   }
@@ -98,12 +107,12 @@ task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> re
 task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> claims) {
   std::vector<change> changes;
   changes.reserve(claims.size());
-  for (const auto& c : claims) changes.push_back(life_cycle::extend(c.ready, c.claim, options_.times));
+  for (const auto& c : claims) changes.push_back(life_cycle::extend(c.ready, c.claim));
   const auto outcomes = co_await store_->apply(env_, changes);
   std::vector<result<milliseconds>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i].applied)
-      results.emplace_back(options_.times.lease);
+      results.emplace_back(outcomes[i].now->lease);
     else
       results.emplace_back(life_cycle::refusal(changes[i], outcomes[i]).value());
   }
@@ -120,13 +129,74 @@ task<std::vector<result<row>>> messages::release(std::vector<claimed> claims) {
   co_return results;
 }
 
+task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures) {
+  std::vector<uuid> ids;
+  for (const auto& f : failures) ids.push_back(f.what.ready.id);
+  const auto rows = co_await store_->find(env_, std::move(ids));
+  std::vector<change> changes;
+  for (std::size_t i = 0; i < failures.size(); ++i) {
+    message read = rows[i] ? *rows[i] : message{.id = failures[i].what.ready.id};
+    read.revision = failures[i].what.ready.revision;
+    changes.push_back(
+        life_cycle::fail(read, failures[i].what.claim, std::move(failures[i].reason), routes_->of(read.queue).rules));
+  }
+  const auto outcomes = co_await store_->apply(env_, changes);
+  std::vector<result<row>> results;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    results.push_back(settled(changes[i], outcomes[i]));
+    if (outcomes[i].applied && outcomes[i].now->status == status::dead) note_dead(*outcomes[i].now);
+  }
+  co_return results;
+}
+
+task<result<row>> messages::cancel(uuid id) {
+  const auto what = life_cycle::cancel(id);
+  const auto became = co_await store_->apply(env_, what);
+  co_return settled(what, became);
+}
+
+task<result<row>> messages::retry(uuid id) {
+  auto found = co_await find(id);
+  if (!found || (*found)->status == status::pending) co_return found;
+  const auto state = (*found)->status;
+  if (state != status::dead && state != status::cancelled)
+    co_return error{errc::terminal, std::string("The message is ") + to_string(state) + "."};
+  const auto what = life_cycle::retry(**found);
+  const auto became = co_await store_->apply(env_, what);
+  if (became.applied) sweep_clock_.poke();
+  co_return settled(what, became);
+}
+
+task<std::vector<messages::queue_state>> messages::queues() {
+  std::map<std::string, queue_state> all;
+  for (const auto& queue : routes_->queues()) all[queue].counts.queue = queue;
+  const auto counted = co_await store_->counts(env_);
+  for (const auto& counts : counted) all[counts.queue].counts = counts;
+  std::vector<std::string> names;
+  for (const auto& [name, state] : all) names.push_back(name);
+  std::string failed;
+  std::vector<std::size_t> depths;
+  try {
+    depths = co_await publisher_->depths(env_, names);
+  } catch (const unavailable& why) {
+    failed = why.what();
+  }
+  note_engine(failed.empty(), failed);
+  std::vector<queue_state> listed;
+  for (auto& [name, state] : all) {
+    if (listed.size() < depths.size()) state.depth = depths[listed.size()];
+    listed.push_back(std::move(state));
+  }
+  co_return listed;
+}
+
 // ---- relay: rings after commit ----
 
 bool messages::has_room(const life_cycle::destination& to) {
   const auto* queue = std::get_if<life_cycle::to_queue>(&to);
   if (!queue || !engine_reachable_) return false;
   auto& state = queues_[queue->name];
-  if (!state.backlog && state.depth >= options_.queue_depth_max) {
+  if (!state.backlog && state.depth >= routes_->of(queue->name).depth_max) {
     state.backlog = true;  // from now on the sweeper feeds this queue, oldest first
     sweep_clock_.poke();
   }
@@ -137,10 +207,11 @@ void messages::ring_if_waiting(const row& now, bool rings_now) {
   const log::about subject{now->id, now->revision};
   if (now->status != status::pending) {
     log::debug("broker", std::string("stored as ") + to_string(now->status), subject);
+    if (now->status == status::dead) note_dead(*now);
     return;
   }
   log::debug("broker", "stored, waits in " + now->queue, subject);
-  if (rings_now) ring({{now->queue, {now->id, now->revision}}});
+  if (rings_now) ring({{now->queue, {now->id, now->revision, now->traceparent}}});
 }
 
 void messages::ring(std::vector<ringing> events) {
@@ -186,6 +257,29 @@ task<void> messages::sweeper_loop(bool engine_is_empty) {
 
 task<void> messages::sweep() {
   const auto rows = co_await store_->due(env_, options_.sweep_max);
+  co_await end_what_is_over(rows);
+  co_await ring_again(rows);
+}
+
+/// What has expired, and what has no claims left.
+task<void> messages::end_what_is_over(const std::vector<due_row>& rows) {
+  std::vector<change> changes;
+  for (const auto& r : rows) {
+    if (r.expired) changes.push_back(life_cycle::expire(r));
+    if (!r.expired && r.used_up) changes.push_back(life_cycle::bury(r));
+  }
+  if (changes.empty()) co_return;
+  const auto outcomes = co_await store_->apply(env_, std::move(changes));
+  for (const auto& became : outcomes) {
+    if (!became.applied) continue;
+    if (became.now->status == status::dead)
+      note_dead(*became.now);
+    else
+      log::info("sweeper", "expired", log::about{became.now->id, became.now->revision});
+  }
+}
+
+task<void> messages::ring_again(const std::vector<due_row>& rows) {
   co_await ask_depths(rows);
   if (!engine_reachable_) co_return;
   auto changes = choose(rows);
@@ -194,8 +288,9 @@ task<void> messages::sweep() {
   std::vector<ringing> events;
   for (const auto& became : outcomes)
     if (became.applied) {
-      log::debug("sweeper", "rung again in " + became.now->queue, log::about{became.now->id, became.now->revision});
-      events.push_back({became.now->queue, {became.now->id, became.now->revision}});
+      const auto& m = *became.now;
+      log::debug("sweeper", "rung again in " + m.queue, log::about{m.id, m.revision});
+      events.push_back({m.queue, {m.id, m.revision, m.traceparent}});
     }
   ring(std::move(events));
 }
@@ -220,14 +315,16 @@ std::vector<change> messages::choose(const std::vector<due_row>& rows) {
   std::vector<change> changes;
   for (auto& [name, state] : queues_) state.backlog = false;
   for (const auto& r : rows) {
+    if (r.expired || r.used_up) continue;
     auto& state = queues_[r.queue];
+    const auto& treated = routes_->of(r.queue);
     const auto chosen = ++seen[r.queue];
     // A full look may have left rows unseen.
     if (chosen == options_.sweep_max) state.backlog = true;
-    if (state.depth + chosen > options_.queue_depth_max)
+    if (state.depth + chosen > treated.depth_max)
       state.backlog = true;
     else
-      changes.push_back(life_cycle::ring(r, options_.times));
+      changes.push_back(life_cycle::ring(r, treated.rules));
   }
   return changes;
 }
@@ -236,8 +333,25 @@ std::vector<change> messages::choose(const std::vector<due_row>& rows) {
 /// maximum that may have been reached.
 bool messages::feeding() const {
   return engine_reachable_ && std::any_of(queues_.begin(), queues_.end(), [&](const auto& q) {
-           return q.second.backlog || q.second.depth > options_.queue_depth_max / 2;
+           return q.second.backlog || q.second.depth > routes_->of(q.first).depth_max / 2;
          });
+}
+
+// ---- purger: deletes what was finished long ago ----
+
+task<void> messages::purger_loop() {
+  auto next = options_.purge;
+  while (!stopping_) {
+    purged done;
+    try {
+      done = co_await store_->purge(env_, next);
+    } catch (const unavailable&) {
+      // Later is early enough.
+    }
+    next.after = done.next.value_or(uuid{});
+    // While it finds much it goes on; every batch waits its turn among the other work of the store.
+    if (!stopping_ && (!done.next || done.count < next.limit / 2)) co_await purge_clock_.sleep(options_.purge_interval);
+  }
 }
 
 }  // namespace amc::broker

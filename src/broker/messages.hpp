@@ -16,10 +16,10 @@
 namespace amc::broker {
 
 struct messages_options {
-  life_cycle::policy times{};
-  std::size_t queue_depth_max = 10'000;  ///< events that an engine holds of one queue, about
-  milliseconds sweep_interval{250};      ///< between two looks for due rows
-  std::size_t sweep_max = 1'000;         ///< rows of one queue that one look rings
+  milliseconds sweep_interval{250};  ///< between two looks for due rows
+  std::size_t sweep_max = 1'000;     ///< rows of one queue that one look rings
+  milliseconds purge_interval{1'000};
+  purge_request purge{.kept = std::chrono::days(7), .dead_kept = std::chrono::days(30)};
 };
 
 /// A claim that was granted.
@@ -39,6 +39,11 @@ struct claimed {
   std::int64_t claim = 0;
 };
 
+struct failed_claim {
+  claimed what{};
+  std::string reason{};
+};
+
 /// The verbs of a message's life: each makes the guarded change durable first and rings the queue after. Its relay
 /// rings what it has changed itself, its sweeper whatever is due. Any number of these may share a store and an engine,
 /// in one process or in many. For one thread. Every verb throws `unavailable` when the store is away: then nothing is
@@ -48,14 +53,15 @@ class messages {
   messages(const environment& env, std::shared_ptr<async_store> store, std::shared_ptr<queue_system::publisher> publish,
            std::shared_ptr<const router> routes, uuid_source new_id, messages_options options);
 
-  /// Starts the sweeper. `engine_is_empty`: everything that nobody holds is rung at once.
+  /// Starts the sweeper and the purger. `engine_is_empty`: everything that nobody holds is rung at once.
   void run(bool engine_is_empty);
-  /// Ends the sweeper and waits for ringings under way.
+  /// Ends them and waits for ringings under way.
   task<void> stop();
 
   uuid new_id() { return new_id_(); }
-  /// Errors: unroutable. The id must be a new one.
-  task<result<row>> accept(uuid id, std::string text);
+  /// The id must be a new one; a message that an idempotency key has made before has another. Errors: unroutable,
+  /// key_reused.
+  task<result<row>> accept(uuid id, std::string text, life_cycle::accept_options options = {});
   /// Errors: not_found.
   task<result<row>> find(uuid id);
   /// Without a revision the last writer wins. Errors: not_found, terminal, stale, unroutable.
@@ -66,12 +72,26 @@ class messages {
   task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims);
   /// Errors of each: not_found, terminal, stale, held.
   task<std::vector<result<row>>> release(std::vector<claimed> claims);
+  /// Due again after a back-off, or dead. Errors of each: not_found, terminal, stale.
+  task<std::vector<result<row>>> fail(std::vector<failed_claim> failures);
+  /// Errors: not_found, terminal. No error when it is so already.
+  task<result<row>> cancel(uuid id);
+  task<result<row>> retry(uuid id);
+  task<message_page> list(list_filter filter) { return store_->list(env_, std::move(filter)); }
+  /// With the depth of each queue in the engine where that can be had, also of queues that hold nothing.
+  struct queue_state {
+    queue_counts counts{};
+    std::optional<std::size_t> depth{};
+  };
+  task<std::vector<queue_state>> queues();
+  /// The store's clock.
+  task<timestamp> store_time() { return store_->now(env_); }
 
   /// Whether the queue engine was reached the last time it was needed.
   bool engine_reachable() const { return engine_reachable_; }
 
  private:
-  struct queue_state {
+  struct known_queue {
     std::size_t depth = 0;  ///< as last asked, and what was rung since
     bool backlog = false;   ///< older rows wait for room
   };
@@ -85,9 +105,12 @@ class messages {
 
   task<void> sweeper_loop(bool engine_is_empty);
   task<void> sweep();
+  task<void> end_what_is_over(const std::vector<due_row>& rows);
+  task<void> ring_again(const std::vector<due_row>& rows);
   task<void> ask_depths(const std::vector<due_row>& rows);
   std::vector<change> choose(const std::vector<due_row>& rows);
   bool feeding() const;
+  task<void> purger_loop();
 
   environment env_;
   std::shared_ptr<async_store> store_;
@@ -95,10 +118,11 @@ class messages {
   std::shared_ptr<const router> routes_;
   uuid_source new_id_;
   messages_options options_;
-  std::map<std::string, queue_state, std::less<>> queues_;
+  std::map<std::string, known_queue, std::less<>> queues_;
   bool engine_reachable_ = true;
   bool stopping_ = false;
   alarm_clock sweep_clock_;
+  alarm_clock purge_clock_;
   task_group tasks_;
 };
 

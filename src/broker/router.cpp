@@ -20,9 +20,77 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(white) - begin + 1);
 }
 
+/// One thing that a route may override.
+struct policy_setting {
+  const char* name;
+  const char* default_value;
+  const char* help;
+  std::int64_t min;
+  std::int64_t max;
+  void (*set)(router::treatment& of, std::int64_t value);
+  std::int64_t (*get)(const router::treatment& of);
+};
+
+#define AMC_DURATION(member)                                                          \
+  [](router::treatment& of, std::int64_t value) { of.member = milliseconds(value); }, \
+      [](const router::treatment& of) -> std::int64_t { return of.member.count(); }
+#define AMC_NUMBER(member)                                                                                \
+  [](router::treatment& of, std::int64_t value) { of.member = static_cast<decltype(of.member)>(value); }, \
+      [](const router::treatment& of) { return static_cast<std::int64_t>(of.member); }
+
+constexpr std::int64_t day_ms = 86'400'000;
+constexpr policy_setting policy_settings[] = {
+    {"lease_ms", "10000",
+     "how long a claim lasts before somebody else may have the message; extended while a handler runs", 10, day_ms,
+     AMC_DURATION(rules.lease)},
+    {"ring_again_ms", "30000", "a revision that nobody claimed is rung again after this", 10, day_ms,
+     AMC_DURATION(rules.ring_again)},
+    {"queue_depth_max", "10000", "events that the engine holds of one queue, about", 1, 100'000'000,
+     AMC_NUMBER(depth_max)},
+    {"max_claims", "5", "a message is dead when so many claims of one revision went unanswered", 1, 1'000'000,
+     AMC_NUMBER(rules.max_claims)},
+    {"max_failures", "10", "a message is dead when one revision has failed more often than this", 0, 1'000'000,
+     AMC_NUMBER(rules.max_failures)},
+    {"max_revisions", "1000", "a message that would get more revisions is dead", 1, INT32_MAX,
+     AMC_NUMBER(rules.max_revisions)},
+    {"back_off_initial_ms", "1000", "the pause after a first failure", 1, day_ms, AMC_DURATION(rules.back_off_initial)},
+    {"back_off_factor", "2", "each further pause is so many times as long", 1, 100, AMC_NUMBER(rules.back_off_factor)},
+    {"back_off_max_ms", "300000", "no pause is longer", 1, 30 * day_ms, AMC_DURATION(rules.back_off_max)},
+    {"back_off_jitter_percent", "20", "a pause is, by chance, up to so much shorter", 0, 100,
+     AMC_NUMBER(rules.back_off_jitter_percent)},
+};
+
+#undef AMC_DURATION
+#undef AMC_NUMBER
+
+router::treatment overridden(router::treatment defaults, const boost::json::object& route) {
+  for (const auto& setting : policy_settings)
+    if (const auto& value = route.at(setting.name); !value.is_null()) setting.set(defaults, value.as_int64());
+  return defaults;
+}
+
+bool same(const router::treatment& one, const router::treatment& other) {
+  return std::all_of(std::begin(policy_settings), std::end(policy_settings),
+                     [&](const auto& setting) { return setting.get(one) == setting.get(other); });
+}
+
 }  // namespace
 
+std::vector<config_key> router::policy_keys() {
+  std::vector<config_key> keys;
+  for (const auto& setting : policy_settings)
+    keys.push_back({.path = std::string("broker.") + setting.name,
+                    .kind = config_key::type::integer,
+                    .default_yaml = setting.default_value,
+                    .help = setting.help,
+                    .min = setting.min,
+                    .max = setting.max});
+  return keys;
+}
+
 router::router(const config& settings) {
+  for (const auto& setting : policy_settings)
+    setting.set(defaults_, settings.integer(std::string("broker.") + setting.name));
   RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(8 << 20);
@@ -45,11 +113,26 @@ router::router(const config& settings) {
     const std::string queue(fields.at("queue").as_string());
     if (queue.empty() || queue.size() > 200) complain("the name of a queue has 1 to 200 characters");
     routes_.push_back({std::move(pattern), life_cycle::to_queue{queue}});
-    if (std::find(queues_.begin(), queues_.end(), queue) == queues_.end()) queues_.push_back(queue);
+    const auto treated = overridden(defaults_, fields);
+    const auto [known, first] = treatments_.emplace(queue, treated);
+    if (first)
+      queues_.push_back(queue);
+    else if (!same(known->second, treated))
+      complain("queue \"" + queue + "\" is treated otherwise by a route before it; give both the same overrides");
   }
 }
 
 router::~router() = default;
+
+const router::treatment& router::of(std::string_view queue) const {
+  const auto found = treatments_.find(queue);
+  return found == treatments_.end() ? defaults_ : found->second;
+}
+
+const life_cycle::policy& router::rules_of(const life_cycle::destination& to) const {
+  const auto* queue = std::get_if<life_cycle::to_queue>(&to);
+  return queue ? of(queue->name).rules : defaults_.rules;
+}
 
 std::optional<life_cycle::destination> router::route(std::string_view text) const {
   const auto core = trimmed(text);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +16,8 @@ namespace amc::broker {
 /// the white space around it, wins. Matching takes time linear in the text, whatever the pattern.
 class router {
  public:
-  /// Reads `broker.routes`; throws config_error that names the route that is wrong.
+  /// Reads `broker.routes` and the defaults of what a route may override; throws config_error that names the route that
+  /// is wrong.
   explicit router(const config& settings);
   ~router();
 
@@ -25,10 +27,24 @@ class router {
   /// The queues that routes name, each once.
   const std::vector<std::string>& queues() const { return queues_; }
 
+  /// How a queue is treated: its routes' overrides over the defaults; for a queue that no route names, the defaults.
+  struct treatment {
+    life_cycle::policy rules{};
+    std::size_t depth_max = 10'000;  ///< events that an engine holds of it, about
+  };
+  const treatment& of(std::string_view queue) const;
+  /// The rules of where a text goes.
+  const life_cycle::policy& rules_of(const life_cycle::destination& to) const;
+
+  /// What a route may override, each with its default under `broker.`.
+  static std::vector<config_key> policy_keys();
+
  private:
   struct entry;
   std::vector<entry> routes_;
   std::vector<std::string> queues_;
+  treatment defaults_;
+  std::map<std::string, treatment, std::less<>> treatments_;
 };
 
 }  // namespace amc::broker

@@ -17,6 +17,14 @@ class direct_broker_client : public broker_client {
 
   task<void> release(std::vector<broker::claimed> claims) override { co_await messages_->release(std::move(claims)); }
 
+  task<result<status>> fail(broker::failed_claim failed) override {
+    std::vector<broker::failed_claim> one;
+    one.push_back(std::move(failed));
+    const auto results = co_await messages_->fail(std::move(one));
+    if (!results.front()) co_return results.front().error();
+    co_return (*results.front())->status;
+  }
+
   task<result<void>> answer(event answered, std::string text) override {
     const auto became = co_await messages_->answer(answered.id, answered.revision, std::move(text));
     if (!became) co_return became.error();

@@ -71,6 +71,16 @@ class http_broker_client : public broker_client {
 
   task<void> release(std::vector<broker::claimed> claims) override { co_await post("/releases", body_of(claims)); }
 
+  task<result<status>> fail(broker::failed_claim failed) override {
+    json::array body = body_of(std::vector<broker::claimed>(1, failed.what));
+    body[0].get_object()["error"] = failed.reason;
+    auto items = co_await post("/failures", std::move(body));
+    auto results = each<status>(items, [](json::object& item) {
+      return parse_status(std::string_view(item.at("status").as_string())).value();
+    });
+    co_return std::move(results.front());
+  }
+
   task<result<void>> answer(event answered, std::string text) override {
     http::request asked;
     asked.method = "PUT";

@@ -43,7 +43,7 @@ task<bool> service_runtime::stop(milliseconds longest) {
   if (!finished) co_await release_in_hand();
   extend_clock_.poke();
   if (finished) co_await loops_.drain();
-  co_return finished;
+  co_return finished&& overdue_ == 0;
 }
 
 task<void> service_runtime::release_in_hand() {
@@ -74,7 +74,8 @@ void service_runtime::pump() {
     lonely_.pop_front();
     alone_ = company_next_ = true;
   } else {
-    const auto count = std::min(options_.concurrency - in_hand_.size(), waiting_.size());
+    const auto busy = std::min(options_.concurrency, in_hand_.size() + overdue_);
+    const auto count = std::min(options_.concurrency - busy, waiting_.size());
     const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
     batch.assign(waiting_.begin(), end);
     waiting_.erase(waiting_.begin(), end);
@@ -103,7 +104,9 @@ task<void> service_runtime::claim(std::vector<received> events, bool alone) {
       settled.push_back(events[i].tag);
       if (!results[i]) continue;
       auto& g = *results[i];
-      in_hand hand{{events[i].ready.id, events[i].ready.revision, g.claim, std::move(g.text), g.lease}, now + g.lease};
+      in_hand hand{{events[i].ready.id, events[i].ready.revision, g.claim, std::move(g.text), g.lease,
+                    events[i].ready.traceparent},
+                   now + g.lease};
       in_hand_.emplace(++last_number_, std::move(hand));
       works_.spawn(work(last_number_));
     }
@@ -129,8 +132,7 @@ task<void> service_runtime::work(std::uint64_t number) {
   if (text)
     co_await answer(taken, std::move(*text));
   else
-    log::error(service_.name, "failed, its lease runs out and it comes round again: " + text.error().detail,
-               about(taken));
+    co_await fail(taken, text.error().detail);
   in_hand_.erase(number);
   if (in_hand_.empty()) alone_ = false;
   pump();
@@ -138,27 +140,66 @@ task<void> service_runtime::work(std::uint64_t number) {
 
 task<result<std::string>> service_runtime::handle(const delivery& work) {
   auto done = std::make_shared<one_shot<result<std::string>>>(env_.executor);
-  boost::asio::post(handlers_, [this, &work, done] {
+  // A copy: a handler that takes too long still needs it when nobody waits for it any more.
+  boost::asio::post(handlers_, [this, work = std::make_shared<const delivery>(work), done] {
     auto outcome = [&]() -> result<std::string> {
       try {
-        return service_.handler(work);
+        return service_.handler(*work);
       } catch (const std::exception& failed) {
         return error{errc::invalid, failed.what()};
       }
     }();
-    boost::asio::post(env_.executor, [done, outcome = std::move(outcome)]() mutable { done->set(std::move(outcome)); });
+    boost::asio::post(env_.executor, [this, done, outcome = std::move(outcome)]() mutable {
+      if (!done->set(std::move(outcome))) note_late_end();
+    });
+  });
+  const auto longest = options_.handler_timeout;
+  const auto timer = env_.timers->start(longest, [this, done, longest] {
+    const error late{errc::invalid, "the handler took longer than " + std::to_string(longest.count()) + " ms"};
+    if (done->set(late)) ++overdue_;
   });
   co_return co_await done->wait();
 }
 
-/// Until the broker has said something about it: an answer names its revision, so sending it again is safe.
-task<void> service_runtime::answer(delivery work, std::string text) {
+void service_runtime::note_late_end() {
+  --overdue_;
+  pump();
+}
+
+task<void> service_runtime::answer(const delivery& work, std::string text) {
+  std::function<task<void>()> tell = [this, work, text]() -> task<void> {
+    const event answered{work.id, work.revision, {}};
+    const auto told = co_await client_->answer(answered, text);
+    if (told) co_return;
+    log::warning(service_.name, "its answer was refused: " + told.error().detail, about(work));
+    // An answer that this message may not have is a failure of the handler; others have moved on without it.
+    const bool handlers_fault = told.error().code == errc::unroutable || told.error().code == errc::invalid;
+    if (!handlers_fault) co_return;
+    broker::failed_claim failed{{{work.id, work.revision, {}}, work.claim}, "answer refused: " + told.error().detail};
+    co_await client_->fail(std::move(failed));
+  };
+  co_await until_told(std::move(tell));
+}
+
+task<void> service_runtime::fail(const delivery& work, std::string reason) {
+  std::function<task<void>()> tell = [this, work, reason]() -> task<void> {
+    broker::failed_claim failed{{{work.id, work.revision, {}}, work.claim}, reason};
+    const auto became = co_await client_->fail(std::move(failed));
+    const std::string then = !became                   ? "and the broker says: " + became.error().detail
+                             : *became == status::dead ? "and is dead"
+                                                       : "and comes round again";
+    log::warning(service_.name, "failed: " + reason + ", " + then, about(work));
+  };
+  co_await until_told(std::move(tell));
+}
+
+/// Until the broker has said something about it. What is told names its revision and claim, so telling it again is
+/// safe.
+task<void> service_runtime::until_told(std::function<task<void>()> tell) {
   for (;;) {
     std::string failed;
     try {
-      const event answered{work.id, work.revision};
-      const auto told = co_await client_->answer(answered, text);
-      if (!told) log::warning(service_.name, "its answer was refused: " + told.error().detail, about(work));
+      co_await tell();
     } catch (const unavailable& why) {
       failed = why.what();
     }

@@ -15,12 +15,14 @@
 namespace amc::consumer_services {
 
 struct runtime_options {
-  std::size_t concurrency = 64;  ///< deliveries in hand at once
+  std::size_t concurrency = 64;           ///< deliveries in hand at once
+  milliseconds handler_timeout{300'000};  ///< a handler that takes longer has failed
 };
 
 /// Runs one service: hears events, claims no more than it has free handlers for, runs the handler, answers, and extends
-/// the lease of what takes long. A broker that is away is waited for, with back-off. For one thread; handlers run where
-/// `handlers` says.
+/// the lease of what takes long. An exception of a handler, or one that takes too long, is told as a failure; its late
+/// answer counts for nothing, and until it ends it occupies its place. A broker that is away is waited for, with
+/// back-off. For one thread; handlers run where `handlers` says.
 class service_runtime {
  public:
   service_runtime(const environment& env, service_definition service, std::shared_ptr<broker_client> client,
@@ -43,7 +45,10 @@ class service_runtime {
   task<void> claim(std::vector<received> events, bool alone);
   task<void> work(std::uint64_t number);
   task<result<std::string>> handle(const delivery& work);
-  task<void> answer(delivery work, std::string text);
+  task<void> answer(const delivery& work, std::string text);
+  task<void> fail(const delivery& work, std::string reason);
+  task<void> until_told(std::function<task<void>()> tell);
+  void note_late_end();
   task<void> extend_loop();
   task<void> extend_due();
   task<void> back_off();
@@ -63,6 +68,7 @@ class service_runtime {
   std::deque<received> lonely_;   ///< to be claimed alone
   std::map<std::uint64_t, in_hand> in_hand_;
   std::uint64_t last_number_ = 0;
+  std::size_t overdue_ = 0;  ///< handlers that have failed by time and still run
   bool claiming_ = false;
   bool alone_ = false;         ///< what is in hand was claimed alone
   bool company_next_ = false;  ///< after a lonely run the others have their turn

@@ -44,6 +44,8 @@ config_provider provider() {
                .default_yaml = "[Joao, Bram, Gabriel, Fehim, Eni, Patrick, Micha, Mirzet, Liliana, Sebastien]",
                .help = "the names that ServiceA picks from"},
               number("consumer_services.concurrency", "64", "messages that one service has in hand at once", 1'000),
+              number("consumer_services.handler_timeout_ms", "300000",
+                     "a handler that takes longer has failed: its message is tried again after a pause", day_ms),
               number("consumer_services.drain_timeout_ms", "10000",
                      "how long a stopping service waits for its handlers before it releases their messages", day_ms),
               number("consumer_services.requester.timeout_ms", "10000", "how long the requester waits for its answer",

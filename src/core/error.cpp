@@ -20,6 +20,8 @@ const char* to_string(errc code) {
       return "needs_alone";
     case errc::precondition:
       return "precondition";
+    case errc::key_reused:
+      return "key_reused";
   }
   return "unknown";
 }

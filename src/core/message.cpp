@@ -22,6 +22,16 @@ std::optional<uuid> parse_uuid(std::string_view text) {
   }
 }
 
+bool is_traceparent(std::string_view text) {
+  constexpr std::string_view form = "xx-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+  if (text.size() != form.size()) return false;
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    const bool digit = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
+    if (form[i] == 'x' ? !digit : text[i] != form[i]) return false;
+  }
+  return true;
+}
+
 namespace {
 
 constexpr std::array<std::pair<status, const char*>, 5> status_names{{

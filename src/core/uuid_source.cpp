@@ -21,6 +21,19 @@ uuid_source uuid_v7_source(std::function<timestamp()> now, std::function<std::ui
   };
 }
 
+timestamp time_of(const uuid& id) {
+  std::int64_t since_1970_ms = 0;
+  for (int i = 0; i < 6; ++i) since_1970_ms = since_1970_ms << 8 | id.data[i];
+  return timestamp(milliseconds(since_1970_ms));
+}
+
+uuid id_at_time(timestamp time) {
+  uuid id{};
+  const auto since_1970_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.time_since_epoch().count()));
+  for (int i = 0; i < 6; ++i) id.data[i] = static_cast<std::uint8_t>(since_1970_ms >> (40 - 8 * i));
+  return id;
+}
+
 uuid_source system_uuid_source() {
   auto now = [] { return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now()); };
   std::random_device device;

@@ -14,6 +14,10 @@ using uuid_source = std::function<uuid()>;
 /// `now` gives the wall clock; a clock that jumps back does not make ids go back.
 uuid_source uuid_v7_source(std::function<timestamp()> now, std::function<std::uint64_t()> random);
 
+/// The time that a UUIDv7 begins with, and the smallest one of a time.
+timestamp time_of(const uuid& id);
+uuid id_at_time(timestamp time);
+
 /// The wall clock and the operating system's randomness.
 uuid_source system_uuid_source();
 

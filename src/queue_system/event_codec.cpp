@@ -2,22 +2,13 @@
 
 #include <boost/json.hpp>
 
+#include "core/time_text.hpp"
+
 namespace amc::queue_system {
 namespace json = boost::json;
 namespace {
 
 constexpr std::string_view event_type = "amc.message.ready";
-
-std::string rfc3339(std::chrono::system_clock::time_point time) {
-  const auto since_epoch = std::chrono::floor<milliseconds>(time.time_since_epoch()).count();
-  const std::time_t seconds = since_epoch / 1000;
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char whole[40];
-  const auto size = std::strftime(whole, sizeof whole, "%Y-%m-%dT%H:%M:%S.", &parts);
-  const auto fraction = std::to_string(1000 + since_epoch % 1000);
-  return std::string(whole, size) + fraction.substr(1) + "Z";
-}
 
 error undecodable(std::string why) {
   return {errc::invalid, std::move(why)};
@@ -26,7 +17,7 @@ error undecodable(std::string why) {
 }  // namespace
 
 std::string encode(const event& ready, const uuid& event_id, std::chrono::system_clock::time_point time) {
-  // No text of a user goes in, so nothing needs escaping.
+  // No text of a user goes in but a traceparent, which is checked: nothing needs escaping.
   const auto id = to_string(ready.id);
   std::string out;
   out.reserve(320);
@@ -35,7 +26,8 @@ std::string encode(const event& ready, const uuid& event_id, std::chrono::system
   out += R"(","source":"/amc/broker","type":"amc.message.ready","subject":")";
   out += id;
   out += R"(","time":")";
-  out += rfc3339(time);
+  out += to_rfc3339(std::chrono::time_point_cast<milliseconds>(time));
+  if (!ready.traceparent.empty()) out.append(R"(","traceparent":")").append(ready.traceparent);
   out += R"(","datacontenttype":"application/json","data":{"id":")";
   out += id;
   out += R"(","revision":)";
@@ -64,7 +56,10 @@ result<event> decode(std::string_view bytes) {
   if (!parsed_id) return undecodable("its id is not a UUID");
   if (revision->get_int64() < 1 || revision->get_int64() > INT32_MAX)
     return undecodable("its revision is out of range");
-  return event{*parsed_id, static_cast<int>(revision->get_int64())};
+  event ready{*parsed_id, static_cast<int>(revision->get_int64()), {}};
+  const auto* trace = envelope->if_contains("traceparent");
+  if (trace && trace->is_string() && is_traceparent(trace->get_string())) ready.traceparent = trace->get_string();
+  return ready;
 }
 
 }  // namespace amc::queue_system

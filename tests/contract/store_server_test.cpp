@@ -97,7 +97,7 @@ TEST_F(PostgresqlServer, AFrozenServerLeavesTheOutcomeUnknownAndHindersNobodyEls
   EXPECT_EQ(why([&] { opened.drivers.at(0)->apply(inserts({ids[1]})); }), unavailable::reason::outcome_unknown);
   const auto other = open(database.url());
   EXPECT_NO_THROW(other.drivers.at(0)->apply(inserts({ids[2]})));
-  EXPECT_NO_THROW(stubbornly(*opened.drivers.at(0), {life_cycle::claim({ids[0], 1}, false, {})}));
+  EXPECT_NO_THROW(stubbornly(*opened.drivers.at(0), {life_cycle::claim({ids[0], 1}, false)}));
   ::kill(server_process, SIGCONT);
 }
 

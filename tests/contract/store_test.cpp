@@ -144,7 +144,7 @@ TEST_P(StoreContract, OneBadChangeInABatchHindersNoOther) {
 TEST_P(StoreContract, ChangesOfOneRowInABatchSeeEachOther) {
   const auto id = next_id_();
   const std::vector<change> batch{life_cycle::accept(id, "x", to_queue{"q"}, true, times_),
-                                  life_cycle::claim({id, 1}, false, times_), life_cycle::claim({id, 1}, false, times_)};
+                                  life_cycle::claim({id, 1}, false), life_cycle::claim({id, 1}, false)};
   const auto became = store_->apply(batch);
   EXPECT_TRUE(became.at(1).applied);
   EXPECT_FALSE(became.at(2).applied);
@@ -153,16 +153,16 @@ TEST_P(StoreContract, ChangesOfOneRowInABatchSeeEachOther) {
 
 TEST_P(StoreContract, LeasesRunOutByTheStoresClock) {
   const auto id = accept();
-  EXPECT_TRUE(apply(life_cycle::claim({id, 1}, false, times_)).applied);
+  EXPECT_TRUE(apply(life_cycle::claim({id, 1}, false)).applied);
   pass(99);
-  EXPECT_FALSE(apply(life_cycle::claim({id, 1}, false, times_)).applied);
+  EXPECT_FALSE(apply(life_cycle::claim({id, 1}, false)).applied);
   pass(1);
-  EXPECT_TRUE(apply(life_cycle::claim({id, 1}, false, times_)).applied);
+  EXPECT_TRUE(apply(life_cycle::claim({id, 1}, false)).applied);
 }
 
 TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
   const auto id = accept();
-  apply(life_cycle::claim({id, 1}, false, times_));  // claim 1, held, unanswered 1
+  apply(life_cycle::claim({id, 1}, false));  // claim 1, held, unanswered 1
   const auto due = find(id)->due;
   const auto refuses = [&](const guard& when) { return !apply({.id = id, .when = when}).applied; };
   EXPECT_TRUE(refuses({.status = status::done}));
@@ -222,7 +222,7 @@ TEST_P(StoreContract, DueFindsWhatIsDueOldestFirst) {
 
 TEST_P(StoreContract, DueTellsWhatTheGuardNeeds) {
   const auto id = accept();
-  apply(life_cycle::claim({id, 1}, false, times_));
+  apply(life_cycle::claim({id, 1}, false));
   pass(100);
   const auto rows = store_->due(10);
   ASSERT_EQ(rows.size(), 1U);
@@ -252,7 +252,7 @@ TEST_P(StoreContract, MakeAllDueLeavesOutWhatIsHeld) {
   const auto free = accept();
   const auto held = accept();
   const auto done = accept();
-  apply(life_cycle::claim({held, 1}, false, times_));
+  apply(life_cycle::claim({held, 1}, false));
   apply(life_cycle::answer(done, 1, "y", to_done{}, false, times_));
   store_->make_all_due();
   EXPECT_THAT(due_ids(), testing::ElementsAre(free));
@@ -261,7 +261,7 @@ TEST_P(StoreContract, MakeAllDueLeavesOutWhatIsHeld) {
 TEST_P(StoreContract, KeepsEverythingOverAReopening) {
   if (!GetParam().keeps) GTEST_SKIP() << "keeps nothing by design";
   const auto id = accept();
-  apply(life_cycle::claim({id, 1}, false, times_));
+  apply(life_cycle::claim({id, 1}, false));
   const auto before = *find(id);
   reopen();
   const auto after = find(id);
@@ -275,7 +275,7 @@ TEST_P(StoreContract, KeepsEverythingOverAReopening) {
 TEST_P(StoreContract, HoldsTextsOfAnySize) {
   const std::string large(3 << 20, 'x');
   const auto id = accept(large);
-  apply(life_cycle::claim({id, 1}, false, times_));
+  apply(life_cycle::claim({id, 1}, false));
   EXPECT_EQ(find(id)->text, large);
 }
 

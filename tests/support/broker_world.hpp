@@ -29,12 +29,13 @@ class scripted_feed : public change_feed {
 
 /// A whole broker without sockets, threads or a real clock: the production logic over a store and an engine in memory.
 struct broker_world {
-  static config settings() {
-    config_sources sources{.folder = "/nowhere"};
+  static config settings(std::vector<std::string> sets = {}) {
+    config_sources sources{.folder = "/nowhere", .sets = std::move(sets)};
     return load_config({broker::provider()}, sources);
   }
 
-  explicit broker_world(broker::messages_options options = {}, std::size_t waiters_max = 100) {
+  explicit broker_world(broker::messages_options options = {}, std::size_t waiters_max = 100,
+                        std::vector<std::string> sets = {}) {
     auto memory = std::make_unique<memory_store>([this] { return world.wall_clock(); });
     disk = memory.get();
     opened_store opened;
@@ -44,15 +45,17 @@ struct broker_world {
                                                   broker::async_store::limits{});
     publisher = std::make_shared<queue_system::publisher>(world.env().start_worker, engine);
     messages = std::make_shared<broker::messages>(world.env(), store, publisher,
-                                                  std::make_shared<const broker::router>(settings()),
+                                                  std::make_shared<const broker::router>(settings(std::move(sets))),
                                                   system_uuid_source(), options);
     waiters = std::make_shared<broker::waiters>(world.env(), *store, waiters_max);
-    api = std::make_unique<broker::api>(messages, waiters, broker::api_options{});
+    retries = std::make_shared<broker::mass_retry>(world.env(), messages, broker::mass_retry_options{});
+    api = std::make_unique<broker::api>(messages, waiters, retries, broker::api_options{});
   }
 
   ~broker_world() {
     waiters->send_home();
     world.run(waiters->stop());
+    world.run(retries->stop());
     world.run(messages->stop());
   }
 
@@ -88,6 +91,7 @@ struct broker_world {
   std::shared_ptr<queue_system::publisher> publisher;
   std::shared_ptr<broker::messages> messages;
   std::shared_ptr<broker::waiters> waiters;
+  std::shared_ptr<broker::mass_retry> retries;
   std::unique_ptr<broker::api> api;
 };
 

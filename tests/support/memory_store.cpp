@@ -3,13 +3,29 @@
 #include <algorithm>
 
 namespace amc::tests {
+namespace {
+
+due_row due_row_of(const message& m, bool expired) {
+  return {.id = m.id,
+          .revision = m.revision,
+          .queue = m.queue,
+          .due = m.due,
+          .held = m.held,
+          .unanswered = m.unanswered,
+          .used_up = m.unanswered >= m.max_claims,
+          .expired = expired,
+          .traceparent = m.traceparent};
+}
+
+}  // namespace
 
 std::vector<outcome> memory_store::apply(std::span<const change> batch) {
   fail_as_told();
   std::vector<outcome> outcomes;
   for (const auto& what : batch) {
     const auto found = rows_.find(what.id);
-    const auto current = found == rows_.end() ? nullptr : found->second;
+    auto current = found == rows_.end() ? nullptr : found->second;
+    if (!current && what.insert && what.then.once) current = find_key(*what.then.once);
     if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now_())) {
       outcomes.push_back({false, current, now_()});
       continue;
@@ -33,15 +49,78 @@ std::vector<due_row> memory_store::due(std::size_t limit) {
   fail_as_told();
   std::map<std::string, std::vector<due_row>> queues;
   for (const auto& [id, m] : rows_)
-    if (m->status == status::pending && m->due <= now_())
-      queues[m->queue].push_back({id, m->revision, m->queue, m->due, m->held});
-  std::vector<due_row> all;
+    if (m->status == status::pending && m->due <= now_()) queues[m->queue].push_back(due_row_of(*m, false));
+  std::vector<due_row> all, expired;
+  for (const auto& [id, m] : rows_)
+    if (m->status == status::pending && m->expires_at && *m->expires_at <= now_() && expired.size() < limit)
+      expired.push_back(due_row_of(*m, true));
   for (auto& [name, rows] : queues) {
     std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.due < b.due; });
     rows.resize(std::min(rows.size(), limit));
     all.insert(all.end(), rows.begin(), rows.end());
   }
+  all.insert(all.end(), expired.begin(), expired.end());
   return all;
+}
+
+message_page memory_store::list(const list_filter& filter) {
+  fail_as_told();
+  message_page page;
+  for (auto it = rows_.upper_bound(filter.after); it != rows_.end() && !page.next; ++it) {
+    const auto& m = it->second;
+    if ((filter.status && m->status != *filter.status) || (!filter.queue.empty() && m->queue != filter.queue)) continue;
+    page.rows.push_back(m);
+    if (page.rows.size() == filter.limit) page.next = it->first;
+  }
+  return page;
+}
+
+std::vector<queue_counts> memory_store::counts() {
+  fail_as_told();
+  std::map<std::string, queue_counts> queues;
+  for (const auto& [id, m] : rows_) {
+    if (m->status != status::pending && m->status != status::dead) continue;
+    auto& q = queues[m->queue];
+    q.queue = m->queue;
+    if (m->status == status::dead) {
+      ++q.dead;
+      continue;
+    }
+    ++q.pending;
+    q.due += m->due <= now_();
+    q.held += m->held;
+    if (!q.oldest || m->created_at < *q.oldest) q.oldest = m->created_at;
+  }
+  std::vector<queue_counts> all;
+  for (const auto& [name, q] : queues) all.push_back(q);
+  return all;
+}
+
+purged memory_store::purge(const purge_request& what) {
+  fail_as_told();
+  purged done;
+  std::size_t looked_at = 0;
+  for (auto it = rows_.upper_bound(what.after); it != rows_.end() && !done.next;) {
+    const auto id = it->first;
+    const auto& m = *it->second;
+    const auto kept = m.status == status::dead ? what.dead_kept : what.kept;
+    const bool old = m.status != status::pending && m.updated_at <= now_() - kept;
+    it = old ? rows_.erase(it) : std::next(it);
+    done.count += old;
+    if (++looked_at == what.limit) done.next = id;
+  }
+  return done;
+}
+
+row memory_store::find_key(const idempotency& once) {
+  for (auto& [id, m] : rows_) {
+    if (m->idempotency_key != once.key) continue;
+    if (m->created_at > now_() - once.kept) return m;
+    auto without = *m;
+    without.idempotency_key.clear();
+    m = std::make_shared<const message>(std::move(without));
+  }
+  return nullptr;
 }
 
 void memory_store::make_all_due() {

@@ -16,6 +16,10 @@ class memory_store : public store {
   std::vector<row> find(std::span<const uuid> ids) override;
   std::vector<due_row> due(std::size_t limit) override;
   void make_all_due() override;
+  message_page list(const list_filter& filter) override;
+  std::vector<queue_counts> counts() override;
+  purged purge(const purge_request& what) override;
+  timestamp now() override { return now_(); }
 
   /// Every call throws this until it is taken back.
   std::optional<unavailable> failing{};
@@ -23,6 +27,7 @@ class memory_store : public store {
   std::size_t size() const { return rows_.size(); }
 
  private:
+  row find_key(const idempotency& once);
   void fail_as_told() const {
     if (failing) throw unavailable(*failing);
   }

@@ -218,7 +218,7 @@ TEST_F(Api, UnknownPathsAndMethods) {
   EXPECT_EQ(w_.ask("GET", "/messages/a/b").status, 404);
   const auto reply = w_.ask("PATCH", "/messages/" + post());
   EXPECT_EQ(reply.status, 405);
-  EXPECT_EQ(field(reply, "Allow"), "GET, HEAD, PUT");
+  EXPECT_EQ(field(reply, "Allow"), "GET, HEAD, PUT, DELETE");
 }
 
 TEST_F(Api, ClaimsAreAnsweredOneByOne) {

@@ -28,9 +28,7 @@ class LifeCycle : public testing::Test {
   void accept(bool rings_now = true) {
     ASSERT_EQ(attempt(life_cycle::accept(id, "Hi, ", to_queue{"q"}, rings_now, times)), "");
   }
-  std::string claim(int revision, bool alone = false) {
-    return attempt(life_cycle::claim({id, revision}, alone, times));
-  }
+  std::string claim(int revision, bool alone = false) { return attempt(life_cycle::claim({id, revision}, alone)); }
   std::string answer(std::optional<int> revision, const std::string& text,
                      const life_cycle::destination& to = to_queue{"r"}) {
     return attempt(life_cycle::answer(id, revision, text, to, true, times));
@@ -134,7 +132,7 @@ TEST_F(LifeCycle, ExtendGivesOneMoreLease) {
   accept();
   claim(1);
   pass(60);
-  EXPECT_EQ(attempt(life_cycle::extend({id, 1}, 1, times)), "");
+  EXPECT_EQ(attempt(life_cycle::extend({id, 1}, 1)), "");
   EXPECT_EQ(row_->due, now_ + times.lease);
   EXPECT_EQ(row_->unanswered, 1);
 }
@@ -144,14 +142,14 @@ TEST_F(LifeCycle, ExtendOfAnOlderClaimIsRefused) {
   claim(1);
   pass(100);
   claim(1);
-  EXPECT_EQ(attempt(life_cycle::extend({id, 1}, 1, times)), "stale");
+  EXPECT_EQ(attempt(life_cycle::extend({id, 1}, 1)), "stale");
 }
 
 TEST_F(LifeCycle, ExtendAfterTheAnswerIsRefused) {
   accept();
   claim(1);
   answer(1, "Hi, X.");
-  EXPECT_EQ(attempt(life_cycle::extend({id, 1}, 1, times)), "stale");
+  EXPECT_EQ(attempt(life_cycle::extend({id, 1}, 1)), "stale");
   EXPECT_FALSE(row_->held);
 }
 
@@ -159,7 +157,7 @@ TEST_F(LifeCycle, ExtendOfAFinishedMessageIsRefused) {
   accept();
   claim(1);
   answer(1, "Hi, X. Bye!", to_done{});
-  EXPECT_EQ(attempt(life_cycle::extend({id, 1}, 1, times)), "terminal");
+  EXPECT_EQ(attempt(life_cycle::extend({id, 1}, 1)), "terminal");
 }
 
 TEST_F(LifeCycle, AnswerIsTheNextRevisionInTheNextQueue) {
@@ -279,7 +277,7 @@ TEST_F(LifeCycle, RingingARowThatWasExtendedMeanwhileIsRefused) {
   claim(1);
   pass(100);
   const auto seen = read();
-  attempt(life_cycle::extend({id, 1}, 1, times));
+  attempt(life_cycle::extend({id, 1}, 1));
   EXPECT_NE(attempt(life_cycle::ring(seen, times)), "");
   EXPECT_TRUE(row_->held);
 }
@@ -294,8 +292,8 @@ TEST_F(LifeCycle, RingingARowThatWasAnsweredMeanwhileIsRefused) {
 TEST_F(LifeCycle, OnlyWhatNeedNotSurviveACrashIsNotDurable) {
   EXPECT_TRUE(life_cycle::accept(id, "x", to_done{}, false, times).durable);
   EXPECT_TRUE(life_cycle::answer(id, 1, "x", to_done{}, false, times).durable);
-  EXPECT_FALSE(life_cycle::claim({id, 1}, false, times).durable);
-  EXPECT_FALSE(life_cycle::extend({id, 1}, 1, times).durable);
+  EXPECT_FALSE(life_cycle::claim({id, 1}, false).durable);
+  EXPECT_FALSE(life_cycle::extend({id, 1}, 1).durable);
   EXPECT_FALSE(life_cycle::release({id, 1}, 1).durable);
 }
 

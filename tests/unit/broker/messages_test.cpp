@@ -7,12 +7,13 @@
 namespace amc::broker {
 namespace {
 
-messages_options small(std::size_t depth_max) {
+messages_options small() {
   messages_options options;
-  options.queue_depth_max = depth_max;
   options.sweep_max = 10;
   return options;
 }
+
+const std::vector<std::string> depth_5{"broker.queue_depth_max=5"};
 
 std::vector<claim_request> request_for(const event& ready, bool alone = false) {
   return {claim_request{ready, alone}};
@@ -134,7 +135,7 @@ TEST(Sweeper, RingsEverythingAtOnceAfterAStartWithAnEmptyEngine) {
 }
 
 TEST(Sweeper, WithoutRoomRowsWaitInTheStore) {
-  tests::broker_world w(small(5));
+  tests::broker_world w(small(), 100, depth_5);
   w.messages->run(false);
   for (int i = 0; i < 20; ++i) w.accept("Hi, ");
   EXPECT_EQ(w.depth("topic-a"), 5U);
@@ -143,7 +144,7 @@ TEST(Sweeper, WithoutRoomRowsWaitInTheStore) {
 }
 
 TEST(Sweeper, ABacklogDoesNotMultiplyHoweverLongServicesAreAway) {
-  tests::broker_world w(small(5));
+  tests::broker_world w(small(), 100, depth_5);
   w.messages->run(false);
   for (int i = 0; i < 20; ++i) w.accept("Hi, ");
   w.world.advance(milliseconds(600'000));
@@ -151,7 +152,7 @@ TEST(Sweeper, ABacklogDoesNotMultiplyHoweverLongServicesAreAway) {
 }
 
 TEST(Sweeper, FeedsABacklogOldestFirstAsRoomComes) {
-  tests::broker_world w(small(5));
+  tests::broker_world w(small(), 100, depth_5);
   w.messages->run(false);
   std::vector<uuid> accepted;
   for (int i = 0; i < 50; ++i) {
@@ -172,7 +173,7 @@ TEST(Sweeper, FeedsABacklogOldestFirstAsRoomComes) {
 }
 
 TEST(Sweeper, NewMessagesWaitBehindABacklog) {
-  tests::broker_world w(small(5));
+  tests::broker_world w(small(), 100, depth_5);
   w.messages->run(false);
   for (int i = 0; i < 20; ++i) w.accept("Hi, ");
   w.world.advance(milliseconds(300));

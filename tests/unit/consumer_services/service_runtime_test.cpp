@@ -27,6 +27,11 @@ class shaky_client : public broker_client {
     fail_as_told();
     co_await real_->release(std::move(claimed));
   }
+  task<result<status>> fail(broker::failed_claim failed) override {
+    ++failures;
+    fail_as_told();
+    co_return co_await real_->fail(std::move(failed));
+  }
   task<result<void>> answer(event answered, std::string text) override {
     ++answers;
     fail_as_told();
@@ -34,7 +39,7 @@ class shaky_client : public broker_client {
   }
 
   bool away = false;
-  int claims = 0, extensions = 0, answers = 0;
+  int claims = 0, extensions = 0, answers = 0, failures = 0;
   std::size_t largest_claim = 0;
 
  private:

@@ -25,6 +25,20 @@ CREATE TABLE amc_message (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX amc_message_due ON amc_message (queue, due) WHERE status = 'pending';
 )sql"},
+    {"failures and their history, leases and claims of each queue, expiry, idempotency keys, trace context",
+     R"sql(
+ALTER TABLE amc_message
+  ADD COLUMN lease           bigint  NOT NULL DEFAULT 10000,
+  ADD COLUMN max_claims      integer NOT NULL DEFAULT 5,
+  ADD COLUMN attempts        jsonb   NOT NULL DEFAULT '[]',
+  ADD COLUMN expires_at      bigint,
+  ADD COLUMN idempotency_key text,
+  ADD COLUMN fingerprint     text    NOT NULL DEFAULT '',
+  ADD COLUMN traceparent     text    NOT NULL DEFAULT '';
+CREATE INDEX amc_message_expiry ON amc_message (expires_at) WHERE status = 'pending' AND expires_at IS NOT NULL;
+CREATE INDEX amc_message_dead ON amc_message (queue, id) WHERE status = 'dead';
+CREATE UNIQUE INDEX amc_message_key ON amc_message (idempotency_key) WHERE idempotency_key IS NOT NULL;
+)sql"},
 };
 
 int version_found(connection& link) {

@@ -7,6 +7,10 @@
 
 #include <cstring>
 #include <filesystem>
+#include <map>
+
+#include "broker/store/attempts.hpp"
+#include "core/uuid_source.hpp"
 
 namespace amc::broker {
 namespace {
@@ -31,10 +35,30 @@ CREATE TABLE message (
 ) WITHOUT ROWID;
 CREATE INDEX message_due ON message (queue, due) WHERE status = 'pending';
 )sql"},
+    {"failures and their history, leases and claims of each queue, expiry, idempotency keys, trace context",
+     // The rows of these indexes end with the id: what is counted and listed is read from them alone.
+     R"sql(
+ALTER TABLE message ADD COLUMN lease INTEGER NOT NULL DEFAULT 10000;
+ALTER TABLE message ADD COLUMN max_claims INTEGER NOT NULL DEFAULT 5;
+ALTER TABLE message ADD COLUMN attempts TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE message ADD COLUMN expires_at INTEGER;
+ALTER TABLE message ADD COLUMN idempotency_key TEXT;
+ALTER TABLE message ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
+DROP INDEX message_due;
+CREATE INDEX message_due ON message (queue, due, held) WHERE status = 'pending';
+CREATE INDEX message_expiry ON message (expires_at) WHERE status = 'pending' AND expires_at IS NOT NULL;
+CREATE INDEX message_dead ON message (queue) WHERE status = 'dead';
+CREATE UNIQUE INDEX message_key ON message (idempotency_key) WHERE idempotency_key IS NOT NULL;
+)sql"},
 };
 
 constexpr const char* columns =
-    "id, revision, status, queue, due, held, claim, unanswered, failures, created_at, updated_at, text";
+    "id, revision, status, queue, due, held, claim, unanswered, failures, created_at, updated_at, lease, max_claims, "
+    "attempts, expires_at, idempotency_key, fingerprint, traceparent, text";
+
+/// Rows that one page looks at, at most.
+constexpr int list_scan_max = 10'000;
 
 timestamp wall_clock() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
@@ -139,9 +163,12 @@ class sqlite_store : public store {
       bind_text(s, 1, queue);
       sqlite3_bind_int64(s, 2, now.time_since_epoch().count());
       sqlite3_bind_int64(s, 3, static_cast<std::int64_t>(limit));
-      while (step(s))
-        rows.push_back({id_at(s, 0), sqlite3_column_int(s, 1), queue, time_at(s, 2), sqlite3_column_int(s, 3) != 0});
+      while (step(s)) rows.push_back(due_row_at(s, false));
     }
+    auto* s = expired_->get();
+    sqlite3_bind_int64(s, 1, now.time_since_epoch().count());
+    sqlite3_bind_int64(s, 2, static_cast<std::int64_t>(limit));
+    while (step(s)) rows.push_back(due_row_at(s, true));
     return rows;
   }
 
@@ -152,7 +179,96 @@ class sqlite_store : public store {
     execute(*make_all_due_);
   }
 
+  message_page list(const list_filter& filter) override {
+    refuse_when_broken();
+    message_page page;
+    auto* s = filter.status == status::dead ? list_dead_->get() : list_->get();
+    bind_id(s, 1, filter.after);
+    sqlite3_bind_int(s, 2, list_scan_max);
+    uuid last{};
+    int looked_at = 0;
+    bool full = false;
+    while (!full && step(s)) {
+      ++looked_at;
+      last = id_at(s, 0);
+      auto found = row_at(s);
+      const bool fits =
+          (!filter.status || found->status == *filter.status) && (filter.queue.empty() || found->queue == filter.queue);
+      if (fits) page.rows.push_back(std::move(found));
+      full = page.rows.size() >= filter.limit;
+    }
+    sqlite3_reset(s);
+    if (full || looked_at == list_scan_max) page.next = last;
+    return page;
+  }
+
+  std::vector<queue_counts> counts() override {
+    refuse_when_broken();
+    std::map<std::string, queue_counts> queues;
+    auto* s = count_pending_->get();
+    sqlite3_bind_int64(s, 1, now_().time_since_epoch().count());
+    while (step(s)) {
+      auto& q = queues[text_at(s, 0)];
+      q.pending = static_cast<std::size_t>(sqlite3_column_int64(s, 1));
+      q.due = static_cast<std::size_t>(sqlite3_column_int64(s, 2));
+      q.held = static_cast<std::size_t>(sqlite3_column_int64(s, 3));
+      q.oldest = time_of(id_at(s, 4));
+    }
+    s = count_dead_->get();
+    while (step(s)) queues[text_at(s, 0)].dead = static_cast<std::size_t>(sqlite3_column_int64(s, 1));
+    std::vector<queue_counts> all;
+    for (auto& [name, q] : queues) {
+      q.queue = name;
+      all.push_back(q);
+    }
+    return all;
+  }
+
+  purged purge(const purge_request& what) override {
+    refuse_when_broken();
+    set_durable(false);
+    const auto now = now_();
+    // Ids begin with the time of their making: what is younger than both ages has not been terminal for so long.
+    const auto youngest = id_at_time(now - std::min(what.kept, what.dead_kept));
+    auto* s = purge_scan_->get();
+    bind_id(s, 1, what.after);
+    bind_id(s, 2, youngest);
+    sqlite3_bind_int64(s, 3, static_cast<std::int64_t>(what.limit));
+    std::vector<uuid> old;
+    purged done;
+    std::size_t looked_at = 0;
+    uuid last{};
+    while (step(s)) {
+      ++looked_at;
+      last = id_at(s, 0);
+      const auto state = parse_status(text_at(s, 1)).value_or(status::dead);
+      const auto kept = state == status::dead ? what.dead_kept : what.kept;
+      if (state != status::pending && time_at(s, 2) <= now - kept) old.push_back(last);
+    }
+    if (looked_at == what.limit) done.next = last;
+    if (!old.empty()) remove_all(old);
+    done.count = old.size();
+    return done;
+  }
+
+  timestamp now() override { return now_(); }
+
  private:
+  void remove_all(const std::vector<uuid>& ids) {
+    run("BEGIN IMMEDIATE");
+    try {
+      for (const auto& id : ids) {
+        bind_id(delete_->get(), 1, id);
+        execute(*delete_);
+      }
+      execute(*commit_);
+    } catch (...) {
+      if (!sqlite3_get_autocommit(db_)) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+      throw;
+    }
+    checkpoint_when_large();
+  }
+
   void make_folder() {
     const auto folder = std::filesystem::path(path_).parent_path();
     std::error_code failed;
@@ -209,38 +325,67 @@ class sqlite_store : public store {
     begin_ = make("BEGIN IMMEDIATE");
     commit_ = make("COMMIT");
     find_ = make("SELECT " + all + " FROM message WHERE id = ?1");
-    insert_ = make("INSERT INTO message (" + all + ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)");
-    update_text_ = make(
+    find_key_ = make("SELECT " + all + " FROM message WHERE idempotency_key = ?1");
+    drop_key_ = make("UPDATE message SET idempotency_key = NULL WHERE idempotency_key = ?1 AND created_at <= ?2");
+    insert_ = make("INSERT INTO message (" + all +
+                   ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)");
+    const std::string changing =
         "UPDATE message SET revision=?2, status=?3, queue=?4, due=?5, held=?6, claim=?7, unanswered=?8, failures=?9, "
-        "created_at=?10, updated_at=?11, text=?12 WHERE id=?1");
-    update_ = make(
-        "UPDATE message SET revision=?2, status=?3, queue=?4, due=?5, held=?6, claim=?7, unanswered=?8, failures=?9, "
-        "created_at=?10, updated_at=?11 WHERE id=?1");
+        "created_at=?10, updated_at=?11, lease=?12, max_claims=?13, attempts=?14";
+    update_text_ = make(changing + ", text=?19 WHERE id=?1");
+    update_ = make(changing + " WHERE id=?1");
     next_queue_ = make("SELECT queue FROM message WHERE status = 'pending' AND queue > ?1 ORDER BY queue LIMIT 1");
-    due_ = make(
-        "SELECT id, revision, due, held FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?2 "
-        "ORDER BY due LIMIT ?3");
+    const std::string due_columns = "id, revision, queue, due, held, unanswered, max_claims, traceparent";
+    due_ = make("SELECT " + due_columns +
+                " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?2 ORDER BY due LIMIT ?3");
+    expired_ = make("SELECT " + due_columns +
+                    " FROM message WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2");
+    list_ = make("SELECT " + all + " FROM message WHERE id > ?1 ORDER BY id LIMIT ?2");
+    list_dead_ = make("SELECT " + all + " FROM message WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2");
+    count_pending_ = make(
+        "SELECT queue, count(*), sum(due <= ?1), sum(held), min(id) FROM message WHERE status = 'pending' "
+        "GROUP BY queue");
+    count_dead_ = make("SELECT queue, count(*) FROM message WHERE status = 'dead' GROUP BY queue");
+    purge_scan_ = make("SELECT id, status, updated_at FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3");
+    delete_ = make("DELETE FROM message WHERE id = ?1");
     make_all_due_ = make("UPDATE message SET due = ?1 WHERE status = 'pending' AND held = 0 AND due > ?1");
   }
 
   void close() {
-    for (auto* s : {&begin_, &commit_, &find_, &insert_, &update_text_, &update_, &next_queue_, &due_, &make_all_due_})
+    for (auto* s :
+         {&begin_, &commit_, &find_, &find_key_, &drop_key_, &insert_, &update_text_, &update_, &next_queue_, &due_,
+          &expired_, &make_all_due_, &list_, &list_dead_, &count_dead_, &purge_scan_, &delete_, &count_pending_})
       s->reset();
     sqlite3_close(db_);
     db_ = nullptr;
   }
 
   outcome apply_one(const change& what, timestamp now) {
-    const auto current = find_one(what.id);
+    auto current = find_one(what.id);
+    if (!current && what.insert && what.then.once) current = find_key(*what.then.once, now);
     if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now)) return {false, current, now};
     auto after = std::make_shared<const message>(changed(what, current.get(), now));
     write(what.insert ? *insert_ : what.then.text ? *update_text_ : *update_, *after);
     return {true, std::move(after), now};
   }
 
+  /// The row that has this key; a key that is too old is taken from its row.
+  row find_key(const idempotency& once, timestamp now) {
+    bind_text(drop_key_->get(), 1, once.key);
+    sqlite3_bind_int64(drop_key_->get(), 2, (now - once.kept).time_since_epoch().count());
+    execute(*drop_key_);
+    auto* s = find_key_->get();
+    bind_text(s, 1, once.key);
+    if (!step(s)) return nullptr;
+    auto found = row_at(s);
+    sqlite3_reset(s);
+    return found;
+  }
+
   void write(const statement& target, const message& m) {
     auto* s = target.get();
-    sqlite3_bind_blob(s, 1, m.id.data, sizeof m.id.data, SQLITE_STATIC);
+    const auto attempts = attempts_text(m.attempts);
+    bind_id(s, 1, m.id);
     sqlite3_bind_int(s, 2, m.revision);
     sqlite3_bind_text(s, 3, to_string(m.status), -1, SQLITE_STATIC);
     bind_text(s, 4, m.queue);
@@ -251,16 +396,32 @@ class sqlite_store : public store {
     sqlite3_bind_int(s, 9, m.failures);
     sqlite3_bind_int64(s, 10, m.created_at.time_since_epoch().count());
     sqlite3_bind_int64(s, 11, m.updated_at.time_since_epoch().count());
-    if (&target != update_.get()) bind_text(s, 12, m.text);
+    sqlite3_bind_int64(s, 12, m.lease.count());
+    sqlite3_bind_int(s, 13, m.max_claims);
+    bind_text(s, 14, attempts);
+    if (&target == insert_.get()) {
+      if (m.expires_at) sqlite3_bind_int64(s, 15, m.expires_at->time_since_epoch().count());
+      if (!m.idempotency_key.empty()) bind_text(s, 16, m.idempotency_key);
+      bind_text(s, 17, m.fingerprint);
+      bind_text(s, 18, m.traceparent);
+    }
+    if (&target != update_.get()) bind_text(s, 19, m.text);
     execute(target);
+    sqlite3_clear_bindings(s);
   }
 
   row find_one(const uuid& id) {
     auto* s = find_->get();
-    sqlite3_bind_blob(s, 1, id.data, sizeof id.data, SQLITE_STATIC);
+    bind_id(s, 1, id);
     if (!step(s)) return nullptr;
+    auto found = row_at(s);
+    sqlite3_reset(s);
+    return found;
+  }
+
+  static row row_at(sqlite3_stmt* s) {
     auto found = std::make_shared<message>();
-    found->id = id;
+    found->id = id_at(s, 0);
     found->revision = sqlite3_column_int(s, 1);
     found->status = parse_status(text_at(s, 2)).value_or(status::dead);
     found->queue = text_at(s, 3);
@@ -271,9 +432,28 @@ class sqlite_store : public store {
     found->failures = sqlite3_column_int(s, 8);
     found->created_at = time_at(s, 9);
     found->updated_at = time_at(s, 10);
-    found->text = text_at(s, 11);
-    sqlite3_reset(s);
+    found->lease = milliseconds(sqlite3_column_int64(s, 11));
+    found->max_claims = sqlite3_column_int(s, 12);
+    found->attempts = parse_attempts(text_at(s, 13));
+    if (sqlite3_column_type(s, 14) != SQLITE_NULL) found->expires_at = time_at(s, 14);
+    if (sqlite3_column_type(s, 15) != SQLITE_NULL) found->idempotency_key = text_at(s, 15);
+    found->fingerprint = text_at(s, 16);
+    found->traceparent = text_at(s, 17);
+    found->text = text_at(s, 18);
     return found;
+  }
+
+  static due_row due_row_at(sqlite3_stmt* s, bool expired) {
+    const int unanswered = sqlite3_column_int(s, 5);
+    return {.id = id_at(s, 0),
+            .revision = sqlite3_column_int(s, 1),
+            .queue = text_at(s, 2),
+            .due = time_at(s, 3),
+            .held = sqlite3_column_int(s, 4) != 0,
+            .unanswered = unanswered,
+            .used_up = unanswered >= sqlite3_column_int(s, 6),
+            .expired = expired,
+            .traceparent = text_at(s, 7)};
   }
 
   /// The queues with pending rows: one probe of the index for each, whatever they hold.
@@ -346,6 +526,9 @@ class sqlite_store : public store {
     throw unavailable(unavailable::reason::away, why);
   }
 
+  static void bind_id(sqlite3_stmt* s, int index, const uuid& id) {
+    sqlite3_bind_blob(s, index, id.data, sizeof id.data, SQLITE_TRANSIENT);
+  }
   static void bind_text(sqlite3_stmt* s, int index, const std::string& text) {
     sqlite3_bind_text64(s, index, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
   }
@@ -367,7 +550,8 @@ class sqlite_store : public store {
   std::function<timestamp()> now_;
   std::unique_ptr<file_lock> lock_;
   sqlite3* db_ = nullptr;
-  std::unique_ptr<statement> begin_, commit_, find_, insert_, update_text_, update_, next_queue_, due_, make_all_due_;
+  std::unique_ptr<statement> begin_, commit_, find_, find_key_, drop_key_, insert_, update_text_, update_, next_queue_,
+      due_, expired_, make_all_due_, list_, list_dead_, count_pending_, count_dead_, purge_scan_, delete_;
   bool durable_ = true;
   bool broken_ = false;
   int wal_pages_ = 0;
