@@ -408,7 +408,7 @@ class api::implementation {
     }
     if (watch) {
       watch->saw(now);
-      now = co_await watch->until(is_terminal, std::min(*wait, options_.wait_max));
+      now = co_await watch->until(is_terminal, std::min(*wait, options_.wait_max), asked.from);
     }
     const auto location = (root ? "/?id=" : "/messages/") + to_string(now->id);
     const bool finished = watch && is_terminal(*now);
@@ -447,7 +447,7 @@ class api::implementation {
       watch->saw(now);
       std::function<bool(const message&)> enough = is_terminal;
       if (known) enough = [&](const message& m) { return !none_match_has(*known, entity_tag(m)); };
-      now = co_await watch->until(std::move(enough), std::min(*wait, options_.wait_max));
+      now = co_await watch->until(std::move(enough), std::min(*wait, options_.wait_max), asked.from);
     }
     auto reply = root ? represent(*now, 200) : json_reply(200, in_full(*now));
     if (known && none_match_has(*known, entity_tag(*now))) {

@@ -32,7 +32,10 @@ std::vector<config_key> http_keys() {
       number("broker.http.connections_max", "4096", "more connections are answered 503", 1, 1'000'000),
       number("broker.http.idle_timeout_ms", "60000", "a connection without a request is closed after this"),
       number("broker.http.header_timeout_ms", "10000", "from the first byte of a request to the end of its header"),
-      number("broker.http.body_timeout_ms", "30000", "from the end of a request's header to the end of its body"),
+      number("broker.http.body_timeout_ms", "30000",
+             "from the end of a request's header to the end of its body, and for an answer to be taken"),
+      number("broker.http.rate_min_bytes_per_s", "16384",
+             "body_timeout_ms grows by the time that the bytes so far take at this rate", 1, 1 << 30),
       number("broker.http.wait_max_ms", "60000", "the longest that \"Prefer: wait\" is honoured for"),
       number("broker.http.waiters_max", "4096", "parked requests; more are answered 503", 1, 1'000'000),
       number("broker.http.claims_max", "1000", "entries in one request for claims, leases, releases or failures", 1,
@@ -64,6 +67,7 @@ http::server_options server_options_from(const config& settings) {
   options.idle_timeout = settings.duration("broker.http.idle_timeout_ms");
   options.header_timeout = settings.duration("broker.http.header_timeout_ms");
   options.body_timeout = settings.duration("broker.http.body_timeout_ms");
+  options.rate_min_bytes_per_s = static_cast<std::size_t>(settings.integer("broker.http.rate_min_bytes_per_s"));
   return options;
 }
 

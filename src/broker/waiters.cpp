@@ -75,12 +75,14 @@ void waiters::watch::saw(row now) {
   if (woken_) woken_->set(true);
 }
 
-task<row> waiters::watch::until(std::function<bool(const message&)> enough, milliseconds longest) {
+task<row> waiters::watch::until(std::function<bool(const message&)> enough, milliseconds longest,
+                                std::shared_ptr<http::peer> asker) {
   const auto deadline = owner_.env_.timers->now() + longest;
-  while (!owner_.closing_ && !(latest_ && enough(*latest_))) {
+  while (!owner_.closing_ && !(asker && asker->gone()) && !(latest_ && enough(*latest_))) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - owner_.env_.timers->now());
     if (left <= milliseconds(0)) break;
     woken_ = std::make_shared<one_shot<bool>>(owner_.env_.executor);
+    if (asker) asker->wakes(woken_);
     const auto timer = owner_.env_.timers->start(left, [woken = woken_] { woken->set(false); });
     co_await woken_->wait();
     woken_.reset();

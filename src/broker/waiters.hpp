@@ -9,6 +9,7 @@
 #include "amc/message.hpp"
 #include "broker/async_store.hpp"
 #include "core/task.hpp"
+#include "http/message.hpp"
 
 namespace amc::broker {
 
@@ -28,9 +29,10 @@ class waiters {
     /// A row that was read elsewhere; ignored when a newer one is known.
     void saw(row now);
 
-    /// Returns when `enough` is true of the latest row, the time is over, or everyone is sent home. Null when no row
-    /// was seen.
-    task<row> until(std::function<bool(const message&)> enough, milliseconds longest);
+    /// Returns when `enough` is true of the latest row, the time is over, everyone is sent home, or who asked has gone
+    /// (null: nobody can). Null when no row was seen.
+    task<row> until(std::function<bool(const message&)> enough, milliseconds longest,
+                    std::shared_ptr<http::peer> asker = nullptr);
 
    private:
     friend class waiters;

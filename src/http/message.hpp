@@ -1,9 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/task.hpp"
 
 namespace amc::http {
 
@@ -27,11 +30,28 @@ class headers {
   std::vector<header> all_;
 };
 
+/// Whoever sent a request. For handlers that wait: once it has gone, there is nobody to wait for.
+class peer {
+ public:
+  bool gone() const { return gone_; }
+  /// Sets `waiter` when the peer goes; takes the place of the one before.
+  void wakes(std::shared_ptr<one_shot<bool>> waiter) { waiter_ = std::move(waiter); }
+  void leave() {
+    gone_ = true;
+    if (waiter_) waiter_->set(false);
+  }
+
+ private:
+  bool gone_ = false;
+  std::shared_ptr<one_shot<bool>> waiter_;
+};
+
 struct request {
   std::string method = "GET";
-  std::string target = "/";  ///< path and query, as on the wire
+  std::string target = "/";  ///< path and query, still encoded
   http::headers headers{};
   std::string body{};
+  std::shared_ptr<peer> from{};  ///< null where nobody can go away
 
   /// The path, without the query.
   std::string_view path() const;

@@ -1,17 +1,15 @@
 #include "http/server.hpp"
 
+#include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/status.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <list>
 
 #include "amc/error.hpp"
 #include "core/log.hpp"
+#include "http/framing.hpp"
 
 namespace amc::http {
 namespace {
@@ -20,18 +18,8 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using asio::ip::tcp;
 using boost::system::error_code;
-using parser = beast::http::request_parser<beast::http::string_body>;
 
 constexpr auto use_error_code = [](error_code& failed) { return asio::redirect_error(asio::use_awaitable, failed); };
-
-/// A request that cannot be answered by the handler: the status to say so with. The connection is closed after it.
-struct malformed {
-  // The constructor keeps g++ 12 from destroying temporaries in a co_await twice, as it does with aggregates.
-  malformed(int answer_status, std::string answer_detail) : status(answer_status), detail(std::move(answer_detail)) {}
-  int status;
-  std::string detail;
-  std::string target{};
-};
 
 /// "Date:" changes once a second; formatting it for each answer would cost more than the rest of the header.
 std::string_view http_date() {
@@ -65,39 +53,85 @@ std::string serialized(const response& answer, bool head, bool close) {
   return out;
 }
 
-/// Beast is lenient where leniency lets one byte stream be read as two different ones.
-std::optional<malformed> framing_fault(const parser& parsed, std::string_view raw_header) {
-  const auto& header = parsed.get();
-  if (raw_header.find("\r\n ") != std::string_view::npos || raw_header.find("\r\n\t") != std::string_view::npos)
-    return malformed{400, "A header field continues on the next line; write it on one."};
-  const auto encoding = header.find(beast::http::field::transfer_encoding);
-  if (encoding != header.end()) {
-    if (header.count(beast::http::field::transfer_encoding) > 1 || !beast::iequals(encoding->value(), "chunked"))
-      return malformed{400, "The only Transfer-Encoding known here is chunked."};
-    if (header.find(beast::http::field::content_length) != header.end())
-      return malformed{400, "Send Transfer-Encoding or Content-Length, not both."};
-    if (header.version() < 11) return malformed{400, "HTTP/1.0 has no Transfer-Encoding."};
+/// One connection. It listens also while a handler runs, so that a peer that hangs up is noticed then.
+class session : public std::enable_shared_from_this<session> {
+ public:
+  session(tcp::socket connected, framing_limits limits) : socket(std::move(connected)), reader(limits) {}
+
+  /// Waits until more bytes are there; false when there will be none: the peer has gone, or its time is over.
+  task<bool> more() {
+    listen();
+    if (!ended_) {
+      heard_ = std::make_shared<one_shot<bool>>(socket.get_executor());
+      co_await heard_->wait();
+      heard_.reset();
+    }
+    co_return !ended_ && !late_;
   }
-  const auto hosts = header.count(beast::http::field::host);
-  if (hosts > 1 || (hosts == 0 && header.version() >= 11)) return malformed{400, "Send exactly one Host field."};
-  return {};
-}
 
-malformed parse_fault(error_code failed) {
-  if (failed == beast::http::error::body_limit) return {413, "The body is larger than this server takes."};
-  if (failed == beast::http::error::header_limit) return {431, "The header is larger than this server takes."};
-  return {400, "Not a valid HTTP request: " + failed.message() + "."};
-}
+  /// For the time of a handler. What else the peer sends meanwhile is kept, as far as there is room.
+  void watch_peer(bool on) {
+    watching_ = on;
+    if (on) listen();
+  }
 
-request to_request(parser& parsed) {
-  auto& message = parsed.get();
-  request converted;
-  converted.method = std::string(message.method_string());
-  converted.target = std::string(message.target());
-  for (const auto& field : message) converted.headers.add(std::string(field.name_string()), std::string(field.value()));
-  converted.body = std::move(message.body());
-  return converted;
-}
+  /// Drops what was read, and what is still to come.
+  void discard() {
+    discarding_ = true;
+    late_ = false;
+  }
+
+  /// The time is over. Whoever waits for the rest of a request is told, so as to answer.
+  void expire() {
+    if (!heard_ || idle) return close();
+    late_ = true;
+    heard_->set(true);
+  }
+  bool late() const { return late_; }
+
+  void close() {
+    error_code ignored;
+    socket.close(ignored);
+  }
+
+  tcp::socket socket;
+  request_reader reader;
+  const std::shared_ptr<peer> from = std::make_shared<peer>();
+  timers::time_point deadline = timers::time_point::max();
+  bool idle = true;  ///< between two requests
+
+ private:
+  static constexpr std::size_t read_size = 32'768;
+
+  std::size_t room() const { return discarding_ ? read_size : std::min(read_size, reader.room()); }
+
+  void listen() {
+    if (listening_ || ended_ || room() == 0) return;
+    listening_ = true;
+    // A connection that waits holds no buffer, and its wait goes on after the handler: nothing is ever cancelled.
+    socket.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code failed) { self->hear(failed); });
+  }
+
+  void hear(error_code failed) {
+    listening_ = false;
+    std::array<char, read_size> bytes;
+    const auto got = failed ? 0 : socket.read_some(asio::buffer(bytes.data(), room()), failed);
+    if (!discarding_) reader.feed({bytes.data(), got});
+    if (failed && failed != asio::error::would_block) {
+      ended_ = true;
+      from->leave();
+    }
+    if (watching_) listen();
+    if (heard_) heard_->set(true);
+  }
+
+  std::shared_ptr<one_shot<bool>> heard_;
+  bool listening_ = false;
+  bool watching_ = false;
+  bool discarding_ = false;
+  bool ended_ = false;
+  bool late_ = false;
+};
 
 }  // namespace
 
@@ -121,18 +155,23 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   }
 
   task<void> accept_loop(std::shared_ptr<implementation> self) {
-    while (!stopping_) {
+    for (bool told = false; !stopping_;) {
       error_code failed;
       auto socket = co_await acceptor_.async_accept(use_error_code(failed));
       if (stopping_) break;
       if (failed) {
         // Out of descriptors, most likely: connections that close make room.
-        log::warning("http", "cannot accept a connection: " + failed.message());
+        if (!std::exchange(told, true)) log::warning("http", "cannot accept connections: " + failed.message());
         co_await ticks_.sleep(milliseconds(100));
         continue;
       }
+      told = false;
+      // Telling one that it is too many takes a moment, and so a place; without one it is closed untold.
+      if (sessions_.size() >= options_.connections_max + refusals_max) continue;
       socket.set_option(tcp::no_delay(true), failed);
-      const auto entry = sessions_.emplace(sessions_.end(), std::move(socket));
+      socket.non_blocking(true, failed);
+      const framing_limits limits{options_.header_max_bytes, options_.body_max_bytes};
+      const auto entry = sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits));
       sessions_done_.spawn(serve(self, entry));
     }
   }
@@ -142,8 +181,10 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     while (!sessions_.empty() || !stopping_) {
       co_await deadlines_.sleep(milliseconds(100));
       const auto now = env_.timers->now();
-      for (auto& s : sessions_)
-        if (s.deadline < now || (stopping_ && s.idle)) close(s);
+      for (const auto& s : sessions_) {
+        if (s->deadline < now) s->expire();
+        if (stopping_ && s->idle) s->close();
+      }
     }
   }
 
@@ -160,7 +201,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     ticks_.poke();
     deadlines_.poke();
     const auto timer = env_.timers->start(longest, [this] {
-      for (auto& s : sessions_) close(s);
+      for (const auto& s : sessions_) s->close();
     });
     co_await sessions_done_.drain();
     deadlines_.poke();
@@ -168,14 +209,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   }
 
  private:
-  struct session {
-    explicit session(tcp::socket connected) : socket(std::move(connected)) {}
-    tcp::socket socket;
-    beast::flat_buffer buffer;
-    timers::time_point deadline = timers::time_point::max();
-    bool idle = true;
-  };
-  using session_list = std::list<session>;
+  using session_list = std::list<std::shared_ptr<session>>;
 
   void bind() {
     error_code failed;
@@ -191,16 +225,16 @@ class server::implementation : public std::enable_shared_from_this<implementatio
                           failed.message() + "; stop what uses the port, or set broker.http.port");
   }
 
-  static void close(session& s) {
-    error_code ignored;
-    s.socket.close(ignored);
-  }
-
   void set_deadline(session& s, milliseconds from_now) { s.deadline = env_.timers->now() + from_now; }
 
+  /// For a body or an answer, in which so many bytes have moved: total times, but as long as it takes at the least
+  /// rate.
+  milliseconds allowed_for(std::size_t bytes) const {
+    return options_.body_timeout + milliseconds(bytes * 1'000 / options_.rate_min_bytes_per_s);
+  }
+
   task<void> serve(std::shared_ptr<implementation> /*keeps this alive*/, session_list::iterator entry) {
-    session& s = *entry;
-    s.buffer.max_size(options_.header_max_bytes + read_size);
+    session& s = **entry;
     try {
       if (sessions_.size() > options_.connections_max)
         co_await refuse(s, malformed{503, "Too many connections; try again soon."});
@@ -210,90 +244,51 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     } catch (const std::exception& failed) {
       log::error("http", std::string("a connection ended: ") + failed.what());
     }
-    close(s);
+    s.close();
     sessions_.erase(entry);
   }
 
   /// One request and its answer; false when the connection is finished.
   task<bool> serve_one(session& s) {
-    const auto header_size = co_await read_header(s);
-    if (!header_size) co_return false;
-    parser parsed;
-    parsed.eager(false);
-    parsed.header_limit(static_cast<std::uint32_t>(options_.header_max_bytes + 1));
-    parsed.body_limit(options_.body_max_bytes);
-    const auto raw = std::string_view(static_cast<const char*>(s.buffer.data().data()), *header_size);
-    error_code failed;
-    const auto used = parsed.put(asio::const_buffer(raw.data(), raw.size()), failed);
-    std::optional<malformed> fault;
-    if (failed)
-      fault = parse_fault(failed);
-    else
-      fault = framing_fault(parsed, raw);
-    s.buffer.consume(used);
-    if (!fault) fault = co_await read_body(s, parsed);
-    if (fault) {
-      fault->target = std::string(parsed.get().target());
-      if (fault->status != 0) co_await refuse(s, *fault);
+    using state = request_reader::state;
+    auto last = state::complete;
+    auto began = env_.timers->now();
+    for (auto now = s.reader.advance(); now != state::complete; now = s.reader.advance()) {
+      if (now == state::refused) {
+        co_await refuse(s, s.reader.fault());
+        co_return false;
+      }
+      s.idle = now == state::idle;
+      if (stopping_ && s.idle) co_return false;
+      if (std::exchange(last, now) != now) {
+        began = env_.timers->now();
+        if (s.reader.awaits_continue() && now == state::body) co_await write_bytes(s, "HTTP/1.1 100 Continue\r\n\r\n");
+      }
+      s.deadline = began + allowed_in(now, s.reader.body_bytes());
+      if (co_await s.more()) continue;
+      if (s.late()) co_await refuse(s, malformed{408, "The request did not come in time."});
       co_return false;
     }
-    co_return co_await answer(s, parsed);
+    s.idle = false;
+    co_return co_await answer(s);
   }
 
-  /// The size of the header at the front of the buffer; nothing when the connection is finished.
-  task<std::optional<std::size_t>> read_header(session& s) {
-    s.idle = s.buffer.size() == 0;
-    set_deadline(s, s.idle ? options_.idle_timeout : options_.header_timeout);
-    if (stopping_ && s.idle) co_return std::nullopt;
-    for (std::size_t searched = 0;;) {
-      const auto data = std::string_view(static_cast<const char*>(s.buffer.data().data()), s.buffer.size());
-      const auto end = data.find("\r\n\r\n", searched < 3 ? 0 : searched - 3);
-      const auto size = end == std::string_view::npos ? data.size() : end + 4;
-      if (size > options_.header_max_bytes) {
-        co_await refuse(s, malformed{431, "The header is larger than this server takes."});
-        co_return std::nullopt;
-      }
-      if (end != std::string_view::npos) co_return size;
-      searched = data.size();
-      error_code failed;
-      const auto got = co_await s.socket.async_read_some(s.buffer.prepare(read_size), use_error_code(failed));
-      if (failed) co_return std::nullopt;
-      if (s.idle) set_deadline(s, options_.header_timeout);
-      s.idle = false;
-      s.buffer.commit(got);
-    }
+  milliseconds allowed_in(request_reader::state phase, std::size_t body_bytes) const {
+    if (phase == request_reader::state::idle) return options_.idle_timeout;
+    if (phase == request_reader::state::header) return options_.header_timeout;
+    return allowed_for(body_bytes);
   }
 
-  /// A fault with status 0 means that the peer has gone.
-  task<std::optional<malformed>> read_body(session& s, parser& parsed) {
-    if (parsed.is_done()) co_return std::nullopt;
-    set_deadline(s, options_.body_timeout);
-    error_code failed;
-    if (beast::iequals(parsed.get()[beast::http::field::expect], "100-continue")) {
-      constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-      co_await asio::async_write(s.socket, asio::buffer(go_on), use_error_code(failed));
-    }
-    const auto fields = std::distance(parsed.get().begin(), parsed.get().end());
-    if (!failed) co_await beast::http::async_read(s.socket, s.buffer, parsed, use_error_code(failed));
-    if (failed && failed.category() == beast::http::make_error_code(beast::http::error::end_of_stream).category() &&
-        failed != beast::http::error::partial_message)
-      co_return parse_fault(failed);
-    if (failed) co_return malformed{0, ""};
-    if (std::distance(parsed.get().begin(), parsed.get().end()) != fields)
-      co_return malformed{400, "Trailer fields are not taken."};
-    co_return std::nullopt;
-  }
-
-  task<bool> answer(session& s, parser& parsed) {
-    const bool keep = parsed.get().keep_alive();
-    const bool version_10 = parsed.get().version() < 11;
-    const bool head = parsed.get().method() == beast::http::verb::head;
+  task<bool> answer(session& s) {
+    auto framed = s.reader.take();
+    framed.request.from = s.from;
     s.deadline = timers::time_point::max();  // the handler bounds itself
-    const auto converted = to_request(parsed);
-    auto reply = co_await handled(converted);
-    const bool close_after = !keep || stopping_;
-    if (version_10 && !close_after) reply.headers.add("Connection", "keep-alive");
-    co_return co_await write(s, reply, head, close_after) && !close_after;
+    s.watch_peer(true);
+    auto reply = co_await handled(framed.request);
+    s.watch_peer(false);
+    const bool close_after = !framed.keep_alive || stopping_;
+    if (framed.http_10 && !close_after) reply.headers.add("Connection", "keep-alive");
+    co_return co_await write(s, reply, framed.request.method == "HEAD", close_after) && !close_after;
   }
 
   task<response> handled(const request& asked) {
@@ -312,25 +307,31 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   }
 
   task<bool> write(session& s, const response& reply, bool head, bool close_after) {
-    set_deadline(s, options_.body_timeout);
     const auto bytes = serialized(reply, head, close_after);
+    co_return co_await write_bytes(s, bytes);
+  }
+
+  task<bool> write_bytes(session& s, std::string_view bytes) {
+    set_deadline(s, allowed_for(bytes.size()));
     error_code failed;
     co_await asio::async_write(s.socket, asio::buffer(bytes), use_error_code(failed));
     co_return !failed;
   }
 
   /// Answers and reads on for a moment: closing with unread bytes would reset the connection before the answer is read.
-  task<void> refuse(session& s, const malformed& why) {
+  task<void> refuse(session& s, malformed why) {
+    s.idle = false;
+    s.discard();
     const auto reply = word_fault_(why.status, why.detail, why.target);
-    if (!co_await write(s, reply, false, true)) co_return;
-    error_code failed;
-    s.socket.shutdown(tcp::socket::shutdown_send, failed);
+    if (!co_await write(s, reply, why.head, true)) co_return;
+    error_code ignored;
+    s.socket.shutdown(tcp::socket::shutdown_send, ignored);
     set_deadline(s, milliseconds(2'000));
-    s.buffer.clear();
-    while (!failed) co_await s.socket.async_read_some(s.buffer.prepare(read_size), use_error_code(failed));
+    while (co_await s.more()) {
+    }
   }
 
-  static constexpr std::size_t read_size = 16'384;
+  static constexpr std::size_t refusals_max = 128;
 
   environment env_;
   server_options options_;

@@ -12,22 +12,23 @@ namespace amc::http {
 
 struct server_options {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;                  ///< 0: any free one
-  std::size_t header_max_bytes = 16'384;   ///< more is answered 431
-  std::size_t body_max_bytes = 1'048'576;  ///< more is answered 413
-  std::size_t connections_max = 4'096;     ///< more are answered 503; also bounds the requests in flight
-  milliseconds idle_timeout{60'000};       ///< a kept connection without a request is closed
-  milliseconds header_timeout{10'000};     ///< from a request's first byte to the end of its header
-  milliseconds body_timeout{30'000};       ///< from the end of the header to the end of the body
+  std::uint16_t port = 0;                     ///< 0: any free one
+  std::size_t header_max_bytes = 16'384;      ///< more is answered 431
+  std::size_t body_max_bytes = 1'048'576;     ///< more is answered 413
+  std::size_t connections_max = 4'096;        ///< more are answered 503; also bounds the requests in flight
+  milliseconds idle_timeout{60'000};          ///< a kept connection without a request is closed
+  milliseconds header_timeout{10'000};        ///< from a request's first byte to the end of its header
+  milliseconds body_timeout{30'000};          ///< from the end of the header to the end of the body, and for an answer
+  std::size_t rate_min_bytes_per_s = 16'384;  ///< body_timeout grows by the time that the bytes take at this rate
 };
 
-/// An HTTP/1.1 server. Everything about it is bounded; what is not plainly a request (smuggling by Transfer-Encoding,
-/// folded or trailing header fields, no or two Host) is refused with 400 and the connection closed.
+/// An HTTP/1.1 server. Everything about it is bounded; what is not plainly one request (framing.hpp) is refused with
+/// 400 and the connection closed. A request that does not come in time is answered 408.
 class server {
  public:
   /// Answers a request. `unavailable` leaving it becomes 503, any other exception 500.
   using handler = std::function<task<response>(const request&)>;
-  /// Words a refusal of the server's own (400, 413, 431, 500, 503). The target is empty where none could be read.
+  /// Words a refusal of the server's own (400, 408, 413, 431, 500, 503). The target is empty where none could be read.
   using fault = std::function<response(int status, std::string detail, std::string_view target)>;
 
   /// Binds at once; throws startup_error when it cannot.
