@@ -55,12 +55,62 @@ TEST_F(HttpFraming, TakesAChunkedBody) {
   EXPECT_EQ(link.ask("GET", "/healthz").status, 200) << "the connection goes on";
 }
 
+TEST_F(HttpFraming, TakesAChunkedBodyByteByByte) {
+  raw_connection link(port_);
+  for (const auto* body : {chunked_body, "0\r\n\r\n"}) {
+    link.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (const char byte : std::string(body)) {
+      link.send(std::string(1, byte));
+      // Each in a packet, and a read, of its own: Beast 1.81 would end the process at the last ones.
+      while (!link.delivered()) std::this_thread::yield();
+      EXPECT_EQ(ask(port_, "GET", "/healthz").status, 200);
+    }
+    EXPECT_EQ(link.read().status, body == chunked_body ? 201 : 422);
+  }
+}
+
+TEST_F(HttpFraming, AnswersABodyWhereNoneIsWanted) {
+  raw_connection link(port_);
+  for (const auto& [method, target, status] : {std::tuple{"GET", "/healthz", 200},
+                                               {"HEAD", "/healthz", 200},
+                                               {"HEAD", "/nowhere", 404},
+                                               {"GET", "/nowhere", 404},
+                                               {"DELETE", "/healthz", 405},
+                                               {"OPTIONS", "*", 404},
+                                               {"GET", "http://a/healthz?x=%zz", 200}})
+    EXPECT_EQ(link.ask(method, target, R"({"message":"Hi, "})").status, status) << method << " " << target;
+}
+
+TEST_F(HttpFraming, DecodesTheQuery) {
+  const auto id = std::string(ask(port_, "POST", "/", R"({"message":"Hi, "})").json().at("id").as_string());
+  std::string encoded;
+  for (const char c : id) encoded += c == '-' ? std::string("%2d") : std::string(1, c);
+  EXPECT_EQ(ask(port_, "GET", "/?id=" + encoded).status, 200);
+  EXPECT_EQ(ask(port_, "GET", "/?%69d=" + id).status, 200);
+  for (const auto* bad : {"%", "%2", "%zz", "%00", "%ff", "a&id=b", "\"", "\xc3\xa9"})
+    EXPECT_EQ(ask(port_, "GET", std::string("/?id=") + bad).json().at("status").as_int64(), 404) << bad;
+}
+
 TEST_F(HttpFraming, SaysContinueToAClientThatAsks) {
   raw_connection link(port_);
   link.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 18\r\n\r\n");
   EXPECT_EQ(link.read().status, 100);
   link.send(R"({"message":"Hi, "})");
   EXPECT_EQ(link.read().status, 201);
+}
+
+TEST_F(HttpFraming, DoesNotSayContinueToABodyThatItWillNotTake) {
+  raw_connection link(port_);
+  link.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n");
+  EXPECT_EQ(link.read().status, 413);
+  EXPECT_TRUE(link.closed());
+}
+
+TEST_F(HttpFraming, RefusesAHeadWithoutABody) {
+  raw_connection link(port_);
+  link.send("HEAD / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(link.read(true).status, 400);
+  EXPECT_TRUE(link.closed());
 }
 
 TEST_F(HttpFraming, ClosesAfterAnHttp10RequestUnlessAskedToKeep) {
@@ -83,12 +133,14 @@ TEST_F(HttpFraming, ClosesWhenAskedTo) {
 TEST_F(HttpFraming, ASlowHeaderIsCutOff) {
   raw_connection link(port_);
   link.send("GET / HT");
+  EXPECT_EQ(link.read().status, 408);
   EXPECT_TRUE(link.closed());
 }
 
 TEST_F(HttpFraming, ASlowBodyIsCutOff) {
   raw_connection link(port_);
   link.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
+  EXPECT_EQ(link.read().status, 408);
   EXPECT_TRUE(link.closed());
 }
 
@@ -107,19 +159,18 @@ TEST_P(MalformedRequest, Is400AndCloses) {
   EXPECT_EQ(ask(port_, "GET", "/healthz").status, 200) << "the process stays up";
 }
 
+// One of each kind; tests/unit/http/framing_test.cpp has the whole list.
 INSTANTIATE_TEST_SUITE_P(
     All, MalformedRequest,
     testing::Values(
         bad_request{"NotHttp", "hello\r\n\r\n"}, bad_request{"NoHost", "GET / HTTP/1.1\r\n\r\n"},
         bad_request{"TwoHosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"},
         bad_request{"FoldedField", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n"},
+        bad_request{"LineFeedAlone", "GET / HTTP/1.1\nHost: a\n\n"},
+        bad_request{"Nul", std::string("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 36)},
+        bad_request{"SpaceBeforeTheColon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n"},
         bad_request{"UnknownTransferEncoding",
                     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"},
-        bad_request{"AlmostChunked",
-                    std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n") + chunked_body},
-        bad_request{
-            "ChunkedTwice",
-            std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n") + chunked_body},
         bad_request{
             "ChunkedWithLength",
             std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n") +
@@ -127,12 +178,25 @@ INSTANTIATE_TEST_SUITE_P(
         bad_request{"ChunkedInHttp10",
                     std::string("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") + chunked_body},
         bad_request{"TwoLengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
-        bad_request{"NegativeLength", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"},
         bad_request{"BadChunkSize", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
         bad_request{"Trailers",
                     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\nX: 1\r\n\r\n"},
-        bad_request{"EndlessChunkExtension", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;x=" +
-                                                 std::string(200'000, 'x')}),
+        bad_request{"EndlessChunkExtension",
+                    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;x=" + std::string(200'000, 'x')},
+        // What a proxy before this server might take for one request, and this server must not take for two.
+        bad_request{"SmuggledBehindALength",
+                    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 49\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n"},
+        bad_request{"SmuggledBehindAnUnknownEncoding",
+                    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\nGET /healthz HTTP/1.1\r\nHost: "
+                    "a\r\n\r\n"},
+        bad_request{"SmuggledBehindTwoLengths",
+                    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 36\r\n\r\nGET /healthz "
+                    "HTTP/1.1\r\nHost: a\r\n\r\n"},
+        bad_request{
+            "SmuggledInAChunkExtension",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;\nxxxxx\r\n0\r\n\r\nGET /healthz "
+            "HTTP/1.1\r\nHost: a\r\n\r\n"}),
     [](const auto& suite) { return std::string(suite.param.name); });
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,8 @@ process::process(options how) : output_file_(temporary_file()), errors_file_(tem
   const int err = open(errors_file_.c_str(), O_WRONLY | O_APPEND);
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
+  const rlimit files{how.open_files_max, how.open_files_max};
+  if (how.open_files_max > 0) setrlimit(RLIMIT_NOFILE, &files);
   if (chdir(how.folder.c_str()) == 0) execv(arguments[0], arguments.data());
   _exit(127);
 }

@@ -15,6 +15,7 @@ class process {
     std::vector<std::string> arguments;  ///< the program first
     std::string folder = ".";
     std::vector<std::string> environment{};  ///< "NAME=value", added to the test's own
+    std::size_t open_files_max = 0;          ///< 0: as many as the test itself
   };
 
   explicit process(options how);
@@ -22,6 +23,7 @@ class process {
   process(const process&) = delete;
   process& operator=(const process&) = delete;
 
+  pid_t id() const { return pid_; }
   void signal(int number) const;
   /// The exit code, or 128 + the signal that ended it. Throws when it takes longer than `longest`.
   int wait(std::chrono::seconds longest = std::chrono::seconds(60));

@@ -1,7 +1,10 @@
 #include "tests/support/raw_http.hpp"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -39,6 +42,30 @@ void raw_connection::send(const std::string& bytes) const {
     if (count <= 0) return;  // the peer has closed; what it said is still to be read
     sent += static_cast<std::size_t>(count);
   }
+}
+
+std::size_t raw_connection::send_some(const std::string& bytes) const {
+  const auto count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+void raw_connection::finish_sending() const {
+  shutdown(descriptor_, SHUT_WR);
+}
+
+bool raw_connection::delivered() const {
+  int waiting = 0;
+  return ioctl(descriptor_, SIOCOUTQ, &waiting) == 0 && waiting == 0;
+}
+
+bool raw_connection::readable() const {
+  pollfd wanted{descriptor_, POLLIN, 0};
+  return !buffer_.empty() || poll(&wanted, 1, 0) > 0;
+}
+
+std::string raw_connection::read_some() {
+  if (buffer_.empty()) fill();
+  return std::exchange(buffer_, {});
 }
 
 bool raw_connection::fill() {

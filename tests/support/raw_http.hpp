@@ -24,6 +24,16 @@ class raw_connection {
   raw_connection& operator=(const raw_connection&) = delete;
 
   void send(const std::string& bytes) const;
+  /// How many of the bytes could be sent without waiting.
+  std::size_t send_some(const std::string& bytes) const;
+  /// Tells the peer that nothing more is sent, and goes on reading.
+  void finish_sending() const;
+  /// Whether all that was sent has arrived in the peer's queue.
+  bool delivered() const;
+  /// Whether a read would not have to wait: for bytes, or for the end.
+  bool readable() const;
+  /// What is there, waiting until there is something; empty at the end.
+  std::string read_some();
   /// Throws when the connection ends before a whole answer was read. `head`: the answer has no body.
   answer read(bool head = false);
   /// Whether the peer closes, within ten seconds, without sending anything more.

@@ -117,6 +117,22 @@ TEST(Waiters, OutliveAStoreThatIsAwayWhenTheyLook) {
   EXPECT_TRUE(*waited);
 }
 
+TEST(Waiters, WaitForNobodyWhoHasGone) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  const auto watch = w.waiters->watch_for(id);
+  watch->saw(w.find(id));
+  const auto asker = std::make_shared<http::peer>();
+  const auto waited = w.world.start(watch->until(is_done, milliseconds(60'000), asker));
+  w.world.run(w.messages->answer(id, 1, "Hi, X."));
+  EXPECT_FALSE(*waited);
+  asker->leave();
+  w.world.settle();
+  ASSERT_TRUE(*waited);
+  EXPECT_EQ((**waited)->revision, 2);
+  EXPECT_TRUE(*w.world.start(watch->until(is_done, milliseconds(60'000), asker))) << "nor who had gone before";
+}
+
 TEST(Waiters, AreSentHomeWithWhatIsKnown) {
   tests::broker_world w;
   const auto id = w.accept("Hi, ");
