@@ -112,6 +112,28 @@ answer raw_connection::ask(const std::string& method, const std::string& target,
   return read(method == "HEAD");
 }
 
+raw_listener::raw_listener() : descriptor_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (bind(descriptor_, generic, size) != 0 || listen(descriptor_, 16) != 0 ||
+      getsockname(descriptor_, generic, &size) != 0)
+    throw std::runtime_error("cannot listen");
+  port_ = ntohs(address.sin_port);
+}
+
+raw_listener::~raw_listener() {
+  close(descriptor_);
+}
+
+std::unique_ptr<raw_connection> raw_listener::accept() const {
+  std::unique_ptr<raw_connection> link(new raw_connection());
+  link->descriptor_ = ::accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC);
+  return link;
+}
+
 answer ask(std::uint16_t port, const std::string& method, const std::string& target, const std::string& body,
            const std::string& headers) {
   return raw_connection(port).ask(method, target, body, headers);

@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 
 namespace amc::tests {
@@ -44,10 +45,29 @@ class raw_connection {
              const std::string& headers = "");
 
  private:
+  friend class raw_listener;
+  raw_connection() = default;
   bool fill();
 
   int descriptor_ = -1;
   std::string buffer_;
+};
+
+/// The other side: takes connections on a free port.
+class raw_listener {
+ public:
+  raw_listener();
+  ~raw_listener();
+  raw_listener(const raw_listener&) = delete;
+  raw_listener& operator=(const raw_listener&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  /// Waits for one.
+  std::unique_ptr<raw_connection> accept() const;
+
+ private:
+  int descriptor_;
+  std::uint16_t port_ = 0;
 };
 
 /// One request on a connection of its own.
