@@ -67,7 +67,7 @@ std::string engine_name(const config& settings) {
 
 broker::foundation patient_foundation(stop_request& stop, loop& on, const config& settings) {
   return patiently(stop, settings, "the store, " + broker::store_name(settings),
-                   [&] { return broker::make_foundation(on.env().start_worker, settings); });
+                   [&] { return broker::make_foundation(on.env(), settings); });
 }
 
 /// A broker does not wait for the queue engine: what it accepts is rung when the engine is there.

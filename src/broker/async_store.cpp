@@ -1,7 +1,5 @@
 #include "broker/async_store.hpp"
 
-#include <condition_variable>
-
 #include "core/back_off.hpp"
 #include "core/log.hpp"
 
@@ -89,21 +87,15 @@ namespace {
 class listener {
  public:
   listener(const environment& env, change_feed& feed, std::function<void(const change_feed::news&)> hear)
-      : executor_(env.executor), feed_(feed), hear_(std::make_shared<hearer>(std::move(hear))) {
+      : executor_(env.executor), feed_(feed), hear_(std::make_shared<hearer>(std::move(hear))), pause_(env.random()) {
     host_ = env.start_worker("changes", [this] { return step(); });
     host_->wake();
-  }
-
-  ~listener() {
-    stopping_ = true;
-    nap_.notify_all();
-    host_.reset();
   }
 
  private:
   using hearer = std::function<void(const change_feed::news&)>;
 
-  bool step() {
+  std::optional<milliseconds> step() {
     // Short, because a stop waits for it.
     constexpr milliseconds longest{100};
     try {
@@ -114,21 +106,17 @@ class listener {
         boost::asio::post(executor_, [hear = std::weak_ptr(hear_), news = std::move(news)] {
           if (const auto alive = hear.lock()) (*alive)(news);
         });
+      return milliseconds(0);
     } catch (const unavailable& failed) {
       if (!std::exchange(away_, true))
         log::warning("store", std::string("does not hear of changes by other processes: ") + failed.what());
-      std::unique_lock lock(mutex_);
-      nap_.wait_for(lock, pause_.next(), [this] { return stopping_.load(); });
+      return pause_.next();
     }
-    return !stopping_;
   }
 
   boost::asio::any_io_executor executor_;
   change_feed& feed_;
   std::shared_ptr<hearer> hear_;
-  std::atomic<bool> stopping_ = false;
-  std::mutex mutex_;
-  std::condition_variable nap_;
   bool away_ = false;
   back_off pause_;
   std::unique_ptr<worker_host> host_;

@@ -112,14 +112,14 @@ config_provider provider() {
   return all;
 }
 
-foundation make_foundation(const start_worker& start, const config& settings) {
+foundation make_foundation(const environment& env, const config& settings) {
   foundation base;
   base.routes = std::make_shared<const router>(settings);
   base.platform = queue_system::make_platform(settings);
   const async_store::limits bounds{static_cast<std::size_t>(settings.integer("broker.store.inbox_max")),
                                    static_cast<std::size_t>(settings.integer("broker.store.batch_max"))};
-  base.store = std::make_shared<async_store>(start, open_store(settings), bounds);
-  base.publisher = std::make_shared<queue_system::publisher>(start, *base.platform);
+  base.store = std::make_shared<async_store>(env.start_worker, open_store(settings), bounds);
+  base.publisher = std::make_shared<queue_system::publisher>(env, *base.platform);
   return base;
 }
 
@@ -130,7 +130,8 @@ std::shared_ptr<messages> make_messages(const environment& env, const foundation
   options.purge.limit = static_cast<std::size_t>(settings.integer("broker.purge_max"));
   options.sweep_interval = settings.duration("broker.sweep_interval_ms");
   options.sweep_max = static_cast<std::size_t>(settings.integer("broker.sweep_max"));
-  return std::make_shared<messages>(env, base.store, base.publisher, base.routes, system_uuid_source(), options);
+  return std::make_shared<messages>(env, base.store, base.publisher, base.routes,
+                                    uuid_v7_source(env.wall_clock, env.random), options);
 }
 
 broker::broker(const environment& env, const foundation& base, const config& settings)

@@ -23,7 +23,7 @@ struct foundation {
 };
 
 /// Opens the store and the engine that are configured; throws startup_error when one cannot be.
-foundation make_foundation(const start_worker& start, const config& settings);
+foundation make_foundation(const environment& env, const config& settings);
 
 /// The verbs of a message's life over a foundation, for the thread of `env`.
 std::shared_ptr<messages> make_messages(const environment& env, const foundation& base, const config& settings);

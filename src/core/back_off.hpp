@@ -15,6 +15,9 @@ namespace amc {
 /// that wait for one server do not come back in step.
 class back_off {
  public:
+  explicit back_off(std::uint64_t seed = std::random_device{}())
+      : random_(static_cast<std::minstd_rand::result_type>(seed)) {}
+
   milliseconds next() {
     constexpr milliseconds first{100}, longest{5'000};
     pause_ = std::clamp(2 * pause_, first, longest);
@@ -25,7 +28,7 @@ class back_off {
 
  private:
   milliseconds pause_{};
-  std::minstd_rand random_{std::random_device{}()};
+  std::minstd_rand random_;
 };
 
 /// A connection that is made when it is needed and dropped when it fails. While back-off lasts, `get` throws the last

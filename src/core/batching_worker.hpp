@@ -5,6 +5,7 @@
 #include <functional>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -95,14 +96,14 @@ class batching_worker {
     std::unique_ptr<worker_host> host{};
   };
 
-  bool step(lane& l) {
+  std::optional<milliseconds> step(lane& l) {
     auto batch = take(l);
-    if (batch.empty()) return false;
+    if (batch.empty()) return {};
     std::vector<Job> jobs;
     jobs.reserve(batch.size());
     for (auto& e : batch) jobs.push_back(std::move(e.job));
     complete(batch, run_guarded(l, jobs));
-    return true;
+    return milliseconds(0);  // what came meanwhile, as the next batch
   }
 
   std::vector<entry> take(lane& l) {

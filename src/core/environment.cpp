@@ -3,6 +3,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
 #include <mutex>
+#include <random>
 #include <thread>
 
 namespace amc {
@@ -29,7 +30,7 @@ class asio_timers : public timers {
 
 class thread_host : public worker_host {
  public:
-  thread_host(const std::string& name, std::function<bool()> step) : step_(std::move(step)) {
+  thread_host(const std::string& name, worker_step step) : step_(std::move(step)) {
     thread_ = std::thread([this, name] {
       pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
       loop();
@@ -56,19 +57,22 @@ class thread_host : public worker_host {
 
  private:
   void loop() {
-    bool again = false;
+    std::optional<milliseconds> pause;
     for (;;) {
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return again || awake_ || stopping_; });
+        if (!pause)
+          changed_.wait(lock, [&] { return awake_ || stopping_; });
+        else if (*pause > milliseconds(0))
+          changed_.wait_for(lock, *pause, [&] { return stopping_; });
         if (stopping_) return;
         awake_ = false;
       }
-      again = step_();
+      pause = step_();
     }
   }
 
-  std::function<bool()> step_;
+  worker_step step_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool awake_ = false;
@@ -78,11 +82,25 @@ class thread_host : public worker_host {
 
 }  // namespace
 
+timestamp system_wall_clock() {
+  return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+
+std::uint64_t system_random() {
+  thread_local auto generator = [] {
+    std::random_device device;
+    std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
+    return std::mt19937_64(seed);
+  }();
+  return generator();
+}
+
 environment system_environment(boost::asio::any_io_executor executor) {
   auto timers = std::make_shared<asio_timers>(executor);
-  return {std::move(executor), std::move(timers), [](const std::string& name, std::function<bool()> step) {
-            return std::make_unique<thread_host>(name, std::move(step));
-          }};
+  const auto start = [](const std::string& name, worker_step step) {
+    return std::make_unique<thread_host>(name, std::move(step));
+  };
+  return {std::move(executor), std::move(timers), start, system_wall_clock, system_random};
 }
 
 }  // namespace amc

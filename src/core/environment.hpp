@@ -2,8 +2,10 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "amc/message.hpp"
@@ -31,9 +33,12 @@ class worker_host {
   virtual void wake() = 0;
 };
 
-/// Starts a host. `step` does one batch of blocking work and says whether to call it again without waiting for
-/// `wake()`. Production gives each host a thread of its own; a simulation steps them in virtual time.
-using start_worker = std::function<std::unique_ptr<worker_host>(std::string name, std::function<bool()> step)>;
+/// One batch of blocking work. Says when it wants to be called again: after this pause, which no `wake()` cuts short,
+/// or, where there is none, at the next `wake()`.
+using worker_step = std::function<std::optional<milliseconds>()>;
+
+/// Starts a host. Production gives each host a thread of its own; a simulation steps them in virtual time.
+using start_worker = std::function<std::unique_ptr<worker_host>(std::string name, worker_step step)>;
 
 /// What a component needs of its surroundings. One thread runs the executor, and everything that is built on this
 /// environment is used on that thread only, unless its header says otherwise.
@@ -41,9 +46,15 @@ struct environment {
   boost::asio::any_io_executor executor;
   std::shared_ptr<amc::timers> timers;
   amc::start_worker start_worker;
+  std::function<timestamp()> wall_clock;  ///< for people and ids: it may jump. From any thread.
+  std::function<std::uint64_t()> random;  ///< 64 random bits. From any thread.
 };
 
-/// Asio timers and one thread for each worker.
+/// The wall clock and randomness of the operating system.
+timestamp system_wall_clock();
+std::uint64_t system_random();
+
+/// Asio timers, one thread for each worker, and the above.
 environment system_environment(boost::asio::any_io_executor executor);
 
 }  // namespace amc

@@ -1,6 +1,6 @@
 #include "core/uuid_source.hpp"
 
-#include <random>
+#include "core/environment.hpp"
 
 namespace amc {
 
@@ -35,10 +35,7 @@ uuid id_at_time(timestamp time) {
 }
 
 uuid_source system_uuid_source() {
-  auto now = [] { return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now()); };
-  std::random_device device;
-  std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
-  return uuid_v7_source(now, [generator = std::mt19937_64(seed)]() mutable { return generator(); });
+  return uuid_v7_source(system_wall_clock, system_random);
 }
 
 }  // namespace amc

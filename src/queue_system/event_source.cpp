@@ -1,7 +1,6 @@
 #include "queue_system/event_source.hpp"
 
 #include <boost/asio/post.hpp>
-#include <condition_variable>
 #include <mutex>
 
 #include "amc/error.hpp"
@@ -14,7 +13,12 @@ namespace amc::queue_system {
 class event_source::implementation : public std::enable_shared_from_this<implementation> {
  public:
   implementation(const environment& env, platform& engine, std::string queue, std::size_t window, handler take)
-      : env_(env), engine_(engine), queue_(std::move(queue)), window_(window), take_(std::move(take)) {}
+      : env_(env),
+        engine_(engine),
+        queue_(std::move(queue)),
+        window_(window),
+        take_(std::move(take)),
+        pause_(env.random()) {}
 
   void start() {
     host_ = env_.start_worker("queue " + queue_, [this] { return step(); });
@@ -25,7 +29,6 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
     take_ = nullptr;
     keep_alive_.reset();
     stopping_ = true;
-    nap_.notify_all();
     host_.reset();
     driver_.reset();
   }
@@ -50,7 +53,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
 
   // On the worker's thread from here on.
 
-  bool step() {
+  std::optional<milliseconds> step() {
     try {
       if (!driver_) {
         driver_ = engine_.make_subscriber(queue_, window_);
@@ -61,12 +64,12 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
       const auto room = window_ - std::min(window_, unsettled_.size());
       deliver(driver_->receive(room, room > 0 && !stopping_ ? longest_wait : milliseconds(0)));
       note_engine(true, "");
-      return room > 0 && !stopping_;
+      if (room == 0) return {};
+      return milliseconds(0);
     } catch (const unavailable& failed) {
       note_engine(false, failed.what());
       driver_.reset();
-      pause();
-      return !stopping_;
+      return pause_.next();
     }
   }
 
@@ -123,11 +126,6 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
       log::warning("queue", "cannot receive from " + queue_ + ": " + why);
   }
 
-  void pause() {
-    std::unique_lock lock(mutex_);
-    nap_.wait_for(lock, pause_.next(), [&] { return stopping_.load(); });
-  }
-
   // Short, because settled events are passed on between two receives.
   static constexpr milliseconds longest_wait{20};
 
@@ -138,7 +136,6 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
   handler take_;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
-  std::condition_variable nap_;
   std::vector<std::uint64_t> done_;
   std::vector<std::uint64_t> returned_;
   std::unique_ptr<queue_subscriber> driver_;

@@ -4,12 +4,14 @@
 
 namespace amc::queue_system {
 
-publisher::publisher(const start_worker& start, platform& engine)
-    : driver_(engine.make_publisher()), event_ids_(system_uuid_source()) {
+publisher::publisher(const environment& env, platform& engine)
+    : driver_(engine.make_publisher()),
+      wall_clock_(env.wall_clock),
+      event_ids_(uuid_v7_source(env.wall_clock, env.random)) {
   constexpr std::size_t inbox_max = 16'384;
   constexpr std::size_t batch_max = 256;
   worker_ = std::make_unique<batching_worker<job, outcome>>(
-      start, batching_worker<job, outcome>::options{"publisher", inbox_max, batch_max},
+      env.start_worker, batching_worker<job, outcome>::options{"publisher", inbox_max, batch_max},
       std::vector<batching_worker<job, outcome>::run_batch>{[this](std::vector<job>& batch) { return run(batch); }});
 }
 
@@ -23,7 +25,7 @@ task<std::vector<std::size_t>> publisher::depths(const environment& env, std::ve
 
 std::vector<publisher::outcome> publisher::run(std::vector<job>& batch) {
   std::vector<outgoing> out;
-  const auto now = std::chrono::system_clock::now();
+  const auto now = wall_clock_();
   for (const auto& work : batch)
     if (const auto* events = std::get_if<std::vector<ringing>>(&work))
       for (const auto& [queue, ready] : *events) out.push_back({queue, encode(ready, event_ids_(), now)});

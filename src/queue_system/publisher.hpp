@@ -19,7 +19,7 @@ class publisher {
     event ready;
   };
 
-  publisher(const start_worker& start, platform& engine);
+  publisher(const environment& env, platform& engine);
 
   /// Returns when the engine has confirmed all of them; throws `unavailable` otherwise.
   task<void> ring(const environment& env, std::vector<ringing> events);
@@ -34,6 +34,7 @@ class publisher {
   std::vector<outcome> run(std::vector<job>& batch);
 
   std::unique_ptr<queue_publisher> driver_;
+  std::function<timestamp()> wall_clock_;
   uuid_source event_ids_;
   std::unique_ptr<batching_worker<job, outcome>> worker_;
 };

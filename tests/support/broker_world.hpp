@@ -43,7 +43,7 @@ struct broker_world {
     opened.changes_elsewhere = std::make_unique<scripted_feed>(elsewhere);
     store = std::make_shared<broker::async_store>(world.env().start_worker, std::move(opened),
                                                   broker::async_store::limits{});
-    publisher = std::make_shared<queue_system::publisher>(world.env().start_worker, engine);
+    publisher = std::make_shared<queue_system::publisher>(world.env(), engine);
     messages = std::make_shared<broker::messages>(world.env(), store, publisher,
                                                   std::make_shared<const broker::router>(settings(std::move(sets))),
                                                   system_uuid_source(), options);

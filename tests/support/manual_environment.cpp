@@ -36,7 +36,7 @@ class manual_environment::manual_timers : public timers {
 
 class manual_environment::manual_host : public worker_host {
  public:
-  manual_host(manual_environment& world, std::function<bool()> step) : world_(world), step_(std::move(step)) {
+  manual_host(manual_environment& world, worker_step step) : world_(world), step_(std::move(step)) {
     world_.hosts_.push_back(this);
   }
   ~manual_host() override { world_.hosts_.remove(this); }
@@ -45,14 +45,15 @@ class manual_environment::manual_host : public worker_host {
 
   bool run() {
     if (!std::exchange(awake_, false)) return false;
-    // A worker that wants to go on without being woken does so a moment later, so that time can pass.
-    if (step_()) again_ = world_.timers_->start(milliseconds(1), [this] { awake_ = true; });
+    // A worker that wants to go on at once does so a moment later, so that time can pass.
+    if (const auto pause = step_())
+      again_ = world_.timers_->start(std::max(*pause, milliseconds(1)), [this] { awake_ = true; });
     return true;
   }
 
  private:
   manual_environment& world_;
-  std::function<bool()> step_;
+  worker_step step_;
   bool awake_ = false;
   timers::timer again_;
 };
@@ -60,9 +61,11 @@ class manual_environment::manual_host : public worker_host {
 manual_environment::manual_environment() : timers_(std::make_shared<manual_timers>()) {
   env_.executor = context_.get_executor();
   env_.timers = timers_;
-  env_.start_worker = [this](const std::string&, std::function<bool()> step) {
+  env_.start_worker = [this](const std::string&, worker_step step) {
     return std::make_unique<manual_host>(*this, std::move(step));
   };
+  env_.wall_clock = [this] { return wall_clock(); };
+  env_.random = [this] { return random_(); };
 }
 
 manual_environment::~manual_environment() = default;

@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <list>
 #include <map>
+#include <random>
 
 #include "core/environment.hpp"
 #include "core/task.hpp"
@@ -52,6 +53,7 @@ class manual_environment {
 
   void to_next_timer();
 
+  std::mt19937_64 random_;
   boost::asio::io_context context_{1};
   std::shared_ptr<manual_timers> timers_;
   std::list<manual_host*> hosts_;
