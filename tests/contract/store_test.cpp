@@ -172,13 +172,18 @@ TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
   EXPECT_TRUE(refuses({.due = due + milliseconds(1)}));
   EXPECT_TRUE(refuses({.open = true}));
   EXPECT_TRUE(refuses({.unanswered_below = 1}));
+  EXPECT_TRUE(refuses({.unanswered_above = 1}));
+  EXPECT_TRUE(refuses({.expired = true}));
   EXPECT_TRUE(refuses({.text_other_than = "Hi, "}));
   EXPECT_FALSE(refuses({.status = status::pending,
                         .revision = 1,
                         .claim = 1,
                         .held = true,
                         .due = due,
+                        .claims_left = true,
                         .unanswered_below = 2,
+                        .unanswered_above = 0,
+                        .expired = false,
                         .text_other_than = "other"}));
 }
 
@@ -192,7 +197,10 @@ TEST_P(StoreContract, EveryMemberOfAnEffectCounts) {
                                       .due_in = milliseconds(5),
                                       .new_claim = true,
                                       .unanswered = effect::count::one_more,
-                                      .failures = effect::count::one_more}});
+                                      .failures = effect::count::one_more,
+                                      .lease = milliseconds(77),
+                                      .max_claims = 9,
+                                      .error = "it \"broke\""}});
   ASSERT_TRUE(became.applied);
   const auto found = find(id);
   EXPECT_EQ(found->text, "t");
@@ -204,6 +212,17 @@ TEST_P(StoreContract, EveryMemberOfAnEffectCounts) {
   EXPECT_EQ(found->claim, 1);
   EXPECT_EQ(found->unanswered, 1);
   EXPECT_EQ(found->failures, 1);
+  EXPECT_EQ(found->lease, milliseconds(77));
+  EXPECT_EQ(found->max_claims, 9);
+  ASSERT_EQ(found->attempts.size(), 1U);
+  EXPECT_EQ(found->attempts[0].error, "it \"broke\"");
+  EXPECT_EQ(found->attempts[0].revision, 2);
+  EXPECT_EQ(found->attempts[0].claim, 1);
+  EXPECT_EQ(found->attempts[0].at, around_.now);
+  apply({.id = id, .then = {.due_at = around_.now + milliseconds(9)}});
+  EXPECT_EQ(find(id)->due, around_.now + milliseconds(9));
+  apply({.id = id, .then = {.due_after_lease = true}});
+  EXPECT_EQ(find(id)->due, around_.now + milliseconds(77));
   apply({.id = id, .then = {.unanswered = effect::count::one_less, .failures = effect::count::zero}});
   EXPECT_EQ(find(id)->unanswered, 0);
   EXPECT_EQ(find(id)->failures, 0);

@@ -297,5 +297,172 @@ TEST_F(LifeCycle, OnlyWhatNeedNotSurviveACrashIsNotDurable) {
   EXPECT_FALSE(life_cycle::release({id, 1}, 1).durable);
 }
 
+// ---- failures ----
+
+std::string fails(const message& row, std::int64_t claim, const life_cycle::policy& rules,
+                  milliseconds* pause = nullptr) {
+  const auto what = life_cycle::fail(row, claim, "it broke", rules);
+  if (pause) *pause = *what.then.due_in;
+  return what.then.status ? to_string(*what.then.status) : "again";
+}
+
+TEST_F(LifeCycle, AFailureIsDueAgainAfterAPauseAndNotBefore) {
+  accept();
+  claim(1);
+  ASSERT_EQ(attempt(life_cycle::fail(*row_, 1, "it broke", times)), "");
+  EXPECT_EQ(row_->status, status::pending);
+  EXPECT_EQ(row_->failures, 1);
+  EXPECT_EQ(row_->unanswered, 0);
+  EXPECT_TRUE(row_->held);
+  EXPECT_EQ(row_->attempts.at(0).error, "it broke");
+  EXPECT_EQ(claim(1), "held");
+  pass(1'000);
+  EXPECT_EQ(claim(1), "");
+}
+
+TEST_F(LifeCycle, AFailureThatIsToldTwiceCountsOnce) {
+  accept();
+  claim(1);
+  const auto told = life_cycle::fail(*row_, 1, "it broke", times);
+  EXPECT_EQ(attempt(told), "");
+  EXPECT_EQ(attempt(told), "stale");
+  EXPECT_EQ(row_->failures, 1);
+}
+
+TEST_F(LifeCycle, AFailureOfAnOlderClaimIsRefused) {
+  accept();
+  claim(1);
+  pass(100);
+  claim(1);
+  EXPECT_EQ(attempt(life_cycle::fail(*row_, 1, "it broke", times)), "stale");
+}
+
+TEST_F(LifeCycle, PausesGrowUpToAMaximumAndVaryByLessThanTheJitter) {
+  accept();
+  claim(1);
+  message m = *row_;
+  const life_cycle::policy rules{.max_failures = 100,
+                                 .back_off_initial = milliseconds(1'000),
+                                 .back_off_factor = 3,
+                                 .back_off_max = milliseconds(20'000),
+                                 .back_off_jitter_percent = 50};
+  for (const auto& [failures, longest] :
+       std::map<int, int>{{0, 1'000}, {1, 3'000}, {2, 9'000}, {3, 20'000}, {90, 20'000}}) {
+    m.failures = failures;
+    milliseconds pause{};
+    EXPECT_EQ(fails(m, 1, rules, &pause), "again");
+    EXPECT_LE(pause, milliseconds(longest));
+    EXPECT_GE(pause, milliseconds(longest / 2));
+  }
+}
+
+TEST_F(LifeCycle, OverMaxFailuresItIsDead) {
+  accept();
+  claim(1);
+  message m = *row_;
+  const life_cycle::policy rules{.max_failures = 2};
+  m.failures = 1;
+  EXPECT_EQ(fails(m, 1, rules), "again");
+  m.failures = 2;
+  EXPECT_EQ(fails(m, 1, rules), "dead");
+}
+
+TEST_F(LifeCycle, AnAnswerForgetsTheFailuresOfTheRevisionBefore) {
+  accept();
+  claim(1);
+  attempt(life_cycle::fail(*row_, 1, "it broke", times));
+  answer(1, "Hi, X.");
+  EXPECT_EQ(row_->failures, 0);
+  EXPECT_FALSE(row_->held);
+}
+
+TEST_F(LifeCycle, OverMaxRevisionsItIsDead) {
+  accept();
+  const life_cycle::policy rules{.max_revisions = 1};
+  EXPECT_EQ(attempt(life_cycle::answer(id, 1, "x", to_queue{"r"}, true, rules)), "");
+  EXPECT_EQ(row_->status, status::dead);
+  EXPECT_EQ(row_->attempts.at(0).error, "more than 1 revisions");
+}
+
+TEST_F(LifeCycle, OverMaxRevisionsItMayStillBeDone) {
+  accept();
+  const life_cycle::policy rules{.max_revisions = 1};
+  EXPECT_EQ(attempt(life_cycle::answer(id, 1, "x", to_done{}, false, rules)), "");
+  EXPECT_EQ(row_->status, status::done);
+}
+
+// ---- cancel, retry, expiry, keys ----
+
+TEST_F(LifeCycle, CancelEndsAndCanBeTakenBack) {
+  accept();
+  EXPECT_EQ(attempt(life_cycle::cancel(id)), "");
+  EXPECT_EQ(row_->status, status::cancelled);
+  EXPECT_EQ(attempt(life_cycle::cancel(id)), "nothing to do");
+  EXPECT_EQ(claim(1), "terminal");
+  EXPECT_EQ(attempt(life_cycle::retry(*row_)), "");
+  EXPECT_EQ(row_->status, status::pending);
+  EXPECT_EQ(row_->queue, "q");
+  EXPECT_EQ(row_->due, now_);
+}
+
+TEST_F(LifeCycle, WhatIsDoneIsNotCancelled) {
+  accept();
+  answer(1, "Hi, X. Bye!", to_done{});
+  EXPECT_EQ(attempt(life_cycle::cancel(id)), "terminal");
+}
+
+TEST_F(LifeCycle, RetryStartsAfresh) {
+  accept();
+  claim(1);
+  attempt(life_cycle::fail(*row_, 1, "it broke", {.max_failures = 0}));
+  ASSERT_EQ(row_->status, status::dead);
+  const auto seen = *row_;
+  EXPECT_EQ(attempt(life_cycle::retry(seen)), "");
+  EXPECT_EQ(row_->failures, 0);
+  EXPECT_FALSE(row_->held);
+  EXPECT_EQ(row_->attempts.size(), 1U) << "its history stays";
+  EXPECT_EQ(attempt(life_cycle::retry(seen)), "nothing to do");
+}
+
+TEST_F(LifeCycle, WhatHasExpiredIsNeitherClaimedNorRetried) {
+  attempt(life_cycle::accept(id, "x", to_queue{"q"}, true, times, {.expires_at = now_ + milliseconds(10)}));
+  pass(10);
+  EXPECT_EQ(claim(1), "terminal");
+  attempt(life_cycle::cancel(id));
+  EXPECT_EQ(attempt(life_cycle::retry(*row_)), "terminal");
+}
+
+TEST_F(LifeCycle, AnAnswerInTimeKeepsTheExpiry) {
+  attempt(life_cycle::accept(id, "x", to_queue{"q"}, true, times, {.expires_at = now_ + milliseconds(10)}));
+  answer(1, "y");
+  EXPECT_EQ(row_->expires_at, now_ + milliseconds(10));
+}
+
+TEST_F(LifeCycle, ADoneTextIsNotHeldForLater) {
+  attempt(life_cycle::accept(id, "x", to_done{}, true, times, {.deliver_at = now_ + milliseconds(10)}));
+  EXPECT_EQ(row_->status, status::done);
+  EXPECT_FALSE(row_->held);
+}
+
+TEST_F(LifeCycle, AKeyThatWasUsedForTheSameIsNoErrorAndForAnotherIsOne) {
+  const auto once = [](const char* print) { return life_cycle::accept_options{.once = idempotency{"k", print, {}}}; };
+  attempt(life_cycle::accept(id, "x", to_queue{"q"}, true, times, once("a")));
+  const auto again = [&](const char* print) {
+    const auto what = life_cycle::accept(uuid{}, "x", to_queue{"q"}, true, times, once(print));
+    const auto refused = life_cycle::refusal(what, {false, row_, now_});
+    return refused ? to_string(refused->code) : "nothing to do";
+  };
+  EXPECT_STREQ(again("a"), "nothing to do");
+  EXPECT_STREQ(again("b"), "key_reused");
+}
+
+TEST_F(LifeCycle, WhatEndsAMessageIsDurable) {
+  EXPECT_TRUE(life_cycle::cancel(id).durable);
+  EXPECT_TRUE(life_cycle::fail({}, 1, "x", times).durable);
+  EXPECT_TRUE(life_cycle::retry({}).durable);
+  EXPECT_TRUE(life_cycle::expire({}).durable);
+  EXPECT_TRUE(life_cycle::bury({}).durable);
+}
+
 }  // namespace
 }  // namespace amc::broker
