@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "app/demo.hpp"
+#include "app/messages_command.hpp"
 #include "app/processes.hpp"
 #include "consumer_services/services.hpp"
 #include "core/log.hpp"
@@ -19,6 +20,7 @@ namespace {
 struct invocation {
   config_sources sources;
   std::vector<std::string> words;  ///< positional arguments
+  messages_question messages{};
   std::vector<config_provider> known = providers();
 
   config settings() const {
@@ -104,6 +106,30 @@ std::map<std::string, std::string> environment_variables() {
   return variables;
 }
 
+/// `amc messages VERB`, with options of its own for each verb.
+void declare_messages(CLI::App& app, messages_question& asked) {
+  auto* messages = app.add_subcommand("messages", "list, show, retry and cancel messages");
+  messages->require_subcommand(1);
+  const auto verb = [&](const char* name, const char* help, const char* example) {
+    auto* sub = messages->add_subcommand(name, help);
+    sub->footer(std::string("Example:\n  ") + example);
+    sub->callback([&asked, name] { asked.verb = name; });
+    return sub;
+  };
+  auto* list = verb("list", "print messages, one JSON object a line", "amc messages list --status dead --limit 20");
+  list->add_option("--limit", asked.limit, "no more than this")->capture_default_str();
+  auto* show = verb("show", "print messages in full", "amc messages show ID");
+  auto* retry = verb("retry", "make dead or cancelled messages pending again: those named, or all that match",
+                     "amc messages retry --queue topic-a --error timeout");
+  retry->add_option("--error", asked.error, "a part of the latest error");
+  auto* cancel = verb("cancel", "cancel pending messages", "amc messages cancel ID");
+  for (auto* sub : {list, retry}) {
+    sub->add_option("--status", asked.status, "pending, done, dead, cancelled or expired");
+    sub->add_option("--queue", asked.queue, "of this queue");
+  }
+  for (auto* sub : {show, retry, cancel}) sub->add_option("id", asked.ids, "ids of messages");
+}
+
 void declare_options(CLI::App& app, invocation& call) {
   app.add_option("--config", call.sources.folder, "folder with *.global.yaml and *.local.yaml files")
       ->default_str(call.sources.folder);
@@ -148,12 +174,15 @@ int run(int argc, char** argv) {
     sub->footer(std::string("Example:\n  ") + command.example);
     if (*command.words) sub->add_option("text", call.words, command.words)->expected(0, 1);
   }
+  declare_messages(app, call.messages);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& stopped) {
     return app.exit(stopped) == 0 ? 0 : 2;
   }
   call.sources.folder_required = app.count("--config") > 0;
+  if (app.got_subcommand("messages"))
+    return reporting("amc messages", [&] { return messages_command(call.settings(), call.messages); });
   for (const auto& command : subcommands)
     if (app.got_subcommand(command.name))
       return reporting(std::string("amc ") + command.name, [&] { return command.run(call); });

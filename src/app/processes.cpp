@@ -275,12 +275,26 @@ int all_process(const config& settings, const std::function<std::optional<int>(c
   });
 }
 
+struct broker_caller::parts {
+  explicit parts(const config& settings)
+      : client(client_for(main.env(), settings.text("consumer_services.broker_client.url"))),
+        timeout(settings.duration("consumer_services.broker_client.timeout_ms")) {}
+  loop main{"caller"};
+  std::shared_ptr<http::caller> client;
+  milliseconds timeout;
+};
+
+broker_caller::broker_caller(const config& settings) : parts_(std::make_unique<parts>(settings)) {}
+
+broker_caller::~broker_caller() = default;
+
+http::response broker_caller::ask(std::string method, std::string target, std::string body) {
+  http::request asked{std::move(method), std::move(target), {}, std::move(body)};
+  return parts_->main.run(parts_->client->send(std::move(asked), parts_->timeout));
+}
+
 int health(const config& settings) {
-  loop main("health");
-  const auto client = client_for(main.env(), settings.text("consumer_services.broker_client.url"));
-  http::request asked{"GET", "/readyz"};
-  const auto reply =
-      main.run(client->send(std::move(asked), settings.duration("consumer_services.broker_client.timeout_ms")));
+  const auto reply = broker_caller(settings).ask("GET", "/readyz");
   std::cout << reply.body << "\n";
   return reply.status == 200 ? 0 : 1;
 }

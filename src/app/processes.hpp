@@ -6,6 +6,7 @@
 #include "amc/config.hpp"
 #include "amc/service.hpp"
 #include "consumer_services/requester.hpp"
+#include "http/client.hpp"
 
 /// What the binary can be: each runs until it is told to stop and returns the exit code. They throw startup_error when
 /// they cannot start.
@@ -20,6 +21,18 @@ int service_process(const config& settings, service_definition service);
 /// returns a code the process stops with it, otherwise it goes on until told to stop.
 int all_process(const config& settings,
                 const std::function<std::optional<int>(const std::string& url)>& meanwhile = nullptr);
+
+/// Asks the configured broker, one request after the other. Throws unavailable when it cannot be asked.
+class broker_caller {
+ public:
+  explicit broker_caller(const config& settings);
+  ~broker_caller();
+  http::response ask(std::string method, std::string target, std::string body = "");
+
+ private:
+  struct parts;
+  std::unique_ptr<parts> parts_;
+};
 
 /// Prints what the broker says of its health; 0 when it is ready.
 int health(const config& settings);

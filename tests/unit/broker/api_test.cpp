@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <boost/json.hpp>
+#include <set>
 
 #include "tests/support/broker_world.hpp"
 
@@ -293,6 +294,163 @@ TEST_F(Api, AStoreThatIsAwayIsThrownToTheHttpBorder) {
   w_.disk->failing = unavailable(unavailable::reason::full, "full");
   EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
   w_.disk->failing.reset();
+}
+
+// ---- failures, ends and their undoing ----
+
+TEST_F(Api, AFailureIsNotedWithItsReason) {
+  const auto id = post();
+  claim(R"([{"id":")" + id + R"(","revision":1}])");
+  const auto told =
+      body(w_.ask("POST", "/failures", R"([{"id":")" + id + R"(","revision":1,"claim":1,"error":"broke"}])"));
+  EXPECT_EQ(told.at(0).at("status").as_string(), "pending");
+  EXPECT_EQ(told.at(0).at("failures").as_int64(), 1);
+  const auto shown = body(get(id));
+  EXPECT_EQ(shown.at("attempts").at(0).at("error").as_string(), "broke");
+  EXPECT_EQ(shown.at("failures").as_int64(), 1);
+}
+
+TEST_F(Api, AFailureOfAnotherClaimIsRefused) {
+  const auto id = post();
+  const auto told = body(w_.ask("POST", "/failures", R"([{"id":")" + id + R"(","revision":1,"claim":7,"error":"x"}])"));
+  EXPECT_EQ(told.at(0).at("refused").as_string(), "stale");
+}
+
+TEST_F(Api, ALongReasonIsCutBetweenTwoCharacters) {
+  const auto id = post();
+  claim(R"([{"id":")" + id + R"(","revision":1}])");
+  std::string reason;
+  while (reason.size() < 3'000) reason += "é";
+  w_.ask("POST", "/failures", R"([{"id":")" + id + R"(","revision":1,"claim":1,"error":"x)" + reason + R"("}])");
+  const auto kept = std::string(body(get(id)).at("attempts").at(0).at("error").as_string());
+  EXPECT_EQ(kept.size(), 999U);
+}
+
+TEST_F(Api, DeleteCancelsAndRetryTakesItBack) {
+  const auto id = post();
+  EXPECT_EQ(text_of(w_.ask("DELETE", "/messages/" + id), "status"), "cancelled");
+  EXPECT_EQ(w_.ask("DELETE", "/messages/" + id).status, 200) << "it is so already";
+  EXPECT_EQ(field(get(id), "ETag"), "\"1-cancelled\"");
+  EXPECT_EQ(text_of(w_.ask("POST", "/messages/" + id + "/retry"), "status"), "pending");
+  EXPECT_EQ(w_.ask("POST", "/messages/" + id + "/retry").status, 200);
+  EXPECT_EQ(w_.ask("DELETE", std::string("/messages/") + unknown_id).status, 404);
+  EXPECT_EQ(w_.ask("POST", "/messages/nonsense/retry").status, 404);
+}
+
+TEST_F(Api, WhatIsDoneIsNeitherCancelledNorRetried) {
+  const auto id = post();
+  put(id, "\"1\"", "Hi, X. Bye!");
+  EXPECT_EQ(w_.ask("DELETE", "/messages/" + id).status, 409);
+  EXPECT_EQ(w_.ask("POST", "/messages/" + id + "/retry").status, 409);
+}
+
+TEST_F(Api, ACancelledMessageWakesWhoWaitsForIt) {
+  const auto id = post();
+  http::request asked{"GET", "/messages/" + id, {{"Prefer", "wait=50"}}, ""};
+  const auto waiting = w_.world.start(w_.api->handle(asked));
+  w_.ask("DELETE", "/messages/" + id);
+  w_.world.settle();
+  ASSERT_TRUE(*waiting);
+  EXPECT_EQ(text_of(**waiting, "status"), "cancelled");
+}
+
+// ---- later, not for ever, once ----
+
+TEST_F(Api, DeliverAtHoldsAMessageBack) {
+  const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, ","deliver_at":"2999-01-01T00:00:00Z"})");
+  ASSERT_EQ(reply.status, 202);
+  EXPECT_EQ(w_.depth("topic-a"), 0U);
+  const auto shown = body(get(text_of(reply, "id")));
+  EXPECT_TRUE(shown.at("held").as_bool());
+  EXPECT_EQ(shown.at("due").as_string(), "2999-01-01T00:00:00.000Z");
+}
+
+TEST_F(Api, TimesThatCannotBeReadAreRefusedByName) {
+  for (const auto* bad : {"\"tomorrow\"", "5", "\"2026-13-01T00:00:00Z\"", "\"2026-01-01\"", "\"2026-01-01T00:00:00\""})
+    for (const std::string name : {"deliver_at", "expires_at"}) {
+      const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, ",")" + name + R"(":)" + bad + "}");
+      EXPECT_EQ(reply.status, 422);
+      EXPECT_THAT(text_of(reply, "detail"), HasSubstr(name));
+    }
+  const auto order =
+      w_.ask("POST", "/messages",
+             R"({"message":"Hi, ","deliver_at":"2030-01-01T00:00:00Z","expires_at":"2029-01-01T00:00:00Z"})");
+  EXPECT_EQ(order.status, 422);
+}
+
+TEST_F(Api, AnIdempotencyKeyMakesOneMessage) {
+  const http::headers key{{"Idempotency-Key", "k-1"}};
+  const auto first = w_.ask("POST", "/messages", R"({"message":"Hi, "})", key);
+  const auto again = w_.ask("POST", "/messages", R"( {"message":"Hi, "} )", key);
+  EXPECT_EQ(again.status, 202);
+  EXPECT_EQ(text_of(again, "id"), text_of(first, "id"));
+  EXPECT_EQ(w_.disk->size(), 1U);
+  EXPECT_EQ(w_.depth("topic-a"), 1U);
+  const auto other = w_.ask("POST", "/messages", R"({"message":"Hi,"})", key);
+  EXPECT_EQ(other.status, 422);
+  EXPECT_THAT(text_of(other, "detail"), HasSubstr("Idempotency-Key"));
+}
+
+TEST_F(Api, AnIdempotencyKeyThatIsUsedAgainAnswersWithWhatTheMessageHasBecome) {
+  const http::headers key{{"Idempotency-Key", "k-1"}, {"Prefer", "wait=5"}};
+  http::request asked{"POST", "/messages", key, R"({"message":"Hi, "})"};
+  const auto first = w_.world.start(w_.api->handle(asked));
+  const auto id = w_.take("topic-a").id;
+  w_.world.run(w_.messages->answer(id, 1, "Hi, X. Bye!"));
+  const auto again = w_.world.run(w_.api->handle(asked));
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(text_of(again, "message"), "Hi, X. Bye!");
+}
+
+TEST_F(Api, AnIdempotencyKeyIsPrintableAndNotEndless) {
+  for (const auto& bad : {std::string(), std::string(256, 'k'), std::string("a\xffz")})
+    EXPECT_EQ(w_.ask("POST", "/messages", R"({"message":"Hi, "})", http::headers{{"Idempotency-Key", bad}}).status,
+              422);
+}
+
+// ---- lists ----
+
+TEST_F(Api, ListsInPages) {
+  for (int i = 0; i < 5; ++i) post();
+  std::vector<std::string> ids;
+  std::string after;
+  do {
+    const auto page = body(w_.ask("GET", "/messages?status=pending&queue=topic-a&limit=2&after=" + after));
+    for (const auto& m : page.at("messages").as_array()) ids.emplace_back(m.at("id").as_string());
+    const auto* next = page.as_object().if_contains("next");
+    after = next ? std::string(next->as_string()) : "";
+  } while (!after.empty());
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 5U);
+  EXPECT_EQ(ids.size(), 5U);
+}
+
+TEST_F(Api, AListThatCannotBeIsRefused) {
+  for (const auto* query : {"status=finished", "limit=0", "limit=1001", "limit=x", "after=x"}) {
+    const auto reply = w_.ask("GET", std::string("/messages?") + query);
+    EXPECT_EQ(reply.status, 422) << query;
+  }
+}
+
+TEST_F(Api, QueuesTellWhatWaitsAndWhatDied) {
+  post();
+  const auto queues = body(w_.ask("GET", "/queues")).at("queues").as_array();
+  ASSERT_EQ(queues.size(), 2U) << "also the one that holds nothing";
+  EXPECT_EQ(queues[0].at("queue").as_string(), "topic-a");
+  EXPECT_EQ(queues[0].at("pending").as_int64(), 1);
+  EXPECT_EQ(queues[0].at("engine_depth").to_number<int>(), 1);
+  EXPECT_TRUE(queues[1].at("oldest_age_ms").is_null());
+  w_.engine.away = true;
+  EXPECT_TRUE(body(w_.ask("GET", "/queues")).at("queues").at(0).at("engine_depth").is_null());
+}
+
+TEST_F(Api, RetriesAreStartedAndWatched) {
+  w_.ask("DELETE", "/messages/" + post());
+  EXPECT_EQ(w_.ask("POST", "/retries", R"({"status":"done"})").status, 422);
+  EXPECT_EQ(w_.ask("POST", "/retries", R"(["x"])").status, 422);
+  const auto started = w_.ask("POST", "/retries", R"({"status":"cancelled","queue":"topic-a"})");
+  EXPECT_TRUE(body(started).at("running").as_bool());
+  w_.world.advance(milliseconds(1'000));
+  EXPECT_EQ(body(w_.ask("GET", "/retries")).at("retried").to_number<int>(), 1);
 }
 
 }  // namespace

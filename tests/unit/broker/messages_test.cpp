@@ -221,5 +221,88 @@ TEST(Sweeper, SurvivesAStoreThatIsAway) {
   EXPECT_EQ(w.depth("topic-a"), 1U);
 }
 
+TEST(Sweeper, BuriesWhatKillsEveryServiceThatClaimsIt) {
+  tests::broker_world w({}, 100, {"broker.max_claims=3"});
+  w.messages->run(false);
+  const auto id = w.accept("Hi, ");
+  for (int claims = 1; claims <= 3; ++claims) {
+    ASSERT_EQ(w.find(id)->status, status::pending);
+    ASSERT_TRUE(w.world.run(w.messages->claim(request_for({id, 1, {}}, true))).at(0));
+    w.world.advance(milliseconds(10'500));
+  }
+  EXPECT_EQ(w.find(id)->status, status::dead);
+  EXPECT_EQ(w.find(id)->attempts.back().error, "no answer to 3 claims");
+}
+
+TEST(Sweeper, ExpiresWhatIsOverAlsoWithoutAnEngine) {
+  tests::broker_world w;
+  w.messages->run(false);
+  w.engine.away = true;
+  const auto id = w.messages->new_id();
+  w.world.run(w.messages->accept(id, "Hi, ", {.expires_at = w.world.wall_clock() + milliseconds(5'000)}));
+  w.world.advance(milliseconds(4'900));
+  EXPECT_EQ(w.find(id)->status, status::pending);
+  w.world.advance(milliseconds(400));
+  EXPECT_EQ(w.find(id)->status, status::expired);
+}
+
+TEST(Sweeper, RingsWhatIsToBeDeliveredLaterWhenItsTimeHasCome) {
+  tests::broker_world w;
+  w.messages->run(true);
+  w.world.run(
+      w.messages->accept(w.messages->new_id(), "Hi, ", {.deliver_at = w.world.wall_clock() + milliseconds(60'000)}));
+  w.world.advance(milliseconds(59'900));
+  EXPECT_EQ(w.depth("topic-a"), 0U);
+  w.world.advance(milliseconds(400));
+  EXPECT_EQ(w.depth("topic-a"), 1U);
+}
+
+TEST(Sweeper, RingsAFailedMessageAfterItsPause) {
+  tests::broker_world w({}, 100, {"broker.back_off_initial_ms=2000", "broker.back_off_jitter_percent=0"});
+  w.messages->run(false);
+  const auto id = w.accept("Hi, ");
+  const auto claims = w.world.run(w.messages->claim(request_for(w.take("topic-a"))));
+  w.world.run(w.messages->fail({failed_claim{{{id, 1, {}}, claims.at(0)->claim}, "it broke"}}));
+  w.world.advance(milliseconds(1'900));
+  EXPECT_EQ(w.depth("topic-a"), 0U);
+  w.world.advance(milliseconds(400));
+  EXPECT_EQ(w.depth("topic-a"), 1U);
+}
+
+TEST(Messages, ARouteMayTreatItsQueueOtherwise) {
+  tests::broker_world w(
+      {}, 100,
+      {"broker.routes=[{match: '^Hi,$', queue: quick, lease_ms: 50, max_failures: 0}, {match: 'x', queue: "
+       "usual}]"});
+  const auto quick = w.accept("Hi,"), usual = w.accept("x");
+  EXPECT_EQ(w.world.run(w.messages->claim(request_for({quick, 1, {}}))).at(0)->lease, milliseconds(50));
+  EXPECT_EQ(w.world.run(w.messages->claim(request_for({usual, 1, {}}))).at(0)->lease, milliseconds(10'000));
+  w.world.run(w.messages->fail({failed_claim{{{quick, 1, {}}, 1}, "x"}, failed_claim{{{usual, 1, {}}, 1}, "x"}}));
+  EXPECT_EQ(w.find(quick)->status, status::dead);
+  EXPECT_EQ(w.find(usual)->status, status::pending);
+}
+
+TEST(Messages, ATraceTravelsWithTheEvent) {
+  const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  tests::broker_world w;
+  w.world.run(w.messages->accept(w.messages->new_id(), "Hi, ", {.traceparent = trace}));
+  EXPECT_EQ(w.take("topic-a").traceparent, trace);
+}
+
+TEST(Purger, DeletesWhatWasFinishedLongAgo) {
+  messages_options options;
+  options.purge.kept = milliseconds(60'000);
+  options.purge.limit = 3;
+  tests::broker_world w(options);
+  w.messages->run(false);
+  for (int i = 0; i < 10; ++i) w.world.run(w.messages->answer(w.accept("Hi, "), 1, "Hi, X. Bye!"));
+  const auto pending = w.accept("Hi, ");
+  w.world.advance(milliseconds(59'000));
+  EXPECT_EQ(w.disk->size(), 11U);
+  w.world.advance(milliseconds(6'000));
+  EXPECT_EQ(w.disk->size(), 1U);
+  EXPECT_TRUE(w.find(pending));
+}
+
 }  // namespace
 }  // namespace amc::broker

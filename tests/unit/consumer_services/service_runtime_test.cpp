@@ -72,6 +72,7 @@ class ServiceRuntime : public testing::Test {
   void start(std::size_t concurrency, bool by_hand = false) {
     runtime_options options;
     options.concurrency = concurrency;
+    options.handler_timeout = handler_timeout_;
     auto where = by_hand ? boost::asio::any_io_executor(handlers_.get_executor()) : w_.world.env().executor;
     runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, w_.engine, where, options);
     runtime_->run();
@@ -93,6 +94,7 @@ class ServiceRuntime : public testing::Test {
   std::unique_ptr<service_runtime> runtime_;
   std::vector<uuid> handled_;
   bool throws_ = false;
+  milliseconds handler_timeout_{300'000};
 };
 
 TEST_F(ServiceRuntime, WorksOnWhatItHears) {
@@ -155,14 +157,68 @@ TEST_F(ServiceRuntime, ExtendsTheLeaseOfWhatTakesLong) {
   EXPECT_EQ(status_of(id), status::done);
 }
 
-TEST_F(ServiceRuntime, AnExceptionLeavesTheMessageForAnotherTry) {
+TEST_F(ServiceRuntime, AnExceptionIsAFailureWithItsReason) {
   const auto id = w_.accept("Hi, ");
   throws_ = true;
   start(4);
   EXPECT_EQ(status_of(id), status::pending);
+  EXPECT_EQ(w_.find(id)->attempts.at(0).error, "cannot");
+  EXPECT_EQ(handled_.size(), 1U);
   throws_ = false;
-  pass(11'000);
+  pass(2'000);
   EXPECT_EQ(status_of(id), status::done);
+}
+
+TEST_F(ServiceRuntime, AFailureIsToldAgainUntilTheBrokerHasIt) {
+  const auto id = w_.accept("Hi, ");
+  throws_ = true;
+  start(4, true);
+  client_->away = true;
+  run_handlers();
+  pass(3'000);
+  EXPECT_GT(client_->failures, 1);
+  client_->away = false;
+  pass(6'000);
+  EXPECT_EQ(w_.find(id)->failures, 1);
+}
+
+TEST_F(ServiceRuntime, APoisonMessageDelaysNobodyElse) {
+  const auto poison = w_.accept("Hi, ");
+  service_.handler = [&](const delivery& work) -> std::string {
+    handled_.push_back(work.id);
+    if (work.id == poison) throw std::runtime_error("cannot");
+    return "Hi, X. Bye!";
+  };
+  start(1);
+  for (int i = 0; i < 5; ++i) {
+    const auto other = w_.accept("Hi, ");
+    pass(50);
+    EXPECT_EQ(status_of(other), status::done);
+  }
+  EXPECT_EQ(status_of(poison), status::pending);
+}
+
+TEST_F(ServiceRuntime, AHandlerThatTakesTooLongHasFailedAndItsLateAnswerCountsForNothing) {
+  handler_timeout_ = milliseconds(5'000);
+  const auto id = w_.accept("Hi, ");
+  start(1, true);
+  pass(5'100);
+  EXPECT_THAT(w_.find(id)->attempts.at(0).error, testing::HasSubstr("longer than 5000 ms"));
+  pass(10'000);
+  EXPECT_EQ(client_->claims, 1) << "until it ends it occupies its place";
+  run_handlers();
+  EXPECT_EQ(client_->answers, 0);
+  pass(10);
+  run_handlers();  // the next try
+  pass(10);
+  EXPECT_EQ(status_of(id), status::done);
+}
+
+TEST_F(ServiceRuntime, AnAnswerThatTheBrokerCannotTakeIsAFailure) {
+  const auto id = w_.accept("Hi, ");
+  service_.handler = [&](const delivery&) { return std::string("no route knows this"); };
+  start(1);
+  EXPECT_THAT(w_.find(id)->attempts.at(0).error, testing::HasSubstr("answer refused"));
 }
 
 TEST_F(ServiceRuntime, AMessageLeftUnansweredTwiceRunsWithNothingElseInHand) {

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "amc/config.hpp"
+
+namespace amc::app {
+
+/// What `amc messages` was asked for.
+struct messages_question {
+  std::string verb;                ///< list, show, retry, cancel
+  std::vector<std::string> ids{};  ///< of show, retry, cancel
+  std::string status{};            ///< of list, and of retry without ids
+  std::string queue{};
+  std::string error{};      ///< of retry without ids: a part of the latest error
+  std::size_t limit = 100;  ///< of list
+};
+
+/// Asks the broker and prints its answer, one JSON object a line. Exit code 0, or 1 when anything was refused.
+int messages_command(const config& settings, const messages_question& asked);
+
+}  // namespace amc::app
