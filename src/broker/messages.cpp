@@ -163,7 +163,7 @@ task<result<row>> messages::retry(uuid id) {
     co_return error{errc::terminal, std::string("The message is ") + to_string(state) + "."};
   const auto what = life_cycle::retry(**found);
   const auto became = co_await store_->apply(env_, what);
-  if (became.applied) sweep_clock_.poke();
+  if (became.applied) look_now();
   co_return settled(what, became);
 }
 
@@ -198,7 +198,7 @@ bool messages::has_room(const life_cycle::destination& to) {
   auto& state = queues_[queue->name];
   if (!state.backlog && state.depth >= routes_->of(queue->name).depth_max) {
     state.backlog = true;  // from now on the sweeper feeds this queue, oldest first
-    sweep_clock_.poke();
+    look_now();
   }
   return !state.backlog;
 }
@@ -256,8 +256,16 @@ task<void> messages::sweeper_loop(bool engine_is_empty) {
 }
 
 task<void> messages::sweep() {
+  if (env_.timers->now() < next_look_) {
+    // While services are away and their queues are full, the rows that wait for room need no look each time.
+    co_await ask_depths();
+    if (!engine_reachable_ || !feeding_has_room()) co_return;
+  }
+  next_look_ = env_.timers->now() + options_.sweep_interval;
   const auto rows = co_await store_->due(env_, options_.sweep_max);
+  for (const auto& r : rows) queues_[r.queue];  // also queues that no route names any more
   co_await end_what_is_over(rows);
+  co_await ask_depths();
   co_await ring_again(rows);
 }
 
@@ -280,7 +288,6 @@ task<void> messages::end_what_is_over(const std::vector<due_row>& rows) {
 }
 
 task<void> messages::ring_again(const std::vector<due_row>& rows) {
-  co_await ask_depths(rows);
   if (!engine_reachable_) co_return;
   auto changes = choose(rows);
   if (changes.empty()) co_return;
@@ -295,8 +302,7 @@ task<void> messages::ring_again(const std::vector<due_row>& rows) {
   ring(std::move(events));
 }
 
-task<void> messages::ask_depths(const std::vector<due_row>& rows) {
-  for (const auto& r : rows) queues_[r.queue];  // also queues that no route names any more
+task<void> messages::ask_depths() {
   std::vector<std::string> names;
   for (const auto& [name, state] : queues_) names.push_back(name);
   std::string failed;
@@ -327,6 +333,17 @@ std::vector<change> messages::choose(const std::vector<due_row>& rows) {
       changes.push_back(life_cycle::ring(r, treated.rules));
   }
   return changes;
+}
+
+void messages::look_now() {
+  next_look_ = {};
+  sweep_clock_.poke();
+}
+
+bool messages::feeding_has_room() const {
+  return std::any_of(queues_.begin(), queues_.end(), [&](const auto& q) {
+    return q.second.backlog && q.second.depth < routes_->of(q.first).depth_max;
+  });
 }
 
 /// Whether a queue needs a look sooner than usual: rows wait for room, or its depth is only known to be below a

@@ -107,9 +107,11 @@ class messages {
   task<void> sweep();
   task<void> end_what_is_over(const std::vector<due_row>& rows);
   task<void> ring_again(const std::vector<due_row>& rows);
-  task<void> ask_depths(const std::vector<due_row>& rows);
+  task<void> ask_depths();
   std::vector<change> choose(const std::vector<due_row>& rows);
+  void look_now();
   bool feeding() const;
+  bool feeding_has_room() const;
   task<void> purger_loop();
 
   environment env_;
@@ -119,6 +121,7 @@ class messages {
   uuid_source new_id_;
   messages_options options_;
   std::map<std::string, known_queue, std::less<>> queues_;
+  timers::time_point next_look_{};  ///< at the store, when no queue that is fed has room
   bool engine_reachable_ = true;
   bool stopping_ = false;
   alarm_clock sweep_clock_;

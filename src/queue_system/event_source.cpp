@@ -62,7 +62,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
       settle_all();
       // With a full window there is nothing to receive until something is settled, and that wakes the worker.
       const auto room = window_ - std::min(window_, unsettled_.size());
-      deliver(driver_->receive(room, room > 0 && !stopping_ ? longest_wait : milliseconds(0)));
+      deliver(driver_->receive(room, room > 0 && !stopping_ ? longest_wait() : milliseconds(0)));
       note_engine(true, "");
       if (room == 0) return {};
       return milliseconds(0);
@@ -126,8 +126,8 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
       log::warning("queue", "cannot receive from " + queue_ + ": " + why);
   }
 
-  // Short, because settled events are passed on between two receives.
-  static constexpr milliseconds longest_wait{20};
+  /// Settled events are passed on between two receives, and a stop waits for one.
+  milliseconds longest_wait() const { return unsettled_.empty() ? milliseconds(100) : milliseconds(20); }
 
   environment env_;
   platform& engine_;
