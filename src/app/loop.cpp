@@ -4,7 +4,9 @@
 
 namespace amc::app {
 
-loop::loop(const std::string& name) : env_(system_environment(context_.get_executor())) {
+loop::loop(const std::string& name, std::shared_ptr<amc::metrics> numbers)
+    : env_(system_environment(context_.get_executor())) {
+  if (numbers) env_.metrics = std::move(numbers);
   thread_ = std::thread([this, name] {
     pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
     context_.run();

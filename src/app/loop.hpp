@@ -15,7 +15,8 @@ namespace amc::app {
 /// thread has been joined.
 class loop {
  public:
-  explicit loop(const std::string& name);
+  /// `numbers` of the process; none: its own.
+  explicit loop(const std::string& name, std::shared_ptr<amc::metrics> numbers = nullptr);
   ~loop();
   loop(const loop&) = delete;
   loop& operator=(const loop&) = delete;

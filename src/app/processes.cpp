@@ -101,6 +101,44 @@ int until_stopped(const std::function<int(stop_request& stop)>& work) {
   }
 }
 
+/// The numbers of a process that has no API of its own, where that is configured.
+class running_numbers {
+ public:
+  running_numbers(loop& on, const config& settings) : loop_(on) {
+    if (!settings.boolean("consumer_services.http.enabled")) return;
+    http::server_options options;
+    options.address = settings.text("consumer_services.http.address");
+    options.port = static_cast<std::uint16_t>(settings.integer("consumer_services.http.port"));
+    loop_.run([&] {
+      server_ = std::make_unique<http::server>(
+          loop_.env(), options, [this](const http::request& asked) { return answer(asked); }, broker::api::fault);
+      server_->run();
+    });
+    log::info("amc", "tells its numbers at " + server_->url() + "/metrics");
+  }
+
+  ~running_numbers() {
+    if (!server_) return;
+    loop_.run(server_->stop(milliseconds(1'000)));
+    loop_.run([&] { server_.reset(); });
+  }
+
+ private:
+  task<http::response> answer(const http::request& asked) {
+    http::response reply{200, {{"Content-Type", metrics::content_type}}, {}};
+    if (asked.path() == "/metrics")
+      reply.body = loop_.env().metrics->text();
+    else if (asked.path() == "/healthz")
+      reply = {200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})"};
+    else
+      reply = broker::api::fault(404, "There are /metrics and /healthz here.", asked.target);
+    co_return reply;
+  }
+
+  loop& loop_;
+  std::unique_ptr<http::server> server_;
+};
+
 /// One service and what it stands on, on a loop's thread.
 class running_service {
  public:
@@ -243,6 +281,7 @@ int service_process(const config& settings, service_definition service) {
     } else {
       wait_for_broker(stop, main, settings, broker_url);
     }
+    const running_numbers numbers(main, settings);
     const std::vector<std::string> queues{service.queue};
     patiently(stop, settings, engine_name(settings), [&] { engine->check(queues); });
     running_service running(main, settings, std::move(service), base ? *base->platform : *engine,
@@ -257,7 +296,7 @@ int all_process(const config& settings, const std::function<std::optional<int>(c
   auto definition_a = configured_service_a(settings);  // may complain: before anything runs
   return until_stopped([&](stop_request& stop) {
     loop broker_loop("broker");
-    loop services_loop("services");
+    loop services_loop("services", broker_loop.env().metrics);
     const auto base = patient_foundation(stop, broker_loop, settings);
     stop_when_broken(*base.store, stop);
     look_for_engine(*base.platform, settings, base.routes->queues());

@@ -243,9 +243,15 @@ std::optional<entry> parse_entry(const json::value& item, bool with_claim) {
 
 class api::implementation {
  public:
-  implementation(std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
-                 std::shared_ptr<broker::mass_retry> retries, api_options options)
-      : messages_(std::move(messages)), waiters_(std::move(waiters)), retries_(std::move(retries)), options_(options) {}
+  implementation(const environment& env, std::shared_ptr<broker::messages> messages,
+                 std::shared_ptr<broker::waiters> waiters, std::shared_ptr<broker::mass_retry> retries,
+                 api_options options)
+      : env_(env),
+        durations_(env.metrics->histogram("http_server_request_duration_seconds", "Requests, parked time included")),
+        messages_(std::move(messages)),
+        waiters_(std::move(waiters)),
+        retries_(std::move(retries)),
+        options_(options) {}
 
   task<http::response> handle(const http::request& asked) {
     const auto path = asked.path();
@@ -255,7 +261,7 @@ class api::implementation {
       if (!matches(pattern, path)) continue;
       known = true;
       if (method == asked.method || (method == "GET" && asked.method == "HEAD"))
-        co_return co_await (this->*call)(asked);
+        co_return co_await timed(asked, pattern, call);
       allowed += (allowed.empty() ? "" : ", ") + std::string(method) + (method == "GET" ? ", HEAD" : "");
     }
     if (!known) co_return problem(404, "There is nothing at " + std::string(path) + ".");
@@ -266,12 +272,33 @@ class api::implementation {
 
  private:
   using method_of_api = task<http::response> (implementation::*)(const http::request&);
+
+  task<http::response> timed(const http::request& asked, std::string_view pattern, method_of_api call) {
+    const auto begun = env_.timers->now();
+    int status = 503;  // unless it is answered, the store is away
+    std::exception_ptr failed;
+    http::response reply;
+    try {
+      reply = co_await (this->*call)(asked);
+      status = reply.status;
+    } catch (const unavailable&) {
+      failed = std::current_exception();
+    }
+    durations_
+        .Add({{"http_request_method", asked.method},
+              {"http_route", std::string(pattern)},
+              {"http_response_status_code", std::to_string(status)}},
+             metrics::seconds())
+        .Observe(std::chrono::duration<double>(env_.timers->now() - begun).count());
+    if (failed) std::rethrow_exception(failed);
+    co_return reply;
+  }
   struct route {
     std::string_view path;  ///< "*" stands for one segment
     std::string_view method;
     method_of_api call;
   };
-  static const std::array<route, 18> routes;
+  static const std::array<route, 19> routes;
 
   static bool matches(std::string_view pattern, std::string_view path) {
     const auto star = pattern.find('*');
@@ -623,6 +650,34 @@ class api::implementation {
 
   // ---- health ----
 
+  /// What has to be asked for is asked for now; what cannot be told is left out, and the rest is told.
+  task<http::response> get_metrics(const http::request&) {
+    env_.metrics->gauge("amc_waiters", "Requests that are parked").Add({}).Set(static_cast<double>(waiters_->size()));
+    try {
+      const auto queues = co_await messages_->queues();
+      const auto now = co_await messages_->store_time();
+      for (const auto& q : queues) set_gauges(q, now);
+    } catch (const unavailable&) {
+      // The store is away: the counters tell more than nothing.
+    }
+    http::response reply{200, {{"Content-Type", metrics::content_type}}, env_.metrics->text()};
+    co_return reply;
+  }
+
+  void set_gauges(const broker::messages::queue_state& q, timestamp now) {
+    auto& counts = env_.metrics->gauge("amc_messages", "Messages in the store");
+    counts.Add({{"status", "pending"}, {"queue", q.counts.queue}}).Set(static_cast<double>(q.counts.pending));
+    counts.Add({{"status", "dead"}, {"queue", q.counts.queue}}).Set(static_cast<double>(q.counts.dead));
+    const auto age = q.counts.oldest ? std::chrono::duration<double>(now - *q.counts.oldest).count() : 0.0;
+    env_.metrics->gauge("amc_oldest_pending_age_seconds", "Since the oldest pending message was accepted")
+        .Add({{"queue", q.counts.queue}})
+        .Set(age);
+    if (q.depth)
+      env_.metrics->gauge("amc_engine_depth", "Events that wait in the queue engine")
+          .Add({{"queue", q.counts.queue}})
+          .Set(static_cast<double>(*q.depth));
+  }
+
   task<http::response> get_healthz(const http::request&) {
     http::response reply{200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})"};
     co_return reply;
@@ -646,13 +701,15 @@ class api::implementation {
     co_return reply;
   }
 
+  environment env_;
+  metrics::histograms& durations_;
   std::shared_ptr<broker::messages> messages_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::mass_retry> retries_;
   api_options options_;
 };
 
-const std::array<api::implementation::route, 18> api::implementation::routes{{
+const std::array<api::implementation::route, 19> api::implementation::routes{{
     {"/", "POST", &implementation::post_root},
     {"/", "PUT", &implementation::put_root},
     {"/", "GET", &implementation::get_root},
@@ -669,14 +726,15 @@ const std::array<api::implementation::route, 18> api::implementation::routes{{
     {"/queues", "GET", &implementation::get_queues},
     {"/retries", "GET", &implementation::get_retries},
     {"/retries", "POST", &implementation::post_retries},
+    {"/metrics", "GET", &implementation::get_metrics},
     {"/healthz", "GET", &implementation::get_healthz},
     {"/readyz", "GET", &implementation::get_readyz},
 }};
 
-api::api(std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
+api::api(const environment& env, std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
          std::shared_ptr<broker::mass_retry> retries, api_options options)
-    : implementation_(
-          std::make_unique<implementation>(std::move(messages), std::move(waiters), std::move(retries), options)) {}
+    : implementation_(std::make_unique<implementation>(env, std::move(messages), std::move(waiters), std::move(retries),
+                                                       options)) {}
 
 api::~api() = default;
 

@@ -19,7 +19,7 @@ struct api_options {
 /// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets.
 class api {
  public:
-  api(std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
+  api(const environment& env, std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
       std::shared_ptr<broker::mass_retry> retries, api_options options);
   ~api();
 

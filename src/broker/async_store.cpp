@@ -5,13 +5,13 @@
 
 namespace amc::broker {
 
-async_store::async_store(const start_worker& start, opened_store opened, limits bounds) : opened_(std::move(opened)) {
+async_store::async_store(const environment& env, opened_store opened, limits bounds) : opened_(std::move(opened)) {
   using worker = batching_worker<job, answer>;
   std::vector<worker::run_batch> runs;
   for (auto& driver : opened_.drivers)
     runs.emplace_back([this, &driver = *driver](std::vector<job>& batch) { return run(driver, batch); });
-  worker_ =
-      std::make_unique<worker>(start, worker::options{"store", bounds.inbox_max, bounds.batch_max}, std::move(runs));
+  worker_ = std::make_unique<worker>(
+      env.start_worker, worker::options{"store", bounds.inbox_max, bounds.batch_max, env.metrics}, std::move(runs));
 }
 
 task<std::vector<outcome>> async_store::apply(const environment& env, std::vector<change> changes) {

@@ -21,7 +21,7 @@ class async_store {
     std::size_t batch_max = 512;    ///< requests that become one transaction
   };
 
-  async_store(const start_worker& start, opened_store opened, limits bounds);
+  async_store(const environment& env, opened_store opened, limits bounds);
 
   task<std::vector<outcome>> apply(const environment& env, std::vector<change> changes);
   task<outcome> apply(const environment& env, change what);

@@ -118,7 +118,7 @@ foundation make_foundation(const environment& env, const config& settings) {
   base.platform = queue_system::make_platform(settings);
   const async_store::limits bounds{static_cast<std::size_t>(settings.integer("broker.store.inbox_max")),
                                    static_cast<std::size_t>(settings.integer("broker.store.batch_max"))};
-  base.store = std::make_shared<async_store>(env.start_worker, open_store(settings), bounds);
+  base.store = std::make_shared<async_store>(env, open_store(settings), bounds);
   base.publisher = std::make_shared<queue_system::publisher>(env, *base.platform);
   return base;
 }
@@ -142,7 +142,7 @@ broker::broker(const environment& env, const foundation& base, const config& set
                                          static_cast<std::size_t>(settings.integer("broker.http.waiters_max")))),
       retries_(std::make_shared<mass_retry>(
           env, messages_, mass_retry_options{static_cast<std::size_t>(settings.integer("broker.retries_per_second"))})),
-      api_(messages_, waiters_, retries_, api_options_from(settings)),
+      api_(env, messages_, waiters_, retries_, api_options_from(settings)),
       server_(
           env, server_options_from(settings), [this](const http::request& asked) { return api_.handle(asked); },
           api::fault) {}

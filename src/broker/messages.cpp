@@ -7,11 +7,6 @@ namespace {
 
 using ringing = queue_system::publisher::ringing;
 
-void note_dead(const message& m) {
-  log::warning("broker", "dead: " + (m.attempts.empty() ? std::string("no reason known") : m.attempts.back().error),
-               log::about{m.id, m.revision});
-}
-
 error unroutable() {
   return {errc::unroutable, "I don't know which queue this message belongs to."};
 }
@@ -34,6 +29,7 @@ messages::messages(const environment& env, std::shared_ptr<async_store> store,
       routes_(std::move(routes)),
       new_id_(std::move(new_id)),
       options_(options),
+      numbers_(*env.metrics),
       sweep_clock_(env),
       purge_clock_(env),
       tasks_(env.executor) {
@@ -59,7 +55,10 @@ task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept
   const bool rings_now = !options.deliver_at && has_room(*to);
   const auto what = life_cycle::accept(id, std::move(text), *to, rings_now, routes_->rules_of(*to), std::move(options));
   const auto became = co_await store_->apply(env_, what);
-  if (became.applied) ring_if_waiting(became.now, rings_now);
+  if (became.applied) {
+    numbers_.accepted();
+    ring_if_waiting(became.now, rings_now);
+  }
   co_return settled(what, became);
 }
 
@@ -76,7 +75,9 @@ task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::st
   const auto what = life_cycle::answer(id, revision, std::move(text), *to, rings_now, routes_->rules_of(*to));
   const auto became = co_await store_->apply(env_, what);
   if (became.applied) ring_if_waiting(became.now, rings_now);
-  co_return settled(what, became);
+  auto answered = settled(what, became);
+  if (!answered) numbers_.answer_refused(answered.error().code);
+  co_return answered;
 }
 
 /// A row that would refuse any answer says so first: a text that no route knows is the last of the reasons.
@@ -84,8 +85,9 @@ task<result<row>> messages::refuse_unroutable(uuid id, std::optional<int> revisi
   const auto what = life_cycle::answer(id, revision, std::move(text), life_cycle::to_done{}, false, {});
   row current = co_await store_->find(env_, id);  // not inside the braces: see CONTRIBUTING.md on g++ 12
   const outcome asked{false, std::move(current), {}};
-  if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return settled(what, asked);
-  co_return unroutable();
+  auto refused = !asked.now || !admits(what.when, *asked.now, asked.at) ? settled(what, asked) : unroutable();
+  if (!refused) numbers_.answer_refused(refused.error().code);
+  co_return refused;
 }
 
 task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {
@@ -100,6 +102,7 @@ task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> re
       results.emplace_back(granted{outcomes[i].now->claim, outcomes[i].now->text, outcomes[i].now->lease});
     else
       results.emplace_back(life_cycle::refusal(changes[i], outcomes[i]).value());
+    if (!results.back()) numbers_.claim_refused(results.back().error().code);
   }
   co_return results;
 }
@@ -144,7 +147,7 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     results.push_back(settled(changes[i], outcomes[i]));
-    if (outcomes[i].applied && outcomes[i].now->status == status::dead) note_dead(*outcomes[i].now);
+    if (outcomes[i].applied) note_end(outcomes[i].now);
   }
   co_return results;
 }
@@ -152,6 +155,7 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
 task<result<row>> messages::cancel(uuid id) {
   const auto what = life_cycle::cancel(id);
   const auto became = co_await store_->apply(env_, what);
+  if (became.applied) note_end(became.now);
   co_return settled(what, became);
 }
 
@@ -207,11 +211,23 @@ void messages::ring_if_waiting(const row& now, bool rings_now) {
   const log::about subject{now->id, now->revision};
   if (now->status != status::pending) {
     log::debug("broker", std::string("stored as ") + to_string(now->status), subject);
-    if (now->status == status::dead) note_dead(*now);
+    note_end(now);
     return;
   }
   log::debug("broker", "stored, waits in " + now->queue, subject);
-  if (rings_now) ring({{now->queue, {now->id, now->revision, now->traceparent}}});
+  if (!rings_now) return;
+  numbers_.rung(now->queue, "relay");
+  ring({{now->queue, {now->id, now->revision, now->traceparent}}});
+}
+
+/// Nothing while it is pending.
+void messages::note_end(const row& now) {
+  if (now->status == status::pending) return;
+  numbers_.ended(*now);
+  const log::about subject{now->id, now->revision};
+  if (now->status == status::dead)
+    log::warning("broker", "dead: " + (now->attempts.empty() ? std::string() : now->attempts.back().error), subject);
+  if (now->status == status::expired) log::info("sweeper", "expired", subject);
 }
 
 void messages::ring(std::vector<ringing> events) {
@@ -278,13 +294,8 @@ task<void> messages::end_what_is_over(const std::vector<due_row>& rows) {
   }
   if (changes.empty()) co_return;
   const auto outcomes = co_await store_->apply(env_, std::move(changes));
-  for (const auto& became : outcomes) {
-    if (!became.applied) continue;
-    if (became.now->status == status::dead)
-      note_dead(*became.now);
-    else
-      log::info("sweeper", "expired", log::about{became.now->id, became.now->revision});
-  }
+  for (const auto& became : outcomes)
+    if (became.applied) note_end(became.now);
 }
 
 task<void> messages::ring_again(const std::vector<due_row>& rows) {
@@ -297,6 +308,7 @@ task<void> messages::ring_again(const std::vector<due_row>& rows) {
     if (became.applied) {
       const auto& m = *became.now;
       log::debug("sweeper", "rung again in " + m.queue, log::about{m.id, m.revision});
+      numbers_.rung(m.queue, "sweeper");
       events.push_back({m.queue, {m.id, m.revision, m.traceparent}});
     }
   ring(std::move(events));

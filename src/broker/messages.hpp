@@ -8,6 +8,7 @@
 
 #include "broker/async_store.hpp"
 #include "broker/life_cycle.hpp"
+#include "broker/messages_metrics.hpp"
 #include "broker/router.hpp"
 #include "core/task.hpp"
 #include "core/uuid_source.hpp"
@@ -96,6 +97,7 @@ class messages {
     bool backlog = false;   ///< older rows wait for room
   };
 
+  void note_end(const row& now);
   task<result<row>> refuse_unroutable(uuid id, std::optional<int> revision, std::string text);
   bool has_room(const life_cycle::destination& to);
   void ring(std::vector<queue_system::publisher::ringing> events);
@@ -124,6 +126,7 @@ class messages {
   timers::time_point next_look_{};  ///< at the store, when no queue that is fed has room
   bool engine_reachable_ = true;
   bool stopping_ = false;
+  messages_metrics numbers_;
   alarm_clock sweep_clock_;
   alarm_clock purge_clock_;
   task_group tasks_;

@@ -13,6 +13,7 @@ service_runtime::service_runtime(const environment& env, service_definition serv
       engine_(engine),
       handlers_(std::move(handlers)),
       options_(options),
+      durations_(env.metrics->histogram("messaging_process_duration_seconds", "Calls of the handler")),
       extend_clock_(env),
       loops_(env.executor),
       works_(env.executor) {}
@@ -128,7 +129,11 @@ task<void> service_runtime::claim(std::vector<received> events, bool alone) {
 
 task<void> service_runtime::work(std::uint64_t number) {
   const delivery taken = in_hand_.at(number).work;
+  const auto begun = env_.timers->now();
   auto text = co_await handle(taken);
+  durations_
+      .Add({{"messaging_destination_name", service_.queue}, {"error_type", text ? "" : "failed"}}, metrics::seconds())
+      .Observe(std::chrono::duration<double>(env_.timers->now() - begun).count());
   if (text)
     co_await answer(taken, std::move(*text));
   else

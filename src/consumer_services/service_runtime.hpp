@@ -75,6 +75,7 @@ class service_runtime {
   bool stopping_ = false;
   bool broker_reachable_ = true;
   milliseconds pause_{};
+  metrics::histograms& durations_;
   alarm_clock extend_clock_;
   task_group loops_;
   task_group works_;

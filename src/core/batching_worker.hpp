@@ -36,10 +36,16 @@ class batching_worker {
     std::string name;           ///< of the thread, and in error texts
     std::size_t inbox_max = 0;  ///< jobs that may wait
     std::size_t batch_max = 0;  ///< jobs that run as one
+    std::shared_ptr<amc::metrics> numbers = std::make_shared<amc::metrics>();
   };
 
   /// `runs` has one function for each driver.
-  batching_worker(const start_worker& start, options opts, std::vector<run_batch> runs) : options_(std::move(opts)) {
+  batching_worker(const start_worker& start, options opts, std::vector<run_batch> runs)
+      : options_(std::move(opts)),
+        batch_sizes_(options_.numbers->histogram("amc_batch_size", "Requests that a worker ran as one")
+                         .Add({{"worker", options_.name}}, metrics::sizes())),
+        inbox_depth_(options_.numbers->gauge("amc_inbox_depth", "Requests that wait for a worker")
+                         .Add({{"worker", options_.name}})) {
     for (auto& run : runs) lanes_.push_back({std::move(run)});
     for (auto& l : lanes_) l.host = start(options_.name, [this, &l] { return step(l); });
   }
@@ -102,6 +108,7 @@ class batching_worker {
     std::vector<Job> jobs;
     jobs.reserve(batch.size());
     for (auto& e : batch) jobs.push_back(std::move(e.job));
+    batch_sizes_.Observe(static_cast<double>(jobs.size()));
     complete(batch, run_guarded(l, jobs));
     return milliseconds(0);  // what came meanwhile, as the next batch
   }
@@ -113,6 +120,7 @@ class batching_worker {
     const auto end = inbox_.begin() + static_cast<std::ptrdiff_t>(count);
     std::vector<entry> batch(std::make_move_iterator(inbox_.begin()), std::make_move_iterator(end));
     inbox_.erase(inbox_.begin(), end);
+    inbox_depth_.Set(static_cast<double>(inbox_.size()));
     return batch;
   }
 
@@ -145,6 +153,8 @@ class batching_worker {
   }
 
   options options_;
+  prometheus::Histogram& batch_sizes_;
+  prometheus::Gauge& inbox_depth_;
   mutable std::mutex mutex_;
   std::deque<entry> inbox_;
   std::list<lane> lanes_;

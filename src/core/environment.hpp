@@ -9,6 +9,7 @@
 #include <string>
 
 #include "amc/message.hpp"
+#include "core/metrics.hpp"
 
 namespace amc {
 
@@ -48,6 +49,7 @@ struct environment {
   amc::start_worker start_worker;
   std::function<timestamp()> wall_clock;  ///< for people and ids: it may jump. From any thread.
   std::function<std::uint64_t()> random;  ///< 64 random bits. From any thread.
+  std::shared_ptr<amc::metrics> metrics = std::make_shared<amc::metrics>();
 };
 
 /// The wall clock and randomness of the operating system.

@@ -18,6 +18,9 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
         queue_(std::move(queue)),
         window_(window),
         take_(std::move(take)),
+        consumed_(
+            env.metrics->counter("messaging_client_consumed_messages_total", "Events received from the queue engine")
+                .Add({{"messaging_destination_name", queue_}})),
         pause_(env.random()) {}
 
   void start() {
@@ -111,6 +114,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
       const std::lock_guard lock(mutex_);
       done_.insert(done_.end(), undecodable.begin(), undecodable.end());
     }
+    consumed_.Increment(static_cast<double>(batch.size()));
     if (events.empty()) return;
     boost::asio::post(env_.executor, [self = shared_from_this(), events = std::move(events)]() mutable {
       if (self->take_) self->take_(std::move(events));
@@ -134,6 +138,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
   std::string queue_;
   std::size_t window_;
   handler take_;
+  prometheus::Counter& consumed_;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
   std::vector<std::uint64_t> done_;

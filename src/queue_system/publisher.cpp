@@ -7,11 +7,13 @@ namespace amc::queue_system {
 publisher::publisher(const environment& env, platform& engine)
     : driver_(engine.make_publisher()),
       wall_clock_(env.wall_clock),
-      event_ids_(uuid_v7_source(env.wall_clock, env.random)) {
+      event_ids_(uuid_v7_source(env.wall_clock, env.random)),
+      sent_(
+          env.metrics->counter("messaging_client_sent_messages_total", "Events that the queue engine has confirmed")) {
   constexpr std::size_t inbox_max = 16'384;
   constexpr std::size_t batch_max = 256;
   worker_ = std::make_unique<batching_worker<job, outcome>>(
-      env.start_worker, batching_worker<job, outcome>::options{"publisher", inbox_max, batch_max},
+      env.start_worker, batching_worker<job, outcome>::options{"publisher", inbox_max, batch_max, env.metrics},
       std::vector<batching_worker<job, outcome>::run_batch>{[this](std::vector<job>& batch) { return run(batch); }});
 }
 
@@ -30,6 +32,7 @@ std::vector<publisher::outcome> publisher::run(std::vector<job>& batch) {
     if (const auto* events = std::get_if<std::vector<ringing>>(&work))
       for (const auto& [queue, ready] : *events) out.push_back({queue, encode(ready, event_ids_(), now)});
   if (!out.empty()) driver_->publish(out);
+  for (const auto& sent : out) sent_.Add({{"messaging_destination_name", sent.queue}}).Increment();
 
   std::vector<outcome> outcomes(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i)

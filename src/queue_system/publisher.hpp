@@ -36,6 +36,7 @@ class publisher {
   std::unique_ptr<queue_publisher> driver_;
   std::function<timestamp()> wall_clock_;
   uuid_source event_ids_;
+  metrics::counters& sent_;
   std::unique_ptr<batching_worker<job, outcome>> worker_;
 };
 

@@ -41,15 +41,14 @@ struct broker_world {
     opened_store opened;
     opened.drivers.push_back(std::move(memory));
     opened.changes_elsewhere = std::make_unique<scripted_feed>(elsewhere);
-    store = std::make_shared<broker::async_store>(world.env().start_worker, std::move(opened),
-                                                  broker::async_store::limits{});
+    store = std::make_shared<broker::async_store>(world.env(), std::move(opened), broker::async_store::limits{});
     publisher = std::make_shared<queue_system::publisher>(world.env(), engine);
     messages = std::make_shared<broker::messages>(world.env(), store, publisher,
                                                   std::make_shared<const broker::router>(settings(std::move(sets))),
                                                   system_uuid_source(), options);
     waiters = std::make_shared<broker::waiters>(world.env(), *store, waiters_max);
     retries = std::make_shared<broker::mass_retry>(world.env(), messages, broker::mass_retry_options{});
-    api = std::make_unique<broker::api>(messages, waiters, retries, broker::api_options{});
+    api = std::make_unique<broker::api>(world.env(), messages, waiters, retries, broker::api_options{});
   }
 
   ~broker_world() {

@@ -453,5 +453,31 @@ TEST_F(Api, RetriesAreStartedAndWatched) {
   EXPECT_EQ(body(w_.ask("GET", "/retries")).at("retried").to_number<int>(), 1);
 }
 
+TEST_F(Api, MetricsTellWhatHappenedAndWhatIs) {
+  put(post(), "\"1\"", "Hi, X. Bye!");
+  const auto waiting = post();
+  put(waiting, "\"7\"", "Hi, X.");
+  claim(R"([{"id":")" + waiting + R"(","revision":9}])");
+  const auto reply = w_.ask("GET", "/metrics");
+  EXPECT_THAT(field(reply, "Content-Type"), HasSubstr("version=0.0.4"));
+  for (const auto* line :
+       {"amc_messages_accepted_total 2\n", "amc_messages_ended_total{status=\"done\"} 1\n",
+        "amc_answers_refused_total{reason=\"stale\"} 1\n", "amc_claims_refused_total{reason=\"stale\"} 1\n",
+        "amc_messages{queue=\"topic-a\",status=\"pending\"} 1\n", "amc_end_to_end_duration_seconds_count 1\n",
+        "amc_rings_total{by=\"relay\",messaging_destination_name=\"topic-a\"} 2\n", "amc_waiters 0\n",
+        "messaging_client_sent_messages_total{messaging_destination_name=\"topic-a\"} 2\n",
+        "http_response_status_code=\"412\",http_route=\"/messages/*\"} 1\n"})
+    EXPECT_THAT(reply.body, HasSubstr(line));
+  EXPECT_THAT(reply.body, testing::Not(HasSubstr(waiting))) << "no label names a message";
+}
+
+TEST_F(Api, MetricsAreToldWhileTheStoreIsAway) {
+  post();
+  w_.disk->failing = unavailable(unavailable::reason::away, "away");
+  const auto reply = w_.ask("GET", "/metrics");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.body, HasSubstr("amc_messages_accepted_total 1\n"));
+}
+
 }  // namespace
 }  // namespace amc::broker

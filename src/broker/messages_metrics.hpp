@@ -1,0 +1,45 @@
+#pragma once
+
+#include "amc/store.hpp"
+#include "core/metrics.hpp"
+
+namespace amc::broker {
+
+/// What `messages` counts.
+class messages_metrics {
+ public:
+  explicit messages_metrics(metrics& all)
+      : rings_(all.counter("amc_rings_total", "Events that were handed to the queue engine")),
+        claims_refused_(all.counter("amc_claims_refused_total", "Claims that the row refused")),
+        answers_refused_(all.counter("amc_answers_refused_total", "Answers that the row refused, or no route knows")),
+        dead_letters_(all.counter("amc_dead_letters_total", "Messages that have died")),
+        accepted_(all.counter("amc_messages_accepted_total", "Messages that were accepted").Add({})),
+        ended_(all.counter("amc_messages_ended_total", "Messages that have become terminal")),
+        end_to_end_(all.histogram("amc_end_to_end_duration_seconds", "From accepting a message to done")
+                        .Add({}, metrics::seconds())) {}
+
+  /// `by`: "relay", right after the change, or "sweeper".
+  void rung(const std::string& queue, const char* by) {
+    rings_.Add({{"messaging_destination_name", queue}, {"by", by}}).Increment();
+  }
+  void claim_refused(errc why) { claims_refused_.Add({{"reason", to_string(why)}}).Increment(); }
+  void answer_refused(errc why) { answers_refused_.Add({{"reason", to_string(why)}}).Increment(); }
+  void accepted() { accepted_.Increment(); }
+  void ended(const message& m) {
+    ended_.Add({{"status", to_string(m.status)}}).Increment();
+    if (m.status == status::dead) dead_letters_.Add({{"messaging_destination_name", m.queue}}).Increment();
+    if (m.status == status::done)
+      end_to_end_.Observe(std::chrono::duration<double>(m.updated_at - m.created_at).count());
+  }
+
+ private:
+  metrics::counters& rings_;
+  metrics::counters& claims_refused_;
+  metrics::counters& answers_refused_;
+  metrics::counters& dead_letters_;
+  prometheus::Counter& accepted_;
+  metrics::counters& ended_;
+  prometheus::Histogram& end_to_end_;
+};
+
+}  // namespace amc::broker
