@@ -92,7 +92,8 @@ TEST_F(CommandLine, RequesterPrintsOnlyTheAnswer) {
 }
 
 TEST_F(CommandLine, RequesterTellsWhyThereIsNoAnswer) {
-  EXPECT_EQ(run({"requester"}, {"consumer_services.broker_client.url=http://127.0.0.1:1"}), 1);
+  EXPECT_EQ(run({"requester"}, {"consumer_services.broker_client.url=http://127.0.0.1:1",
+                                 "consumer_services.requester.timeout_ms=300"}), 1);
   EXPECT_EQ(out_, "");
   EXPECT_THAT(err_, AllOf(StartsWith("amc requester: no response: http://127.0.0.1:1: "), EndsWith("\n")));
 }
