@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo serve test test-coverage test-sanitizers check lint format clean
+.PHONY: help build demo serve test crash-points test-coverage test-sanitizers check lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ test: ## every test, on the release build
 test-sanitizers: ## every test again, under ASan with UBSan, then under TSan
 	@scripts/install-packages test
 	@scripts/test-sanitizers
+
+crash-points: ## the process dies before and after every call through its seams, on every store and queue engine
+	@scripts/install-packages test
+	@scripts/build release amc_crash_points crash_points
+	@AMC_CRASH_POINTS=all scripts/with-test-servers build/release/tests/crash_points
 
 test-coverage: ## HTML in test-coverage/ and a summary for each module
 	@scripts/install-packages coverage
