@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "app/bench.hpp"
 #include "app/demo.hpp"
 #include "app/messages_command.hpp"
 #include "app/processes.hpp"
@@ -21,6 +22,7 @@ struct invocation {
   config_sources sources;
   std::vector<std::string> words;  ///< positional arguments
   messages_question messages{};
+  bench_options bench{};
   std::vector<config_provider> known = providers();
 
   config settings() const {
@@ -130,6 +132,22 @@ void declare_messages(CLI::App& app, messages_question& asked) {
   for (auto* sub : {show, retry, cancel}) sub->add_option("id", asked.ids, "ids of messages");
 }
 
+void declare_bench(CLI::App& app, bench_options& asked) {
+  auto* sub = app.add_subcommand("bench", "whole conversations with a broker, each answer checked");
+  sub->footer("Example:\n  amc bench --conversations 20000 --concurrency 256 --warm-up 1000");
+  sub->add_option("--conversations", asked.conversations, "how many")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  sub->add_option("--concurrency", asked.concurrency, "under way at once")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  sub->add_option("--rate", asked.rate, "begin so many a second, and count from the intended start; 0: no clock")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  sub->add_option("--warm-up", asked.warm_up, "conversations before, not counted")->capture_default_str();
+  sub->add_flag("--json", asked.json, "print one JSON object");
+}
+
 void declare_options(CLI::App& app, invocation& call) {
   app.add_option("--config", call.sources.folder, "folder with *.global.yaml and *.local.yaml files")
       ->default_str(call.sources.folder);
@@ -175,6 +193,7 @@ int run(int argc, char** argv) {
     if (*command.words) sub->add_option("text", call.words, command.words)->expected(0, 1);
   }
   declare_messages(app, call.messages);
+  declare_bench(app, call.bench);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& stopped) {
@@ -183,6 +202,7 @@ int run(int argc, char** argv) {
   call.sources.folder_required = app.count("--config") > 0;
   if (app.got_subcommand("messages"))
     return reporting("amc messages", [&] { return messages_command(call.settings(), call.messages); });
+  if (app.got_subcommand("bench")) return reporting("amc bench", [&] { return bench(call.settings(), call.bench); });
   for (const auto& command : subcommands)
     if (app.got_subcommand(command.name))
       return reporting(std::string("amc ") + command.name, [&] { return command.run(call); });

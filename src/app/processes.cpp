@@ -19,12 +19,6 @@ namespace {
 
 using namespace consumer_services;
 
-std::shared_ptr<http::caller> client_for(const environment& env, const std::string& url) {
-  http::client_options options;
-  options.url = url;
-  return http::make_client(env, options);
-}
-
 /// Handlers that do not end cannot be interrupted. Everything that counts is in the store, so the process ends anyway.
 void end_or_exit(bool finished, int exit_code) {
   if (finished) return;
@@ -235,6 +229,20 @@ void stop_when_broken(broker::async_store& store, stop_request& stop) {
 
 }  // namespace
 
+std::shared_ptr<http::caller> client_for(const environment& env, const std::string& url) {
+  http::client_options options;
+  options.url = url;
+  return http::make_client(env, options);
+}
+
+requester_options requester_options_from(const config& settings) {
+  requester_options options;
+  options.timeout = settings.duration("consumer_services.requester.timeout_ms");
+  options.poll_interval = settings.duration("consumer_services.requester.poll_interval_ms");
+  options.answer_pattern = settings.text("consumer_services.requester.answer_pattern");
+  return options;
+}
+
 std::vector<config_provider> providers() {
   const config_provider app{"app",
                             {{.path = "app.startup_timeout_ms",
@@ -355,12 +363,8 @@ int migrate(const config& settings, bool only_plan) {
 
 conversation converse(const config& settings, const std::string& url, const std::string& text) {
   loop main("requester");
-  requester_options options;
-  options.timeout = settings.duration("consumer_services.requester.timeout_ms");
-  options.poll_interval = settings.duration("consumer_services.requester.poll_interval_ms");
-  options.answer_pattern = settings.text("consumer_services.requester.answer_pattern");
   auto client = client_for(main.env(), url);
-  return main.run(request(main.env(), client, text, options));
+  return main.run(request(main.env(), client, text, requester_options_from(settings)));
 }
 
 }  // namespace amc::app

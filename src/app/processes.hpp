@@ -14,6 +14,9 @@ namespace amc::app {
 
 std::vector<config_provider> providers();
 
+std::shared_ptr<http::caller> client_for(const environment& env, const std::string& url);
+consumer_services::requester_options requester_options_from(const config& settings);
+
 int broker_process(const config& settings);
 int service_process(const config& settings, service_definition service);
 

@@ -23,12 +23,9 @@ struct pair {
 class CrashPoints : public testing::TestWithParam<pair> {
  protected:
   CrashPoints() {
-    sets_ = {"broker.store.engine=" + GetParam().store,
-             "queue_system.platform=" + GetParam().platform,
+    sets_ = {"broker.store.engine=" + GetParam().store, "queue_system.platform=" + GetParam().platform,
              // Short, so that what the dead process held comes round again soon.
-             "broker.lease_ms=150",
-             "broker.ring_again_ms=300",
-             "broker.sweep_interval_ms=50"};
+             "broker.lease_ms=150", "broker.ring_again_ms=300", "broker.sweep_interval_ms=50"};
     if (GetParam().store == "postgresql") {
       database_ = std::make_unique<postgresql_database>();
       sets_.push_back("broker.store.postgresql.url=" + database_->url());

@@ -1,11 +1,10 @@
 // The amc binary that dies at one of the calls through its two seams. AMC_CRASH_AT=17 dies before the 17th call,
 // AMC_CRASH_AT=17+ after it; without it nothing dies. The factories of stores and engines are wrapped by the linker
 // (tests/CMakeLists.txt), so the production code knows nothing of this.
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-
-#include <atomic>
 
 #include "amc/platform.hpp"
 #include "amc/store.hpp"

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <boost/json.hpp>
 #include <boost/json/parse.hpp>
 #include <csignal>
 #include <fstream>
@@ -93,7 +94,8 @@ TEST_F(CommandLine, RequesterPrintsOnlyTheAnswer) {
 
 TEST_F(CommandLine, RequesterTellsWhyThereIsNoAnswer) {
   EXPECT_EQ(run({"requester"}, {"consumer_services.broker_client.url=http://127.0.0.1:1",
-                                 "consumer_services.requester.timeout_ms=300"}), 1);
+                                "consumer_services.requester.timeout_ms=300"}),
+            1);
   EXPECT_EQ(out_, "");
   EXPECT_THAT(err_, AllOf(StartsWith("amc requester: no response: http://127.0.0.1:1: "), EndsWith("\n")));
 }
@@ -121,6 +123,31 @@ TEST_F(CommandLine, LogsCanBeJsonLines) {
     about_messages += parsed.contains("id") && parsed.contains("revision");
   }
   EXPECT_GE(about_messages, 5);
+}
+
+TEST_F(CommandLine, BenchChecksEachAnswerAndReports) {
+  process all(amc_all(folder_.path));
+  const auto url = "consumer_services.broker_client.url=http://127.0.0.1:" + std::to_string(port_of(all));
+  EXPECT_EQ(run({"bench", "--conversations", "40", "--concurrency", "8", "--warm-up", "5", "--json"}, {url}), 0)
+      << err_;
+  const auto told = boost::json::parse(out_).as_object();
+  std::vector<std::string> names;
+  for (const auto& member : told) names.emplace_back(member.key());
+  EXPECT_THAT(names, testing::ElementsAre("conversations", "failed", "wrong", "elapsed_s", "conversations_per_s",
+                                          "latency_ms"));
+  EXPECT_EQ(told.at("conversations").to_number<int>(), 40);
+  EXPECT_EQ(told.at("failed").to_number<int>(), 0);
+  EXPECT_EQ(run({"bench", "--conversations", "20", "--rate", "200"}, {url}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("failed 0, wrong 0"));
+}
+
+TEST_F(CommandLine, BenchFailsOnAWrongAnswer) {
+  process all(amc_all(folder_.path));
+  const auto url = "consumer_services.broker_client.url=http://127.0.0.1:" + std::to_string(port_of(all));
+  EXPECT_EQ(
+      run({"bench", "--conversations", "3"}, {url, "consumer_services.requester.answer_pattern=^Nobody says this$"}),
+      1);
+  EXPECT_THAT(out_, HasSubstr("failed 0, wrong 3"));
 }
 
 }  // namespace

@@ -1,0 +1,165 @@
+#include "app/bench.hpp"
+
+#include <re2/re2.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <iomanip>
+#include <iostream>
+
+#include "app/loop.hpp"
+#include "app/processes.hpp"
+
+namespace amc::app {
+namespace json = boost::json;
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+/// What a run of conversations came to.
+struct tally {
+  std::size_t failed = 0;  ///< no answer
+  std::size_t wrong = 0;   ///< an answer that is not one
+  std::string first_complaint{};
+  std::vector<double> latencies_ms{};
+  double elapsed_s = 0;
+};
+
+/// Runs conversations on one loop's thread, so many at once.
+class runner {
+ public:
+  runner(const environment& env, std::shared_ptr<http::caller> broker, consumer_services::requester_options how,
+         const bench_options& options, std::size_t count)
+      : env_(env),
+        broker_(std::move(broker)),
+        how_(std::move(how)),
+        options_(options),
+        count_(count),
+        expected_(how_.answer_pattern),
+        workers_(env.executor) {}
+
+  task<tally> run() {
+    begun_ = clock::now();
+    result_.latencies_ms.reserve(count_);
+    for (std::size_t i = 0; i < std::min(options_.concurrency, count_); ++i) workers_.spawn(work());
+    co_await workers_.drain();
+    result_.elapsed_s = std::chrono::duration<double>(clock::now() - begun_).count();
+    if (shows_progress()) std::cerr << "\r" << std::string(60, ' ') << "\r";
+    co_return std::move(result_);
+  }
+
+ private:
+  task<void> work() {
+    while (next_ < count_) {
+      const auto number = next_++;
+      auto start = clock::now();
+      if (options_.rate > 0) {
+        // The intended start: whoever is late for it has that counted.
+        start = begun_ + std::chrono::duration_cast<clock::duration>(
+                             std::chrono::duration<double>(static_cast<double>(number) / options_.rate));
+        co_await sleep_until(start);
+      }
+      const auto came = co_await consumer_services::request(env_, broker_, "Hi, ", how_);
+      note(came, std::chrono::duration<double, std::milli>(clock::now() - start).count());
+    }
+  }
+
+  task<void> sleep_until(clock::time_point time) {
+    const auto left = std::chrono::ceil<milliseconds>(time - clock::now());
+    if (left <= milliseconds(0)) co_return;
+    auto over = std::make_shared<one_shot<bool>>(env_.executor);
+    const auto timer = env_.timers->start(left, [over] { over->set(true); });
+    co_await over->wait();
+  }
+
+  void note(const consumer_services::conversation& came, double latency_ms) {
+    const bool wrong = came.answered && !RE2::FullMatch(came.text, expected_);
+    if (!came.answered) ++result_.failed;
+    if (wrong) ++result_.wrong;
+    if ((!came.answered || wrong) && result_.first_complaint.empty()) result_.first_complaint = came.text;
+    result_.latencies_ms.push_back(latency_ms);
+    show_progress();
+  }
+
+  bool shows_progress() const { return !options_.json && isatty(STDERR_FILENO) != 0; }
+
+  void show_progress() {
+    constexpr std::size_t width = 40;
+    const auto done = result_.latencies_ms.size();
+    if (!shows_progress() || done * width / count_ == (done - 1) * width / count_) return;
+    const auto filled = done * width / count_;
+    std::cerr << "\r[" << std::string(filled, '=') << std::string(width - filled, ' ') << "] " << done << "/" << count_
+              << std::flush;
+  }
+
+  environment env_;
+  std::shared_ptr<http::caller> broker_;
+  consumer_services::requester_options how_;
+  bench_options options_;
+  std::size_t count_;
+  RE2 expected_;
+  task_group workers_;
+  clock::time_point begun_{};
+  std::size_t next_ = 0;
+  tally result_;
+};
+
+/// The latency that this share of the conversations did not exceed.
+double percentile(const std::vector<double>& sorted, double share) {
+  if (sorted.empty()) return 0;
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
+}
+
+double rounded(double value) {
+  return std::round(value * 1'000) / 1'000;
+}
+
+json::object report(tally& of) {
+  std::sort(of.latencies_ms.begin(), of.latencies_ms.end());
+  const auto count = of.latencies_ms.size();
+  const auto at = [&](double share) { return rounded(percentile(of.latencies_ms, share)); };
+  const json::object latency{
+      {"p50", at(0.5)}, {"p90", at(0.9)}, {"p99", at(0.99)}, {"p999", at(0.999)}, {"max", at(1)}};
+  return {{"conversations", count},
+          {"failed", of.failed},
+          {"wrong", of.wrong},
+          {"elapsed_s", rounded(of.elapsed_s)},
+          {"conversations_per_s", rounded(static_cast<double>(count) / of.elapsed_s)},
+          {"latency_ms", latency}};
+}
+
+void print_summary(const json::object& told, const tally& of) {
+  const auto& latency = told.at("latency_ms").as_object();
+  std::cout << std::fixed << std::setprecision(1) << told.at("conversations").to_number<std::size_t>()
+            << " conversations in " << of.elapsed_s << " s: " << told.at("conversations_per_s").as_double()
+            << " a second\n"
+            << std::setprecision(2) << "latency in ms: p50 " << latency.at("p50").as_double() << ", p90 "
+            << latency.at("p90").as_double() << ", p99 " << latency.at("p99").as_double() << ", p99.9 "
+            << latency.at("p999").as_double() << ", max " << latency.at("max").as_double() << "\n"
+            << "failed " << of.failed << ", wrong " << of.wrong << "\n";
+}
+
+}  // namespace
+
+int bench(const config& settings, const bench_options& options) {
+  loop main("bench");
+  const auto broker = client_for(main.env(), settings.text("consumer_services.broker_client.url"));
+  const auto converse = [&](std::size_t count) {
+    runner one(main.env(), broker, requester_options_from(settings), options, count);
+    return main.run(one.run());
+  };
+  if (options.warm_up > 0) converse(options.warm_up);
+  auto came = converse(options.conversations);
+  const auto told = report(came);
+  if (options.json)
+    std::cout << json::serialize(told) << "\n";
+  else
+    print_summary(told, came);
+  if (came.failed + came.wrong == 0) return 0;
+  std::cerr << "amc bench: the first that went wrong: " << came.first_complaint << "\n";
+  return 1;
+}
+
+}  // namespace amc::app
