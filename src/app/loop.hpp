@@ -3,9 +3,12 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <optional>
 #include <string>
 #include <thread>
+#include <variant>
 
+#include "amc/error.hpp"
 #include "core/environment.hpp"
 #include "core/task.hpp"
 
@@ -24,16 +27,35 @@ class loop {
   const environment& env() const { return env_; }
   boost::asio::any_io_executor executor() { return context_.get_executor(); }
 
-  /// Runs a coroutine on the loop's thread and waits for it, from any other thread. Rethrows what it throws.
+  /// Runs a coroutine on the loop's thread and waits for it, from any other thread. Throws `unavailable` where it does.
   template <class T>
   T run(task<T> work) {
-    return boost::asio::co_spawn(context_, std::move(work), boost::asio::use_future).get();
+    auto outcome = boost::asio::co_spawn(context_, as_value(std::move(work)), boost::asio::use_future).get();
+    if (const auto* failed = std::get_if<unavailable>(&outcome)) throw unavailable(*failed);
+    return std::get<T>(std::move(outcome));
   }
+  void run(task<void> work) { run(as_done(std::move(work))); }
 
   /// Runs a function on the loop's thread and waits for it, from any other thread.
   void run(std::function<void()> work);
 
  private:
+  /// A failure travels as a value: exception objects are not shared between threads.
+  template <class T>
+  static task<std::variant<T, unavailable>> as_value(task<T> work) {
+    std::optional<unavailable> failed;
+    try {
+      co_return co_await std::move(work);
+    } catch (const unavailable& why) {
+      failed = why;
+    }
+    co_return *std::move(failed);
+  }
+  static task<bool> as_done(task<void> work) {
+    co_await std::move(work);
+    co_return true;
+  }
+
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> busy_{context_.get_executor()};
   environment env_;

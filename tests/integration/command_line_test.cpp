@@ -1,7 +1,6 @@
 #include <gmock/gmock.h>
 
 #include <boost/json.hpp>
-#include <boost/json/parse.hpp>
 #include <csignal>
 #include <fstream>
 #include <sstream>
