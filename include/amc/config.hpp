@@ -33,6 +33,10 @@ struct config_key {
   std::vector<config_key> fields{};    ///< of `maps`; an absent field takes its default, `null` means absent
 };
 
+/// A whole number; a duration of up to a day unless told otherwise.
+config_key number_key(std::string path, std::string default_yaml, std::string help, std::int64_t min = 1,
+                      std::int64_t max = 86'400'000);
+
 /// What one module can be configured with: the single source of its keys, defaults, types, units and help.
 struct config_provider {
   std::string module;

@@ -13,34 +13,24 @@ constexpr const char* default_routes = R"([
   {match: '^Hi, .+?\.$', queue: topic-b},
   {match: '^Hi, .+\. Bye!$', done: true}])";
 
-config_key number(std::string path, std::string value, std::string help, std::int64_t min = 1,
-                  std::int64_t max = 86'400'000) {
-  return {.path = std::move(path),
-          .kind = config_key::type::integer,
-          .default_yaml = std::move(value),
-          .help = std::move(help),
-          .min = min,
-          .max = max};
-}
-
 std::vector<config_key> http_keys() {
   return {
       {.path = "broker.http.address", .default_yaml = "127.0.0.1", .help = "the IP address to listen on"},
-      number("broker.http.port", "4000", "the port to listen on; 0 takes any free one", 0, 65'535),
-      number("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024, 1 << 20),
-      number("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
-      number("broker.http.connections_max", "4096", "more connections are answered 503", 1, 1'000'000),
-      number("broker.http.idle_timeout_ms", "60000", "a connection without a request is closed after this"),
-      number("broker.http.header_timeout_ms", "10000", "from the first byte of a request to the end of its header"),
-      number("broker.http.body_timeout_ms", "30000",
-             "from the end of a request's header to the end of its body, and for an answer to be taken"),
-      number("broker.http.rate_min_bytes_per_s", "16384",
-             "body_timeout_ms grows by the time that the bytes so far take at this rate", 1, 1 << 30),
-      number("broker.http.wait_max_ms", "60000", "the longest that \"Prefer: wait\" is honoured for"),
-      number("broker.http.waiters_max", "4096", "parked requests; more are answered 503", 1, 1'000'000),
-      number("broker.http.claims_max", "1000", "entries in one request for claims, leases, releases or failures", 1,
-             10'000),
-      number("broker.http.page_max", "1000", "messages in one page of a list", 1, 10'000),
+      number_key("broker.http.port", "4000", "the port to listen on; 0 takes any free one", 0, 65'535),
+      number_key("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024, 1 << 20),
+      number_key("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
+      number_key("broker.http.connections_max", "4096", "more connections are answered 503", 1, 1'000'000),
+      number_key("broker.http.idle_timeout_ms", "60000", "a connection without a request is closed after this"),
+      number_key("broker.http.header_timeout_ms", "10000", "from the first byte of a request to the end of its header"),
+      number_key("broker.http.body_timeout_ms", "30000",
+                 "from the end of a request's header to the end of its body, and for an answer to be taken"),
+      number_key("broker.http.rate_min_bytes_per_s", "16384",
+                 "body_timeout_ms grows by the time that the bytes so far take at this rate", 1, 1 << 30),
+      number_key("broker.http.wait_max_ms", "60000", "the longest that \"Prefer: wait\" is honoured for"),
+      number_key("broker.http.waiters_max", "4096", "parked requests; more are answered 503", 1, 1'000'000),
+      number_key("broker.http.claims_max", "1000", "entries in one request for claims, leases, releases or failures", 1,
+                 10'000),
+      number_key("broker.http.page_max", "1000", "messages in one page of a list", 1, 10'000),
   };
 }
 
@@ -87,8 +77,8 @@ config_provider provider() {
   const auto stores = store_keys();
   all.keys.insert(all.keys.end(), stores.begin(), stores.end());
   all.keys.push_back(
-      number("broker.store.inbox_max", "8192", "requests that may wait for the store; more are answered 503"));
-  all.keys.push_back(number("broker.store.batch_max", "512", "requests that become one transaction", 1, 10'000));
+      number_key("broker.store.inbox_max", "8192", "requests that may wait for the store; more are answered 503"));
+  all.keys.push_back(number_key("broker.store.batch_max", "512", "requests that become one transaction", 1, 10'000));
   all.keys.push_back({.path = "broker.routes",
                       .kind = config_key::type::maps,
                       .default_yaml = default_routes,
@@ -96,19 +86,19 @@ config_provider provider() {
                       .fields = route_fields()});
   const auto policies = router::policy_keys();
   all.keys.insert(all.keys.end(), policies.begin(), policies.end());
-  all.keys.push_back(number("broker.sweep_interval_ms", "250", "between two looks for messages that are due"));
-  all.keys.push_back(number("broker.sweep_max", "1000", "messages of one queue that one look rings", 1, 100'000));
+  all.keys.push_back(number_key("broker.sweep_interval_ms", "250", "between two looks for messages that are due"));
+  all.keys.push_back(number_key("broker.sweep_max", "1000", "messages of one queue that one look rings", 1, 100'000));
   constexpr std::int64_t year_ms = 31'536'000'000;
-  all.keys.push_back(number("broker.retention_ms", "604800000",
-                            "done, cancelled and expired messages are deleted after this", 1'000, 100 * year_ms));
-  all.keys.push_back(
-      number("broker.dead_retention_ms", "2592000000", "dead messages are deleted after this", 1'000, 100 * year_ms));
-  all.keys.push_back(number("broker.idempotency_ms", "86400000",
-                            "an Idempotency-Key is remembered for this long; no longer than its message is kept", 1'000,
-                            100 * year_ms));
-  all.keys.push_back(number("broker.retries_per_second", "100", "how fast POST /retries goes", 1, 100'000));
-  all.keys.push_back(number("broker.purge_max", "1000", "messages that one step of deleting looks at", 1, 100'000));
-  all.keys.push_back(number("broker.drain_timeout_ms", "10000", "how long a stop waits for requests under way"));
+  all.keys.push_back(number_key("broker.retention_ms", "604800000",
+                                "done, cancelled and expired messages are deleted after this", 1'000, 100 * year_ms));
+  all.keys.push_back(number_key("broker.dead_retention_ms", "2592000000", "dead messages are deleted after this", 1'000,
+                                100 * year_ms));
+  all.keys.push_back(number_key("broker.idempotency_ms", "86400000",
+                                "an Idempotency-Key is remembered for this long; no longer than its message is kept",
+                                1'000, 100 * year_ms));
+  all.keys.push_back(number_key("broker.retries_per_second", "100", "how fast POST /retries goes", 1, 100'000));
+  all.keys.push_back(number_key("broker.purge_max", "1000", "messages that one step of deleting looks at", 1, 100'000));
+  all.keys.push_back(number_key("broker.drain_timeout_ms", "10000", "how long a stop waits for requests under way"));
   return all;
 }
 

@@ -14,15 +14,6 @@ struct registration {
   migration (*migrate)(const config& settings, bool only_plan);
 };
 
-config_key number(std::string path, std::string value, std::string help, std::int64_t min, std::int64_t max) {
-  return {.path = std::move(path),
-          .kind = config_key::type::integer,
-          .default_yaml = std::move(value),
-          .help = std::move(help),
-          .min = min,
-          .max = max};
-}
-
 sqlite_options sqlite_options_from(const config& settings) {
   return {settings.text("broker.store.sqlite.path"), {}};
 }
@@ -53,14 +44,14 @@ const std::vector<registration>& registrations() {
          .kind = config_key::type::url,
          .default_yaml = "postgresql://amc@127.0.0.1:5432/amc",
          .help = "the database; its tables are made at the first start"},
-        number("broker.store.postgresql.connections", "2", "connections that change messages", 1, 64),
-        number("broker.store.postgresql.connect_timeout_ms", "5000", "for one attempt to connect", 100, longest_ms),
-        number("broker.store.postgresql.answer_timeout_ms", "10000",
-               "for one batch of changes; then the connection is given up, and the outcome is unknown", 100,
-               longest_ms),
-        number("broker.store.postgresql.poll_interval_ms", "1000",
-               "parked requests look again after this, should a notification of another process have been lost", 10,
-               longest_ms)},
+        number_key("broker.store.postgresql.connections", "2", "connections that change messages", 1, 64),
+        number_key("broker.store.postgresql.connect_timeout_ms", "5000", "for one attempt to connect", 100, longest_ms),
+        number_key("broker.store.postgresql.answer_timeout_ms", "10000",
+                   "for one batch of changes; then the connection is given up, and the outcome is unknown", 100,
+                   longest_ms),
+        number_key("broker.store.postgresql.poll_interval_ms", "1000",
+                   "parked requests look again after this, should a notification of another process have been lost", 10,
+                   longest_ms)},
        [](const config& settings) { return open_postgresql(postgresql_options_from(settings)); },
        [](const config& settings, bool only_plan) {
          return migrate_postgresql(postgresql_options_from(settings), only_plan);

@@ -23,15 +23,6 @@ void log_step(const char* service, const delivery& work, const std::string& rece
 }  // namespace
 
 config_provider provider() {
-  const auto number = [](std::string path, std::string value, std::string help, std::int64_t max) {
-    return config_key{.path = std::move(path),
-                      .kind = config_key::type::integer,
-                      .default_yaml = std::move(value),
-                      .help = std::move(help),
-                      .min = 1,
-                      .max = max};
-  };
-  constexpr std::int64_t day_ms = 86'400'000;
   return {
       "consumer_services",
       {
@@ -39,16 +30,16 @@ config_provider provider() {
            .kind = config_key::type::url,
            .default_yaml = "http://127.0.0.1:4000",
            .help = "where services and the requester find the broker"},
-          number("consumer_services.broker_client.timeout_ms", "6000", "for one request to the broker", day_ms),
+          number_key("consumer_services.broker_client.timeout_ms", "6000", "for one request to the broker"),
           {.path = "consumer_services.name_provider.names",
            .kind = config_key::type::texts,
            .default_yaml = "[Joao, Bram, Gabriel, Fehim, Eni, Patrick, Micha, Mirzet, Liliana, Sebastien]",
            .help = "the names that ServiceA picks from"},
-          number("consumer_services.concurrency", "64", "messages that one service has in hand at once", 1'000),
-          number("consumer_services.handler_timeout_ms", "300000",
-                 "a handler that takes longer has failed: its message is tried again after a pause", day_ms),
-          number("consumer_services.drain_timeout_ms", "10000",
-                 "how long a stopping service waits for its handlers before it releases their messages", day_ms),
+          number_key("consumer_services.concurrency", "64", "messages that one service has in hand at once", 1, 1'000),
+          number_key("consumer_services.handler_timeout_ms", "300000",
+                     "a handler that takes longer has failed: its message is tried again after a pause"),
+          number_key("consumer_services.drain_timeout_ms", "10000",
+                     "how long a stopping service waits for its handlers before it releases their messages"),
           {.path = "consumer_services.http.enabled",
            .kind = config_key::type::boolean,
            .default_yaml = "false",
@@ -60,10 +51,9 @@ config_provider provider() {
            .help = "the port for that; 0 takes any free one",
            .min = 0,
            .max = 65'535},
-          number("consumer_services.requester.timeout_ms", "10000", "how long the requester waits for its answer",
-                 day_ms),
-          number("consumer_services.requester.poll_interval_ms", "50",
-                 "between two looks, at a broker that does not know \"Prefer: wait\"", day_ms),
+          number_key("consumer_services.requester.timeout_ms", "10000", "how long the requester waits for its answer"),
+          number_key("consumer_services.requester.poll_interval_ms", "50",
+                     "between two looks, at a broker that does not know \"Prefer: wait\""),
           {.path = "consumer_services.requester.answer_pattern",
            .default_yaml = R"('^Hi, .+?\. Bye!$')",
            .help = "what a finished answer looks like, to a broker that tells no status"},

@@ -10,6 +10,16 @@
 #include <numeric>
 
 namespace amc {
+
+config_key number_key(std::string path, std::string default_yaml, std::string help, std::int64_t min,
+                      std::int64_t max) {
+  return {.path = std::move(path),
+          .kind = config_key::type::integer,
+          .default_yaml = std::move(default_yaml),
+          .help = std::move(help),
+          .min = min,
+          .max = max};
+}
 namespace json = boost::json;
 
 namespace {

@@ -12,15 +12,6 @@ struct registration {
   std::shared_ptr<platform> (*make)(const config& settings);
 };
 
-config_key number(std::string path, std::string value, std::string help, std::int64_t min, std::int64_t max) {
-  return {.path = std::move(path),
-          .kind = config_key::type::integer,
-          .default_yaml = std::move(value),
-          .help = std::move(help),
-          .min = min,
-          .max = max};
-}
-
 std::vector<config_key> rabbitmq_keys() {
   return {
       {.path = "queue_system.rabbitmq.url",
@@ -32,12 +23,13 @@ std::vector<config_key> rabbitmq_keys() {
        .help = "what queues are made as: quorum and classic survive a restart of the server, transient does not and is "
                "the fastest; no message is lost with any of them",
        .choices = {"quorum", "classic", "transient"}},
-      number("queue_system.rabbitmq.connect_timeout_ms", "5000", "for one attempt to connect and log in", 100, 600'000),
-      number("queue_system.rabbitmq.answer_timeout_ms", "10000",
-             "for one call, confirms included; then the connection is given up", 100, 600'000),
-      number("queue_system.rabbitmq.heartbeat_ms", "20000",
-             "a peer that was silent for two of these is dead; whole seconds count", 1'000, 600'000),
-      number("queue_system.rabbitmq.publish_window", "1000", "events published and not confirmed yet", 1, 100'000),
+      number_key("queue_system.rabbitmq.connect_timeout_ms", "5000", "for one attempt to connect and log in", 100,
+                 600'000),
+      number_key("queue_system.rabbitmq.answer_timeout_ms", "10000",
+                 "for one call, confirms included; then the connection is given up", 100, 600'000),
+      number_key("queue_system.rabbitmq.heartbeat_ms", "20000",
+                 "a peer that was silent for two of these is dead; whole seconds count", 1'000, 600'000),
+      number_key("queue_system.rabbitmq.publish_window", "1000", "events published and not confirmed yet", 1, 100'000),
       {.path = "queue_system.rabbitmq.ca_file",
        .default_yaml = "/etc/ssl/certs/ca-certificates.crt",
        .help = "PEM file of those who may sign the server's certificate (amqps)"},
