@@ -25,6 +25,7 @@ class memory_store : public store {
   std::optional<unavailable> failing{};
   int finds = 0;
   std::size_t size() const { return rows_.size(); }
+  const std::map<uuid, row>& rows() const { return rows_; }
 
  private:
   row find_key(const idempotency& once);

@@ -1,0 +1,213 @@
+#include "tests/simulation/checker.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "tests/simulation/trace.hpp"
+#include "tests/simulation/wording.hpp"
+
+namespace amc::simulation {
+namespace {
+
+/// Thrown and caught in this file only: the first contradiction ends the check.
+struct contradiction {
+  std::string what;
+};
+
+std::string name_of(const uuid& id, int revision) {
+  return brief(id) + "/" + std::to_string(revision);
+}
+
+class checking {
+ public:
+  checking(const journal& told, const std::map<uuid, row>& rows) : told_(told), rows_(rows) {}
+
+  void run() {
+    collect_posts();
+    for (const auto& [id, m] : rows_) check_row(*m);
+    check_posts();
+    for (const auto& entry : told_.requests) check_answer(entry);
+    check_refused_answers();
+    for (const auto& entry : told_.requests) check_what_was_shown(entry);
+    check_order();
+  }
+
+ private:
+  /// What was posted under one number.
+  struct posted {
+    std::string plan;
+    int accepted = 0;
+    int unknown = 0;
+  };
+
+  static void require(bool holds, const std::string& what) {
+    if (!holds) throw contradiction{what};
+  }
+
+  const message* find(const uuid& id) const {
+    const auto found = rows_.find(id);
+    return found == rows_.end() ? nullptr : found->second.get();
+  }
+
+  static bool is_post(const told& entry) { return entry.method == "POST" && !entry.sent.empty(); }
+  static bool is_answer(const told& entry) { return entry.method == "PUT" || entry.method == "answer"; }
+
+  void collect_posts() {
+    for (const auto& entry : told_.requests) {
+      if (!is_post(entry)) continue;
+      const auto said = read(entry.sent).value();
+      auto& post = posts_[said.number];
+      post.plan = said.plan;
+      if (entry.outcome == told::verdict::ok) ++post.accepted;
+      if (entry.outcome == told::verdict::unknown) ++post.unknown;
+    }
+  }
+
+  /// A row says what was posted, and has been answered once for each step of its plan, by somebody who did.
+  void check_row(const message& m) {
+    const auto name = name_of(m.id, m.revision);
+    const auto said = read(m.text);
+    require(said.has_value(), name + " has a text that nobody sent: " + m.text);
+    const auto post = posts_.find(said->number);
+    require(post != posts_.end(), name + " is a message that nobody sent: " + m.text);
+    ++messages_[said->number];
+    require(m.status == status::done, name + " has come to another end than done: " + to_string(m.status));
+    require(said->plan.empty(), name + " is finished before its last step: " + m.text);
+    const auto& plan = post->second.plan;
+    require(said->tokens.size() == plan.size(), name + " was not answered once for each step: " + m.text);
+    require(m.revision == static_cast<int>(plan.size()) + 1, name + " skips revisions: " + m.text);
+    for (std::size_t i = 0; i < plan.size(); ++i) {
+      require(said->tokens[i].front() == plan[i], name + " was answered in the wrong order: " + m.text);
+      require(was_made(m.id, static_cast<int>(i) + 1, said->tokens[i]),
+              name + " has a token that nobody made: " + m.text);
+    }
+  }
+
+  bool was_made(const uuid& id, int revision, const std::string& token) const {
+    for (const auto& run : told_.runs)
+      if (run.id == id && run.revision == revision && token.ends_with("-" + run.who + "." + std::to_string(run.run)))
+        return true;
+    return std::any_of(told_.requests.begin(), told_.requests.end(), [&](const auto& entry) {
+      return entry.method == "PUT" && entry.id == id && entry.revision == revision && entry.sent.ends_with(token);
+    });
+  }
+
+  void check_posts() {
+    for (const auto& entry : told_.requests) {
+      if (!is_post(entry) || entry.outcome != told::verdict::ok) continue;
+      require(entry.now && find(entry.now->id), "an accepted message is lost: " + entry.sent);
+      require(read(find(entry.now->id)->text)->number == read(entry.sent)->number,
+              "the answer to a POST names another message: " + entry.sent);
+    }
+    for (const auto& [number, post] : posts_) {
+      const int made = messages_[number];
+      require(made >= post.accepted && made <= post.accepted + post.unknown,
+              "posting number " + std::to_string(number) + " made " + std::to_string(made) + " messages");
+    }
+  }
+
+  /// An answer that was accepted stands in the text, where it belongs, and is the only one of its revision.
+  void check_answer(const told& entry) {
+    if (!is_answer(entry) || entry.outcome != told::verdict::ok) return;
+    const auto name = entry.who + "'s answer to " + name_of(*entry.id, *entry.revision);
+    const auto* m = find(*entry.id);
+    require(m != nullptr, name + " was accepted and its message is lost");
+    const auto said = read(m->text).value();
+    const auto place = static_cast<std::size_t>(*entry.revision) - 1;
+    require(place < said.tokens.size() && entry.sent.ends_with(" " + said.tokens[place]),
+            name + " was accepted and does not stand in " + m->text);
+    require(answered_.insert({*entry.id, *entry.revision}).second, name + " is the second that was accepted");
+  }
+
+  /// An answer of which nothing was told but refusals does not stand in the text.
+  void check_refused_answers() const {
+    std::map<std::string, bool> only_refused;
+    for (const auto& entry : told_.requests)
+      if (is_answer(entry)) {
+        const auto key = to_string(*entry.id) + entry.sent;
+        const bool refused = entry.outcome == told::verdict::refused;
+        const auto [at, fresh] = only_refused.emplace(key, refused);
+        if (!fresh) at->second = at->second && refused;
+      }
+    for (const auto& entry : told_.requests) {
+      if (!is_answer(entry) || !only_refused[to_string(*entry.id) + entry.sent]) continue;
+      const auto* m = find(*entry.id);
+      const auto tokens = read(entry.sent)->tokens;
+      require(!m || (m->text + " ").find(" " + tokens.back() + " ") == std::string::npos,
+              entry.who + "'s answer was refused and stands in " + m->text);
+    }
+  }
+
+  /// Every text that anybody was shown is the one that this revision had.
+  void check_what_was_shown(const told& entry) const {
+    if (!entry.now) return;
+    const auto name = name_of(entry.now->id, entry.now->revision);
+    const auto* m = find(entry.now->id);
+    require(m != nullptr, name + " was shown and is lost");
+    require(!entry.id || *entry.id == entry.now->id, name + " was shown to somebody who asked for another");
+    require(entry.now->revision <= m->revision, name + " was shown, later than the last revision");
+    require(entry.now->text == text_at(*m, entry.now->revision),
+            name + " was shown as " + entry.now->text + " and is " + text_at(*m, entry.now->revision));
+    if (entry.now->status != status::pending)
+      require(entry.now->status == m->status && entry.now->revision == m->revision,
+              name + " was shown as " + to_string(entry.now->status) + ", and went on");
+  }
+
+  std::string text_at(const message& m, int revision) const {
+    auto said = read(m.text).value();
+    const auto answers = static_cast<std::size_t>(revision) - 1;
+    said.tokens.resize(std::min(answers, said.tokens.size()));
+    said.plan = posts_.at(said.number).plan.substr(answers);
+    return write(said);
+  }
+
+  /// Whoever asks after somebody was told learns nothing older.
+  void check_order() const {
+    std::map<uuid, std::vector<const told*>> of;
+    for (const auto& entry : told_.requests)
+      if (entry.outcome != told::verdict::unknown) {
+        if (entry.now) of[entry.now->id].push_back(&entry);
+        if (!entry.now && entry.id) of[*entry.id].push_back(&entry);
+      }
+    for (const auto& [id, entries] : of)
+      for (const auto* first : entries)
+        for (const auto* second : entries)
+          if (first->ended < second->begun) check_pair(id, *first, *second);
+  }
+
+  /// The revision that the entry's client knows the message to have reached.
+  static int known(const told& entry) {
+    if (entry.now) return entry.now->revision;
+    return is_answer(entry) && entry.outcome == told::verdict::ok ? *entry.revision + 1 : 0;
+  }
+
+  static void check_pair(const uuid& id, const told& first, const told& second) {
+    constexpr int not_found = 404;
+    require(known(first) == 0 || second.status != not_found, brief(id) + " was there and is not found later");
+    if (!second.now) return;
+    require(
+        second.now->revision >= known(first),
+        brief(id) + " went back to revision " + std::to_string(second.now->revision) + ", as shown to " + second.who);
+    require(!first.now || first.now->status == status::pending || second.now->status != status::pending,
+            brief(id) + " was finished and is pending again");
+  }
+
+  const journal& told_;
+  const std::map<uuid, row>& rows_;
+  std::map<int, posted> posts_;
+  std::map<int, int> messages_;  ///< how many rows have this number
+  std::set<std::pair<uuid, int>> answered_;
+};
+
+}  // namespace
+
+std::optional<std::string> check(const journal& told, const std::map<uuid, row>& rows) {
+  try {
+    checking(told, rows).run();
+  } catch (const contradiction& found) {
+    return found.what;
+  }
+  return {};
+}
+
+}  // namespace amc::simulation

@@ -1,0 +1,176 @@
+#include "tests/simulation/properties.hpp"
+
+#include <algorithm>
+
+#include "queue_system/event_codec.hpp"
+#include "tests/simulation/trace.hpp"
+
+namespace amc::simulation {
+namespace {
+
+std::string name_of(const uuid& id, int revision) {
+  return brief(id) + "/" + std::to_string(revision);
+}
+
+}  // namespace
+
+properties::properties(const surroundings& around) : around_(around) {
+  around_.store.seen = [this](const process& by, const change& what, const outcome& became) {
+    see_change(by, what, became);
+  };
+  around_.store.seen_crash = [this] { forget_unsynced(); };
+  around_.queues.seen = [this](const process& by, const outgoing& out) { see_event(by, out); };
+}
+
+/// Nothing has gone wrong lately, and nothing will.
+bool properties::clean() const {
+  constexpr milliseconds grace{9'000};  // longer than any pause, absence or back-off that began before
+  const auto& plan = around_.in.plan();
+  return plan.calm() || around_.in.now() > plan.faults_until + plan.lease + grace;
+}
+
+/// How many there are who each believe to know how much room a queue has.
+std::size_t properties::rooms() const {
+  const auto& plan = around_.in.plan();
+  return static_cast<std::size_t>(plan.brokers + plan.services_b);
+}
+
+void properties::see_change(const process& by, const change& what, const outcome& became) {
+  if (!became.applied) return;
+  if (silent_) around_.in.fail(by.name() + " still changes " + brief(what.id));
+  if (what.then.text) see_arrival(became);
+  if (what.then.new_claim) return see_claim(what, became);
+  const auto known = revisions_.find({what.id, became.now->revision});
+  if (known == revisions_.end()) return;
+  if (became.now->held) known->second.lease_ends = became.now->due;
+  if (!became.now->held) see_opening(what, became, known->second);
+}
+
+/// A claim ends by its own number, or when its lease is over.
+void properties::see_opening(const change& what, const outcome& became, revision_history& here) {
+  const bool jumps = around_.in.plan().of(fault::store_clock) > 0;  // what was due may no longer be
+  if (here.claimed && !what.when.claim && !jumps && became.at < here.lease_ends)
+    around_.in.fail(name_of(what.id, became.now->revision) + " was rung while somebody worked on it");
+  here.claimed = false;
+}
+
+void properties::see_arrival(const outcome& became) {
+  auto& here = revisions_[{became.now->id, became.now->revision}];
+  here.arrived = around_.in.now();
+  here.queue = became.now->queue;
+}
+
+/// P1: a revision is somebody's until the lease is over or the claim is given back.
+void properties::see_claim(const change& what, const outcome& became) {
+  auto& here = revisions_[{what.id, became.now->revision}];
+  const auto name = name_of(what.id, became.now->revision);
+  if (here.claimed && became.at < here.lease_ends) around_.in.fail(name + " was claimed while somebody worked on it");
+  if (what.when.revision && *what.when.revision != became.now->revision)
+    around_.in.fail(name + " was claimed for another revision");
+  const bool first = here.first_claimed < milliseconds(0);
+  here.claimed = true;
+  here.lease_ends = became.now->due;
+  if (!first) return;
+  here.first_claimed = around_.in.now();
+  if (around_.in.plan().calm()) check_overtaking(here);
+}
+
+/// P6: in the order of arrival, but for as many as the engine, services and sweepers hold.
+void properties::check_overtaking(const revision_history& claimed) {
+  const auto& plan = around_.in.plan();
+  const auto held = rooms() * plan.queue_depth_max + 6 * plan.concurrency;
+  const auto overtaken =
+      static_cast<std::size_t>(std::count_if(revisions_.begin(), revisions_.end(), [&](const auto& r) {
+        return r.second.queue == claimed.queue && r.second.first_claimed < milliseconds(0) &&
+               r.second.arrived < claimed.arrived;
+      }));
+  if (overtaken > held) around_.in.fail("a message has overtaken " + std::to_string(overtaken) + " of its queue");
+}
+
+/// Durable before anyone is told; and P1: a backlog does not multiply.
+void properties::see_event(const process& by, const outgoing& out) {
+  const auto told = queue_system::decode(out.bytes);
+  if (!told) return around_.in.fail(by.name() + " publishes something that cannot be read");
+  const auto found = around_.store.rows().find(told->id);
+  const auto name = name_of(told->id, told->revision);
+  if (found == around_.store.rows().end() || found->second->revision < told->revision)
+    return around_.in.fail(by.name() + " rings for " + name + " before it is stored");
+  if (silent_) around_.in.fail(by.name() + " still rings for " + name);
+  note_depth(out.queue);
+  const auto most = rooms() * (around_.in.plan().queue_depth_max + 1);
+  if (clean() && around_.queues.depth(out.queue) > most)
+    around_.in.fail("queue " + out.queue + " holds " + std::to_string(around_.queues.depth(out.queue)) + " events");
+}
+
+/// A crash takes claims back, so what is known of them is no longer true.
+void properties::forget_unsynced() {
+  for (auto& [key, known] : revisions_) known.claimed = false;
+}
+
+void properties::look() {
+  check_runs();
+  check_rows_stay();
+  check_due_rows_are_rung();
+}
+
+/// P1: a handler runs once for each revision, where nothing went wrong.
+void properties::check_runs() {
+  const auto& runs = around_.told.runs;
+  for (; seen_runs_ < runs.size(); ++seen_runs_) {
+    const auto& run = runs[seen_runs_];
+    auto& here = revisions_[{run.id, run.revision}];
+    ++here.runs;
+    const auto& plan = around_.in.plan();
+    const bool all_well = plan.calm() || (clean() && here.first_claimed > plan.faults_until + milliseconds(5'000));
+    if (here.runs > 1 && all_well)
+      around_.in.fail("a handler has run " + std::to_string(here.runs) + " times for " + name_of(run.id, run.revision));
+  }
+}
+
+/// What was stored stays: rows, revisions, the text of a revision, a terminal status.
+void properties::check_rows_stay() {
+  const auto& rows = around_.store.rows();
+  for (const auto& [id, before] : seen_rows_) {
+    const auto found = rows.find(id);
+    if (found == rows.end()) return around_.in.fail(brief(id) + " was stored and is lost");
+    const auto& now = *found->second;
+    if (now.revision < before->revision || (now.revision == before->revision && now.text != before->text))
+      return around_.in.fail(name_of(id, before->revision) + " was stored and is lost");
+    if (before->status != status::pending && now.status != before->status)
+      return around_.in.fail(brief(id) + " was " + to_string(before->status) + " and is " + to_string(now.status));
+  }
+  seen_rows_ = rows;
+}
+
+/// P4: what is due is rung within one sweep, where there is room.
+void properties::check_due_rows_are_rung() {
+  const auto& plan = around_.in.plan();
+  const auto soon = plan.sweep_interval + milliseconds(500);
+  for (const auto& [id, m] : around_.store.rows()) {
+    if (m->status != status::pending) continue;
+    note_depth(m->queue);
+    if (clean() && around_.store.clock() - m->due > soon && around_.in.now() - last_full_[m->queue] > soon)
+      return around_.in.fail(name_of(id, m->revision) + " is due and is not rung");
+  }
+}
+
+void properties::note_depth(const std::string& queue) {
+  if (around_.queues.depth(queue) + 1 >= around_.in.plan().queue_depth_max) last_full_[queue] = around_.in.now();
+}
+
+void properties::check_waits() const {
+  constexpr milliseconds soon{1'800};  // a lost notification costs a second
+  constexpr milliseconds grace{5'000};
+  const auto& plan = around_.in.plan();
+  for (const auto& entry : around_.told.requests) {
+    if (!entry.waits || entry.method != "GET" || entry.outcome != told::verdict::ok) continue;
+    if (!plan.calm() && entry.begun < plan.faults_until + grace) continue;
+    const int revision = entry.now ? entry.now->revision : entry.revision.value_or(0);
+    const auto& id = entry.now ? entry.now->id : *entry.id;
+    const auto next = revisions_.find({id, revision + 1});
+    if (next != revisions_.end() && next->second.arrived + soon < entry.ended)
+      around_.in.fail(entry.who + " waited for " + name_of(id, revision) + " to change, and was not told");
+  }
+}
+
+}  // namespace amc::simulation

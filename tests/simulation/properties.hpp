@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "tests/simulation/running.hpp"
+
+namespace amc::simulation {
+
+/// What must hold at every moment of a run, seen from the store and from the queues: P1 to P6 of docs/guarantees.md.
+/// Where only a world in which nothing goes wrong can keep a promise, it is held to it in calm runs, and in every run
+/// once the faults are over.
+class properties {
+ public:
+  explicit properties(const surroundings& around);
+
+  /// From time to time.
+  void look();
+  /// At the end: who waited for a change was told of it in time.
+  void check_waits() const;
+  /// From here on there is nothing to do, and nothing may be done.
+  void expect_silence() { silent_ = true; }
+
+ private:
+  /// What is known of one revision of one message.
+  struct revision_history {
+    milliseconds arrived{-1};
+    milliseconds first_claimed{-1};
+    timestamp lease_ends{};
+    bool claimed = false;  ///< and neither released nor failed since
+    int runs = 0;
+    std::string queue;
+  };
+
+  void see_change(const process& by, const change& what, const outcome& became);
+  void see_claim(const change& what, const outcome& became);
+  void see_arrival(const outcome& became);
+  void see_opening(const change& what, const outcome& became, revision_history& here);
+  void see_event(const process& by, const outgoing& out);
+  void forget_unsynced();
+  void check_runs();
+  void check_rows_stay();
+  void check_due_rows_are_rung();
+  void note_depth(const std::string& queue);
+  void check_overtaking(const revision_history& claimed);
+  bool clean() const;
+  std::size_t rooms() const;
+
+  surroundings around_;
+  std::map<std::pair<uuid, int>, revision_history> revisions_;
+  std::map<uuid, row> seen_rows_;
+  std::size_t seen_runs_ = 0;
+  std::map<std::string, milliseconds> last_full_;  ///< of each queue
+  bool silent_ = false;
+};
+
+}  // namespace amc::simulation

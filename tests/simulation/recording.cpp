@@ -1,0 +1,152 @@
+#include "tests/simulation/recording.hpp"
+
+#include <boost/json.hpp>
+#include <charconv>
+
+namespace amc::simulation {
+namespace json = boost::json;
+namespace {
+
+std::string text_in(const json::value& body, const char* name) {
+  const auto* fields = body.if_object();
+  const auto* value = fields ? fields->if_contains(name) : nullptr;
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+json::value parsed(const std::string& body) {
+  boost::system::error_code ignored;
+  return json::parse(body, ignored);
+}
+
+std::optional<shown> shown_in(const http::response& reply) {
+  const auto body = parsed(reply.body);
+  const auto id = parse_uuid(text_in(body, "id"));
+  const auto state = parse_status(text_in(body, "status"));
+  if (!id || !state) return {};
+  return shown{*id, text_in(body, "message"), static_cast<int>(body.as_object().at("revision").as_int64()), *state};
+}
+
+/// The id in "/messages/ID" or "/?id=ID".
+std::optional<uuid> id_in(const http::request& asked) {
+  constexpr std::size_t length = 36;
+  if (asked.target.size() < length) return {};
+  return parse_uuid(std::string_view(asked.target).substr(asked.target.size() - length));
+}
+
+std::optional<int> revision_in(const http::request& asked) {
+  auto field = asked.headers.find("If-Match");
+  if (!field) field = asked.headers.find("If-None-Match");
+  if (!field || field->size() < 3) return {};
+  int revision = 0;
+  std::from_chars(field->data() + 1, field->data() + field->size() - 1, revision);
+  return revision;
+}
+
+told::verdict verdict_of(int status) {
+  if (status < 400) return told::verdict::ok;
+  return status < 500 ? told::verdict::refused : told::verdict::unknown;
+}
+
+class recording_caller : public http::caller {
+ public:
+  recording_caller(std::shared_ptr<http::caller> calls, process& by, journal& into)
+      : calls_(std::move(calls)), by_(by), into_(into) {}
+
+  task<http::response> send(http::request asked, milliseconds timeout) override {
+    const auto at = into_.requests.size();
+    told entry{by_.name(), asked.method, by_.in().now()};
+    entry.id = id_in(asked);
+    entry.revision = revision_in(asked);
+    entry.waits = asked.headers.find("Prefer").has_value();
+    if (!asked.body.empty()) entry.sent = text_in(parsed(asked.body), "message");
+    into_.requests.push_back(std::move(entry));
+    http::response reply;
+    std::optional<unavailable> failed;
+    try {
+      reply = co_await calls_->send(std::move(asked), timeout);
+    } catch (const unavailable& why) {
+      failed = why;
+    }
+    if (by_.alive()) conclude(into_.requests[at], failed ? nullptr : &reply, failed);
+    if (failed) throw unavailable(*failed);
+    co_return reply;
+  }
+
+ private:
+  void conclude(told& entry, const http::response* reply, const std::optional<unavailable>& failed) {
+    entry.ended = by_.in().now();
+    if (failed) {
+      by_.in().note(by_.name(), failed->what());
+      if (failed->why() == unavailable::reason::away) entry.outcome = told::verdict::refused;  // nothing was sent
+      return;
+    }
+    entry.status = reply->status;
+    entry.outcome = verdict_of(reply->status);
+    if (reply->status < 300) entry.now = shown_in(*reply);
+    if (entry.now)
+      by_.in().note(by_.name(), entry.method, entry.now->id, entry.now->revision);
+    else
+      by_.in().note(by_.name(), entry.method, static_cast<std::uint64_t>(reply->status));
+  }
+
+  std::shared_ptr<http::caller> calls_;
+  process& by_;
+  journal& into_;
+};
+
+class recording_client : public consumer_services::broker_client {
+ public:
+  recording_client(std::shared_ptr<broker_client> asks, process& by, journal& into)
+      : asks_(std::move(asks)), by_(by), into_(into) {}
+
+  task<std::vector<result<broker::granted>>> claim(std::vector<broker::claim_request> requests) override {
+    return asks_->claim(std::move(requests));
+  }
+  task<std::vector<result<milliseconds>>> extend(std::vector<broker::claimed> claims) override {
+    return asks_->extend(std::move(claims));
+  }
+  task<void> release(std::vector<broker::claimed> claims) override { return asks_->release(std::move(claims)); }
+  task<result<status>> fail(broker::failed_claim failed) override {
+    if (!by_.alive()) return gone();
+    return asks_->fail(std::move(failed));
+  }
+
+  task<result<void>> answer(event answered, std::string text) override {
+    if (!by_.alive()) co_return (co_await gone()).error();
+    const auto at = into_.requests.size();
+    told entry{by_.name(), "answer", by_.in().now()};
+    entry.id = answered.id;
+    entry.revision = answered.revision;
+    entry.sent = text;
+    into_.requests.push_back(std::move(entry));
+    auto became = co_await asks_->answer(answered, std::move(text));
+    if (by_.alive()) {
+      auto& concluded = into_.requests[at];
+      concluded.ended = by_.in().now();
+      concluded.outcome = became ? told::verdict::ok : told::verdict::refused;
+      by_.in().note(by_.name(), became ? "answered" : "was refused", answered.id, answered.revision);
+    }
+    co_return became;
+  }
+
+ private:
+  /// Or it would try for ever.
+  static task<result<status>> gone() { co_return error{errc::stale, "this process is gone"}; }
+
+  std::shared_ptr<broker_client> asks_;
+  process& by_;
+  journal& into_;
+};
+
+}  // namespace
+
+std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, process& by, journal& into) {
+  return std::make_shared<recording_caller>(std::move(calls), by, into);
+}
+
+std::shared_ptr<consumer_services::broker_client> record(std::shared_ptr<consumer_services::broker_client> asks,
+                                                         process& by, journal& into) {
+  return std::make_shared<recording_client>(std::move(asks), by, into);
+}
+
+}  // namespace amc::simulation

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <memory>
+
+#include "consumer_services/broker_client.hpp"
+#include "http/client.hpp"
+#include "tests/simulation/journal.hpp"
+#include "tests/simulation/process.hpp"
+
+namespace amc::simulation {
+
+/// Writes down what a requester asks for over HTTP, and what it is told.
+std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, process& by, journal& into);
+
+/// Writes down what a service answers, and what it is told.
+std::shared_ptr<consumer_services::broker_client> record(std::shared_ptr<consumer_services::broker_client> asks,
+                                                         process& by, journal& into);
+
+}  // namespace amc::simulation

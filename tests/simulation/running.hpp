@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+
+#include "tests/simulation/journal.hpp"
+#include "tests/simulation/process.hpp"
+#include "tests/simulation/seams.hpp"
+#include "tests/simulation/simulated_network.hpp"
+#include "tests/simulation/simulated_queues.hpp"
+#include "tests/simulation/simulated_store.hpp"
+
+namespace amc::simulation {
+
+/// What all processes of a run share.
+struct surroundings {
+  world& in;
+  database& store;
+  engine& queues;
+  network& net;
+  journal& told;
+  const seams& planted;
+};
+
+/// What runs in a process, built of the production classes.
+class running {
+ public:
+  virtual ~running() = default;
+  /// What SIGTERM does. Afterwards it may be destroyed.
+  virtual task<void> stop() = 0;
+};
+
+std::unique_ptr<running> run_broker(const surroundings& around, process& by);
+
+/// `letter` is the queue that it takes messages from.
+std::unique_ptr<running> run_service(const surroundings& around, process& by, char letter, bool on_the_store);
+
+/// Where the brokers are, for clients.
+std::vector<std::string> broker_addresses(const scenario& plan);
+
+}  // namespace amc::simulation

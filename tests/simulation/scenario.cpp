@@ -1,0 +1,74 @@
+#include "tests/simulation/scenario.hpp"
+
+#include <algorithm>
+
+#include "tests/simulation/random.hpp"
+
+namespace amc::simulation {
+namespace {
+
+constexpr std::array<std::string_view, faults> names{
+    "kill",          "stop",          "pause",         "services_away",   "network_cut",
+    "request_lost",  "request_late",  "response_lost", "store_away",      "store_crash",
+    "store_unknown", "store_busy",    "store_full",    "store_clock",     "feed_cut",
+    "queue_lost",    "queue_doubled", "queue_delayed", "queue_reordered", "queue_unconfirmed",
+    "queue_cut",     "queue_away",    "queue_wiped",   "ack_lost",        "wall_clock"};
+
+}  // namespace
+
+std::string_view name_of(fault kind) {
+  return names[static_cast<std::size_t>(kind)];
+}
+
+bool scenario::calm() const {
+  return std::all_of(rate.begin(), rate.end(), [](double r) { return r == 0; });
+}
+
+scenario scenario_of(std::uint64_t seed) {
+  random_stream random(seed, 0);
+  scenario s;
+  s.seed = seed;
+  s.brokers = random.chance(0.2) ? 3 : 2;
+  s.messages = static_cast<int>(random.between(6, 20));
+  s.lease = milliseconds(1'000 * random.between(1, 3));
+  s.ring_again = milliseconds(1'500 * random.between(1, 3));
+  s.sweep_interval = milliseconds(random.between(200, 600));
+  s.queue_depth_max = random.chance(0.3) ? static_cast<std::size_t>(random.between(1, 4)) : 100;
+  s.concurrency = static_cast<std::size_t>(random.between(1, 4));
+  s.handler_longest = milliseconds(random.between(5, 300));
+  if (random.chance(0.4)) s.slow_handlers = 0.15;
+  s.posts_until = milliseconds(random.chance(0.3) ? 300 : random.between(2'000, 8'000));
+  s.faults_until = s.posts_until + milliseconds(random.between(0, 4'000));
+  // Each run has some of the faults only, some often and some seldom: together they would hide one another.
+  if (random.chance(0.15)) return s;
+  for (auto& rate : s.rate)
+    if (random.chance(0.3)) rate = static_cast<double>(random.between(1, 100)) / 100;
+  return s;
+}
+
+std::vector<std::string> settings_of(const scenario& plan) {
+  return {"broker.lease_ms=" + std::to_string(plan.lease.count()),
+          "broker.ring_again_ms=" + std::to_string(plan.ring_again.count()),
+          "broker.queue_depth_max=" + std::to_string(plan.queue_depth_max),
+          "broker.max_claims=" + std::to_string(max_claims),
+          "broker.max_failures=" + std::to_string(max_failures),
+          "broker.max_revisions=" + std::to_string(max_revisions),
+          "broker.back_off_initial_ms=200",
+          "broker.back_off_max_ms=2000"};
+}
+
+std::string describe(const scenario& plan) {
+  std::string text = "seed " + std::to_string(plan.seed) + ": " + std::to_string(plan.brokers) + " brokers, " +
+                     std::to_string(plan.messages) + " messages until " + std::to_string(plan.posts_until.count()) +
+                     " ms, lease " + std::to_string(plan.lease.count()) + ", ring again " +
+                     std::to_string(plan.ring_again.count()) + ", sweep " +
+                     std::to_string(plan.sweep_interval.count()) + ", depth " + std::to_string(plan.queue_depth_max) +
+                     ", concurrency " + std::to_string(plan.concurrency) + ", handlers " +
+                     std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +
+                     "; faults until " + std::to_string(plan.faults_until.count()) + ":";
+  for (std::size_t i = 0; i < faults; ++i)
+    if (plan.rate[i] > 0) text += " " + std::string(names[i]) + "=" + std::to_string(plan.rate[i]).substr(0, 4);
+  return plan.calm() ? text + " none" : text;
+}
+
+}  // namespace amc::simulation

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "amc/message.hpp"
+
+namespace amc::simulation {
+
+/// What can go wrong. Each has a stream of random numbers of its own, so that leaving one out (to shrink a failure)
+/// disturbs the others as little as can be.
+enum class fault {
+  kill,               ///< a process is gone at once, and comes back later
+  stop,               ///< a process is told to stop, drains, and comes back later
+  pause,              ///< a process stands still for a while
+  services_away,      ///< every service of one queue is gone for long
+  network_cut,        ///< a client does not reach a broker for a while
+  request_lost,       ///< never arrives
+  request_late,       ///< arrives when nobody waits for its answer any more
+  response_lost,      ///< the request is carried out, the answer never arrives
+  store_away,         ///< cannot be reached for a while
+  store_crash,        ///< forgets what it had not synced
+  store_unknown,      ///< a commit whose outcome nobody learns
+  store_busy,         ///< a commit that did not happen
+  store_full,         ///< no room on the disk for a while
+  store_clock,        ///< the store's clock jumps, either way
+  feed_cut,           ///< what other processes change is not told for a while
+  queue_lost,         ///< an event vanishes after it was confirmed
+  queue_doubled,      ///< an event comes twice
+  queue_delayed,      ///< an event comes late
+  queue_reordered,    ///< an event overtakes others
+  queue_unconfirmed,  ///< published, in part, and reported as failed
+  queue_cut,          ///< a subscriber's connection is lost: what it holds is delivered again, perhaps to another
+  queue_away,         ///< the engine cannot be reached for a while
+  queue_wiped,        ///< the engine forgets everything
+  ack_lost,           ///< an acknowledged event comes again
+  wall_clock,         ///< a process's wall clock jumps, either way
+};
+constexpr std::size_t faults = static_cast<std::size_t>(fault::wall_clock) + 1;
+
+std::string_view name_of(fault kind);
+
+/// What one seed decides before anything runs: how large the world is, how it is configured, and what goes wrong in it
+/// how often.
+struct scenario {
+  std::uint64_t seed = 0;
+  int brokers = 2;
+  int services_a = 2;  ///< through the API
+  int services_b = 1;  ///< on the store
+  int requesters = 2;
+  int messages = 0;
+  milliseconds lease{};
+  milliseconds ring_again{};
+  milliseconds sweep_interval{};
+  std::size_t queue_depth_max = 0;
+  std::size_t concurrency = 0;
+  milliseconds handler_longest{};
+  double slow_handlers = 0;           ///< how many take up to three leases
+  milliseconds posts_until{};         ///< requesters post until then, and
+  milliseconds faults_until{};        ///< from here on nothing goes wrong any more
+  std::array<double, faults> rate{};  ///< 0 to 1: how often, compared with the most that makes sense
+
+  double of(fault kind) const { return rate[static_cast<std::size_t>(kind)]; }
+  /// Nothing goes wrong from the beginning to the end.
+  bool calm() const;
+};
+
+scenario scenario_of(std::uint64_t seed);
+
+/// What a broker of this world is configured with.
+constexpr int max_claims = 5;
+constexpr int max_failures = 3;
+constexpr int max_revisions = 8;
+std::vector<std::string> settings_of(const scenario& plan);
+
+/// For a person.
+std::string describe(const scenario& plan);
+
+}  // namespace amc::simulation

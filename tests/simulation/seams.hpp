@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "amc/platform.hpp"
+#include "amc/store.hpp"
+#include "consumer_services/broker_client.hpp"
+#include "http/client.hpp"
+
+namespace amc::simulation {
+
+class process;
+
+/// Where a bug can be planted from outside: what a process is given can be wrapped on its way. Absent ones wrap
+/// nothing.
+struct seams {
+  std::function<std::unique_ptr<store>(std::unique_ptr<store>, process&, platform&)> wrap_store{};
+  std::function<std::unique_ptr<change_feed>(std::unique_ptr<change_feed>)> wrap_feed{};
+  std::function<std::unique_ptr<platform>(std::unique_ptr<platform>, process&)> wrap_engine{};
+  std::function<std::shared_ptr<http::caller>(std::shared_ptr<http::caller>, process&)> wrap_caller{};
+  std::function<std::shared_ptr<consumer_services::broker_client>(std::shared_ptr<consumer_services::broker_client>,
+                                                                  process&)>
+      wrap_client{};
+};
+
+}  // namespace amc::simulation

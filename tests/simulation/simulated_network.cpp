@@ -1,0 +1,130 @@
+#include "tests/simulation/simulated_network.hpp"
+
+#include <algorithm>
+#include <variant>
+
+#include "broker/api.hpp"
+
+namespace amc::simulation {
+
+struct network::call {
+  call(process& by, http::request what, std::string to)
+      : client(by), asked(std::move(what)), address(std::move(to)), done(by.env().executor) {}
+
+  process& client;
+  http::request asked;
+  std::string address;
+  process* server = nullptr;
+  one_shot<std::variant<http::response, unavailable>> done;
+};
+
+class network::balanced_caller : public http::caller {
+ public:
+  balanced_caller(network& over, process& client, std::vector<std::string> addresses)
+      : over_(over), client_(client), addresses_(std::move(addresses)), at_(random().below(addresses_.size())) {}
+
+  task<http::response> send(http::request asked, milliseconds timeout) override {
+    if (!client_.alive()) throw unavailable(unavailable::reason::away, "this process is gone");
+    if (random().chance(0.1)) at_ = random().below(addresses_.size());
+    auto what = std::make_shared<call>(client_, std::move(asked), addresses_[at_]);
+    const auto timer = client_.env().timers->start(timeout, [what] {
+      what->done.set(unavailable(unavailable::reason::outcome_unknown, "no answer within the time"));
+    });
+    over_.carry(what);
+    auto outcome = co_await what->done.wait();
+    if (const auto* failed = std::get_if<unavailable>(&outcome)) {
+      at_ = (at_ + 1) % addresses_.size();
+      throw unavailable(*failed);
+    }
+    co_return std::get<http::response>(std::move(outcome));
+  }
+
+ private:
+  random_stream& random() { return client_.in().random(); }
+
+  network& over_;
+  process& client_;
+  std::vector<std::string> addresses_;
+  std::size_t at_;
+};
+
+std::shared_ptr<http::caller> network::connect(process& client, std::vector<std::string> addresses) {
+  return std::make_shared<balanced_caller>(*this, client, std::move(addresses));
+}
+
+void network::listen(const std::string& address, process& by, service handle) {
+  listeners_[address] = {&by, std::move(handle)};
+}
+
+std::size_t network::in_flight(const process& by) const {
+  return static_cast<std::size_t>(
+      std::count_if(in_flight_.begin(), in_flight_.end(), [&](const auto& c) { return c->server == &by; }));
+}
+
+void network::forget(const process& gone) {
+  std::erase_if(listeners_, [&](const auto& l) { return l.second.by == &gone; });
+  for (const auto& what : in_flight_)
+    if (what->server == &gone) fail(what, unavailable(unavailable::reason::outcome_unknown, "the connection was lost"));
+  std::erase_if(in_flight_, [&](const auto& c) { return c->server == &gone; });
+}
+
+void network::cut(const std::string& client, const std::string& address, milliseconds longest) {
+  cut_until_[{client, address}] = world_.now() + longest;
+}
+
+bool network::is_cut(const call& what) const {
+  const auto found = cut_until_.find({what.client.name(), what.address});
+  return found != cut_until_.end() && world_.now() < found->second;
+}
+
+void network::carry(const std::shared_ptr<call>& what) {
+  if (is_cut(*what)) return fail(what, unavailable(unavailable::reason::away, "the broker is out of reach"));
+  if (world_.strikes(fault::request_lost, 0.3)) return;  // the client's time-out ends it
+  auto delay = world_.between(0, 3);
+  if (world_.strikes(fault::request_late, 0.3))
+    delay += milliseconds(world_.random(fault::request_late).between(100, 8'000));
+  ++on_the_way_;
+  world_.later(delay, [this, what] { arrive(what); });
+}
+
+void network::arrive(const std::shared_ptr<call>& what) {
+  --on_the_way_;
+  const auto found = listeners_.find(what->address);
+  if (found == listeners_.end())
+    return fail(what, unavailable(unavailable::reason::away, "the broker refuses the connection"));
+  what->server = found->second.by;
+  in_flight_.push_back(what);
+  what->server->spawn(serve(what, found->second.handle));
+}
+
+/// What http::server does around a handler.
+task<void> network::serve(std::shared_ptr<call> what, service handle) {
+  http::response reply;
+  int fault_status = 0;
+  try {
+    reply = co_await handle(what->asked);
+  } catch (const unavailable&) {
+    fault_status = 503;
+  } catch (const std::exception&) {
+    fault_status = 500;
+  }
+  if (fault_status != 0) reply = broker::api::fault(fault_status, "Not available right now.", what->asked.target);
+  if (!what->server->alive()) co_return;
+  std::erase(in_flight_, what);
+  answer(what, std::move(reply));
+}
+
+void network::answer(const std::shared_ptr<call>& what, http::response reply) {
+  if (is_cut(*what) || world_.strikes(fault::response_lost, 0.3)) return;
+  world_.note(what->address, what->asked.method, static_cast<std::uint64_t>(reply.status));
+  world_.later(world_.between(0, 3), [what, reply = std::move(reply)]() mutable {
+    what->client.later(milliseconds(0), [what, reply = std::move(reply)] { what->done.set(reply); });
+  });
+}
+
+void network::fail(const std::shared_ptr<call>& what, const unavailable& why) {
+  world_.later(world_.between(0, 3),
+               [what, why] { what->client.later(milliseconds(0), [what, why] { what->done.set(why); }); });
+}
+
+}  // namespace amc::simulation

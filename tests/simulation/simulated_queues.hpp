@@ -1,0 +1,69 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "amc/platform.hpp"
+#include "tests/simulation/process.hpp"
+
+namespace amc::simulation {
+
+/// A queue engine, to which every process has connections of its own. It may lose (even what it has confirmed), double,
+/// delay and reorder events, deliver them again while they are worked on, forget everything, and be away.
+class engine {
+ public:
+  explicit engine(world& in) : world_(in) {}
+
+  /// The engine as one process reaches it.
+  std::unique_ptr<platform> connect(process& by);
+
+  void go_away(milliseconds longest);
+  void wipe();
+  /// One subscriber's connection is lost.
+  void cut_somebody();
+  /// All of one process's are.
+  void forget(const process& gone);
+
+  /// Events that wait, without those that the engine itself has doubled.
+  std::size_t depth(const std::string& queue) const;
+  std::size_t waiting() const;
+
+  /// Called for every event as it is published, before anything happens to it.
+  std::function<void(const process& by, const outgoing& out)> seen;
+
+ private:
+  struct event_in_queue {
+    std::string bytes;
+    milliseconds ready_at{};
+    bool again = false;  ///< doubled or delivered before
+  };
+  struct subscription {
+    process* by = nullptr;
+    std::string queue;
+    std::map<std::uint64_t, std::string> unsettled{};
+    std::weak_ptr<worker> sleeper{};
+    bool lost = false;
+  };
+  class publisher;
+  class subscriber;
+  class connected;
+
+  void reach(const process& by) const;
+  void publish(process& by, std::span<const outgoing> batch);
+  void put(const std::string& queue, event_in_queue what);
+  void wake(const std::string& queue, milliseconds delay);
+  void cut(subscription& link);
+  std::vector<incoming> receive(subscription& link, std::size_t max, milliseconds longest);
+
+  world& world_;
+  std::map<std::string, std::deque<event_in_queue>> queues_;
+  std::vector<std::shared_ptr<subscription>> links_;
+  milliseconds away_until_{-1};
+  std::uint64_t last_tag_ = 0;
+};
+
+}  // namespace amc::simulation

@@ -1,0 +1,165 @@
+#include "tests/simulation/simulated_store.hpp"
+
+#include <algorithm>
+
+namespace amc::simulation {
+
+class database::connection : public store {
+ public:
+  connection(database& to, process& by) : to_(to), by_(by) {}
+
+  std::vector<outcome> apply(std::span<const change> batch) override { return to_.apply(by_, batch); }
+  std::vector<row> find(std::span<const uuid> ids) override {
+    to_.reach(by_);
+    return to_.now_.find(ids);
+  }
+  std::vector<due_row> due(std::size_t limit) override {
+    to_.reach(by_);
+    return to_.now_.due(limit);
+  }
+  void make_all_due() override {
+    to_.reach(by_);
+    to_.now_.make_all_due();
+    to_.keep(false);
+  }
+  message_page list(const list_filter& filter) override {
+    to_.reach(by_);
+    return to_.now_.list(filter);
+  }
+  std::vector<queue_counts> counts() override {
+    to_.reach(by_);
+    return to_.now_.counts();
+  }
+  purged purge(const purge_request& what) override {
+    to_.reach(by_);
+    return to_.now_.purge(what);
+  }
+  timestamp now() override {
+    to_.reach(by_);
+    return to_.clock();
+  }
+
+ private:
+  database& to_;
+  process& by_;
+};
+
+/// Tells a process what others have changed. What it misses while it is cut is told as `everything`; so is, every
+/// second, what a lost notification may have left untold.
+class database::feed : public change_feed {
+ public:
+  feed(database& of, process& by) : of_(of), by_(by) { of_.feeds_.push_back(this); }
+  ~feed() override { std::erase(of_.feeds_, this); }
+
+  news wait(milliseconds) override {
+    const auto now = of_.world_.now();
+    if (!by_.alive() || now < of_.feeds_cut_until_ || now < of_.away_until_) {
+      ids_.clear();
+      next_look_ = now;
+      throw unavailable(unavailable::reason::away, "the change feed is cut");
+    }
+    news told;
+    told.ids.assign(ids_.begin(), ids_.end());
+    ids_.clear();
+    if (now >= next_look_) {
+      constexpr milliseconds interval{1'000};
+      next_look_ = now + interval;
+      told.everything = true;
+    }
+    sleeper_ = by_.current_worker();
+    if (told.ids.empty() && !told.everything) sleeper_.lock()->block(next_look_ - now);
+    return told;
+  }
+
+  void tell(const process& by, const uuid& id) {
+    if (&by == &by_ || of_.world_.now() < of_.feeds_cut_until_) return;
+    ids_.insert(id);
+    if (const auto asleep = sleeper_.lock()) asleep->wake();
+  }
+
+ private:
+  database& of_;
+  process& by_;
+  std::set<uuid> ids_;
+  milliseconds next_look_{};
+  std::weak_ptr<worker> sleeper_;
+};
+
+database::database(world& in)
+    : world_(in), now_([this] { return clock(); }), may_crash_(in.plan().of(fault::store_crash) > 0) {
+  keep(true);
+}
+
+opened_store database::open(process& by) {
+  opened_store opened;
+  const auto connections = world_.random().between(1, 2);
+  for (std::int64_t i = 0; i < connections; ++i) opened.drivers.push_back(std::make_unique<connection>(*this, by));
+  opened.changes_elsewhere = std::make_unique<feed>(*this, by);
+  return opened;
+}
+
+timestamp database::clock() const {
+  constexpr milliseconds epoch{1'750'000'000'000};
+  return timestamp(epoch + world_.now() + clock_offset_);
+}
+
+void database::reach(const process& by) const {
+  if (!by.alive() || world_.now() < away_until_)
+    throw unavailable(unavailable::reason::away, "the database cannot be reached");
+}
+
+std::vector<outcome> database::apply(process& by, std::span<const change> batch) {
+  reach(by);
+  if (world_.now() < full_until_) throw unavailable(unavailable::reason::full, "the database's disk is full");
+  if (world_.strikes(fault::store_busy, 0.2)) throw unavailable(unavailable::reason::away, "the database is busy");
+  const bool unknown = world_.strikes(fault::store_unknown, 0.2);
+  if (unknown && world_.random(fault::store_unknown).chance(0.5))
+    throw unavailable(unavailable::reason::outcome_unknown, "lost while committing, before the commit");
+  auto outcomes = commit(by, batch);
+  // The worst moments for a process to die or to stand still: what it did is done, and it has told nobody.
+  if (world_.strikes(fault::kill, 0.03)) by.doom();
+  if (world_.strikes(fault::pause, 0.05)) by.pause(milliseconds(world_.random(fault::pause).between(1, 4'000)));
+  if (unknown) throw unavailable(unavailable::reason::outcome_unknown, "lost while committing, after the commit");
+  return outcomes;
+}
+
+std::vector<outcome> database::commit(process& by, std::span<const change> batch) {
+  auto outcomes = now_.apply(batch);
+  bool durable = false;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    durable = durable || batch[i].durable;
+    const auto& after = outcomes[i].now;
+    world_.note(by.name(), outcomes[i].applied ? "commits" : "is refused", batch[i].id, after ? after->revision : 0);
+    if (seen) seen(by, batch[i], outcomes[i]);
+  }
+  keep(durable);
+  tell(by, outcomes, batch);
+  return outcomes;
+}
+
+void database::keep(bool synced) {
+  if (!may_crash_) return;
+  if (synced) since_sync_.clear();
+  since_sync_.push_back(now_);
+}
+
+void database::crash() {
+  if (!may_crash_) return;
+  // A log is cut somewhere behind what was synced.
+  since_sync_.resize(1 + world_.random(fault::store_crash).below(since_sync_.size()), since_sync_.front());
+  now_ = since_sync_.back();
+  world_.note("database", "crashes");
+  if (seen_crash) seen_crash();
+}
+
+void database::tell(const process& by, const std::vector<outcome>& outcomes, std::span<const change> batch) {
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (outcomes[i].applied && (batch[i].then.text || batch[i].then.status))
+      for (auto* listening : feeds_) listening->tell(by, batch[i].id);
+}
+
+void database::cut_feeds(milliseconds longest) {
+  feeds_cut_until_ = world_.now() + longest;
+}
+
+}  // namespace amc::simulation

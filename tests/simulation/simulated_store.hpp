@@ -1,0 +1,61 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "amc/store.hpp"
+#include "tests/simulation/process.hpp"
+#include "tests/support/memory_store.hpp"
+
+namespace amc::simulation {
+
+/// A database server, to which every process has connections of its own. What a change means is what `admits` and
+/// `changed` say; this adds what a server adds: it can be away, crash, be full, lose a commit's outcome, and its clock
+/// can jump.
+class database {
+ public:
+  explicit database(world& in);
+
+  /// Connections for one process.
+  opened_store open(process& by);
+
+  timestamp clock() const;
+  const std::map<uuid, row>& rows() const { return now_.rows(); }
+
+  /// Forgets what it had not synced: all of it, or the latest part.
+  void crash();
+  void go_away(milliseconds longest) { away_until_ = world_.now() + longest; }
+  void fill_up(milliseconds longest) { full_until_ = world_.now() + longest; }
+  void jump(milliseconds by) { clock_offset_ += by; }
+  void cut_feeds(milliseconds longest);
+
+  /// Called for every change, applied or refused, at its commit.
+  std::function<void(const process& by, const change& what, const outcome& became)> seen;
+  /// Called when rows went back to what they were before.
+  std::function<void()> seen_crash;
+
+ private:
+  class connection;
+  class feed;
+
+  void reach(const process& by) const;
+  std::vector<outcome> apply(process& by, std::span<const change> batch);
+  std::vector<outcome> commit(process& by, std::span<const change> batch);
+  void keep(bool synced);
+  void tell(const process& by, const std::vector<outcome>& outcomes, std::span<const change> batch);
+
+  world& world_;
+  tests::memory_store now_;
+  std::deque<tests::memory_store> since_sync_;  ///< the synced state, and each after it; only where it may crash
+  bool may_crash_;
+  milliseconds clock_offset_{};
+  milliseconds away_until_{-1};
+  milliseconds full_until_{-1};
+  milliseconds feeds_cut_until_{-1};
+  std::vector<feed*> feeds_;
+};
+
+}  // namespace amc::simulation

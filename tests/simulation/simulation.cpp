@@ -1,0 +1,99 @@
+#include "tests/simulation/simulation.hpp"
+
+#include "tests/simulation/chaos.hpp"
+#include "tests/simulation/checker.hpp"
+#include "tests/simulation/cluster.hpp"
+#include "tests/simulation/properties.hpp"
+#include "tests/simulation/scripts.hpp"
+
+namespace amc::simulation {
+namespace {
+
+/// One run, from the start of every process to the end of every message.
+class run {
+ public:
+  run(const scenario& plan, const seams& planted, bool prints)
+      : world_(plan, prints),
+        store_(world_),
+        queues_(world_),
+        net_(world_),
+        around_{world_, store_, queues_, net_, journal_, planted},
+        nodes_(around_),
+        properties_(around_),
+        chaos_(around_, nodes_),
+        scripts_(around_, nodes_) {}
+
+  ~run() {
+    for (auto* n : nodes_.all) n->end();
+  }
+  run(const run&) = delete;
+  run& operator=(const run&) = delete;
+
+  verdict to_its_end() {
+    for (auto* n : nodes_.all) n->start();
+    scripts_.begin();
+    chaos_.begin();
+    look();
+    while (!over_ && world_.step()) continue;
+    if (const auto found = check(journal_, store_.rows()); found && !world_.failure()) world_.fail(*found);
+    properties_.check_waits();
+    return {world_.log().hash(), world_.failure(), world_.now()};
+  }
+
+ private:
+  void look() {
+    properties_.look();
+    if (!silence_ && !world_.faulty() && scripts_.over() && net_.quiet() && all_terminal()) fall_silent();
+    if (silence_ && world_.now() > *silence_) {
+      over_ = true;
+      return;
+    }
+    if (world_.now() > world_.plan().faults_until + longest) return world_.fail(what_is_left());
+    constexpr milliseconds interval{250};
+    world_.later(interval, [this] { look(); });
+  }
+
+  /// P5: when there is nothing to do, nothing is done.
+  void fall_silent() {
+    constexpr milliseconds a_while{2'000};
+    properties_.expect_silence();
+    silence_ = world_.now() + a_while;
+  }
+
+  bool all_terminal() const {
+    for (const auto& [id, m] : store_.rows())
+      if (m->status == status::pending) return false;
+    return true;
+  }
+
+  std::string what_is_left() const {
+    std::string left = "not everything has come to its end within " + std::to_string(longest.count()) + " ms:";
+    for (const auto& [id, m] : store_.rows())
+      if (m->status == status::pending) left += " " + m->text + " (revision " + std::to_string(m->revision) + ")";
+    return left + (scripts_.over() ? "" : "; scripts run");
+  }
+
+  static constexpr milliseconds longest{90'000};
+
+  world world_;
+  database store_;
+  engine queues_;
+  network net_;
+  journal journal_;
+  surroundings around_;
+  cluster nodes_;
+  properties properties_;
+  chaos chaos_;
+  scripts scripts_;
+  std::optional<milliseconds> silence_;
+  bool over_ = false;
+};
+
+}  // namespace
+
+verdict simulate(const scenario& plan, const seams& planted, bool prints) {
+  run one(plan, planted, prints);
+  return one.to_its_end();
+}
+
+}  // namespace amc::simulation

@@ -1,0 +1,40 @@
+#include "tests/simulation/wording.hpp"
+
+#include <charconv>
+#include <stdexcept>
+
+namespace amc::simulation {
+
+std::optional<wording> read(std::string_view text) {
+  wording what;
+  const auto arrow = text.find('>');
+  const auto colon = text.find(':');
+  if (arrow == std::string_view::npos || colon == std::string_view::npos || colon < arrow) return {};
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + arrow, what.number);
+  if (failed != std::errc() || end != text.data() + arrow) return {};
+  what.plan = text.substr(arrow + 1, colon - arrow - 1);
+  for (auto rest = text.substr(colon + 1); !rest.empty();) {
+    if (rest.front() != ' ') return {};
+    rest.remove_prefix(1);
+    const auto token = rest.substr(0, rest.find(' '));
+    what.tokens.emplace_back(token);
+    rest.remove_prefix(token.size());
+  }
+  return what;
+}
+
+std::string write(const wording& what) {
+  auto text = std::to_string(what.number) + ">" + what.plan + ":";
+  for (const auto& token : what.tokens) text += " " + token;
+  return text;
+}
+
+std::string answered(std::string_view text, std::string_view who, int run) {
+  auto what = read(text);
+  if (!what || what->plan.empty()) throw std::runtime_error("this text has no next step: " + std::string(text));
+  what->tokens.push_back(what->plan.substr(0, 1) + "-" + std::string(who) + "." + std::to_string(run));
+  what->plan.erase(0, 1);
+  return write(*what);
+}
+
+}  // namespace amc::simulation

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace amc::simulation {
+
+/// What the messages of a simulation say: "NUMBER>PLAN: TOKEN TOKEN…". The plan's first letter names the queue that the
+/// message waits in; whoever answers takes the letter off and adds a token of its own, "LETTER-WHO.RUN". So the text of
+/// a finished message tells who has answered it, in which run, and whether anybody did twice.
+struct wording {
+  int number = 0;
+  std::string plan;
+  std::vector<std::string> tokens;
+};
+
+std::optional<wording> read(std::string_view text);
+std::string write(const wording& what);
+
+/// The next text, as answered by `who` in its run `run`.
+std::string answered(std::string_view text, std::string_view who, int run);
+
+}  // namespace amc::simulation
