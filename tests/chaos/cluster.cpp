@@ -1,0 +1,161 @@
+#include "tests/chaos/cluster.hpp"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <future>
+#include <random>
+
+#include "tests/chaos/api.hpp"
+#include "tests/support/binary.hpp"
+
+namespace amc::chaos {
+namespace {
+
+bool is_free(std::uint16_t port) {
+  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool bound = bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  close(descriptor);
+  return bound;
+}
+
+std::string last_lines(const std::string& text, int count) {
+  auto at = text.size();
+  while (count-- > 0 && at != std::string::npos && at > 0) at = text.rfind('\n', at - 1);
+  return at == std::string::npos ? text : text.substr(at);
+}
+
+}  // namespace
+
+const char* const routes_with_tokens =
+    "broker.routes=[{match: '^Hi [^ ,]+,$', queue: topic-a}, {match: '^Hi [^ ,]+, [^ ]+\\.$', queue: topic-b}, "
+    "{match: '^Hi [^ ,]+, .+\\. Bye!$', done: true}]";
+
+std::uint16_t fixed_port() {
+  static std::random_device random;
+  for (;;) {
+    const auto port = static_cast<std::uint16_t>(std::uniform_int_distribution<int>(10'000, 19'999)(random));
+    if (is_free(port)) return port;
+  }
+}
+
+std::string proxied_server::url() const {
+  auto url = server.url();
+  const auto own = ":" + std::to_string(server.port());
+  return url.replace(url.rfind(own), own.size(), ":" + std::to_string(proxy.port()));
+}
+
+cluster::cluster(const options& how) : how_(how) {
+  const auto start_server = [&](const char* engine, std::uint64_t number) {
+    return std::async(std::launch::async,
+                      [engine, seed = how_.seed + number] { return std::make_unique<proxied_server>(engine, seed); });
+  };
+  auto store = start_server("postgresql", 0);
+  std::vector<std::future<std::unique_ptr<proxied_server>>> starting;
+  for (int i = 1; i <= how_.rabbitmq_servers; ++i)
+    starting.push_back(start_server("rabbitmq", static_cast<std::uint64_t>(i)));
+  postgresql = store.get();
+  for (auto& each : starting) {
+    engines.push_back(each.get());
+    queues_.push_back(std::make_unique<tests::rabbitmq_queues>(engines.back()->server.url()));
+  }
+  std::vector<std::uint16_t> brokers;
+  for (int i = 1; i <= how_.brokers; ++i) {
+    brokers.push_back(fixed_port());
+    members.push_back({"broker", "broker " + std::to_string(i), brokers.back(), nullptr});
+  }
+  const auto add = [&](const std::string& what, int count) {
+    for (int i = 1; i <= count; ++i)
+      members.push_back({what, what + " " + std::to_string(i), brokers[static_cast<std::size_t>(i) % brokers.size()]});
+  };
+  add("service-a", how_.services_a);
+  add("service-b", how_.services_b);
+}
+
+cluster::~cluster() {
+  members.clear();  // before the servers: nobody has to wait for them
+}
+
+std::vector<std::string> cluster::configuration(const member& of) const {
+  std::vector<std::string> sets{"broker.store.engine=postgresql", "broker.store.postgresql.url=" + postgresql->url(),
+                                routes_with_tokens};
+  if (home_ == embedded) {
+    sets.push_back("queue_system.platform=embedded");
+  } else {
+    sets.insert(sets.end(), {"queue_system.platform=rabbitmq", "queue_system.rabbitmq.url=" + engines[home_]->url(),
+                             "queue_system.prefix=" + queues_[home_]->prefix()});
+  }
+  sets.push_back(of.is_broker() ? "broker.http.port=" + std::to_string(of.port)
+                                : "consumer_services.broker_client.url=http://127.0.0.1:" + std::to_string(of.port));
+  sets.insert(sets.end(), how_.sets.begin(), how_.sets.end());
+  return sets;
+}
+
+void cluster::start(member& which) {
+  if (home_ == embedded && !which.is_broker()) return;
+  const auto what = home_ == embedded ? "all" : which.what;
+  which.process = std::make_unique<tests::process>(tests::amc_command(folder_.path, {what}, configuration(which)));
+}
+
+void cluster::start_brokers() {
+  for (auto& each : members)
+    if (each.is_broker()) start(each);
+}
+
+void cluster::start_services() {
+  for (auto& each : members)
+    if (!each.is_broker()) start(each);
+}
+
+void cluster::end(member& which, int signal) {
+  if (!which.process) return;
+  which.process->signal(signal);
+  const int code = which.process->wait();
+  if (signal == SIGTERM && code != 0)
+    throw violation(which.name + " ended with " + std::to_string(code) + ": " + which.process->errors());
+  which.process.reset();
+}
+
+void cluster::wait_for_brokers() {
+  for (auto& each : members)
+    if (each.is_broker()) tests::port_of(*each.process);
+}
+
+void cluster::wipe(std::size_t engine) const {
+  queues_[engine]->remove({"topic-a", "topic-b"});
+}
+
+std::vector<std::uint16_t> cluster::ports() const {
+  std::vector<std::uint16_t> all;
+  for (const auto& each : members)
+    if (each.is_broker()) all.push_back(each.port);
+  return all;
+}
+
+void cluster::expect_all_run() {
+  for (auto& each : members)
+    if (each.process && !each.process->running())
+      throw violation(each.name + " has ended by itself, with " + std::to_string(each.process->wait()) + ": " +
+                      each.process->errors());
+}
+
+int cluster::cuts() const {
+  int all = postgresql->proxy.cuts();
+  for (const auto& each : engines) all += each->proxy.cuts();
+  return all;
+}
+
+std::string cluster::last_words() const {
+  std::string all;
+  for (const auto& each : members)
+    if (each.process) all += "-- " + each.name + ":\n" + last_lines(each.process->errors(), 30) + "\n";
+  return all;
+}
+
+}  // namespace amc::chaos

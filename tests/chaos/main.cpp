@@ -1,0 +1,29 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <random>
+
+#include "tests/chaos/api.hpp"
+#include "tests/chaos/parts.hpp"
+
+int main(int count, char** words) {
+  using namespace amc::chaos;
+  CLI::App app("Real processes and real servers, disturbed under load; exits with 1 when anything is lost or doubled.");
+  int seconds = 0, disk_rounds = 0, messages = 0;
+  std::uint64_t seed = std::random_device{}();
+  app.add_option("--seconds", seconds, "disturb a cluster for so long, and at least once in every way");
+  app.add_option("--disk-rounds", disk_rounds, "fill up a small disk so often");
+  app.add_option("--backlog", messages, "let so many messages wait for services");
+  app.add_option("--seed", seed, "decides what happens, and when")->capture_default_str();
+  CLI11_PARSE(app, count, words);
+  keep_mounts_private();
+  try {
+    if (messages > 0) backlog(messages);
+    if (disk_rounds > 0) small_disk(disk_rounds, seed);
+    if (seconds > 0) disturbed_cluster(std::chrono::seconds(seconds), seed);
+  } catch (const std::exception& failed) {
+    std::cerr << "VIOLATION with --seed " << seed << ": " << failed.what() << std::endl;
+    return 1;
+  }
+  std::cout << "nothing lost, nothing doubled" << std::endl;
+  return 0;
+}

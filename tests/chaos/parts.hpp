@@ -1,0 +1,21 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+/// What amc_chaos runs, one after another. Each prints what it does and its numbers, and throws `violation`.
+namespace amc::chaos {
+
+/// Brokers, services, PostgreSQL and RabbitMQ under load, disturbed and moved.
+void disturbed_cluster(std::chrono::seconds longest, std::uint64_t seed);
+
+/// `amc all` on an SQLite file, on a disk that is full now and then. Does without where nothing can be mounted.
+void small_disk(int rounds, std::uint64_t seed);
+
+/// So many messages while no service is there for more than ten leases.
+void backlog(int messages);
+
+/// Before any thread is started: file systems mounted from now on are this process's own, and go with it.
+void keep_mounts_private();
+
+}  // namespace amc::chaos
