@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo serve test crash-points test-coverage test-sanitizers check lint format clean
+.PHONY: help build demo serve test crash-points chaos test-coverage test-sanitizers check lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ test-coverage: ## HTML in test-coverage/ and a summary for each module
 check: ## unit tests of what changed, in under a minute
 	@scripts/install-packages build
 	@scripts/check-changed
+
+chaos: ## processes and servers killed, paused and moved under load: make chaos MINUTES=5 (default 2)
+	@scripts/install-packages test
+	@scripts/chaos $(or $(MINUTES),2) $(SEED)
 
 lint: ## format check, clang-tidy, warnings as errors
 	@scripts/install-packages lint

@@ -21,8 +21,7 @@ class depth_watch {
   explicit depth_watch(std::uint16_t port)
       : thread_([this, port] {
           while (!stopping_) {
-            const auto depth = numbers_at(port).depth_max;
-            if (depth > deepest_) deepest_ = depth;
+            look(port);
             std::this_thread::sleep_for(std::chrono::milliseconds(50));
           }
         }) {}
@@ -33,9 +32,18 @@ class depth_watch {
   depth_watch(const depth_watch&) = delete;
   depth_watch& operator=(const depth_watch&) = delete;
 
+  /// So far.
   std::int64_t deepest() const { return deepest_; }
 
  private:
+  void look(std::uint16_t port) {
+    try {
+      deepest_ = std::max(deepest_.load(), numbers_at(port).depth_max);
+    } catch (const std::exception&) {
+      // it is busy looking for the engine
+    }
+  }
+
   std::atomic<bool> stopping_ = false;
   std::atomic<std::int64_t> deepest_ = 0;
   std::thread thread_;
@@ -78,34 +86,50 @@ void check_runs(const cluster& system, const std::vector<row>& rows) {
   if (leases_over > static_cast<int>(rows.size()) / share) throw violation("leases run out where nobody is away");
 }
 
+std::vector<std::string> short_queues() {
+  return {"broker.lease_ms=" + std::to_string(lease_ms), "broker.ring_again_ms=500", "broker.sweep_interval_ms=50",
+          "broker.queue_depth_max=" + std::to_string(depth_max), "log.level=debug"};
+}
+
 void check_depth(const depth_watch& watch) {
   std::cout << "deepest queue " << watch.deepest() << " of at most " << depth_max << std::endl;
   if (watch.deepest() > depth_max * 12 / 10) throw violation("a queue was too deep");
-  if (watch.deepest() < depth_max / 2) throw violation("a backlog left its queue empty");
 }
 
-}  // namespace
+void wait_for_depth(const depth_watch& watch) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (watch.deepest() < depth_max * 9 / 10) {
+    if (std::chrono::steady_clock::now() > deadline) throw violation("a backlog leaves its queue empty");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
 
-void backlog(int messages) {
-  std::cout << "== a backlog of " << messages << " messages" << std::endl;
-  cluster system({.rabbitmq_servers = 1,
-                  .brokers = 1,
-                  .services_a = 2,
-                  .services_b = 2,
-                  .sets = {"broker.lease_ms=" + std::to_string(lease_ms), "broker.ring_again_ms=500",
-                           "broker.sweep_interval_ms=50", "broker.queue_depth_max=" + std::to_string(depth_max),
-                           "log.level=debug"}});
+/// Posts all, the second half of it while the engine is away for more than ten leases.
+void post_without_services(cluster& system, load& all, int messages) {
+  auto& engine = system.engines.front()->server;
+  while (all.accepted() < messages / 2) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  engine.kill();
+  const auto killed = std::chrono::steady_clock::now();
+  all.wait();
+  std::this_thread::sleep_until(killed + std::chrono::milliseconds(lease_ms * 11));
+  engine.start();
+}
+
+void run(cluster& system, int messages) {
   system.start_brokers();
   system.wait_for_brokers();
   const auto port = system.ports().front();
   const depth_watch watch(port);
-  const auto begun = std::chrono::steady_clock::now();
   constexpr int clients = 8;
-  load all({.ports = {port}, .name = "b", .clients = clients, .pause_max_ms = 0, .posts_max = messages / clients});
-  all.wait();
+  load all({.ports = {port},
+            .name = "b",
+            .clients = clients,
+            .pause_max_ms = 0,
+            .posts_max = messages / clients,
+            .waiting_percent = 0});
+  post_without_services(system, all, messages);
   std::cout << "posted " << all.accepted() << std::endl;
-  std::this_thread::sleep_until(begun + std::chrono::milliseconds(lease_ms * 11));
-  check_depth(watch);
+  wait_for_depth(watch);
   system.start_services();
   wait_until_finished(port, std::chrono::seconds(60));
   check_depth(watch);
@@ -113,6 +137,19 @@ void backlog(int messages) {
   const auto wrong = check(all.journal(), rows);
   if (!wrong.empty()) throw violation(wrong.front());
   check_runs(system, rows);
+}
+
+}  // namespace
+
+void backlog(int messages) {
+  std::cout << "== a backlog of " << messages << " messages" << std::endl;
+  cluster system({.rabbitmq_servers = 1, .brokers = 1, .services_a = 2, .services_b = 2, .sets = short_queues()});
+  try {
+    run(system, messages);
+  } catch (const violation&) {
+    std::cerr << system.last_words() << std::endl;
+    throw;
+  }
 }
 
 }  // namespace amc::chaos

@@ -70,7 +70,7 @@ class load::client {
   std::string headers_for(const post& now) {
     std::string all;
     if (!now.key.empty()) all += "Idempotency-Key: \"" + now.key + "\"\r\n";
-    if (chance(10)) all += "Prefer: wait=2\r\n";
+    if (chance(how_.waiting_percent)) all += "Prefer: wait=2\r\n";
     return all;
   }
 

@@ -22,8 +22,9 @@ class load {
     std::string name;                  ///< begins every token
     std::uint64_t seed = 0;
     int clients = 4;
-    int pause_max_ms = 40;  ///< between two posts of one client
-    int posts_max = 0;      ///< of each client; 0: until it is stopped
+    int pause_max_ms = 40;     ///< between two posts of one client
+    int posts_max = 0;         ///< of each client; 0: until it is stopped
+    int waiting_percent = 10;  ///< of the posts wait for their answer
   };
 
   explicit load(const options& how);
