@@ -30,6 +30,7 @@ class checking {
     check_refused_answers();
     for (const auto& entry : told_.requests) check_what_was_shown(entry);
     check_order();
+    check_cancelled();
   }
 
  private:
@@ -38,6 +39,8 @@ class checking {
     std::string plan;
     int accepted = 0;
     int unknown = 0;
+    bool expires = false;
+    std::string key;
   };
 
   static void require(bool holds, const std::string& what) {
@@ -58,29 +61,55 @@ class checking {
       const auto said = read(entry.sent).value();
       auto& post = posts_[said.number];
       post.plan = said.plan;
+      post.expires = post.expires || entry.expires;
+      post.key = entry.key;
       if (entry.outcome == told::verdict::ok) ++post.accepted;
       if (entry.outcome == told::verdict::unknown) ++post.unknown;
     }
   }
 
-  /// A row says what was posted, and has been answered once for each step of its plan, by somebody who did.
+  /// A row says what was posted, and has been answered once for each step of its plan so far, by somebody who did.
   void check_row(const message& m) {
     const auto name = name_of(m.id, m.revision);
     const auto said = read(m.text);
     require(said.has_value(), name + " has a text that nobody sent: " + m.text);
     const auto post = posts_.find(said->number);
     require(post != posts_.end(), name + " is a message that nobody sent: " + m.text);
-    ++messages_[said->number];
-    require(m.status == status::done, name + " has come to another end than done: " + to_string(m.status));
-    require(said->plan.empty(), name + " is finished before its last step: " + m.text);
+    messages_[said->number].insert(m.id);
+    check_end(m, *said, post->second);
     const auto& plan = post->second.plan;
-    require(said->tokens.size() == plan.size(), name + " was not answered once for each step: " + m.text);
-    require(m.revision == static_cast<int>(plan.size()) + 1, name + " skips revisions: " + m.text);
-    for (std::size_t i = 0; i < plan.size(); ++i) {
-      require(said->tokens[i].front() == plan[i], name + " was answered in the wrong order: " + m.text);
-      require(was_made(m.id, static_cast<int>(i) + 1, said->tokens[i]),
-              name + " has a token that nobody made: " + m.text);
+    const auto done = said->tokens.size();
+    require(done <= plan.size() && said->plan == plan.substr(done), name + " was not answered step by step: " + m.text);
+    require(m.revision == static_cast<int>(done) + 1, name + " skips revisions: " + m.text);
+    for (std::size_t i = 0; i < done; ++i) {
+      const auto& token = said->tokens[i];
+      require(token.front() == plan[i], name + " was answered in the wrong order: " + m.text);
+      require(was_made(m.id, static_cast<int>(i) + 1, token), name + " has a token that nobody made: " + m.text);
     }
+  }
+
+  /// Every message has come to one end, and to none that nobody asked for.
+  void check_end(const message& m, const wording& said, const posted& post) const {
+    const auto name = name_of(m.id, m.revision) + " is " + to_string(m.status);
+    switch (m.status) {
+      case status::pending:
+        return require(false, name + " in the end");
+      case status::done:
+        return require(said.plan.empty(), name + " before its last step: " + m.text);
+      case status::dead:
+        return require(!said.plan.empty(), name + " and was finished: " + m.text);
+      case status::cancelled:
+        return require(was_asked(m.id, "DELETE"), name + ", and nobody asked for that");
+      case status::expired:
+        return require(post.expires, name + ", and was given no term");
+    }
+  }
+
+  /// Somebody has asked for this, and was not told that it was refused.
+  bool was_asked(const uuid& id, std::string_view method) const {
+    return std::any_of(told_.requests.begin(), told_.requests.end(), [&](const auto& entry) {
+      return entry.method == method && entry.id == id && entry.outcome != told::verdict::refused;
+    });
   }
 
   bool was_made(const uuid& id, int revision, const std::string& token) const {
@@ -100,9 +129,16 @@ class checking {
               "the answer to a POST names another message: " + entry.sent);
     }
     for (const auto& [number, post] : posts_) {
-      const int made = messages_[number];
-      require(made >= post.accepted && made <= post.accepted + post.unknown,
-              "posting number " + std::to_string(number) + " made " + std::to_string(made) + " messages");
+      const auto made = static_cast<int>(messages_[number].size());
+      const auto name = "posting number " + std::to_string(number) + " made " + std::to_string(made) + " messages";
+      if (post.key.empty()) {
+        require(made >= post.accepted && made <= post.accepted + post.unknown, name);
+      } else {
+        require(made >= std::min(1, post.accepted) && made <= std::min(1, post.accepted + post.unknown), name);
+        auto& of_key = keys_[post.key];
+        of_key.insert(messages_[number].begin(), messages_[number].end());
+        require(of_key.size() <= 1, "an idempotency key made two messages");
+      }
     }
   }
 
@@ -148,7 +184,7 @@ class checking {
     require(entry.now->revision <= m->revision, name + " was shown, later than the last revision");
     require(entry.now->text == text_at(*m, entry.now->revision),
             name + " was shown as " + entry.now->text + " and is " + text_at(*m, entry.now->revision));
-    if (entry.now->status != status::pending)
+    if (entry.now->status != status::pending && !was_asked(entry.now->id, "retry"))
       require(entry.now->status == m->status && entry.now->revision == m->revision,
               name + " was shown as " + to_string(entry.now->status) + ", and went on");
   }
@@ -161,8 +197,20 @@ class checking {
     return write(said);
   }
 
+  /// Who was told that a message is cancelled, or open again, finds it so.
+  void check_cancelled() const {
+    for (const auto& entry : told_.requests) {
+      if (entry.method != "DELETE" || entry.outcome != told::verdict::ok) continue;
+      const auto* m = find(*entry.id);
+      require(m != nullptr, "a cancelled message is lost");
+      require(m->status == status::cancelled || was_asked(m->id, "retry"),
+              name_of(m->id, m->revision) + " was cancelled and is " + to_string(m->status));
+    }
+  }
+
   /// Whoever asks after somebody was told learns nothing older.
   void check_order() const {
+    check_lists();
     std::map<uuid, std::vector<const told*>> of;
     for (const auto& entry : told_.requests)
       if (entry.outcome != told::verdict::unknown) {
@@ -181,21 +229,40 @@ class checking {
     return is_answer(entry) && entry.outcome == told::verdict::ok ? *entry.revision + 1 : 0;
   }
 
-  static void check_pair(const uuid& id, const told& first, const told& second) {
+  /// A list shows every message that was accepted before it began, once, and what is shown is true.
+  void check_lists() const {
+    for (const auto& list : told_.lists) {
+      std::map<uuid, int> times;
+      for (const auto& m : list.messages) {
+        ++times[m.id];
+        const auto* row = find(m.id);
+        require(row && m.revision <= row->revision && m.text == text_at(*row, m.revision),
+                name_of(m.id, m.revision) + " was listed as " + m.text);
+      }
+      for (const auto& [id, count] : times) require(count == 1, brief(id) + " was listed twice");
+      for (const auto& entry : told_.requests)
+        if (is_post(entry) && entry.outcome == told::verdict::ok && entry.ended < list.begun)
+          require(times.contains(entry.now->id), "a list leaves out " + entry.now->text);
+    }
+  }
+
+  void check_pair(const uuid& id, const told& first, const told& second) const {
     constexpr int not_found = 404;
     require(known(first) == 0 || second.status != not_found, brief(id) + " was there and is not found later");
     if (!second.now) return;
     require(
         second.now->revision >= known(first),
         brief(id) + " went back to revision " + std::to_string(second.now->revision) + ", as shown to " + second.who);
-    require(!first.now || first.now->status == status::pending || second.now->status != status::pending,
+    const bool reopened = second.now->status == status::pending && was_asked(id, "retry");
+    require(!first.now || first.now->status == status::pending || second.now->status != status::pending || reopened,
             brief(id) + " was finished and is pending again");
   }
 
   const journal& told_;
   const std::map<uuid, row>& rows_;
   std::map<int, posted> posts_;
-  std::map<int, int> messages_;  ///< how many rows have this number
+  std::map<int, std::set<uuid>> messages_;  ///< the rows with this number
+  std::map<std::string, std::set<uuid>> keys_;
   std::set<std::pair<uuid, int>> answered_;
 };
 

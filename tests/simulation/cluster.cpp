@@ -39,6 +39,7 @@ void node::kill(milliseconds away) {
 
 void node::bury(milliseconds away) {
   around_.in.note(name_, "is killed");
+  around_.in.last_harm = around_.in.now();
   end();
   come_back(away);
 }

@@ -29,6 +29,8 @@ struct told {
   std::optional<int> revision{};  ///< that the request names: answers, or knows
   std::string sent{};             ///< the text that it sends
   bool waits = false;             ///< it asks to be kept waiting for a change
+  std::string key{};              ///< its Idempotency-Key
+  bool expires = false;           ///< what it posts
   verdict outcome = verdict::unknown;
   int status = 0;
   std::optional<shown> now{};
@@ -44,10 +46,17 @@ struct handled {
   milliseconds ended{};
 };
 
+/// All messages, as a client has listed them page by page.
+struct listed {
+  milliseconds begun{};
+  std::vector<shown> messages{};
+};
+
 /// What clients were told, in the order in which they were told it; and nothing else.
 struct journal {
   std::vector<told> requests{};
   std::vector<handled> runs{};
+  std::vector<listed> lists{};
   int last_run = 0;  ///< no two runs have one number, in whatever process
 };
 

@@ -4,6 +4,7 @@
 
 #include "queue_system/event_codec.hpp"
 #include "tests/simulation/trace.hpp"
+#include "tests/simulation/wording.hpp"
 
 namespace amc::simulation {
 namespace {
@@ -22,11 +23,21 @@ properties::properties(const surroundings& around) : around_(around) {
   around_.queues.seen = [this](const process& by, const outgoing& out) { see_event(by, out); };
 }
 
+/// Nothing has gone wrong at all.
+bool properties::calm() const {
+  return around_.in.plan().calm() && !around_.in.last_harm;
+}
+
 /// Nothing has gone wrong lately, and nothing will.
 bool properties::clean() const {
   constexpr milliseconds grace{9'000};  // longer than any pause, absence or back-off that began before
+  return all_well_since(around_.in.now() - around_.in.plan().lease - grace);
+}
+
+bool properties::all_well_since(milliseconds time) const {
   const auto& plan = around_.in.plan();
-  return plan.calm() || around_.in.now() > plan.faults_until + plan.lease + grace;
+  const auto& harm = around_.in.last_harm;
+  return (plan.calm() || time > plan.faults_until) && (!harm || time > *harm);
 }
 
 /// How many there are who each believe to know how much room a queue has.
@@ -38,12 +49,31 @@ std::size_t properties::rooms() const {
 void properties::see_change(const process& by, const change& what, const outcome& became) {
   if (!became.applied) return;
   if (silent_) around_.in.fail(by.name() + " still changes " + brief(what.id));
-  if (what.then.text) see_arrival(became);
-  if (what.then.new_claim) return see_claim(what, became);
-  const auto known = revisions_.find({what.id, became.now->revision});
-  if (known == revisions_.end()) return;
-  if (became.now->held) known->second.lease_ends = became.now->due;
-  if (!became.now->held) see_opening(what, became, known->second);
+  if (what.then.text) see_arrival(what, became);
+  auto& here = revisions_[{what.id, became.now->revision}];
+  if (what.then.new_claim) return see_claim(what, became, here);
+  const bool has_failed = what.then.failures == effect::count::one_more;
+  if (what.then.status || has_failed) {
+    here.over = became.now->status != status::pending;
+    here.claimed = false;
+    if (what.then.text) return;
+    here.not_before = has_failed ? became.now->due : timestamp();
+    here.rung = false;
+    return;
+  }
+  if (became.now->held) here.lease_ends = became.now->due;
+  if (!became.now->held && here.claimed) see_opening(what, became, here);
+  const bool is_ringing = !what.durable && !what.when.claim && !became.now->held;
+  if (is_ringing) check_rung_once(*became.now, here);
+}
+
+/// In a world in which no event is lost and nobody is overloaded, one ringing is enough.
+void properties::check_rung_once(const message& m, revision_history& here) {
+  const auto& plan = around_.in.plan();
+  const bool at_ease = plan.queue_depth_max > 20 && plan.slow_handlers == 0 && plan.failing == 0 &&
+                       plan.messages * plan.handler_longest < plan.ring_again;
+  if (calm() && at_ease && here.rung) around_.in.fail(name_of(m.id, m.revision) + " had to be rung twice");
+  here.rung = true;
 }
 
 /// A claim ends by its own number, or when its lease is over.
@@ -54,25 +84,37 @@ void properties::see_opening(const change& what, const outcome& became, revision
   here.claimed = false;
 }
 
-void properties::see_arrival(const outcome& became) {
-  auto& here = revisions_[{became.now->id, became.now->revision}];
-  here.arrived = around_.in.now();
-  here.queue = became.now->queue;
+void properties::see_arrival(const change& what, const outcome& became) {
+  const auto& m = *became.now;
+  auto& here = revisions_[{m.id, m.revision}];
+  const auto waits = m.held ? std::max(m.due - became.at, milliseconds(0)) : milliseconds(0);
+  here.arrived = around_.in.now() + waits;
+  here.changed = around_.in.now();
+  here.queue = m.queue;
+  here.rung = !m.held && what.then.due_in > milliseconds(0);
+  if (m.held) here.not_before = m.due;
 }
 
 /// P1: a revision is somebody's until the lease is over or the claim is given back.
-void properties::see_claim(const change& what, const outcome& became) {
-  auto& here = revisions_[{what.id, became.now->revision}];
+void properties::see_claim(const change& what, const outcome& became, revision_history& here) {
   const auto name = name_of(what.id, became.now->revision);
   if (here.claimed && became.at < here.lease_ends) around_.in.fail(name + " was claimed while somebody worked on it");
-  if (what.when.revision && *what.when.revision != became.now->revision)
-    around_.in.fail(name + " was claimed for another revision");
+  if (what.when.revision != became.now->revision) around_.in.fail(name + " was claimed for another revision");
+  const bool jumps = around_.in.plan().of(fault::store_clock) > 0;
+  if (!jumps && became.at < here.not_before) around_.in.fail(name + " was claimed before it was to be delivered");
+  if (here.over && !was_retried(what.id)) around_.in.fail(name + " was claimed after its end");
   const bool first = here.first_claimed < milliseconds(0);
   here.claimed = true;
   here.lease_ends = became.now->due;
   if (!first) return;
   here.first_claimed = around_.in.now();
-  if (around_.in.plan().calm()) check_overtaking(here);
+  if (calm()) check_overtaking(here);
+}
+
+bool properties::was_retried(const uuid& id) const {
+  const auto& all = around_.told.requests;
+  return std::any_of(all.begin(), all.end(),
+                     [&](const auto& entry) { return entry.method == "retry" && entry.id == id; });
 }
 
 /// P6: in the order of arrival, but for as many as the engine, services and sweepers hold.
@@ -121,8 +163,10 @@ void properties::check_runs() {
     auto& here = revisions_[{run.id, run.revision}];
     ++here.runs;
     const auto& plan = around_.in.plan();
-    const bool all_well = plan.calm() || (clean() && here.first_claimed > plan.faults_until + milliseconds(5'000));
-    if (here.runs > 1 && all_well)
+    constexpr milliseconds settled{5'000};
+    const bool all_well = calm() || all_well_since(here.first_claimed - settled);
+    const bool in_time = plan.handler_timeout > 3 * plan.lease;
+    if (here.runs > 1 && all_well && in_time && !was_retried(run.id))
       around_.in.fail("a handler has run " + std::to_string(here.runs) + " times for " + name_of(run.id, run.revision));
   }
 }
@@ -136,7 +180,7 @@ void properties::check_rows_stay() {
     const auto& now = *found->second;
     if (now.revision < before->revision || (now.revision == before->revision && now.text != before->text))
       return around_.in.fail(name_of(id, before->revision) + " was stored and is lost");
-    if (before->status != status::pending && now.status != before->status)
+    if (before->status != status::pending && now.status != before->status && !was_retried(id))
       return around_.in.fail(brief(id) + " was " + to_string(before->status) + " and is " + to_string(now.status));
   }
   seen_rows_ = rows;
@@ -161,15 +205,26 @@ void properties::note_depth(const std::string& queue) {
 void properties::check_waits() const {
   constexpr milliseconds soon{1'800};  // a lost notification costs a second
   constexpr milliseconds grace{5'000};
-  const auto& plan = around_.in.plan();
   for (const auto& entry : around_.told.requests) {
     if (!entry.waits || entry.method != "GET" || entry.outcome != told::verdict::ok) continue;
-    if (!plan.calm() && entry.begun < plan.faults_until + grace) continue;
+    if (!calm() && !all_well_since(entry.begun - grace)) continue;
     const int revision = entry.now ? entry.now->revision : entry.revision.value_or(0);
     const auto& id = entry.now ? entry.now->id : *entry.id;
     const auto next = revisions_.find({id, revision + 1});
-    if (next != revisions_.end() && next->second.arrived + soon < entry.ended)
+    if (next != revisions_.end() && next->second.changed + soon < entry.ended)
       around_.in.fail(entry.who + " waited for " + name_of(id, revision) + " to change, and was not told");
+  }
+}
+
+/// Being left alone kills no message, nor does the company of one that kills. Each fault may cost a message one claim,
+/// and a killer in its company two.
+void properties::check_deaths() const {
+  constexpr int in_company = 2;
+  for (const auto& [id, m] : around_.store.rows()) {
+    if (m->status != status::dead) continue;
+    const bool to_blame = !read(m->text)->nature.empty() || m->revision > max_revisions;
+    if (to_blame || around_.in.claims_lost + in_company >= max_claims) continue;
+    around_.in.fail(name_of(id, m->revision) + " is dead: " + m->attempts.back().error);
   }
 }
 

@@ -19,23 +19,29 @@ class properties {
   void look();
   /// At the end: who waited for a change was told of it in time.
   void check_waits() const;
+  /// And: nobody died who was not to blame (P2, P3).
+  void check_deaths() const;
   /// From here on there is nothing to do, and nothing may be done.
   void expect_silence() { silent_ = true; }
 
  private:
   /// What is known of one revision of one message.
   struct revision_history {
-    milliseconds arrived{-1};
+    milliseconds changed{-1};  ///< when it came to be
+    milliseconds arrived{-1};  ///< and when it may be claimed from
     milliseconds first_claimed{-1};
     timestamp lease_ends{};
     bool claimed = false;  ///< and neither released nor failed since
+    bool over = false;     ///< it has come to its end
     int runs = 0;
     std::string queue;
+    timestamp not_before{};  ///< of what is to be delivered later
+    bool rung = false;       ///< there should be an event for it
   };
 
   void see_change(const process& by, const change& what, const outcome& became);
-  void see_claim(const change& what, const outcome& became);
-  void see_arrival(const outcome& became);
+  void see_claim(const change& what, const outcome& became, revision_history& here);
+  void see_arrival(const change& what, const outcome& became);
   void see_opening(const change& what, const outcome& became, revision_history& here);
   void see_event(const process& by, const outgoing& out);
   void forget_unsynced();
@@ -43,8 +49,12 @@ class properties {
   void check_rows_stay();
   void check_due_rows_are_rung();
   void note_depth(const std::string& queue);
+  void check_rung_once(const message& m, revision_history& here);
   void check_overtaking(const revision_history& claimed);
   bool clean() const;
+  bool calm() const;
+  bool all_well_since(milliseconds time) const;
+  bool was_retried(const uuid& id) const;
   std::size_t rooms() const;
 
   surroundings around_;

@@ -18,19 +18,13 @@ json::value parsed(const std::string& body) {
   return json::parse(body, ignored);
 }
 
-std::optional<shown> shown_in(const http::response& reply) {
-  const auto body = parsed(reply.body);
-  const auto id = parse_uuid(text_in(body, "id"));
-  const auto state = parse_status(text_in(body, "status"));
-  if (!id || !state) return {};
-  return shown{*id, text_in(body, "message"), static_cast<int>(body.as_object().at("revision").as_int64()), *state};
-}
-
-/// The id in "/messages/ID" or "/?id=ID".
+/// The id in "/messages/ID", "/messages/ID/retry" or "/?id=ID".
 std::optional<uuid> id_in(const http::request& asked) {
   constexpr std::size_t length = 36;
-  if (asked.target.size() < length) return {};
-  return parse_uuid(std::string_view(asked.target).substr(asked.target.size() - length));
+  const std::string_view target(asked.target);
+  for (const std::string_view before : {"/messages/", "/?id="})
+    if (target.starts_with(before)) return parse_uuid(target.substr(before.size(), length));
+  return {};
 }
 
 std::optional<int> revision_in(const http::request& asked) {
@@ -40,6 +34,20 @@ std::optional<int> revision_in(const http::request& asked) {
   int revision = 0;
   std::from_chars(field->data() + 1, field->data() + field->size() - 1, revision);
   return revision;
+}
+
+told what_is_asked(const http::request& asked, const process& by) {
+  told entry{by.name(), asked.method, by.in().now()};
+  if (asked.target.ends_with("/retry")) entry.method = "retry";
+  entry.id = id_in(asked);
+  entry.revision = revision_in(asked);
+  entry.waits = asked.headers.find("Prefer").has_value();
+  entry.key = asked.headers.find("Idempotency-Key").value_or("");
+  if (asked.body.empty()) return entry;
+  const auto body = parsed(asked.body);
+  entry.sent = text_in(body, "message");
+  entry.expires = !text_in(body, "expires_at").empty();
+  return entry;
 }
 
 told::verdict verdict_of(int status) {
@@ -54,12 +62,7 @@ class recording_caller : public http::caller {
 
   task<http::response> send(http::request asked, milliseconds timeout) override {
     const auto at = into_.requests.size();
-    told entry{by_.name(), asked.method, by_.in().now()};
-    entry.id = id_in(asked);
-    entry.revision = revision_in(asked);
-    entry.waits = asked.headers.find("Prefer").has_value();
-    if (!asked.body.empty()) entry.sent = text_in(parsed(asked.body), "message");
-    into_.requests.push_back(std::move(entry));
+    into_.requests.push_back(what_is_asked(asked, by_));
     http::response reply;
     std::optional<unavailable> failed;
     try {
@@ -82,7 +85,7 @@ class recording_caller : public http::caller {
     }
     entry.status = reply->status;
     entry.outcome = verdict_of(reply->status);
-    if (reply->status < 300) entry.now = shown_in(*reply);
+    if (reply->status < 300) entry.now = shown_in(parsed(reply->body));
     if (entry.now)
       by_.in().note(by_.name(), entry.method, entry.now->id, entry.now->revision);
     else
@@ -139,6 +142,13 @@ class recording_client : public consumer_services::broker_client {
 };
 
 }  // namespace
+
+std::optional<shown> shown_in(const json::value& body) {
+  const auto id = parse_uuid(text_in(body, "id"));
+  const auto state = parse_status(text_in(body, "status"));
+  if (!id || !state) return {};
+  return shown{*id, text_in(body, "message"), static_cast<int>(body.as_object().at("revision").as_int64()), *state};
+}
 
 std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, process& by, journal& into) {
   return std::make_shared<recording_caller>(std::move(calls), by, into);

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <boost/json/value.hpp>
 #include <memory>
+#include <optional>
 
 #include "consumer_services/broker_client.hpp"
 #include "http/client.hpp"
@@ -8,6 +10,9 @@
 #include "tests/simulation/process.hpp"
 
 namespace amc::simulation {
+
+/// The message in an answer's body.
+std::optional<shown> shown_in(const boost::json::value& body);
 
 /// Writes down what a requester asks for over HTTP, and what it is told.
 std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, process& by, journal& into);

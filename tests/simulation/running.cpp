@@ -115,6 +115,7 @@ class running_service : public running {
     if (around.planted.wrap_client) client = around.planted.wrap_client(std::move(client), by);
     consumer_services::runtime_options options;
     options.concurrency = around.in.plan().concurrency;
+    options.handler_timeout = around.in.plan().handler_timeout;
     runtime_ = std::make_unique<consumer_services::service_runtime>(
         by.env(), definition(letter), record(std::move(client), by, around.told), base_ ? *base_->platform : *platform_,
         by.slow_executor([this] { return handler_time(); }), options);
@@ -136,11 +137,21 @@ class running_service : public running {
 
   std::string handle(const delivery& work) {
     if (!by_.alive()) return work.text;
+    suffer(read(work.text)->nature);
     const int run = ++around_.told.last_run;
     auto next = answered(work.text, by_.name(), run);
     around_.told.runs.push_back({by_.name(), run, work.id, work.revision, work.claim, around_.in.now()});
     around_.in.note(by_.name(), "handles", work.id, work.revision);
     return next;
+  }
+
+  /// What the message does to its handler.
+  void suffer(const std::string& nature) {
+    if (nature.empty()) return;
+    around_.in.note(by_.name(), "suffers a message of nature " + nature);
+    if (nature.front() == poisonous) by_.doom();
+    if (nature.front() == failing || (nature.front() == capricious && around_.in.random().chance(0.5)))
+      throw std::runtime_error("a message of nature " + nature);
   }
 
   milliseconds handler_time() {

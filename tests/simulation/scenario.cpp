@@ -20,6 +20,25 @@ std::string_view name_of(fault kind) {
   return names[static_cast<std::size_t>(kind)];
 }
 
+bool may_cost_a_claim(fault kind) {
+  switch (kind) {
+    case fault::feed_cut:
+    case fault::queue_lost:
+    case fault::queue_doubled:
+    case fault::queue_delayed:
+    case fault::queue_reordered:
+    case fault::queue_unconfirmed:
+    case fault::queue_cut:
+    case fault::queue_away:
+    case fault::queue_wiped:
+    case fault::ack_lost:
+    case fault::wall_clock:
+      return false;
+    default:
+      return true;
+  }
+}
+
 bool scenario::calm() const {
   return std::all_of(rate.begin(), rate.end(), [](double r) { return r == 0; });
 }
@@ -37,6 +56,9 @@ scenario scenario_of(std::uint64_t seed) {
   s.concurrency = static_cast<std::size_t>(random.between(1, 4));
   s.handler_longest = milliseconds(random.between(5, 300));
   if (random.chance(0.4)) s.slow_handlers = 0.15;
+  if (random.chance(0.1)) s.handler_timeout = 2 * s.lease;
+  if (random.chance(0.15)) s.poisonous = static_cast<int>(random.between(1, 2));
+  if (random.chance(0.3)) s.failing = 0.3;
   s.posts_until = milliseconds(random.chance(0.3) ? 300 : random.between(2'000, 8'000));
   s.faults_until = s.posts_until + milliseconds(random.between(0, 4'000));
   // Each run has some of the faults only, some often and some seldom: together they would hide one another.
@@ -65,6 +87,7 @@ std::string describe(const scenario& plan) {
                      std::to_string(plan.sweep_interval.count()) + ", depth " + std::to_string(plan.queue_depth_max) +
                      ", concurrency " + std::to_string(plan.concurrency) + ", handlers " +
                      std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +
+                     (plan.failing > 0 ? ", some fail" : "") + (plan.poisonous > 0 ? ", some kill" : "") +
                      "; faults until " + std::to_string(plan.faults_until.count()) + ":";
   for (std::size_t i = 0; i < faults; ++i)
     if (plan.rate[i] > 0) text += " " + std::string(names[i]) + "=" + std::to_string(plan.rate[i]).substr(0, 4);

@@ -42,6 +42,8 @@ enum class fault {
 constexpr std::size_t faults = static_cast<std::size_t>(fault::wall_clock) + 1;
 
 std::string_view name_of(fault kind);
+/// Whether a message may be left unanswered because of it, though nobody is to blame.
+bool may_cost_a_claim(fault kind);
 
 /// What one seed decides before anything runs: how large the world is, how it is configured, and what goes wrong in it
 /// how often.
@@ -58,7 +60,10 @@ struct scenario {
   std::size_t queue_depth_max = 0;
   std::size_t concurrency = 0;
   milliseconds handler_longest{};
-  double slow_handlers = 0;           ///< how many take up to three leases
+  double slow_handlers = 0;  ///< how many take up to three leases
+  milliseconds handler_timeout{60'000};
+  int poisonous = 0;                  ///< messages that kill their service
+  double failing = 0;                 ///< how many messages fail, always or now and then
   milliseconds posts_until{};         ///< requesters post until then, and
   milliseconds faults_until{};        ///< from here on nothing goes wrong any more
   std::array<double, faults> rate{};  ///< 0 to 1: how often, compared with the most that makes sense

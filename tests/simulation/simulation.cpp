@@ -37,6 +37,7 @@ class run {
     while (!over_ && world_.step()) continue;
     if (const auto found = check(journal_, store_.rows()); found && !world_.failure()) world_.fail(*found);
     properties_.check_waits();
+    properties_.check_deaths();
     return {world_.log().hash(), world_.failure(), world_.now()};
   }
 

@@ -11,7 +11,8 @@ std::optional<wording> read(std::string_view text) {
   const auto colon = text.find(':');
   if (arrow == std::string_view::npos || colon == std::string_view::npos || colon < arrow) return {};
   const auto [end, failed] = std::from_chars(text.data(), text.data() + arrow, what.number);
-  if (failed != std::errc() || end != text.data() + arrow) return {};
+  if (failed != std::errc()) return {};
+  what.nature.assign(end, text.data() + arrow);
   what.plan = text.substr(arrow + 1, colon - arrow - 1);
   for (auto rest = text.substr(colon + 1); !rest.empty();) {
     if (rest.front() != ' ') return {};
@@ -24,7 +25,7 @@ std::optional<wording> read(std::string_view text) {
 }
 
 std::string write(const wording& what) {
-  auto text = std::to_string(what.number) + ">" + what.plan + ":";
+  auto text = std::to_string(what.number) + what.nature + ">" + what.plan + ":";
   for (const auto& token : what.tokens) text += " " + token;
   return text;
 }

@@ -7,11 +7,19 @@
 
 namespace amc::simulation {
 
-/// What the messages of a simulation say: "NUMBER>PLAN: TOKEN TOKEN…". The plan's first letter names the queue that the
-/// message waits in; whoever answers takes the letter off and adds a token of its own, "LETTER-WHO.RUN". So the text of
-/// a finished message tells who has answered it, in which run, and whether anybody did twice.
+/// What the messages of a simulation say: "NUMBER NATURE>PLAN: TOKEN TOKEN…", without that space. The plan's first
+/// letter names the queue that the message waits in; whoever answers takes the letter off and adds a token of its own,
+/// "LETTER-WHO.RUN". So the text of a finished message tells who has answered it, in which run, and whether anybody did
+/// twice.
+///
+/// The nature is what a message does to who handles it: nothing, as a rule.
+constexpr char poisonous = 'p';   ///< kills its service
+constexpr char failing = 'f';     ///< fails always
+constexpr char capricious = 'g';  ///< fails now and then
+
 struct wording {
   int number = 0;
+  std::string nature;
   std::string plan;
   std::vector<std::string> tokens;
 };

@@ -41,7 +41,9 @@ bool world::step() {
 }
 
 bool world::strikes(fault kind, double most) {
-  return faulty() && random(kind).chance(scenario_.of(kind) * most);
+  if (!faulty() || !random(kind).chance(scenario_.of(kind) * most)) return false;
+  if (may_cost_a_claim(kind)) ++claims_lost;
+  return true;
 }
 
 void world::fail(const std::string& why) {

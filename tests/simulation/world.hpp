@@ -44,6 +44,10 @@ class world {
 
   /// Whether things may still go wrong.
   bool faulty() const { return now_ < scenario_.faults_until; }
+  /// When a process was last killed, whoever did it; and how many faults may have cost somebody a claim.
+  std::optional<milliseconds> last_harm{};
+  int claims_lost = 0;
+
   /// Whether a fault strikes now: `most` is how often, of 1, at the scenario's highest rate.
   bool strikes(fault kind, double most);
   random_stream& random(fault kind) { return fault_random_[static_cast<std::size_t>(kind)]; }
