@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo serve test crash-points chaos test-coverage test-sanitizers check lint format clean
+.PHONY: help build demo serve test crash-points chaos test-coverage test-sanitizers fuzz check lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ crash-points: ## the process dies before and after every call through its seams,
 test-coverage: ## HTML in test-coverage/ and a summary for each module
 	@scripts/install-packages coverage
 	@scripts/coverage
+
+fuzz: ## each fuzzer for a minute, or SECONDS=600
+	@scripts/install-packages fuzz
+	@scripts/fuzz $(or $(SECONDS),60)
 
 check: ## unit tests of what changed, in under a minute
 	@scripts/install-packages build
