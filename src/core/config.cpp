@@ -98,7 +98,8 @@ json::value convert_map(const config_key& key, const YAML::Node& node) {
       for (const auto& f : key.fields) names.push_back(f.path);
       throw bad_value(pair.first, key.path + ": unknown entry \"" + name + "\"; known are: " + joined(names));
     }
-    map[name] = convert(*field, pair.second);
+    const bool absent = field->default_yaml == "null" && pair.second.IsNull();  // as a printed value has it
+    map[name] = absent ? json::value() : convert(*field, pair.second);
   }
   return map;
 }

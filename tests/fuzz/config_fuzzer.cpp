@@ -2,9 +2,9 @@
 #include <fstream>
 
 #include "amc/config.hpp"
-#include "app/processes.hpp"
 #include "broker/router.hpp"
 #include "tests/fuzz/expect.hpp"
+#include "tests/fuzz/few_keys.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 /// A configuration file. It is refused with one line that names it, or every value has its type and means the same when
@@ -12,14 +12,9 @@
 namespace amc::fuzz {
 namespace {
 
-const std::vector<config_provider>& providers() {
-  static const auto all = app::providers();
-  return all;
-}
-
 std::optional<config> load(const config_sources& sources, std::string_view place) {
   try {
-    return load_config(providers(), sources);
+    return load_config(few_keys(), sources);
   } catch (const config_error& why) {
     const std::string_view told = why.what();
     expect(told.find(place) != std::string_view::npos, "a refusal names the place", told);

@@ -27,11 +27,9 @@ constexpr call calls[] = {
     {"POST", "/releases"}, {"POST", "/failures"}, {"POST", "/retries"},
 };
 
-void parse_twice(std::string_view body) {
+void read_message(std::string_view body) {
   const auto parsed = broker::parse_body(body);
   if (!parsed) return expect(!parsed.error().detail.empty(), "a refusal says why");
-  const auto again = broker::parse_body(json::serialize(*parsed));
-  expect(again && *again == *parsed, "a body that is written down and read again is the same", body);
   const auto text = broker::message_of(body);
   if (!text) return;
   expect(text->find('\0') == std::string::npos, "a message has no U+0000");
@@ -60,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace amc::fuzz;
   if (size == 0) return 0;
   const std::string body(text_of(data + 1, size - 1));
-  parse_twice(body);
+  read_message(body);
   ask(calls[data[0] % std::size(calls)], body);
   return 0;
 }

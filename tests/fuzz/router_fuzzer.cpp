@@ -1,9 +1,9 @@
 #include <boost/json/serialize.hpp>
 #include <cstdint>
 
-#include "broker/broker.hpp"
 #include "broker/router.hpp"
 #include "tests/fuzz/expect.hpp"
+#include "tests/fuzz/few_keys.hpp"
 
 /// Route patterns, one a line up to an empty one, and a text behind it. A pattern is refused with its reason, or
 /// matching ends soon (the fuzzer has a time-out) and does not mind white space around the text.
@@ -13,7 +13,6 @@ namespace {
 namespace json = boost::json;
 
 config settings_with(std::string_view patterns) {
-  static const std::vector<config_provider> providers{broker::provider()};
   json::array routes;
   while (!patterns.empty()) {
     const auto end = std::min(patterns.find('\n'), patterns.size());
@@ -22,7 +21,7 @@ config settings_with(std::string_view patterns) {
   }
   config_sources sources{.folder = "/nowhere"};
   sources.sets.push_back("broker.routes=" + json::serialize(routes));
-  return load_config(providers, sources);
+  return load_config(few_keys(), sources);
 }
 
 std::string queue_of(const broker::router& routes, const std::string& text) {

@@ -172,6 +172,15 @@ TEST_F(Config, EntriesOfMapsHaveDefaultsAndTypes) {
   EXPECT_FALSE(shelves[1].at("high").as_bool());
 }
 
+TEST_F(Config, WhatIsPrintedCanBeGivenBack) {
+  write("a.local.yaml", "shop:\n  shelves: [{high: true}]\n  wares: ['1', \"a\\tb\"]\n");
+  const auto first = load();
+  for (const auto* path : {"shop.shelves", "shop.wares", "shop.door.port", "shop.open"})
+    sources_.sets.push_back(path + ("=" + printable(first.at(path))));
+  const auto again = load();
+  for (const auto& [path, entry] : first.entries()) EXPECT_EQ(again.at(path).value, entry.value) << path;
+}
+
 TEST_F(Config, AnUnknownEntryOfAMapIsRefused) {
   write("a.local.yaml", "shop: {shelves: [{lable: x}]}");
   EXPECT_THAT(complaint(), HasSubstr("unknown entry \"lable\"; known are: label, high"));
