@@ -50,7 +50,8 @@ auto patiently(stop_request& stop, const config& settings, const std::string& wh
       throw startup_error("gave up after waiting " + std::to_string(longest.count()) +
                           " ms (app.startup_timeout_ms) for " + what + ": " + why);
     if (!std::exchange(told, true)) log::warning("amc", "waits for " + what + ": " + why);
-    stop.pause(pause.next());
+    const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+    stop.pause(std::clamp(pause.next(), milliseconds(1), std::max(left, milliseconds(1))));
   }
 }
 

@@ -286,16 +286,36 @@ std::string printable(const config::entry& value) {
   return json::serialize(value.value);
 }
 
+namespace {
+
+/// The values of everything that ends with "password=", in a query or in libpq's form.
+std::string mask_password_parameters(std::string text) {
+  constexpr std::string_view name = "password=";
+  for (auto at = text.find(name); at != std::string::npos; at = text.find(name, at + name.size())) {
+    const auto begin = at + name.size();
+    text.replace(begin, std::min(text.find_first_of("& ", begin), text.size()) - begin, "***");
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string mask_url(std::string_view url) {
+  if (url.find(' ') != std::string_view::npos) return mask_password_parameters(std::string(url));  // not a URL
   const auto scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string(url);
-  const auto authority = scheme + 3;
+  const auto authority = scheme == std::string_view::npos ? 0 : scheme + 3;
   const auto end = std::min(url.find_first_of("/?#", authority), url.size());
   // The last "@" of the authority ends the user information; a password may hold others.
-  const auto at = url.substr(0, end).rfind('@');
+  auto at = url.substr(0, end).rfind('@');
   const auto colon = url.find(':', authority);
-  if (at == std::string_view::npos || at < authority || colon > at) return std::string(url);
-  return std::string(url.substr(0, colon + 1)) + "***" + std::string(url.substr(at));
+  if (at == std::string_view::npos || at < authority) {
+    // A URL that is not quite one, such as with a "/" in its password: what is no port after a colon may be a secret.
+    const auto after = colon == std::string_view::npos ? std::string_view() : url.substr(colon + 1, 1);
+    const bool port = !after.empty() && after[0] >= '0' && after[0] <= '9' && colon < end;
+    at = port ? std::string_view::npos : url.rfind('@');
+  }
+  if (at == std::string_view::npos || colon > at) return mask_password_parameters(std::string(url));
+  return mask_password_parameters(std::string(url.substr(0, colon + 1)) + "***" + std::string(url.substr(at)));
 }
 
 }  // namespace amc

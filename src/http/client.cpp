@@ -44,7 +44,8 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
   pooled_client(const environment& env, client_options options) : env_(env), options_(std::move(options)) {
     const auto url = boost::urls::parse_uri(options_.url);
     if (!url || url->scheme() != "http" || url->host().empty())
-      throw startup_error("\"" + mask_url(options_.url) + "\" is not a URL like http://127.0.0.1:4000");
+      throw config_error("consumer_services.broker_client.url: \"" + mask_url(options_.url) +
+                         "\" is not a URL like http://127.0.0.1:4000");
     host_ = url->host_address();
     port_ = url->has_port() ? std::string(url->port()) : "80";
     authority_ = std::string(url->encoded_host_and_port());

@@ -29,6 +29,11 @@ std::vector<config_key> rabbitmq_keys() {
                  "for one call, confirms included; then the connection is given up", 100, 600'000),
       number_key("queue_system.rabbitmq.heartbeat_ms", "20000",
                  "a peer that was silent for two of these is dead; whole seconds count", 1'000, 600'000),
+      number_key(
+          "queue_system.rabbitmq.resubscribe_ms", "10000",
+          "a subscriber that has heard nothing for so long subscribes anew: after a quorum queue was deleted, the "
+          "server may have forgotten it without telling",
+          100, 86'400'000),
       number_key("queue_system.rabbitmq.publish_window", "1000", "events published and not confirmed yet", 1, 100'000),
       {.path = "queue_system.rabbitmq.ca_file",
        .default_yaml = "/etc/ssl/certs/ca-certificates.crt",
@@ -52,6 +57,7 @@ std::shared_ptr<platform> make_rabbitmq_as_configured(const config& settings) {
   options.connect_timeout = settings.duration("queue_system.rabbitmq.connect_timeout_ms");
   options.answer_timeout = settings.duration("queue_system.rabbitmq.answer_timeout_ms");
   options.heartbeat = settings.duration("queue_system.rabbitmq.heartbeat_ms");
+  options.resubscribe = settings.duration("queue_system.rabbitmq.resubscribe_ms");
   options.publish_window = static_cast<std::size_t>(settings.integer("queue_system.rabbitmq.publish_window"));
   options.ca_file = settings.text("queue_system.rabbitmq.ca_file");
   options.verify = settings.boolean("queue_system.rabbitmq.verify");

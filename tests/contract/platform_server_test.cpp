@@ -188,6 +188,27 @@ TEST(RabbitmqServer, ASubscriberWhoseQueueIsDeletedSaysSo) {
   EXPECT_THAT(failure_of([&] { subscriber->receive(10, milliseconds(5'000)); }).what(), HasSubstr("was deleted"));
 }
 
+TEST(RabbitmqServer, ASubscriberThatHearsNothingSubscribesAnewAndGoesOn) {
+  tests::rabbitmq_queues queues;
+  auto options = quick(queues.options());
+  options.resubscribe = milliseconds(50);
+  const auto engine = make_rabbitmq(options);
+  const auto subscriber = engine->make_subscriber("q", 10);
+  const auto publisher = engine->make_publisher();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(subscriber->receive(10, milliseconds(100)).empty());
+    publisher->publish(numbered(i, i + 1));
+    const auto got = subscriber->receive(10, milliseconds(5'000));
+    ASSERT_EQ(got.size(), 1U);
+    // What is unsettled keeps its subscription.
+    std::this_thread::sleep_for(milliseconds(60));
+    EXPECT_TRUE(subscriber->receive(10, milliseconds(10)).empty());
+    const std::vector<std::uint64_t> tags{got[0].tag};
+    subscriber->acknowledge(tags);
+  }
+  EXPECT_EQ(publisher->depth("q"), 0U);
+}
+
 TEST(RabbitmqServer, ConnectionsCutInTheMiddleOfAReplyLoseNothing) {
   tests::rabbitmq_queues queues;
   const auto address = queues.url().substr(queues.url().find('@') + 1);

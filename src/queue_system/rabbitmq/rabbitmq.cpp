@@ -183,11 +183,15 @@ class publisher : public queue_publisher {
   reconnecting<publishing> link_;
 };
 
-class subscriber : public queue_subscriber {
+/// One subscription over one connection.
+class subscription {
  public:
-  subscriber(const rabbitmq_options& options, std::shared_ptr<watchdog> guards, const std::string& queue,
-             std::size_t prefetch)
-      : guards_(std::move(guards)), name_(options.prefix + queue), link_(options, *guards_, "subscriber of " + name_) {
+  subscription(const rabbitmq_options& options, std::shared_ptr<watchdog> guards, const std::string& queue,
+               std::size_t prefetch)
+      : guards_(std::move(guards)),
+        name_(options.prefix + queue),
+        link_(options, *guards_, "subscriber of " + name_),
+        last_heard_(clock::now()) {
     link_.declare(queue);
     const auto guard = link_.guarded(2 * options.answer_timeout);
     const auto window = static_cast<std::uint16_t>(std::min<std::size_t>(prefetch, UINT16_MAX));
@@ -199,7 +203,7 @@ class subscriber : public queue_subscriber {
     link_.release_buffers();
   }
 
-  std::vector<incoming> receive(std::size_t max, milliseconds longest) override {
+  std::vector<incoming> receive(std::size_t max, milliseconds longest) {
     const auto guard = link_.guarded(longest + link_.options().answer_timeout);
     const auto deadline = clock::now() + longest;
     // With no room this only lets the heartbeats move.
@@ -213,13 +217,18 @@ class subscriber : public queue_subscriber {
         break;
     }
     link_.release_buffers();
+    if (!early_.empty()) last_heard_ = clock::now();
     const auto end = early_.begin() + static_cast<std::ptrdiff_t>(std::min(max, early_.size()));
     std::vector<incoming> received(std::make_move_iterator(early_.begin()), std::make_move_iterator(end));
     early_.erase(early_.begin(), end);
     return received;
   }
 
-  void acknowledge(std::span<const std::uint64_t> tags) override {
+  /// When a quorum queue is deleted and declared again at once, the server may neither tell its consumers nor deliver
+  /// anything to them any more.
+  bool may_be_deaf() const { return unsettled_.empty() && clock::now() - last_heard_ >= link_.options().resubscribe; }
+
+  void acknowledge(std::span<const std::uint64_t> tags) {
     const auto known = settle(tags);
     if (known.empty()) return;
     const auto guard = link_.guarded(link_.options().answer_timeout);
@@ -230,7 +239,7 @@ class subscriber : public queue_subscriber {
     for (auto tag = single; tag != known.end(); ++tag) ack(*tag, false);
   }
 
-  void give_back(std::span<const std::uint64_t> tags) override {
+  void give_back(std::span<const std::uint64_t> tags) {
     const auto guard = link_.guarded(link_.options().answer_timeout);
     for (const auto tag : settle(tags))
       link_.check(amqp_basic_nack(link_.handle(), connection::channel, tag, false, true), "giving back");
@@ -264,8 +273,37 @@ class subscriber : public queue_subscriber {
   std::shared_ptr<watchdog> guards_;
   std::string name_;
   connection link_;
+  clock::time_point last_heard_;
   std::deque<incoming> early_;  ///< read from the connection, not received yet
   std::set<std::uint64_t> unsettled_;
+};
+
+class subscriber : public queue_subscriber {
+ public:
+  subscriber(rabbitmq_options options, std::shared_ptr<watchdog> guards, std::string queue, std::size_t prefetch)
+      : options_(std::move(options)), guards_(std::move(guards)), queue_(std::move(queue)), prefetch_(prefetch) {
+    subscribe();
+  }
+
+  std::vector<incoming> receive(std::size_t max, milliseconds longest) override {
+    // Nothing is unsettled then, so no tag of the old one is still to come.
+    if (current_->may_be_deaf()) subscribe();
+    return current_->receive(max, longest);
+  }
+  void acknowledge(std::span<const std::uint64_t> tags) override { current_->acknowledge(tags); }
+  void give_back(std::span<const std::uint64_t> tags) override { current_->give_back(tags); }
+
+ private:
+  void subscribe() {
+    current_.reset();
+    current_ = std::make_unique<subscription>(options_, guards_, queue_, prefetch_);
+  }
+
+  rabbitmq_options options_;
+  std::shared_ptr<watchdog> guards_;
+  std::string queue_;
+  std::size_t prefetch_;
+  std::unique_ptr<subscription> current_;
 };
 
 class rabbitmq_platform : public platform {

@@ -18,6 +18,7 @@ struct rabbitmq_options {
   milliseconds connect_timeout{5'000};  ///< for one attempt to connect and log in
   milliseconds answer_timeout{10'000};  ///< for one call; then the connection is given up
   milliseconds heartbeat{20'000};       ///< whole seconds; both sides notice a dead peer after two of them
+  milliseconds resubscribe{10'000};     ///< a subscriber that has heard nothing for so long subscribes anew
   std::size_t publish_window = 1'000;   ///< events published and not confirmed yet
   std::string ca_file{};                ///< who may sign the server's certificate (amqps)
   bool verify = true;                   ///< the server's certificate and name (amqps)

@@ -200,6 +200,11 @@ TEST(MaskUrl, LeavesUrlsWithoutAPasswordAlone) {
 
 TEST(MaskUrl, HidesThePasswordWhateverItContains) {
   EXPECT_EQ(mask_url("postgresql://amc:p@ss:w@host/db"), "postgresql://amc:***@host/db");
+  EXPECT_EQ(mask_url("amqp://amc:pa/ss@host"), "amqp://amc:***@host");
+  EXPECT_EQ(mask_url("amqp//amc:secret@host"), "amqp//amc:***@host");
+  EXPECT_EQ(mask_url("postgresql://h/db?user=amc&password=x&sslpassword=y"),
+            "postgresql://h/db?user=amc&password=***&sslpassword=***");
+  EXPECT_EQ(mask_url("host=h password=x dbname=d"), "host=h password=*** dbname=d");
 }
 
 }  // namespace

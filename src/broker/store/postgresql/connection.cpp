@@ -92,17 +92,27 @@ bool connection::was_cut() const {
 }
 
 void connection::script(const std::string& sql) {
-  PQsetnonblocking(handle_, 0);
-  const pg_result r(PQexec(handle_, sql.c_str()));
-  PQsetnonblocking(handle_, 1);
-  check(r.get());
+  if (!PQsendQuery(handle_, sql.c_str())) lost();
+  collect_to_the_end();
 }
 
 void connection::prepare(const char* name, const char* sql) {
-  PQsetnonblocking(handle_, 0);
-  const pg_result r(PQprepare(handle_, name, sql, 0, nullptr));
-  PQsetnonblocking(handle_, 1);
-  check(r.get());
+  if (!PQsendPrepare(handle_, name, sql, 0, nullptr)) lost();
+  collect_to_the_end();
+}
+
+void connection::collect_to_the_end() {
+  const auto deadline = clock::now() + answer_timeout_;
+  flushed_ = PQflush(handle_) == 0;
+  std::vector<pg_result> results;
+  for (;;) {
+    read_until_ready(deadline);
+    pg_result r(PQgetResult(handle_));
+    if (!r) break;
+    results.push_back(std::move(r));
+  }
+  if (results.empty()) lost();
+  for (const auto& r : results) check(r.get());
 }
 
 std::vector<pg_result> connection::run(const std::vector<call>& calls, const std::optional<call>& afterwards) {
@@ -150,20 +160,24 @@ void connection::send(const call& c) {
 std::vector<pg_result> connection::collect_until_sync(clock::time_point deadline) {
   std::vector<pg_result> results;
   for (;;) {
-    while (PQisBusy(handle_)) {
-      const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
-      if (!wait(static_cast<short>(flushed_ ? POLLIN : POLLIN | POLLOUT), left))
-        throw unavailable(unavailable::reason::outcome_unknown,
-                          "postgresql: no answer within " + std::to_string(answer_timeout_.count()) + " ms");
-      if (!PQconsumeInput(handle_)) lost();
-      if (!flushed_) flushed_ = PQflush(handle_) == 0;
-    }
+    read_until_ready(deadline);
     pg_result r(PQgetResult(handle_));
     if (!r && PQstatus(handle_) != CONNECTION_OK) lost();
     if (!r) continue;  // the end of one statement's results
     if (PQresultStatus(r.get()) == PGRES_PIPELINE_SYNC) return results;
     if (PQstatus(handle_) != CONNECTION_OK) lost();
     results.push_back(std::move(r));
+  }
+}
+
+void connection::read_until_ready(clock::time_point deadline) {
+  while (PQisBusy(handle_)) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
+    if (!wait(static_cast<short>(flushed_ ? POLLIN : POLLIN | POLLOUT), left))
+      throw unavailable(unavailable::reason::outcome_unknown,
+                        "postgresql: no answer within " + std::to_string(answer_timeout_.count()) + " ms");
+    if (!PQconsumeInput(handle_)) lost();
+    if (!flushed_) flushed_ = PQflush(handle_) == 0;
   }
 }
 

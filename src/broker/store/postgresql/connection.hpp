@@ -100,6 +100,8 @@ class connection {
   void connect(milliseconds longest);
   void send(const call& c);
   std::vector<pg_result> collect_until_sync(std::chrono::steady_clock::time_point deadline);
+  void collect_to_the_end();
+  void read_until_ready(std::chrono::steady_clock::time_point deadline);
   bool wait(short events, milliseconds longest) const;
   [[noreturn]] void lost() const;
   void check(const PGresult* r) const;

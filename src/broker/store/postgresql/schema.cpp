@@ -60,7 +60,8 @@ migration plan_for(connection& link, const std::string& url) {
 migration migrate(connection& link, const std::string& url, bool only_plan) {
   auto plan = plan_for(link, url);
   if (only_plan || plan.steps.empty()) return plan;
-  link.script("BEGIN; SELECT pg_advisory_xact_lock(7012203)");
+  // Not behind a long transaction for ever, with every broker behind this one.
+  link.script("SET lock_timeout = '5s'; BEGIN; SELECT pg_advisory_xact_lock(7012203)");
   plan = plan_for(link, url);  // another process may have done it meanwhile
   if (plan.from == 0) link.script("CREATE TABLE amc_schema (version integer NOT NULL)");
   for (int version = plan.from + 1; version <= plan.to; ++version) link.script(steps[version - 1].sql);
