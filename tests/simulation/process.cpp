@@ -141,7 +141,7 @@ void process::post(std::unique_ptr<job> work) {
     return;
   }
   ready_.push_back(std::move(work));
-  look_soon();
+  look_at(world_.now());
 }
 
 void process::post_slowly(std::unique_ptr<job> work, const std::function<milliseconds()>& duration) {
@@ -150,17 +150,21 @@ void process::post_slowly(std::unique_ptr<job> work, const std::function<millise
 
 void process::later(milliseconds delay, std::function<void()> action) {
   agenda_.add(clock() + delay, std::move(action));
-  if (!cut_off_) world_.later(delay, [this] { run(); });
+  look_at(clock() + delay);
 }
 
-void process::look_soon() {
-  if (cut_off_ || std::exchange(looking_, true)) return;
-  world_.later(milliseconds(0), [this] { run(); });
+/// Runs what there is then, unless that is to happen sooner anyway: each run plans the next.
+void process::look_at(milliseconds time) {
+  if (cut_off_ || (next_look_ && *next_look_ <= time)) return;
+  next_look_ = time;
+  world_.later(std::max(time - world_.now(), milliseconds(0)), [this, time] {
+    if (next_look_ == time) run();
+  });
 }
 
 void process::pause(milliseconds longest) {
   paused_until_ = std::max(paused_until_, world_.now() + longest);
-  world_.later(longest, [this] { run(); });
+  look_at(paused_until_);
 }
 
 void process::doom() {
@@ -169,13 +173,19 @@ void process::doom() {
 }
 
 void process::run() {
-  looking_ = false;
+  next_look_ = world_.now();  // what comes meanwhile is done in the loop
   try {
     while (!cut_off_ && !halted() && (!ready_.empty() || (!agenda_.empty() && agenda_.next() <= world_.now())))
       run_one();
   } catch (const std::exception& defect) {
     world_.fail(name_ + " ended by an exception: " + defect.what());
   }
+  next_look_.reset();
+  if (cut_off_ || doomed_) return;
+  if (paused())
+    look_at(paused_until_);
+  else if (!agenda_.empty())
+    look_at(agenda_.next());
 }
 
 bool process::run_one() {

@@ -92,7 +92,7 @@ class process {
   friend class worker;
 
   milliseconds clock() const { return cut_off_ ? own_time_ : world_.now(); }
-  void look_soon();
+  void look_at(milliseconds time);
   void run();
   bool run_one();
   bool halted() const { return doomed_ || (!cut_off_ && paused()); }
@@ -109,7 +109,7 @@ class process {
   milliseconds own_time_{};  ///< after it was cut off
   bool cut_off_ = false;
   bool doomed_ = false;
-  bool looking_ = false;
+  std::optional<milliseconds> next_look_{};
 };
 
 }  // namespace amc::simulation
