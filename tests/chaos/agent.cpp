@@ -114,7 +114,12 @@ void agent::freeze_store() {
   freeze(system_.postgresql->server);
 }
 
+void agent::wait_until_queues_are_kept() {
+  std::this_thread::sleep_until(queues_made_ + std::chrono::seconds(4));
+}
+
 void agent::kill_engine() {
+  wait_until_queues_are_kept();
   tell("the engine is killed");
   engine().kill();
   pause(0, 1'500);
@@ -141,6 +146,7 @@ void agent::freeze(const tests::test_server& server) {
 void agent::delete_queues() {
   tell("the queues are deleted");
   system_.wipe(system_.home());
+  queues_made_ = std::chrono::steady_clock::now();
 }
 
 void agent::cut_store_connections() {
@@ -173,6 +179,7 @@ void agent::move() {
 
 void agent::move_from_dead_engine() {
   const auto left = system_.home();
+  wait_until_queues_are_kept();
   tell("the engine is killed, and all move to the other");
   engine().kill();
   move_to(1 - left);
@@ -190,6 +197,7 @@ void agent::move_to(std::size_t target) {
     system_.start(*each);
     pause(0, 300);
   }
+  queues_made_ = std::chrono::steady_clock::now();
 }
 
 }  // namespace amc::chaos

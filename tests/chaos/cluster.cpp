@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <random>
 
@@ -23,12 +25,6 @@ bool is_free(std::uint16_t port) {
   const bool bound = bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   close(descriptor);
   return bound;
-}
-
-std::string last_lines(const std::string& text, int count) {
-  auto at = text.size();
-  while (count-- > 0 && at != std::string::npos && at > 0) at = text.rfind('\n', at - 1);
-  return at == std::string::npos ? text : text.substr(at);
 }
 
 }  // namespace
@@ -151,11 +147,12 @@ int cluster::cuts() const {
   return all;
 }
 
-std::string cluster::last_words() const {
-  std::string all;
+std::string cluster::save_logs() const {
+  const auto folder = std::filesystem::absolute("chaos-logs");
+  std::filesystem::create_directories(folder);
   for (const auto& each : members)
-    if (each.process) all += "-- " + each.name + ":\n" + last_lines(each.process->errors(), 30) + "\n";
-  return all;
+    if (each.process) std::ofstream(folder / (each.name + ".log")) << each.process->errors();
+  return folder.string();
 }
 
 }  // namespace amc::chaos

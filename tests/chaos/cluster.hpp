@@ -69,8 +69,8 @@ class cluster {
   void expect_all_run();
   /// Connections that the proxies have cut.
   int cuts() const;
-  /// The last lines of each process's log.
-  std::string last_words() const;
+  /// Keeps the log of each process that runs; returns the folder.
+  std::string save_logs() const;
 
   std::vector<member> members{};
   std::unique_ptr<proxied_server> postgresql{};

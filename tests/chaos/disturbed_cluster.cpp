@@ -54,7 +54,7 @@ void disturbed_cluster(std::chrono::seconds longest, std::uint64_t seed) {
     std::cout << "connections cut " << system.cuts() << std::endl;
     check_everything(system, clients);
   } catch (const violation&) {
-    std::cerr << system.last_words() << std::endl;
+    std::cerr << "logs are in " << system.save_logs() << std::endl;
     throw;
   }
 }
