@@ -25,26 +25,39 @@ const agent::card agent::deck[] = {
     {"queues deleted", &agent::delete_queues},
     {"store connections cut", &agent::cut_store_connections},
     {"engine connections cut", &agent::cut_engine_connections},
-    {"moved", &agent::move},
-    {"moved", &agent::move},
+    {"moved to an empty RabbitMQ", &agent::move_to_rabbitmq},
+    {"moved to the embedded engine", &agent::move_to_embedded},
     {"moved from a dead engine", &agent::move_from_dead_engine},
 };
 
 agent::agent(cluster& system, std::uint64_t seed) : system_(system), random_(seed) {}
 
 void agent::disturb(std::chrono::seconds longest) {
-  std::vector<card> cards(std::begin(deck), std::end(deck));
-  do {
+  const auto over = [&] { return std::chrono::steady_clock::now() - begun_ >= longest; };
+  std::vector<card> cards(std::begin(deck), std::end(deck)), later;
+  for (bool first = true; first || !over(); first = false) {
     std::shuffle(cards.begin(), cards.end(), random_);
-    for (const auto& next : cards) play(next);
-  } while (std::chrono::steady_clock::now() - begun_ < longest);
+    later.clear();
+    for (const auto& next : cards) {
+      if (!first && over()) return;
+      if (can_play(next))
+        play(next);
+      else
+        later.push_back(next);
+    }
+    if (!later.empty() && !on_rabbitmq()) move_to_rabbitmq();
+    for (const auto& next : later) play(next);
+  }
+}
+
+/// What concerns a RabbitMQ server means nothing while everything is on the embedded engine.
+bool agent::can_play(const card& which) const {
+  const std::string name = which.name;
+  return on_rabbitmq() || (name.find("engine") == std::string::npos && name != "queues deleted");
 }
 
 void agent::play(const card& which) {
-  // What concerns a RabbitMQ server means nothing while everything is on the embedded engine.
-  const std::string name = which.name;
-  if (!on_rabbitmq() && (name.find("engine") != std::string::npos || name == "queues deleted")) return;
-  ++counts_[name];
+  ++counts_[which.name];
   (this->*which.play)();
   pause(100, 800);
   system_.expect_all_run();
@@ -165,16 +178,17 @@ void agent::cut(tests::tcp_proxy& proxy) {
   proxy.cut_replies_within(0);
 }
 
-void agent::move() {
-  const std::size_t places[] = {0, 1, cluster::embedded};
-  for (;;) {
-    const auto target = places[any(0, 2)];
-    if (target == system_.home()) continue;
-    tell(target == cluster::embedded ? "all move to the embedded engine"
-                                     : "all move to RabbitMQ " + std::to_string(target + 1) + ", emptied");
-    if (target != cluster::embedded) system_.wipe(target);
-    return move_to(target);
-  }
+void agent::move_to_embedded() {
+  tell("all move to the embedded engine");
+  move_to(cluster::embedded);
+}
+
+/// To the other, or to any of them; it is empty.
+void agent::move_to_rabbitmq() {
+  const auto target = on_rabbitmq() ? 1 - system_.home() : static_cast<std::size_t>(any(0, 1));
+  tell("all move to RabbitMQ " + std::to_string(target + 1) + ", emptied");
+  system_.wipe(target);
+  move_to(target);
 }
 
 void agent::move_from_dead_engine() {

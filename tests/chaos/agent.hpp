@@ -14,7 +14,7 @@ class agent {
  public:
   agent(cluster& system, std::uint64_t seed);
 
-  /// For so long, and at least one deck.
+  /// For so long, and in each way at least once.
   void disturb(std::chrono::seconds longest);
 
   /// How often each has been done.
@@ -40,13 +40,15 @@ class agent {
   void delete_queues();
   void cut_store_connections();
   void cut_engine_connections();
-  void move();
+  void move_to_embedded();
+  void move_to_rabbitmq();
   void move_from_dead_engine();
 
   /// RabbitMQ 3.10 never serves a quorum queue again when it is killed within a second or so of making it: nothing is
   /// confirmed any more until somebody deletes the queue.
   void wait_until_queues_are_kept();
 
+  bool can_play(const card& which) const;
   void play(const card& which);
   void move_to(std::size_t target);
   void freeze(const tests::test_server& server);
