@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo serve test crash-points chaos test-coverage test-sanitizers fuzz check lint format clean
+.PHONY: help build demo serve test crash-points simulate chaos test-coverage test-sanitizers fuzz check lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ test: ## every test, on the release build
 test-sanitizers: ## every test again, under ASan with UBSan, then under TSan
 	@scripts/install-packages test
 	@scripts/test-sanitizers
+
+simulate: ## production logic in virtual time: make simulate SEEDS=20000 FIRST=1
+	@scripts/install-packages build
+	@scripts/build release amc_simulation
+	@build/release/tests/simulation/amc_simulation --seeds $(or $(SEEDS),20000) --first $(or $(FIRST),1)
 
 crash-points: ## the process dies before and after every call through its seams, on every store and queue engine
 	@scripts/install-packages test

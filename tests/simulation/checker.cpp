@@ -26,6 +26,7 @@ class checking {
     collect_posts();
     for (const auto& [id, m] : rows_) check_row(*m);
     check_posts();
+    check_keys();
     for (const auto& entry : told_.requests) check_answer(entry);
     check_refused_answers();
     for (const auto& entry : told_.requests) check_what_was_shown(entry);
@@ -139,6 +140,17 @@ class checking {
         of_key.insert(messages_[number].begin(), messages_[number].end());
         require(of_key.size() <= 1, "an idempotency key made two messages");
       }
+    }
+  }
+
+  /// A key is refused only to a request that is another than its first.
+  void check_keys() const {
+    std::map<std::string, std::string> first_use;
+    constexpr int key_reused = 422;
+    for (const auto& entry : told_.requests) {
+      if (!is_post(entry) || entry.key.empty()) continue;
+      const auto& first = first_use.emplace(entry.key, entry.sent).first->second;
+      require(entry.status != key_reused || entry.sent != first, "a key was refused to its own request: " + first);
     }
   }
 

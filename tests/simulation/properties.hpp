@@ -41,6 +41,7 @@ class properties {
 
   void see_change(const process& by, const change& what, const outcome& became);
   void see_claim(const change& what, const outcome& became, revision_history& here);
+  void check_company(const message& m);
   void see_arrival(const change& what, const outcome& became);
   void see_opening(const change& what, const outcome& became, revision_history& here);
   void see_event(const process& by, const outgoing& out);
@@ -54,6 +55,7 @@ class properties {
   bool clean() const;
   bool calm() const;
   bool all_well_since(milliseconds time) const;
+  int claims_that_may_be_lost() const;
   bool was_retried(const uuid& id) const;
   std::size_t rooms() const;
 

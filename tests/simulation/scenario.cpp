@@ -1,6 +1,7 @@
 #include "tests/simulation/scenario.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "tests/simulation/random.hpp"
 
@@ -43,6 +44,23 @@ bool scenario::calm() const {
   return std::all_of(rate.begin(), rate.end(), [](double r) { return r == 0; });
 }
 
+namespace {
+
+/// More than the services can take for a while, and room for a few events only.
+scenario in_a_rush(scenario s, random_stream& random) {
+  s.messages = 50;
+  s.posts_until = milliseconds(300);
+  s.faults_until = s.posts_until;
+  s.queue_depth_max = static_cast<std::size_t>(random.between(1, 3));
+  s.concurrency = 1;
+  s.handler_longest = milliseconds(200);
+  s.slow_handlers = s.failing = 0;
+  s.poisonous = 0;
+  return s;
+}
+
+}  // namespace
+
 scenario scenario_of(std::uint64_t seed) {
   random_stream random(seed, 0);
   scenario s;
@@ -61,11 +79,19 @@ scenario scenario_of(std::uint64_t seed) {
   if (random.chance(0.3)) s.failing = 0.3;
   s.posts_until = milliseconds(random.chance(0.3) ? 300 : random.between(2'000, 8'000));
   s.faults_until = s.posts_until + milliseconds(random.between(0, 4'000));
+  constexpr double rushes = 0.03;
+  if (random.chance(rushes)) return in_a_rush(s, random);
   // Each run has some of the faults only, some often and some seldom: together they would hide one another.
   if (random.chance(0.15)) return s;
   for (auto& rate : s.rate)
     if (random.chance(0.3)) rate = static_cast<double>(random.between(1, 100)) / 100;
   return s;
+}
+
+void leave_out(scenario& plan, std::string_view name) {
+  const auto at = std::find(names.begin(), names.end(), name);
+  if (at == names.end()) throw std::invalid_argument("no fault is named " + std::string(name));
+  plan.rate[static_cast<std::size_t>(at - names.begin())] = 0;
 }
 
 std::vector<std::string> settings_of(const scenario& plan) {

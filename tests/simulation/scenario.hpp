@@ -75,6 +75,9 @@ struct scenario {
 
 scenario scenario_of(std::uint64_t seed);
 
+/// Without one fault, by its name. Throws std::invalid_argument for an unknown one.
+void leave_out(scenario& plan, std::string_view name);
+
 /// What a broker of this world is configured with.
 constexpr int max_claims = 5;
 constexpr int max_failures = 3;

@@ -59,9 +59,9 @@ class engine::connected : public platform {
   amc::capabilities capabilities() const override { return {}; }
   void check(std::span<const std::string>) override { to_.reach(by_); }
   std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(to_, by_); }
-  std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t) override {
+  std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
     to_.reach(by_);
-    auto link = std::make_shared<subscription>(subscription{&by_, queue});
+    auto link = std::make_shared<subscription>(subscription{&by_, queue, prefetch});
     to_.links_.push_back(link);
     return std::make_unique<subscriber>(to_, std::move(link));
   }
@@ -119,6 +119,7 @@ void engine::wake(const std::string& queue, milliseconds delay) {
 std::vector<incoming> engine::receive(subscription& link, std::size_t max, milliseconds longest) {
   auto& events = queues_[link.queue];
   std::vector<incoming> batch;
+  max = std::min(max, link.prefetch - std::min(link.prefetch, link.unsettled.size()));
   for (auto it = events.begin(); it != events.end() && batch.size() < max;) {
     if (it->ready_at > world_.now()) {
       ++it;

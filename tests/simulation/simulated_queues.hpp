@@ -44,6 +44,7 @@ class engine {
   struct subscription {
     process* by = nullptr;
     std::string queue;
+    std::size_t prefetch = 0;
     std::map<std::uint64_t, std::string> unsettled{};
     std::weak_ptr<worker> sleeper{};
     bool lost = false;

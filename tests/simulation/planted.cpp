@@ -1,0 +1,512 @@
+#include "tests/simulation/planted.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "queue_system/event_codec.hpp"
+#include "tests/simulation/planted_through.hpp"
+#include "tests/simulation/process.hpp"
+
+namespace amc::simulation {
+namespace {
+
+// ---- which change is which: told by what it guards and does, as the life cycle makes it ----
+
+bool is_claim(const change& what) {
+  return what.then.new_claim;
+}
+bool is_extension(const change& what) {
+  return what.then.due_after_lease && !what.then.new_claim;
+}
+bool is_answer(const change& what) {
+  return what.then.text && !what.insert;
+}
+bool is_failure(const change& what) {
+  return what.then.failures == effect::count::one_more;
+}
+bool is_release(const change& what) {
+  return what.then.unanswered == effect::count::one_less;
+}
+bool is_ringing(const change& what) {
+  return !what.durable && !what.when.claim && what.then.held == false;
+}
+bool is_expiry(const change& what) {
+  return what.then.status == status::expired;
+}
+
+// ---- stores that render a change wrongly ----
+
+using spoil_change = std::function<void(change&)>;
+
+class spoiled_changes : public store_through {
+ public:
+  spoiled_changes(std::unique_ptr<store> to, spoil_change spoil)
+      : store_through(std::move(to)), spoil_(std::move(spoil)) {}
+  std::vector<outcome> apply(std::span<const change> batch) override {
+    std::vector<change> spoiled(batch.begin(), batch.end());
+    for (auto& what : spoiled) spoil_(what);
+    return to().apply(spoiled);
+  }
+
+ private:
+  spoil_change spoil_;
+};
+
+seams changes(spoil_change spoil) {
+  seams planted;
+  planted.wrap_store = [spoil = std::move(spoil)](std::unique_ptr<store> to, process&, platform&) {
+    return std::make_unique<spoiled_changes>(std::move(to), spoil);
+  };
+  return planted;
+}
+
+using spoil_due = std::function<void(std::vector<due_row>&)>;
+
+class spoiled_due : public store_through {
+ public:
+  spoiled_due(std::unique_ptr<store> to, spoil_due spoil) : store_through(std::move(to)), spoil_(std::move(spoil)) {}
+  std::vector<due_row> due(std::size_t limit) override {
+    auto rows = to().due(limit);
+    spoil_(rows);
+    return rows;
+  }
+
+ private:
+  spoil_due spoil_;
+};
+
+seams due(spoil_due spoil, spoil_change spoil_too = nullptr) {
+  seams planted;
+  planted.wrap_store = [spoil = std::move(spoil), spoil_too = std::move(spoil_too)](
+                           std::unique_ptr<store> to, process&, platform&) -> std::unique_ptr<store> {
+    if (spoil_too) to = std::make_unique<spoiled_changes>(std::move(to), spoil_too);
+    return std::make_unique<spoiled_due>(std::move(to), spoil);
+  };
+  return planted;
+}
+
+// ---- stores that tell wrongly what became of it ----
+
+using spoil_apply = std::function<std::vector<outcome>(store&, std::span<const change>, platform&)>;
+
+class spoiled_apply : public store_through {
+ public:
+  spoiled_apply(std::unique_ptr<store> to, platform& engine, spoil_apply spoil)
+      : store_through(std::move(to)), engine_(engine), spoil_(std::move(spoil)) {}
+  std::vector<outcome> apply(std::span<const change> batch) override { return spoil_(to(), batch, engine_); }
+
+ private:
+  platform& engine_;
+  spoil_apply spoil_;
+};
+
+seams apply(spoil_apply spoil) {
+  seams planted;
+  planted.wrap_store = [spoil = std::move(spoil)](std::unique_ptr<store> to, process&, platform& engine) {
+    return std::make_unique<spoiled_apply>(std::move(to), engine, spoil);
+  };
+  return planted;
+}
+
+/// As if it had been done.
+std::vector<outcome> pretended(store& to, std::span<const change> batch) {
+  std::vector<uuid> ids;
+  for (const auto& what : batch) ids.push_back(what.id);
+  const auto rows = to.find(ids);
+  const auto now = to.now();
+  std::vector<outcome> outcomes;
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    outcomes.push_back({true, std::make_shared<const message>(changed(batch[i], rows[i].get(), now)), now});
+  return outcomes;
+}
+
+std::vector<outcome> publish_first(store& to, std::span<const change> batch, platform& engine) {
+  std::vector<outgoing> early;
+  for (const auto& what : batch)
+    if (what.then.text && what.then.queue && what.then.status == status::pending) {
+      const event ready{what.id, what.when.revision.value_or(0) + 1, {}};
+      early.push_back({*what.then.queue, queue_system::encode(ready, what.id, {})});
+    }
+  if (!early.empty()) engine.make_publisher()->publish(early);
+  return to.apply(batch);
+}
+
+/// Does something about a batch that has failed for one of these reasons.
+spoil_apply when_it_fails(std::vector<unavailable::reason> reasons,
+                          std::function<std::vector<outcome>(store&, std::span<const change>)> then) {
+  return [=](store& to, std::span<const change> batch, platform&) {
+    try {
+      return to.apply(batch);
+    } catch (const unavailable& failed) {
+      if (std::find(reasons.begin(), reasons.end(), failed.why()) == reasons.end()) throw;
+    }
+    return then(to, batch);
+  };
+}
+
+/// A request that reuses another's key is told what became of that one.
+std::vector<outcome> any_request_of_a_key(store& to, std::span<const change> batch, platform&) {
+  auto outcomes = to.apply(batch);
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (const auto& once = batch[i].then.once; once && !outcomes[i].applied && outcomes[i].now) {
+      auto same = *outcomes[i].now;
+      same.fingerprint = once->fingerprint;
+      outcomes[i].now = std::make_shared<const message>(std::move(same));
+    }
+  return outcomes;
+}
+
+std::vector<outcome> told_crosswise(store& to, std::span<const change> batch, platform&) {
+  auto outcomes = to.apply(batch);
+  for (std::size_t i = 1; i < batch.size(); ++i)
+    if (batch[i].then.text && batch[i - 1].then.text) std::swap(outcomes[i], outcomes[i - 1]);
+  return outcomes;
+}
+
+std::vector<outcome> leases_only_told(store& to, std::span<const change> batch, platform&) {
+  std::vector<change> others;
+  std::copy_if(batch.begin(), batch.end(), std::back_inserter(others), [](const auto& c) { return !is_extension(c); });
+  auto done = to.apply(others);
+  std::vector<outcome> outcomes;
+  auto next = done.begin();
+  for (const auto& what : batch)
+    outcomes.push_back(is_extension(what) ? pretended(to, std::span(&what, 1)).front() : *next++);
+  return outcomes;
+}
+
+// ---- engines ----
+
+using wrap_publisher = std::function<std::unique_ptr<queue_publisher>(std::unique_ptr<queue_publisher>, process&)>;
+
+seams publishers(wrap_publisher wrap) {
+  seams planted;
+  planted.wrap_engine = [wrap = std::move(wrap)](std::unique_ptr<platform> to, process& by) {
+    auto through = std::make_unique<platform_through>(std::move(to));
+    through->publish = [wrap, &by](std::unique_ptr<queue_publisher> made) { return wrap(std::move(made), by); };
+    return through;
+  };
+  return planted;
+}
+
+/// Some events come back as unroutable, and the driver does not look.
+class returns_ignored : public publisher_through {
+ public:
+  returns_ignored(std::unique_ptr<queue_publisher> to, process& by) : publisher_through(std::move(to)), by_(by) {}
+  void publish(std::span<const outgoing> batch) override {
+    for (const auto& out : batch)
+      if (by_.env().random() % 20 != 0) publisher_through::publish(std::span(&out, 1));
+  }
+
+ private:
+  process& by_;
+};
+
+class wrong_depth : public publisher_through {
+ public:
+  wrong_depth(std::unique_ptr<queue_publisher> to, std::size_t told) : publisher_through(std::move(to)), told_(told) {}
+  std::size_t depth(const std::string& queue) override {
+    publisher_through::depth(queue);
+    return told_;
+  }
+
+ private:
+  std::size_t told_;
+};
+
+/// Its first lost connection is its last.
+class never_connects_again : public publisher_through {
+ public:
+  using publisher_through::publisher_through;
+  void publish(std::span<const outgoing> batch) override {
+    try {
+      if (!lost_) return publisher_through::publish(batch);
+    } catch (const unavailable&) {
+      lost_ = true;
+    }
+    throw unavailable(unavailable::reason::away, "the connection was lost");
+  }
+
+ private:
+  bool lost_ = false;
+};
+
+class never_acknowledges : public subscriber_through {
+ public:
+  using subscriber_through::subscriber_through;
+  void acknowledge(std::span<const std::uint64_t>) override {}
+};
+
+seams never_acknowledging() {
+  seams planted;
+  planted.wrap_engine = [](std::unique_ptr<platform> to, process&) {
+    auto through = std::make_unique<platform_through>(std::move(to));
+    through->subscribe = [](std::unique_ptr<queue_subscriber> made) {
+      return std::make_unique<never_acknowledges>(std::move(made));
+    };
+    return through;
+  };
+  return planted;
+}
+
+// ---- what tells of changes by other processes ----
+
+/// It connects again, and asks no more what it has missed, nor for anything else.
+class deaf_after_reconnect : public change_feed {
+ public:
+  explicit deaf_after_reconnect(std::unique_ptr<change_feed> to) : to_(std::move(to)) {}
+  news wait(milliseconds longest) override {
+    try {
+      auto told = to_->wait(longest);
+      return deaf_ ? news{} : told;
+    } catch (const unavailable&) {
+      deaf_ = true;
+      throw;
+    }
+  }
+
+ private:
+  std::unique_ptr<change_feed> to_;
+  bool deaf_ = false;
+};
+
+seams deaf_feed() {
+  seams planted;
+  planted.wrap_feed = [](std::unique_ptr<change_feed> to) {
+    return std::make_unique<deaf_after_reconnect>(std::move(to));
+  };
+  return planted;
+}
+
+// ---- clients ----
+
+using send_wrongly = std::function<task<http::response>(http::caller&, http::request, milliseconds)>;
+
+class spoiled_caller : public http::caller {
+ public:
+  spoiled_caller(std::shared_ptr<http::caller> to, send_wrongly spoil) : to_(std::move(to)), spoil_(std::move(spoil)) {}
+  task<http::response> send(http::request asked, milliseconds timeout) override {
+    return spoil_(*to_, std::move(asked), timeout);
+  }
+
+ private:
+  std::shared_ptr<http::caller> to_;
+  send_wrongly spoil_;
+};
+
+seams callers(std::function<send_wrongly()> make) {
+  seams planted;
+  planted.wrap_caller = [make = std::move(make)](std::shared_ptr<http::caller> to, process&) {
+    return std::make_shared<spoiled_caller>(std::move(to), make());
+  };
+  return planted;
+}
+
+task<http::response> post_again(http::caller& to, http::request asked, milliseconds timeout) {
+  std::optional<unavailable> failed;
+  try {
+    auto same = asked;
+    co_return co_await to.send(std::move(same), timeout);
+  } catch (const unavailable& why) {
+    failed = why;
+  }
+  const bool sends = asked.method == "POST" && !asked.body.empty();
+  if (!sends || failed->why() != unavailable::reason::outcome_unknown) throw unavailable(*failed);
+  co_return co_await to.send(std::move(asked), timeout);
+}
+
+/// Answers from what it was told before.
+send_wrongly with_a_cache() {
+  auto kept = std::make_shared<std::map<std::string, http::response>>();
+  return [kept](http::caller& to, http::request asked, milliseconds timeout) -> task<http::response> {
+    const auto key = asked.method == "GET" && asked.target.starts_with("/messages/") ? asked.target : "";
+    if (const auto known = kept->find(key); !key.empty() && known != kept->end()) {
+      auto reply = known->second;
+      kept->erase(known);
+      co_return reply;
+    }
+    auto reply = co_await to.send(std::move(asked), timeout);
+    if (!key.empty() && reply.status == 200) kept->emplace(key, reply);
+    co_return reply;
+  };
+}
+
+// ---- the table ----
+
+seams sweep_by_cursor() {
+  seams planted;
+  planted.wrap_store = [](std::unique_ptr<store> to, process&, platform&) {
+    auto seen = std::make_shared<uuid>();
+    return std::make_unique<spoiled_due>(std::move(to), [seen](std::vector<due_row>& rows) {
+      std::erase_if(rows, [&](const due_row& r) { return !(*seen < r.id); });
+      for (const auto& r : rows) *seen = std::max(*seen, r.id);
+    });
+  };
+  return planted;
+}
+
+seams expired_too_soon() {
+  return due(
+      [](std::vector<due_row>& rows) {
+        for (auto& r : rows) r.expired = r.expired || r.unanswered > 0;
+      },
+      [](change& what) {
+        if (is_expiry(what)) what.when.expired.reset();
+      });
+}
+
+seams never_used_up() {
+  return due(
+      [](std::vector<due_row>& rows) {
+        for (auto& r : rows) r.used_up = false;
+      },
+      [](change& what) { what.when.claims_left = false; });
+}
+
+std::vector<planted_bug> all_bugs() {
+  using reason = unavailable::reason;
+  return {
+      {"told-before-durable", "the store tells what it has not synced",
+       [] { return changes([](change& what) { what.durable = false; }); }},
+      {"answers-not-durable", "only new messages are synced",
+       [] { return changes([](change& what) { what.durable = what.insert; }); }},
+      {"publish-before-commit", "the queue is rung before the row is committed", [] { return apply(publish_first); }},
+      {"unknown-told-as-done", "a commit whose outcome is unknown counts as done",
+       [] { return apply(when_it_fails({reason::outcome_unknown}, pretended)); }},
+      {"unknown-retried-blindly", "a commit whose outcome is unknown is made again, and the second outcome told",
+       [] {
+         return apply(when_it_fails({reason::outcome_unknown},
+                                    [](store& to, std::span<const change> batch) { return to.apply(batch); }));
+       }},
+      {"busy-told-as-done", "a commit that failed (busy, full) counts as done",
+       [] {
+         return apply(when_it_fails({reason::away, reason::full}, pretended));
+       }},
+      {"told-crosswise", "two answers of one batch go to each other's client", [] { return apply(told_crosswise); }},
+      {"stale-answer-accepted", "an answer is not held to its revision",
+       [] {
+         return changes([](change& what) {
+           if (is_answer(what)) what.when.revision.reset();
+         });
+       }},
+      {"answer-after-the-end", "an answer is accepted in any status",
+       [] {
+         return changes([](change& what) {
+           if (is_answer(what)) what.when.status.reset();
+         });
+       }},
+      {"claim-not-guarded", "a revision that somebody works on is claimed",
+       [] {
+         return changes([](change& what) {
+           if (is_claim(what)) what.when.open = false;
+         });
+       }},
+      {"claim-of-any-revision", "a claim is not held to its revision",
+       [] {
+         return changes([](change& what) {
+           if (is_claim(what)) what.when.revision.reset();
+         });
+       }},
+      {"claim-after-the-end", "a finished message is claimed",
+       [] {
+         return changes([](change& what) {
+           if (is_claim(what)) what.when.status.reset();
+         });
+       }},
+      {"ring-not-guarded", "the sweeper rings rows that have changed since it read them",
+       [] {
+         return changes([](change& what) {
+           if (is_ringing(what)) what.when = {.status = status::pending};
+         });
+       }},
+      {"release-not-guarded", "a claim that is not the latest is given back",
+       [] {
+         return changes([](change& what) {
+           if (is_release(what)) what.when = {.status = status::pending};
+         });
+       }},
+      {"lease-not-extended", "a lease is told to be extended, and is not", [] { return apply(leases_only_told); }},
+      {"lease-not-held", "a claim holds nobody off",
+       [] {
+         return changes([](change& what) {
+           if (is_claim(what)) what.then.held = false;
+         });
+       }},
+      {"lonely-rule-dropped", "what has killed services is claimed in company",
+       [] {
+         return changes([](change& what) {
+           if (is_claim(what)) what.when.unanswered_below.reset();
+         });
+       }},
+      {"claims-never-used-up", "what kills every service is claimed for ever", never_used_up},
+      {"buried-too-soon", "a message is dead after one claim without an answer",
+       [] {
+         return due([](std::vector<due_row>& rows) {
+           for (auto& r : rows) r.used_up = r.unanswered > 0;
+         });
+       }},
+      {"failures-never-end", "a message that fails always is never dead",
+       [] {
+         return changes([](change& what) {
+           if (is_failure(what)) what.then.status.reset();
+         });
+       }},
+      {"back-off-not-held", "a message that has failed is claimed at once",
+       [] {
+         return changes([](change& what) {
+           if (is_failure(what)) what.then.held = false;
+         });
+       }},
+      {"delivered-too-soon", "`deliver_at` holds nobody off",
+       [] {
+         return changes([](change& what) {
+           if (what.insert) what.then.held = false;
+         });
+       }},
+      {"expired-too-soon", "the sweeper's guess that a message has expired is not guarded", expired_too_soon},
+      {"key-not-looked-at", "an idempotency key is kept and not looked at",
+       [] { return changes([](change& what) { what.then.once.reset(); }); }},
+      {"key-without-fingerprint", "a key that was used for another request answers with that one",
+       [] { return apply(any_request_of_a_key); }},
+      {"sweep-by-id-cursor", "the sweeper goes on behind the last id that it has seen", sweep_by_cursor},
+      {"sweep-newest-first", "the sweeper feeds the newest first",
+       [] { return due([](std::vector<due_row>& rows) { std::reverse(rows.begin(), rows.end()); }); }},
+      {"sweep-skips-held", "the sweeper leaves out what a dead service holds",
+       [] {
+         return due([](std::vector<due_row>& rows) { std::erase_if(rows, [](const due_row& r) { return r.held; }); });
+       }},
+      {"returned-message-ignored", "one event in twenty comes back as unroutable, and nobody looks",
+       [] {
+         return publishers([](auto to, process& by) { return std::make_unique<returns_ignored>(std::move(to), by); });
+       }},
+      {"depth-always-zero", "the engine's depth is told as zero",
+       [] { return publishers([](auto to, process&) { return std::make_unique<wrong_depth>(std::move(to), 0); }); }},
+      {"depth-always-full", "the engine's depth is told as full",
+       [] {
+         return publishers([](auto to, process&) { return std::make_unique<wrong_depth>(std::move(to), 1'000); });
+       }},
+      {"never-connects-again", "a publisher that has lost its connection stays without one",
+       [] {
+         return publishers([](auto to, process&) { return std::make_unique<never_connects_again>(std::move(to)); });
+       }},
+      {"never-acknowledged", "events are not acknowledged", never_acknowledging},
+      {"waiter-lost-on-reconnect", "a broker that had lost its change feed hears nothing any more", deaf_feed},
+      {"post-sent-again", "a client posts again without a key when it does not know what became of it",
+       [] { return callers([] { return send_wrongly(post_again); }); }},
+      {"answered-from-a-cache", "a client is shown what it was shown before", [] { return callers(with_a_cache); }},
+  };
+}
+
+}  // namespace
+
+const std::vector<planted_bug>& planted_bugs() {
+  static const auto all = all_bugs();
+  return all;
+}
+
+const planted_bug& planted_bug_named(std::string_view name) {
+  for (const auto& bug : planted_bugs())
+    if (bug.name == name) return bug;
+  throw std::invalid_argument("no bug is named " + std::string(name));
+}
+
+}  // namespace amc::simulation

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "amc/platform.hpp"
+#include "amc/store.hpp"
+
+namespace amc::simulation {
+
+/// Passes everything on, as a base for what passes something on wrongly.
+class store_through : public store {
+ public:
+  explicit store_through(std::unique_ptr<store> to) : to_(std::move(to)) {}
+
+  std::vector<outcome> apply(std::span<const change> batch) override { return to_->apply(batch); }
+  std::vector<row> find(std::span<const uuid> ids) override { return to_->find(ids); }
+  std::vector<due_row> due(std::size_t limit) override { return to_->due(limit); }
+  void make_all_due() override { to_->make_all_due(); }
+  message_page list(const list_filter& filter) override { return to_->list(filter); }
+  std::vector<queue_counts> counts() override { return to_->counts(); }
+  purged purge(const purge_request& what) override { return to_->purge(what); }
+  timestamp now() override { return to_->now(); }
+
+ protected:
+  store& to() { return *to_; }
+
+ private:
+  std::unique_ptr<store> to_;
+};
+
+class publisher_through : public queue_publisher {
+ public:
+  explicit publisher_through(std::unique_ptr<queue_publisher> to) : to_(std::move(to)) {}
+  void publish(std::span<const outgoing> batch) override { to_->publish(batch); }
+  std::size_t depth(const std::string& queue) override { return to_->depth(queue); }
+
+ private:
+  std::unique_ptr<queue_publisher> to_;
+};
+
+class subscriber_through : public queue_subscriber {
+ public:
+  explicit subscriber_through(std::unique_ptr<queue_subscriber> to) : to_(std::move(to)) {}
+  std::vector<incoming> receive(std::size_t max, milliseconds longest) override { return to_->receive(max, longest); }
+  void acknowledge(std::span<const std::uint64_t> tags) override { to_->acknowledge(tags); }
+  void give_back(std::span<const std::uint64_t> tags) override { to_->give_back(tags); }
+
+ private:
+  std::unique_ptr<queue_subscriber> to_;
+};
+
+/// A platform whose publishers and subscribers can be replaced.
+class platform_through : public platform {
+ public:
+  explicit platform_through(std::unique_ptr<platform> to) : to_(std::move(to)) {}
+  amc::capabilities capabilities() const override { return to_->capabilities(); }
+  void check(std::span<const std::string> queues) override { to_->check(queues); }
+  std::unique_ptr<queue_publisher> make_publisher() override { return publish(to_->make_publisher()); }
+  std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
+    return subscribe(to_->make_subscriber(queue, prefetch));
+  }
+
+  std::function<std::unique_ptr<queue_publisher>(std::unique_ptr<queue_publisher>)> publish =
+      [](std::unique_ptr<queue_publisher> same) { return same; };
+  std::function<std::unique_ptr<queue_subscriber>(std::unique_ptr<queue_subscriber>)> subscribe =
+      [](std::unique_ptr<queue_subscriber> same) { return same; };
+
+ private:
+  std::unique_ptr<platform> to_;
+};
+
+}  // namespace amc::simulation
