@@ -31,6 +31,7 @@ struct told {
   bool waits = false;             ///< it asks to be kept waiting for a change
   std::string key{};              ///< its Idempotency-Key
   bool expires = false;           ///< what it posts
+  std::optional<timestamp> deliver_at{};
   verdict outcome = verdict::unknown;
   int status = 0;
   std::optional<shown> now{};

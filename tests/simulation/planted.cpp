@@ -459,7 +459,10 @@ std::vector<planted_bug> all_bugs() {
       {"delivered-too-soon", "`deliver_at` holds nobody off",
        [] {
          return changes([](change& what) {
-           if (what.insert) what.then.held = false;
+           if (!what.then.due_at) return;
+           what.then.due_at.reset();
+           what.then.held = false;
+           what.then.due_in = milliseconds(0);
          });
        }},
       {"expired-too-soon", "the sweeper's guess that a message has expired is not guarded", expired_too_soon},

@@ -88,12 +88,19 @@ void properties::see_opening(const change& what, const outcome& became, revision
 void properties::see_arrival(const change& what, const outcome& became) {
   const auto& m = *became.now;
   auto& here = revisions_[{m.id, m.revision}];
-  const auto waits = std::max(what.then.due_at.value_or(became.at) - became.at, milliseconds(0));
+  if (what.insert) here.not_before = asked_delivery(m.text);
+  const auto waits = std::max(here.not_before - became.at, milliseconds(0));
   here.arrived = around_.in.now() + waits;
   here.changed = around_.in.now();
   here.queue = m.queue;
   here.rung = !m.held && what.then.due_in > milliseconds(0);
-  if (what.then.due_at) here.not_before = *what.then.due_at;
+}
+
+/// What its client has asked for.
+timestamp properties::asked_delivery(const std::string& text) const {
+  for (const auto& entry : around_.told.requests)
+    if (entry.method == "POST" && entry.sent == text && entry.deliver_at) return *entry.deliver_at;
+  return {};
 }
 
 /// P1: a revision is somebody's until the lease is over or the claim is given back.
@@ -141,9 +148,6 @@ void properties::check_overtaking(const revision_history& claimed) {
     return r.second.queue == claimed.queue && r.second.first_claimed >= milliseconds(0) &&
            r.second.arrived > claimed.arrived;
   }));
-  if (getenv("STAT"))
-    std::printf("OVER %zu depth %zu conc %zu rooms %zu q %s\n", newer, plan.queue_depth_max, plan.concurrency, rooms(),
-                claimed.queue.c_str());
   if (newer > held) around_.in.fail("a message was overtaken by " + std::to_string(newer) + " newer ones of its queue");
 }
 

@@ -3,6 +3,8 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "core/time_text.hpp"
+
 namespace amc::simulation {
 namespace json = boost::json;
 namespace {
@@ -47,6 +49,7 @@ told what_is_asked(const http::request& asked, const process& by) {
   const auto body = parsed(asked.body);
   entry.sent = text_in(body, "message");
   entry.expires = !text_in(body, "expires_at").empty();
+  entry.deliver_at = parse_rfc3339(text_in(body, "deliver_at"));
   return entry;
 }
 
