@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo serve test crash-points simulate chaos test-coverage test-sanitizers fuzz check lint format clean
+.PHONY: help build demo serve test crash-points simulate planted chaos test-coverage test-sanitizers fuzz check lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,15 +26,19 @@ test-sanitizers: ## every test again, under ASan with UBSan, then under TSan
 	@scripts/install-packages test
 	@scripts/test-sanitizers
 
-simulate: ## production logic in virtual time: make simulate SEEDS=20000 FIRST=1
-	@scripts/install-packages build
-	@scripts/build release amc_simulation
-	@build/release/tests/simulation/amc_simulation --seeds $(or $(SEEDS),20000) --first $(or $(FIRST),1)
-
 crash-points: ## the process dies before and after every call through its seams, on every store and queue engine
 	@scripts/install-packages test
 	@scripts/build release amc_crash_points crash_points
 	@AMC_CRASH_POINTS=all scripts/with-test-servers build/release/tests/crash_points
+
+simulate: ## the production logic in a simulated world: SEEDS= seeds from FIRST= on (2000; the commit decides)
+	@scripts/install-packages test
+	@scripts/build release amc_simulation
+	@SEEDS=$(SEEDS) FIRST=$(FIRST) scripts/simulate build/release/tests/simulation/amc_simulation
+
+planted: ## how many seeds the simulation needs to find each planted bug
+	@scripts/install-packages test
+	@scripts/planted
 
 test-coverage: ## HTML in test-coverage/ and a summary for each module
 	@scripts/install-packages coverage

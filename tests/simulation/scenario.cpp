@@ -88,10 +88,27 @@ scenario scenario_of(std::uint64_t seed) {
   return s;
 }
 
+std::vector<std::string> what_goes_wrong(const scenario& plan) {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < faults; ++i)
+    if (plan.rate[i] > 0) all.emplace_back(names[i]);
+  if (plan.slow_handlers > 0) all.emplace_back("slow_handlers");
+  if (plan.failing > 0) all.emplace_back("failing");
+  if (plan.poisonous > 0) all.emplace_back("poisonous");
+  return all;
+}
+
 void leave_out(scenario& plan, std::string_view name) {
-  const auto at = std::find(names.begin(), names.end(), name);
-  if (at == names.end()) throw std::invalid_argument("no fault is named " + std::string(name));
-  plan.rate[static_cast<std::size_t>(at - names.begin())] = 0;
+  if (name == "slow_handlers")
+    plan.slow_handlers = 0;
+  else if (name == "failing")
+    plan.failing = 0;
+  else if (name == "poisonous")
+    plan.poisonous = 0;
+  else if (const auto at = std::find(names.begin(), names.end(), name); at != names.end())
+    plan.rate[static_cast<std::size_t>(at - names.begin())] = 0;
+  else
+    throw std::invalid_argument("nothing that goes wrong is named " + std::string(name));
 }
 
 std::vector<std::string> settings_of(const scenario& plan) {

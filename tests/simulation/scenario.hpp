@@ -75,7 +75,9 @@ struct scenario {
 
 scenario scenario_of(std::uint64_t seed);
 
-/// Without one fault, by its name. Throws std::invalid_argument for an unknown one.
+/// Names of all that goes wrong in it: faults, and handlers that are slow, fail or die.
+std::vector<std::string> what_goes_wrong(const scenario& plan);
+/// Without one of these. Throws std::invalid_argument for an unknown one.
 void leave_out(scenario& plan, std::string_view name);
 
 /// What a broker of this world is configured with.
