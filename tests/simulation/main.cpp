@@ -91,20 +91,33 @@ int run_many(const asked& options) {
   return failed == 0 ? 0 : 1;
 }
 
+/// The beginning of what was found, for a table.
+std::string shortened(const std::optional<std::string>& found) {
+  constexpr std::size_t width = 90;
+  const auto text = found.value_or("");
+  return text.size() <= width ? text : text.substr(0, text.rfind(' ', width)) + " …";
+}
+
+/// The bugs with these names; all of them when there are none.
+std::vector<planted_bug> bugs_named(const std::vector<std::string>& names) {
+  std::vector<planted_bug> bugs;
+  for (const auto& name : names)
+    if (!name.empty()) bugs.push_back(planted_bug_named(name));
+  return bugs.empty() ? planted_bugs() : bugs;
+}
+
 /// How many seeds it takes until each planted bug is found, as a table.
 int run_planted(const asked& options) {
   bool all_found = true;
   std::cout << "| planted bug | what it does | seeds until it was found | found as |\n|---|---|---|---|" << std::endl;
-  for (const auto& bug : planted_bugs()) {
-    const auto& names = options.planted;
-    if (!names.empty() && std::find(names.begin(), names.end(), bug.name) == names.end()) continue;
+  for (const auto& bug : bugs_named(options.planted)) {
     auto seed = options.first;
     std::optional<std::string> found;
     for (; !found && seed < options.first + options.seeds; ++seed)
       found = simulate(reduced(seed, options.less), bug.plant(), false).failure;
     all_found = all_found && found;
     std::cout << "| " << bug.name << " | " << bug.what << " | "
-              << (found ? std::to_string(seed - options.first) : "**not found**") << " | " << found.value_or("") << " |"
+              << (found ? std::to_string(seed - options.first) : "**not found**") << " | " << shortened(found) << " |"
               << std::endl;
   }
   return all_found ? 0 : 1;
