@@ -13,6 +13,18 @@ boost::asio::execution_context& no_services() {
   return context;
 }
 
+/// Says so while it exists.
+class running_now {
+ public:
+  explicit running_now(bool& flag) : flag_(flag) { flag_ = true; }
+  ~running_now() { flag_ = false; }
+  running_now(const running_now&) = delete;
+  running_now& operator=(const running_now&) = delete;
+
+ private:
+  bool& flag_;
+};
+
 template <class Function>
 struct job_of : process::job {
   explicit job_of(Function what) : function(std::move(what)) {}
@@ -29,16 +41,21 @@ class process::executor {
       : owner_(&owner), slow_(std::move(slow)) {}
 
   boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept { return no_services(); }
-  static constexpr boost::asio::execution::blocking_t::never_t query(boost::asio::execution::blocking_t) noexcept {
-    return {};
+  boost::asio::execution::blocking_t query(boost::asio::execution::blocking_t) const noexcept {
+    if (never_blocks_) return boost::asio::execution::blocking.never;
+    return boost::asio::execution::blocking.possibly;
   }
+  executor require(boost::asio::execution::blocking_t::never_t) const { return with(true); }
+  executor require(boost::asio::execution::blocking_t::possibly_t) const { return with(false); }
   friend bool operator==(const executor& a, const executor& b) noexcept {
-    return a.owner_ == b.owner_ && a.slow_ == b.slow_;
+    return a.owner_ == b.owner_ && a.slow_ == b.slow_ && a.never_blocks_ == b.never_blocks_;
   }
   friend bool operator!=(const executor& a, const executor& b) noexcept { return !(a == b); }
 
   template <class Function>
   void execute(Function function) const {
+    // As an io_context does: what is dispatched on its own thread runs at once.
+    if (!slow_ && !never_blocks_ && owner_->on_its_thread()) return std::move(function)();
     auto work = std::make_unique<job_of<Function>>(std::move(function));
     if (slow_)
       owner_->post_slowly(std::move(work), *slow_);
@@ -47,8 +64,15 @@ class process::executor {
   }
 
  private:
+  executor with(bool never_blocks) const {
+    auto same = *this;
+    same.never_blocks_ = never_blocks;
+    return same;
+  }
+
   process* owner_;
   std::shared_ptr<std::function<milliseconds()>> slow_;
+  bool never_blocks_ = false;
 };
 
 /// The steady clock of one process. Every process has another idea of when time began.
@@ -189,6 +213,7 @@ void process::run() {
 }
 
 bool process::run_one() {
+  const running_now mark(running_);
   if (!ready_.empty()) {
     const auto next = std::move(ready_.front());
     ready_.pop_front();

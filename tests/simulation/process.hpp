@@ -93,6 +93,7 @@ class process {
 
   milliseconds clock() const { return cut_off_ ? own_time_ : world_.now(); }
   void look_at(milliseconds time);
+  bool on_its_thread() const { return running_ && current_.expired(); }
   void run();
   bool run_one();
   bool halted() const { return doomed_ || (!cut_off_ && paused()); }
@@ -109,6 +110,7 @@ class process {
   milliseconds own_time_{};  ///< after it was cut off
   bool cut_off_ = false;
   bool doomed_ = false;
+  bool running_ = false;
   std::optional<milliseconds> next_look_{};
 };
 

@@ -140,9 +140,11 @@ bool properties::was_retried(const uuid& id) const {
                      [&](const auto& entry) { return entry.method == "retry" && entry.id == id; });
 }
 
-/// P6: in the order of arrival, but for as many as the engine, services and sweepers hold.
+/// P6: in the order of arrival, but for as many as the engine, services and sweepers hold. What a service has heard and
+/// cannot begin waits behind its slow handlers until it is rung again, so with those there is a bound in time only.
 void properties::check_overtaking(const revision_history& claimed) {
   const auto& plan = around_.in.plan();
+  if (plan.slow_handlers > 0) return;
   const auto held = rooms() * plan.queue_depth_max + 6 * plan.concurrency;
   const auto newer = static_cast<std::size_t>(std::count_if(revisions_.begin(), revisions_.end(), [&](const auto& r) {
     return r.second.queue == claimed.queue && r.second.first_claimed >= milliseconds(0) &&
