@@ -83,15 +83,17 @@ void node::come_back(milliseconds after) {
 cluster::cluster(const surroundings& around) {
   const auto& plan = around.in.plan();
   for (const auto& name : broker_addresses(plan))
-    brokers.push_back(std::make_unique<node>(around, name, [around](process& by) { return run_broker(around, by); }));
+    brokers.push_back(std::make_unique<node>(around, name, [around, together = plan.together](process& by) {
+      return together ? run_together(around, by) : run_broker(around, by);
+    }));
   const auto add_services = [&](char letter, int count, bool on_the_store) {
     for (int i = 1; i <= count; ++i)
       services.push_back(std::make_unique<node>(around, letter + std::to_string(i), [=](process& by) {
         return run_service(around, by, letter, on_the_store);
       }));
   };
-  add_services('a', plan.services_a, false);
-  add_services('b', plan.services_b, true);
+  add_services('a', plan.together ? 0 : plan.services_a, false);
+  add_services('b', plan.together ? 0 : plan.services_b, true);
   for (int i = 1; i <= plan.requesters; ++i)
     requesters.push_back(std::make_unique<node>(around, "requester" + std::to_string(i),
                                                 [](process&) { return std::make_unique<idle>(); }));

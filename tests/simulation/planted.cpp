@@ -248,6 +248,19 @@ seams never_acknowledging() {
   return planted;
 }
 
+seams emptiness_unnoticed() {
+  seams planted;
+  planted.wrap_engine = [](std::unique_ptr<platform> to, process&) {
+    auto through = std::make_unique<platform_through>(std::move(to));
+    through->tell = [](amc::capabilities told) {
+      told.empty_at_start = false;
+      return told;
+    };
+    return through;
+  };
+  return planted;
+}
+
 // ---- what tells of changes by other processes ----
 
 /// It connects again, and asks no more what it has missed, nor for anything else.
@@ -491,6 +504,7 @@ std::vector<planted_bug> all_bugs() {
        [] {
          return publishers([](auto to, process&) { return std::make_unique<never_connects_again>(std::move(to)); });
        }},
+      {"emptiness-unnoticed", "a start with an empty engine rings nothing", emptiness_unnoticed},
       {"never-acknowledged", "events are not acknowledged", never_acknowledging},
       {"waiter-lost-on-reconnect", "a broker that had lost its change feed hears nothing any more", deaf_feed},
       {"post-sent-again", "a client posts again without a key when it does not know what became of it",

@@ -51,13 +51,14 @@ class subscriber_through : public queue_subscriber {
 class platform_through : public platform {
  public:
   explicit platform_through(std::unique_ptr<platform> to) : to_(std::move(to)) {}
-  amc::capabilities capabilities() const override { return to_->capabilities(); }
+  amc::capabilities capabilities() const override { return tell(to_->capabilities()); }
   void check(std::span<const std::string> queues) override { to_->check(queues); }
   std::unique_ptr<queue_publisher> make_publisher() override { return publish(to_->make_publisher()); }
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
     return subscribe(to_->make_subscriber(queue, prefetch));
   }
 
+  std::function<amc::capabilities(amc::capabilities)> tell = [](amc::capabilities same) { return same; };
   std::function<std::unique_ptr<queue_publisher>(std::unique_ptr<queue_publisher>)> publish =
       [](std::unique_ptr<queue_publisher> same) { return same; };
   std::function<std::unique_ptr<queue_subscriber>(std::unique_ptr<queue_subscriber>)> subscribe =

@@ -162,6 +162,7 @@ void properties::see_event(const process& by, const outgoing& out) {
   if (found == around_.store.rows().end() || found->second->revision < told->revision)
     return around_.in.fail(by.name() + " rings for " + name + " before it is stored");
   if (silent_) around_.in.fail(by.name() + " still rings for " + name);
+  revisions_[{told->id, told->revision}].last_rung = around_.in.now();
   note_depth(out.queue);
   const auto most = rooms() * (around_.in.plan().queue_depth_max + 1);
   if (clean() && around_.queues.depth(out.queue) > most)
@@ -177,6 +178,7 @@ void properties::look() {
   check_runs();
   check_rows_stay();
   check_due_rows_are_rung();
+  check_all_rung_after_a_start();
 }
 
 /// P1: a handler runs once for each revision, where nothing went wrong.
@@ -219,6 +221,22 @@ void properties::check_due_rows_are_rung() {
     note_depth(m->queue);
     if (clean() && around_.store.clock() - m->due > soon && around_.in.now() - last_full_[m->queue] > soon)
       return around_.in.fail(name_of(id, m->revision) + " is due and is not rung");
+  }
+}
+
+/// P4: an engine that begins empty is told of everything that nobody holds.
+void properties::check_all_rung_after_a_start() {
+  const auto& plan = around_.in.plan();
+  constexpr milliseconds absence{6'000};  // of the engine, at most, when the faults end
+  const auto start = std::max(around_.in.last_start, plan.faults_until + absence);
+  const auto soon = plan.sweep_interval + milliseconds(500);
+  if (!plan.together || around_.in.now() < start + soon) return;
+  for (const auto& [id, m] : around_.store.rows()) {
+    const auto& here = revisions_[{id, m->revision}];
+    const bool untouched = m->status == status::pending && !m->held && here.last_rung < around_.in.last_start &&
+                           here.arrived < around_.in.last_start;
+    if (untouched && around_.in.now() - last_full_[m->queue] > soon)
+      return around_.in.fail(name_of(id, m->revision) + " is not rung after a start with an empty engine");
   }
 }
 

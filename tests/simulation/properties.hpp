@@ -34,6 +34,7 @@ class properties {
     bool claimed = false;  ///< and neither released nor failed since
     bool over = false;     ///< it has come to its end
     int runs = 0;
+    milliseconds last_rung{-1};
     std::string queue;
     timestamp not_before{};  ///< of what is to be delivered later
     bool rung = false;       ///< there should be an event for it
@@ -49,6 +50,7 @@ class properties {
   void check_runs();
   void check_rows_stay();
   void check_due_rows_are_rung();
+  void check_all_rung_after_a_start();
   void note_depth(const std::string& queue);
   void check_rung_once(const message& m, revision_history& here);
   void check_overtaking(const revision_history& claimed);

@@ -33,40 +33,48 @@ broker::messages_options options_of(const scenario& plan) {
   return options;
 }
 
-/// What everything that works on messages directly stands on, in one process.
+std::unique_ptr<platform> connect_engine(const surroundings& around, process& by) {
+  auto connected = around.queues.connect(by);
+  if (around.planted.wrap_engine) connected = around.planted.wrap_engine(std::move(connected), by);
+  return connected;
+}
+
+/// What everything that works on messages directly shares in a process.
 struct foundation {
-  foundation(const surroundings& around, process& by) {
-    const auto& env = by.env();
-    platform = around.queues.connect(by);
-    if (around.planted.wrap_engine) platform = around.planted.wrap_engine(std::move(platform), by);
+  foundation(const surroundings& around, process& by) : platform(connect_engine(around, by)) {
     auto opened = around.store.open(by);
-    if (around.planted.wrap_store)
-      for (auto& driver : opened.drivers) driver = around.planted.wrap_store(std::move(driver), by, *platform);
-    if (around.planted.wrap_feed)
-      opened.changes_elsewhere = around.planted.wrap_feed(std::move(opened.changes_elsewhere));
-    store = std::make_shared<broker::async_store>(env, std::move(opened), broker::async_store::limits{});
-    publisher = std::make_shared<queue_system::publisher>(env, *platform);
+    const auto& planted = around.planted;
+    if (planted.wrap_store)
+      for (auto& driver : opened.drivers) driver = planted.wrap_store(std::move(driver), by, *platform);
+    if (planted.wrap_feed && opened.changes_elsewhere)
+      opened.changes_elsewhere = planted.wrap_feed(std::move(opened.changes_elsewhere));
+    store = std::make_shared<broker::async_store>(by.env(), std::move(opened), broker::async_store::limits{});
+    publisher = std::make_shared<queue_system::publisher>(by.env(), *platform);
+  }
+
+  std::shared_ptr<broker::messages> make_messages(const surroundings& around, process& by) const {
+    const auto& env = by.env();
     auto ids = uuid_v7_source(env.wall_clock, env.random);
-    messages = std::make_shared<broker::messages>(env, store, publisher, routes(around.in.plan()), std::move(ids),
-                                                  options_of(around.in.plan()));
+    const auto& plan = around.in.plan();
+    return std::make_shared<broker::messages>(env, store, publisher, routes(plan), std::move(ids), options_of(plan));
   }
 
   std::unique_ptr<amc::platform> platform;
   std::shared_ptr<broker::async_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
-  std::shared_ptr<broker::messages> messages;
 };
 
 class running_broker : public running {
  public:
-  running_broker(const surroundings& around, process& by)
+  running_broker(const surroundings& around, process& by, std::shared_ptr<const foundation> base)
       : net_(around.net),
         by_(by),
-        base_(around, by),
-        waiters_(std::make_shared<broker::waiters>(by.env(), *base_.store, waiters_max)),
-        retries_(std::make_shared<broker::mass_retry>(by.env(), base_.messages, broker::mass_retry_options{})),
-        api_(by.env(), base_.messages, waiters_, retries_, broker::api_options{}) {
-    base_.messages->run(base_.platform->capabilities().empty_at_start);
+        base_(std::move(base)),
+        messages_(base_->make_messages(around, by)),
+        waiters_(std::make_shared<broker::waiters>(by.env(), *base_->store, waiters_max)),
+        retries_(std::make_shared<broker::mass_retry>(by.env(), messages_, broker::mass_retry_options{})),
+        api_(by.env(), messages_, waiters_, retries_, broker::api_options{}) {
+    messages_->run(base_->platform->capabilities().empty_at_start);
     net_.listen(by.name(), by, [this](const http::request& asked) { return api_.handle(asked); });
   }
 
@@ -76,7 +84,7 @@ class running_broker : public running {
     while (by_.alive() && net_.in_flight(by_) > 0) co_await nap();
     co_await waiters_->stop();
     co_await retries_->stop();
-    co_await base_.messages->stop();
+    co_await messages_->stop();
   }
 
  private:
@@ -91,7 +99,8 @@ class running_broker : public running {
 
   network& net_;
   process& by_;
-  foundation base_;
+  std::shared_ptr<const foundation> base_;
+  std::shared_ptr<broker::messages> messages_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::mass_retry> retries_;
   broker::api api_;
@@ -99,19 +108,12 @@ class running_broker : public running {
 
 class running_service : public running {
  public:
-  running_service(const surroundings& around, process& by, char letter, bool on_the_store) : around_(around), by_(by) {
-    std::shared_ptr<broker_client> client;
-    if (on_the_store) {
-      base_ = std::make_unique<foundation>(around, by);
-      base_->messages->run(false);
-      client = consumer_services::make_direct_broker_client(base_->messages);
-    } else {
-      platform_ = around.queues.connect(by);
-      if (around.planted.wrap_engine) platform_ = around.planted.wrap_engine(std::move(platform_), by);
-      constexpr milliseconds timeout{2'000};
-      client = consumer_services::make_http_broker_client(around.net.connect(by, broker_addresses(around.in.plan())),
-                                                          timeout);
-    }
+  /// `base` is there where it works on the store, or shares a process with the broker.
+  running_service(const surroundings& around, process& by, char letter, bool on_the_store,
+                  std::shared_ptr<const foundation> base)
+      : around_(around), by_(by), base_(std::move(base)) {
+    if (!base_) platform_ = connect_engine(around, by);
+    auto client = on_the_store ? direct_client() : http_client();
     if (around.planted.wrap_client) client = around.planted.wrap_client(std::move(client), by);
     consumer_services::runtime_options options;
     options.concurrency = around.in.plan().concurrency;
@@ -125,10 +127,22 @@ class running_service : public running {
   task<void> stop() override {
     const auto longest = by_.alive() ? drain_timeout : milliseconds(0);
     finished_ = co_await runtime_->stop(longest);
-    if (base_) co_await base_->messages->stop();
+    if (messages_) co_await messages_->stop();
   }
 
  private:
+  std::shared_ptr<broker_client> direct_client() {
+    messages_ = base_->make_messages(around_, by_);
+    messages_->run(false);
+    return consumer_services::make_direct_broker_client(messages_);
+  }
+
+  std::shared_ptr<broker_client> http_client() {
+    constexpr milliseconds timeout{2'000};
+    auto calls = around_.net.connect(by_, broker_addresses(around_.in.plan()));
+    return consumer_services::make_http_broker_client(std::move(calls), timeout);
+  }
+
   service_definition definition(char letter) {
     return {.name = by_.name(), .queue = std::string(1, letter), .handler = [this](const delivery& work) {
               return handle(work);
@@ -166,9 +180,33 @@ class running_service : public running {
   surroundings around_;
   process& by_;
   std::unique_ptr<platform> platform_;
-  std::unique_ptr<foundation> base_;
+  std::shared_ptr<const foundation> base_;
+  std::shared_ptr<broker::messages> messages_;
   bool finished_ = false;
   std::unique_ptr<consumer_services::service_runtime> runtime_;
+};
+
+/// `amc all`: the broker and every service in one process, with the queue engine in it.
+class running_together : public running {
+ public:
+  running_together(const surroundings& around, process& by)
+      : base_(std::make_shared<const foundation>(around, by)), broker_(around, by, base_) {
+    const auto& plan = around.in.plan();
+    for (int i = 0; i < plan.services_a; ++i)
+      services_.push_back(std::make_unique<running_service>(around, by, 'a', false, base_));
+    for (int i = 0; i < plan.services_b; ++i)
+      services_.push_back(std::make_unique<running_service>(around, by, 'b', true, base_));
+  }
+
+  task<void> stop() override {
+    for (const auto& service : services_) co_await service->stop();
+    co_await broker_.stop();
+  }
+
+ private:
+  std::shared_ptr<const foundation> base_;
+  running_broker broker_;
+  std::vector<std::unique_ptr<running_service>> services_;
 };
 
 }  // namespace
@@ -180,11 +218,18 @@ std::vector<std::string> broker_addresses(const scenario& plan) {
 }
 
 std::unique_ptr<running> run_broker(const surroundings& around, process& by) {
-  return std::make_unique<running_broker>(around, by);
+  return std::make_unique<running_broker>(around, by, std::make_shared<const foundation>(around, by));
 }
 
 std::unique_ptr<running> run_service(const surroundings& around, process& by, char letter, bool on_the_store) {
-  return std::make_unique<running_service>(around, by, letter, on_the_store);
+  auto base = on_the_store ? std::make_shared<const foundation>(around, by) : nullptr;
+  return std::make_unique<running_service>(around, by, letter, on_the_store, std::move(base));
+}
+
+std::unique_ptr<running> run_together(const surroundings& around, process& by) {
+  around.queues.wipe();
+  around.in.last_start = around.in.now();
+  return std::make_unique<running_together>(around, by);
 }
 
 }  // namespace amc::simulation

@@ -34,6 +34,9 @@ std::unique_ptr<running> run_broker(const surroundings& around, process& by);
 /// `letter` is the queue that it takes messages from.
 std::unique_ptr<running> run_service(const surroundings& around, process& by, char letter, bool on_the_store);
 
+/// The broker and all services in one process, as `amc all`.
+std::unique_ptr<running> run_together(const surroundings& around, process& by);
+
 /// Where the brokers are, for clients.
 std::vector<std::string> broker_addresses(const scenario& plan);
 

@@ -8,12 +8,32 @@
 namespace amc::simulation {
 namespace {
 
-constexpr std::array<std::string_view, faults> names{
-    "kill",          "stop",          "pause",         "services_away",   "network_cut",
-    "request_lost",  "request_late",  "response_lost", "store_away",      "store_crash",
-    "store_unknown", "store_busy",    "store_full",    "store_clock",     "feed_cut",
-    "queue_lost",    "queue_doubled", "queue_delayed", "queue_reordered", "queue_unconfirmed",
-    "queue_cut",     "queue_away",    "queue_wiped",   "ack_lost",        "wall_clock"};
+constexpr std::array<std::string_view, faults> names{"kill",
+                                                     "stop",
+                                                     "pause",
+                                                     "services_away",
+                                                     "network_cut",
+                                                     "request_lost",
+                                                     "request_late",
+                                                     "request_doubled",
+                                                     "response_lost",
+                                                     "store_away",
+                                                     "store_crash",
+                                                     "store_unknown",
+                                                     "store_busy",
+                                                     "store_full",
+                                                     "store_clock",
+                                                     "feed_cut",
+                                                     "queue_lost",
+                                                     "queue_doubled",
+                                                     "queue_delayed",
+                                                     "queue_reordered",
+                                                     "queue_unconfirmed",
+                                                     "queue_cut",
+                                                     "queue_away",
+                                                     "queue_wiped",
+                                                     "ack_lost",
+                                                     "wall_clock"};
 
 }  // namespace
 
@@ -65,7 +85,8 @@ scenario scenario_of(std::uint64_t seed) {
   random_stream random(seed, 0);
   scenario s;
   s.seed = seed;
-  s.brokers = random.chance(0.2) ? 3 : 2;
+  s.together = random.chance(0.1);
+  s.brokers = s.together ? 1 : random.chance(0.2) ? 3 : 2;
   s.messages = static_cast<int>(random.between(6, 20));
   s.lease = milliseconds(1'000 * random.between(1, 3));
   s.ring_again = milliseconds(1'500 * random.between(1, 3));
@@ -123,10 +144,10 @@ std::vector<std::string> settings_of(const scenario& plan) {
 }
 
 std::string describe(const scenario& plan) {
-  std::string text = "seed " + std::to_string(plan.seed) + ": " + std::to_string(plan.brokers) + " brokers, " +
-                     std::to_string(plan.messages) + " messages until " + std::to_string(plan.posts_until.count()) +
-                     " ms, lease " + std::to_string(plan.lease.count()) + ", ring again " +
-                     std::to_string(plan.ring_again.count()) + ", sweep " +
+  std::string text = "seed " + std::to_string(plan.seed) + ": " + (plan.together ? "all in one process, " : "") +
+                     std::to_string(plan.brokers) + " brokers, " + std::to_string(plan.messages) + " messages until " +
+                     std::to_string(plan.posts_until.count()) + " ms, lease " + std::to_string(plan.lease.count()) +
+                     ", ring again " + std::to_string(plan.ring_again.count()) + ", sweep " +
                      std::to_string(plan.sweep_interval.count()) + ", depth " + std::to_string(plan.queue_depth_max) +
                      ", concurrency " + std::to_string(plan.concurrency) + ", handlers " +
                      std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +

@@ -20,6 +20,7 @@ enum class fault {
   network_cut,        ///< a client does not reach a broker for a while
   request_lost,       ///< never arrives
   request_late,       ///< arrives when nobody waits for its answer any more
+  request_doubled,    ///< is carried out once more, as a proxy may; never a POST that makes a message
   response_lost,      ///< the request is carried out, the answer never arrives
   store_away,         ///< cannot be reached for a while
   store_crash,        ///< forgets what it had not synced
@@ -49,6 +50,7 @@ bool may_cost_a_claim(fault kind);
 /// how often.
 struct scenario {
   std::uint64_t seed = 0;
+  bool together = false;  ///< one process is broker and services, with the engine in it
   int brokers = 2;
   int services_a = 2;  ///< through the API
   int services_b = 1;  ///< on the store

@@ -83,8 +83,18 @@ void network::carry(const std::shared_ptr<call>& what) {
   auto delay = world_.between(0, 3);
   if (world_.strikes(fault::request_late, 0.3))
     delay += milliseconds(world_.random(fault::request_late).between(100, 8'000));
+  send_on(what, delay);
+}
+
+void network::send_on(const std::shared_ptr<call>& what, milliseconds delay) {
   ++on_the_way_;
   world_.later(delay, [this, what] { arrive(what); });
+}
+
+/// So that carrying it out twice makes two.
+bool network::makes_a_message(const http::request& asked) {
+  const bool posts = asked.method == "POST" && (asked.target == "/" || asked.target == "/messages");
+  return posts && !asked.headers.find("Idempotency-Key");
 }
 
 void network::arrive(const std::shared_ptr<call>& what) {
@@ -92,6 +102,9 @@ void network::arrive(const std::shared_ptr<call>& what) {
   const auto found = listeners_.find(what->address);
   if (found == listeners_.end())
     return fail(what, unavailable(unavailable::reason::away, "the broker refuses the connection"));
+  if (!makes_a_message(what->asked) && world_.strikes(fault::request_doubled, 0.3))
+    send_on(std::make_shared<call>(what->client, what->asked, what->address),
+            milliseconds(world_.random(fault::request_doubled).between(1, 500)));
   what->server = found->second.by;
   in_flight_.push_back(what);
   what->server->spawn(serve(what, found->second.handle));

@@ -45,6 +45,8 @@ class network {
 
   bool is_cut(const call& what) const;
   void carry(const std::shared_ptr<call>& what);
+  void send_on(const std::shared_ptr<call>& what, milliseconds delay);
+  static bool makes_a_message(const http::request& asked);
   void arrive(const std::shared_ptr<call>& what);
   task<void> serve(std::shared_ptr<call> what, service handle);
   void answer(const std::shared_ptr<call>& what, http::response reply);

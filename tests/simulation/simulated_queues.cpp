@@ -56,7 +56,10 @@ class engine::subscriber : public queue_subscriber {
 class engine::connected : public platform {
  public:
   connected(engine& to, process& by) : to_(to), by_(by) {}
-  amc::capabilities capabilities() const override { return {}; }
+  amc::capabilities capabilities() const override {
+    const bool together = by_.in().plan().together;
+    return {.in_process = together, .empty_at_start = together};
+  }
   void check(std::span<const std::string>) override { to_.reach(by_); }
   std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(to_, by_); }
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {

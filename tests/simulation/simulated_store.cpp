@@ -92,9 +92,11 @@ database::database(world& in)
 
 opened_store database::open(process& by) {
   opened_store opened;
-  const auto connections = world_.random().between(1, 2);
+  // A process that has the store to itself has one connection, and nobody else to hear of.
+  const bool alone = world_.plan().together;
+  const auto connections = alone ? 1 : world_.random().between(1, 2);
   for (std::int64_t i = 0; i < connections; ++i) opened.drivers.push_back(std::make_unique<connection>(*this, by));
-  opened.changes_elsewhere = std::make_unique<feed>(*this, by);
+  if (!alone) opened.changes_elsewhere = std::make_unique<feed>(*this, by);
   return opened;
 }
 

@@ -47,6 +47,7 @@ class world {
   /// When a process was last killed, whoever did it; and how many faults may have cost somebody a claim.
   std::optional<milliseconds> last_harm{};
   int claims_lost = 0;
+  milliseconds last_start{};  ///< of a process that is everything at once
 
   /// Whether a fault strikes now: `most` is how often, of 1, at the scenario's highest rate.
   bool strikes(fault kind, double most);
