@@ -139,9 +139,10 @@ class running_service {
  public:
   /// `base` is there where the service works on the store.
   running_service(loop& on, const config& settings, service_definition service, platform& engine,
-                  const broker::foundation* base, const std::string& broker_url)
+                  const broker::foundation* base, const std::string& broker_url, std::shared_ptr<company> with)
       : loop_(on) {
     runtime_options options;
+    options.company = std::move(with);
     // A broker takes no more claims than this in one request.
     options.concurrency = static_cast<std::size_t>(
         std::min(settings.integer("consumer_services.concurrency"), settings.integer("broker.http.claims_max")));
@@ -294,7 +295,7 @@ int service_process(const config& settings, service_definition service) {
     const std::vector<std::string> queues{service.queue};
     patiently(stop, settings, engine_name(settings), [&] { engine->check(queues); });
     running_service running(main, settings, std::move(service), base ? *base->platform : *engine,
-                            base ? &*base : nullptr, broker_url);
+                            base ? &*base : nullptr, broker_url, std::make_shared<company>());
     const int exit_code = stop.wait();
     end_or_exit(running.stop(drain_time(settings, exit_code)), exit_code);
     return exit_code;
@@ -310,8 +311,9 @@ int all_process(const config& settings, const std::function<std::optional<int>(c
     stop_when_broken(*base.store, stop);
     look_for_engine(*base.platform, settings, base.routes->queues());
     running_broker broker(broker_loop, settings, base);
-    running_service a(services_loop, settings, std::move(definition_a), *base.platform, &base, broker.url());
-    running_service b(services_loop, settings, service_b(), *base.platform, &base, broker.url());
+    const auto both = std::make_shared<company>();
+    running_service a(services_loop, settings, std::move(definition_a), *base.platform, &base, broker.url(), both);
+    running_service b(services_loop, settings, service_b(), *base.platform, &base, broker.url(), both);
     std::optional<int> exit_code;
     if (meanwhile) exit_code = meanwhile(broker.url());
     if (!exit_code) exit_code = stop.wait();

@@ -16,7 +16,13 @@ service_runtime::service_runtime(const environment& env, service_definition serv
       durations_(env.metrics->histogram("messaging_process_duration_seconds", "Calls of the handler")),
       extend_clock_(env),
       loops_(env.executor),
-      works_(env.executor) {}
+      works_(env.executor) {
+  options_.company->join(*this, [this] { pump(); });
+}
+
+service_runtime::~service_runtime() {
+  options_.company->leave(*this);
+}
 
 void service_runtime::run() {
   // As many events again as there are handlers: the next batch is here when the last one is done.
@@ -32,6 +38,7 @@ task<bool> service_runtime::stop(milliseconds longest) {
   source_.reset();  // gives back what was heard and not claimed
   waiting_.clear();
   lonely_.clear();
+  if (!alone_) options_.company->together(*this);  // it may have waited for its turn
   // Whichever is first: everything is answered, or the time is over.
   auto done = std::make_shared<one_shot<bool>>(env_.executor);
   const auto timer = env_.timers->start(longest, [done] { done->set(false); });
@@ -65,12 +72,13 @@ void service_runtime::hear(std::vector<received> events) {
   pump();
 }
 
-/// Claims as much as there are free handlers for; a lonely message only when nothing else is in hand.
+/// Claims as much as there are free handlers for; a lonely message only when nothing else is in hand, here or in
+/// another service of this process.
 void service_runtime::pump() {
-  if (stopping_ || claiming_ || alone_) return;
+  if (stopping_ || claiming_ || alone_ || !options_.company->may_claim(*this)) return;
   std::vector<received> batch;
   if (!lonely_.empty() && (!company_next_ || waiting_.empty())) {
-    if (!in_hand_.empty()) return;
+    if (!options_.company->alone(*this) || !in_hand_.empty()) return;
     batch.push_back(lonely_.front());
     lonely_.pop_front();
     alone_ = company_next_ = true;
@@ -82,8 +90,10 @@ void service_runtime::pump() {
     waiting_.erase(waiting_.begin(), end);
     if (!batch.empty()) company_next_ = false;
   }
+  claiming_ = !batch.empty();
+  note_busy();
+  if (!alone_) options_.company->together(*this);  // its turn has passed
   if (batch.empty()) return;
-  claiming_ = true;
   works_.spawn(claim(std::move(batch), alone_));
 }
 
@@ -123,8 +133,19 @@ task<void> service_runtime::claim(std::vector<received> events, bool alone) {
     co_await back_off();
   }
   claiming_ = false;
-  if (in_hand_.empty()) alone_ = false;
+  end_of_lonely_run();
   pump();
+}
+
+/// Once nothing is in hand any more.
+void service_runtime::end_of_lonely_run() {
+  note_busy();
+  if (!in_hand_.empty() || !std::exchange(alone_, false)) return;
+  options_.company->together(*this);
+}
+
+void service_runtime::note_busy() {
+  options_.company->is_busy(*this, claiming_ || !in_hand_.empty());
 }
 
 task<void> service_runtime::work(std::uint64_t number) {
@@ -139,7 +160,7 @@ task<void> service_runtime::work(std::uint64_t number) {
   else
     co_await fail(taken, text.error().detail);
   in_hand_.erase(number);
-  if (in_hand_.empty()) alone_ = false;
+  end_of_lonely_run();
   pump();
 }
 

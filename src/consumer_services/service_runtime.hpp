@@ -8,6 +8,7 @@
 #include "amc/platform.hpp"
 #include "amc/service.hpp"
 #include "consumer_services/broker_client.hpp"
+#include "consumer_services/company.hpp"
 #include "core/log.hpp"
 #include "core/task.hpp"
 #include "queue_system/event_source.hpp"
@@ -17,6 +18,8 @@ namespace amc::consumer_services {
 struct runtime_options {
   std::size_t concurrency = 64;           ///< deliveries in hand at once
   milliseconds handler_timeout{300'000};  ///< a handler that takes longer has failed
+  /// Of the process; services that share one share this.
+  std::shared_ptr<consumer_services::company> company = std::make_shared<consumer_services::company>();
 };
 
 /// Runs one service: hears events, claims no more than it has free handlers for, runs the handler, answers, and extends
@@ -27,6 +30,8 @@ class service_runtime {
  public:
   service_runtime(const environment& env, service_definition service, std::shared_ptr<broker_client> client,
                   platform& engine, boost::asio::any_io_executor handlers, runtime_options options);
+
+  ~service_runtime();
 
   void run();
   /// Takes nothing new, finishes what is in hand within `longest`, releases the rest. False when handlers are
@@ -42,6 +47,8 @@ class service_runtime {
 
   void hear(std::vector<received> events);
   void pump();
+  void end_of_lonely_run();
+  void note_busy();
   task<void> claim(std::vector<received> events, bool alone);
   task<void> work(std::uint64_t number);
   task<result<std::string>> handle(const delivery& work);

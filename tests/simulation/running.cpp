@@ -110,12 +110,13 @@ class running_service : public running {
  public:
   /// `base` is there where it works on the store, or shares a process with the broker.
   running_service(const surroundings& around, process& by, char letter, bool on_the_store,
-                  std::shared_ptr<const foundation> base)
+                  std::shared_ptr<const foundation> base, std::shared_ptr<consumer_services::company> with)
       : around_(around), by_(by), base_(std::move(base)) {
     if (!base_) platform_ = connect_engine(around, by);
     auto client = on_the_store ? direct_client() : http_client();
     if (around.planted.wrap_client) client = around.planted.wrap_client(std::move(client), by);
     consumer_services::runtime_options options;
+    options.company = std::move(with);
     options.concurrency = around.in.plan().concurrency;
     options.handler_timeout = around.in.plan().handler_timeout;
     runtime_ = std::make_unique<consumer_services::service_runtime>(
@@ -193,9 +194,9 @@ class running_together : public running {
       : base_(std::make_shared<const foundation>(around, by)), broker_(around, by, base_) {
     const auto& plan = around.in.plan();
     for (int i = 0; i < plan.services_a; ++i)
-      services_.push_back(std::make_unique<running_service>(around, by, 'a', false, base_));
+      services_.push_back(std::make_unique<running_service>(around, by, 'a', false, base_, all_));
     for (int i = 0; i < plan.services_b; ++i)
-      services_.push_back(std::make_unique<running_service>(around, by, 'b', true, base_));
+      services_.push_back(std::make_unique<running_service>(around, by, 'b', true, base_, all_));
   }
 
   task<void> stop() override {
@@ -205,6 +206,7 @@ class running_together : public running {
 
  private:
   std::shared_ptr<const foundation> base_;
+  std::shared_ptr<consumer_services::company> all_ = std::make_shared<consumer_services::company>();
   running_broker broker_;
   std::vector<std::unique_ptr<running_service>> services_;
 };
@@ -223,7 +225,8 @@ std::unique_ptr<running> run_broker(const surroundings& around, process& by) {
 
 std::unique_ptr<running> run_service(const surroundings& around, process& by, char letter, bool on_the_store) {
   auto base = on_the_store ? std::make_shared<const foundation>(around, by) : nullptr;
-  return std::make_unique<running_service>(around, by, letter, on_the_store, std::move(base));
+  return std::make_unique<running_service>(around, by, letter, on_the_store, std::move(base),
+                                           std::make_shared<consumer_services::company>());
 }
 
 std::unique_ptr<running> run_together(const surroundings& around, process& by) {

@@ -244,6 +244,87 @@ TEST_F(ServiceRuntime, AMessageLeftUnansweredTwiceRunsWithNothingElseInHand) {
   for (const auto& id : others) EXPECT_EQ(status_of(id), status::done);
 }
 
+/// Two services in one process, whose handlers run by hand.
+class TwoServices : public ServiceRuntime {
+ protected:
+  TwoServices() {
+    options_.concurrency = 4;
+    service_.handler = [this](const delivery& work) { return handle("a", work, "Hi, X."); };
+    other_.name = "other";
+    other_.queue = "topic-b";
+    other_.handler = [this](const delivery& work) { return handle("b", work, work.text + " Bye!"); };
+  }
+  ~TwoServices() override {
+    run_handlers();
+    if (a_) w_.world.run(a_->stop(milliseconds(10'000)));
+    if (b_) w_.world.run(b_->stop(milliseconds(10'000)));
+  }
+
+  std::string handle(const std::string& who, const delivery& work, std::string next) {
+    handled_by_.push_back(who);
+    handled_.push_back(work.id);
+    return next;
+  }
+  std::unique_ptr<service_runtime> make(service_definition service) {
+    auto made = std::make_unique<service_runtime>(w_.world.env(), std::move(service), client_, w_.engine,
+                                                  handlers_.get_executor(), options_);
+    made->run();
+    return made;
+  }
+  /// A message that was left unanswered twice.
+  uuid lonely(const std::string& text) {
+    const auto id = w_.accept(text);
+    for (int i = 0; i < 2; ++i) {
+      w_.world.run(w_.messages->claim({broker::claim_request{event{id, 1, {}}, false}}));
+      pass(10'500);
+    }
+    return id;
+  }
+
+  runtime_options options_;
+  service_definition other_;
+  std::vector<std::string> handled_by_;
+  std::unique_ptr<service_runtime> a_, b_;
+};
+
+TEST_F(TwoServices, ALonelyMessageOfOneRunsWhileTheOtherHasNothingInHand) {
+  const auto alone = lonely("Hi, ");
+  for (int i = 0; i < 2; ++i) w_.accept("Hi, Y.");
+  b_ = make(other_);
+  pass(50);  // both are in its hands
+  a_ = make(service_);
+  pass(1'000);
+  EXPECT_EQ(w_.find(alone)->claim, 2) << "it waits until the other service is done";
+  for (int i = 0; i < 2; ++i) w_.accept("Hi, Z.");
+  pass(50);
+  run_handlers();
+  pass(50);
+  EXPECT_EQ(w_.find(alone)->claim, 3);
+  EXPECT_EQ(handled_.size(), 2U) << "nobody takes anything meanwhile";
+  run_handlers();
+  pass(50);
+  EXPECT_EQ(handled_.at(2), alone);
+  run_handlers();
+  pass(50);
+  EXPECT_GE(handled_.size(), 5U) << "and all go on";
+}
+
+TEST_F(TwoServices, BothHaveALonelyMessageAndTheyTakeTurns) {
+  const auto one = lonely("Hi, ");
+  const auto another = lonely("Hi, Y.");
+  a_ = make(service_);
+  b_ = make(other_);
+  for (int i = 0; i < 10; ++i) {
+    const auto before = handled_.size();
+    pass(50);
+    run_handlers();
+    EXPECT_LE(handled_.size() - before, 1U);
+  }
+  pass(50);
+  EXPECT_EQ(status_of(another), status::done);
+  EXPECT_EQ(status_of(one), status::done);
+}
+
 TEST_F(ServiceRuntime, StopFinishesWhatIsInHandAndGivesTheRestBack) {
   std::vector<uuid> ids;
   for (int i = 0; i < 4; ++i) ids.push_back(w_.accept("Hi, "));
