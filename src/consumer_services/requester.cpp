@@ -24,7 +24,6 @@ class conversing {
       : env_(env),
         broker_(std::move(broker)),
         options_(std::move(options)),
-        pattern_(options_.answer_pattern),
         deadline_(env.timers->now() + options_.timeout) {}
 
   task<conversation> run(std::string text) {
@@ -84,7 +83,7 @@ class conversing {
     const auto text = member(body, "message");
     const auto state = member(body, "status");
     if (state == to_string(status::pending)) return false;
-    if (state.empty() && !RE2::FullMatch(text, pattern_)) return false;
+    if (state.empty() && !RE2::FullMatch(text, options_.answer_pattern)) return false;
     outcome_ = state.empty() || state == to_string(status::done) ? conversation{true, text}
                                                                  : failed("the message is " + state);
     return true;
@@ -103,7 +102,6 @@ class conversing {
   environment env_;
   std::shared_ptr<http::caller> broker_;
   requester_options options_;
-  RE2 pattern_;
   timers::time_point deadline_;
   std::string id_;
   conversation outcome_;
