@@ -74,7 +74,7 @@ class api::implementation {
     std::string_view method;
     method_of_api call;
   };
-  static const std::array<route, 19> routes;
+  static const std::array<route, 20> routes;
 
   static bool matches(std::string_view pattern, std::string_view path) {
     const auto star = pattern.find('*');
@@ -240,12 +240,19 @@ class api::implementation {
 
   // ---- for services: batches of claims ----
 
+  static std::vector<event> events_of(const std::vector<entry>& entries) {
+    std::vector<event> events;
+    events.reserve(entries.size());
+    for (const auto& e : entries) events.push_back(e.ready);
+    return events;
+  }
+
   template <class Result, class Fill>
-  static http::response each(const std::vector<entry>& entries, const std::vector<Result>& results, const Fill& fill) {
+  static http::response each(const std::vector<event>& asked, const std::vector<Result>& results, const Fill& fill) {
     json::array list;
-    list.reserve(entries.size());
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      json::object item{{"id", to_string(entries[i].ready.id)}, {"revision", entries[i].ready.revision}};
+    list.reserve(asked.size());
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      json::object item{{"id", to_string(asked[i].id)}, {"revision", asked[i].revision}};
       if (results[i]) {
         fill(item, *results[i]);
       } else {
@@ -270,7 +277,7 @@ class api::implementation {
     std::vector<claim_request> requests;
     for (const auto& e : *entries) requests.push_back({e.ready, e.alone});
     const auto results = co_await messages_->claim(std::move(requests));
-    co_return each(*entries, results, [](json::object& item, const granted& g) {
+    co_return each(events_of(*entries), results, [](json::object& item, const granted& g) {
       item["claim"] = g.claim;
       item["message"] = g.text;
       item["lease_ms"] = g.lease.count();
@@ -281,14 +288,15 @@ class api::implementation {
     const auto entries = parse_entries(asked, true, options_.claims_max);
     if (!entries) co_return refused(entries.error());
     const auto results = co_await messages_->extend(claims_of(*entries));
-    co_return each(*entries, results, [](json::object& item, milliseconds lease) { item["lease_ms"] = lease.count(); });
+    co_return each(events_of(*entries), results,
+                   [](json::object& item, milliseconds lease) { item["lease_ms"] = lease.count(); });
   }
 
   task<http::response> post_releases(const http::request& asked) {
     const auto entries = parse_entries(asked, true, options_.claims_max);
     if (!entries) co_return refused(entries.error());
     const auto results = co_await messages_->release(claims_of(*entries));
-    co_return each(*entries, results,
+    co_return each(events_of(*entries), results,
                    [](json::object& item, const row& now) { item["status"] = to_string(now->status); });
   }
 
@@ -301,10 +309,22 @@ class api::implementation {
       failures.push_back(std::move(failed));
     }
     const auto results = co_await messages_->fail(std::move(failures));
-    co_return each(*entries, results, [](json::object& item, const row& now) {
+    co_return each(events_of(*entries), results, [](json::object& item, const row& now) {
       item["status"] = to_string(now->status);
       item["failures"] = now->failures;
       if (now->status == status::pending) item["due"] = to_rfc3339(now->due);
+    });
+  }
+
+  task<http::response> post_answers(const http::request& asked) {
+    auto answers = parse_answers(asked, options_.claims_max);
+    if (!answers) co_return refused(answers.error());
+    std::vector<event> events;
+    for (const auto& a : *answers) events.push_back({a.id, *a.revision, {}});
+    const auto results = co_await messages_->answer(std::move(*answers));
+    co_return each(events, results, [](json::object& item, const row& now) {
+      item["revision"] = now->revision;
+      item["status"] = to_string(now->status);
     });
   }
 
@@ -405,7 +425,7 @@ class api::implementation {
   api_options options_;
 };
 
-const std::array<api::implementation::route, 19> api::implementation::routes{{
+const std::array<api::implementation::route, 20> api::implementation::routes{{
     {"/", "POST", &implementation::post_root},
     {"/", "PUT", &implementation::put_root},
     {"/", "GET", &implementation::get_root},
@@ -419,6 +439,7 @@ const std::array<api::implementation::route, 19> api::implementation::routes{{
     {"/leases", "POST", &implementation::post_leases},
     {"/releases", "POST", &implementation::post_releases},
     {"/failures", "POST", &implementation::post_failures},
+    {"/answers", "POST", &implementation::post_answers},
     {"/queues", "GET", &implementation::get_queues},
     {"/retries", "GET", &implementation::get_retries},
     {"/retries", "POST", &implementation::post_retries},

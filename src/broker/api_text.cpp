@@ -118,6 +118,16 @@ std::optional<entry> parse_entry(const json::value& item, bool with_claim) {
   return parsed;
 }
 
+/// An array of at most so many.
+result<json::array> list_in(const http::request& asked, std::size_t max) {
+  auto body = parse_body(asked.body);
+  if (!body) return body.error();
+  auto* list = body->if_array();
+  if (!list || list->size() > max)
+    return error{errc::invalid, "Send an array of at most " + std::to_string(max) + " entries."};
+  return std::move(*list);
+}
+
 }  // namespace
 
 http::response problem(int status, std::string detail, bool root) {
@@ -217,21 +227,34 @@ std::optional<if_match> parse_if_match(std::string_view field) {
 }
 
 result<std::vector<entry>> parse_entries(const http::request& asked, bool with_claim, std::size_t max) {
-  auto body = parse_body(asked.body);
-  if (!body) return body.error();
-  const auto* list = body->if_array();
-  if (!list || list->size() > max)
-    return error{errc::invalid, "Send an array of at most " + std::to_string(max) + " entries."};
+  const auto list = list_in(asked, max);
+  if (!list) return list.error();
   std::vector<entry> entries;
   for (const auto& item : *list) {
-    const auto parsed = parse_entry(item, with_claim);
+    auto parsed = parse_entry(item, with_claim);
     if (!parsed)
       return error{errc::invalid, "Entry " + std::to_string(entries.size()) +
                                       " must be like {\"id\": \"…\", \"revision\": 1" +
                                       (with_claim ? ", \"claim\": 1}." : "}, with or without \"alone\": true.")};
-    entries.push_back(*parsed);
+    entries.push_back(std::move(*parsed));
   }
   return entries;
+}
+
+result<std::vector<answer_request>> parse_answers(const http::request& asked, std::size_t max) {
+  const auto list = list_in(asked, max);
+  if (!list) return list.error();
+  std::vector<answer_request> answers;
+  for (const auto& item : *list) {
+    const auto name = "Entry " + std::to_string(answers.size());
+    const auto parsed = parse_entry(item, false);
+    if (!parsed)
+      return error{errc::invalid, name + " must be like {\"id\": \"…\", \"revision\": 1, \"message\": \"…\"}."};
+    auto text = text_in(item);
+    if (!text) return error{errc::invalid, name + ": " + text.error().detail};
+    answers.push_back({parsed->ready.id, parsed->ready.revision, std::move(*text)});
+  }
+  return answers;
 }
 
 result<life_cycle::accept_options> accept_options_of(const http::request& asked, const new_message& body,

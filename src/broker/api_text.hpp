@@ -9,6 +9,7 @@
 #include "broker/json_body.hpp"
 #include "broker/life_cycle.hpp"
 #include "broker/mass_retry.hpp"
+#include "broker/messages.hpp"
 #include "http/message.hpp"
 
 /// How the HTTP API words its answers and reads what it is asked.
@@ -48,6 +49,9 @@ struct entry {
   std::string error{};
 };
 result<std::vector<entry>> parse_entries(const http::request& asked, bool with_claim, std::size_t max);
+
+/// The entries of POST /answers; each names its revision.
+result<std::vector<answer_request>> parse_answers(const http::request& asked, std::size_t max);
 
 /// `deliver_at` and `expires_at` of the body, `Idempotency-Key` and `traceparent` of the header.
 result<life_cycle::accept_options> accept_options_of(const http::request& asked, const new_message& body,

@@ -23,8 +23,6 @@ result<json::value> parse_body(std::string_view body) {
   return parser.release();
 }
 
-namespace {
-
 result<std::string> text_in(const json::value& body) {
   const auto* fields = body.if_object();
   const auto* message = fields ? fields->if_contains("message") : nullptr;
@@ -35,6 +33,8 @@ result<std::string> text_in(const json::value& body) {
     return error{errc::invalid, "The \"message\" attribute contains U+0000, which cannot be stored."};
   return text;
 }
+
+namespace {
 
 result<std::optional<timestamp>> time_in(const json::value& body, const char* name) {
   const auto* value = body.get_object().if_contains(name);

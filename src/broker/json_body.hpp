@@ -14,6 +14,9 @@ namespace amc::broker {
 /// UTF-8.
 result<boost::json::value> parse_body(std::string_view body);
 
+/// The `message` of an object: present, a string, without U+0000. The refusal of a missing one is the seed's.
+result<std::string> text_in(const boost::json::value& body);
+
 /// The `message` of a body: present, a string, without U+0000. The refusals of a missing body and a missing attribute
 /// are the seed's.
 result<std::string> message_of(std::string_view body);

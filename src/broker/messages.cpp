@@ -52,7 +52,7 @@ task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept
   const auto to = routes_->route(text);
   if (!to) co_return unroutable();
   // What is to be delivered later is the sweeper's.
-  const bool rings_now = !options.deliver_at && has_room(*to);
+  const bool rings_now = !options.deliver_at && take_room(*to);
   const auto what = life_cycle::accept(id, std::move(text), *to, rings_now, routes_->rules_of(*to), std::move(options));
   const auto became = co_await store_->apply(env_, what);
   if (became.applied) {
@@ -69,21 +69,42 @@ task<result<row>> messages::find(uuid id) {
 }
 
 task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::string text) {
-  const auto to = routes_->route(text);
-  if (!to) co_return co_await refuse_unroutable(id, revision, std::move(text));
-  const bool rings_now = has_room(*to);
-  const auto what = life_cycle::answer(id, revision, std::move(text), *to, rings_now, routes_->rules_of(*to));
-  const auto became = co_await store_->apply(env_, what);
-  if (became.applied) ring_if_waiting(became.now, rings_now);
-  auto answered = settled(what, became);
-  if (!answered) numbers_.answer_refused(answered.error().code);
-  co_return answered;
+  std::vector<answer_request> one;
+  one.push_back({id, revision, std::move(text)});
+  auto results = co_await answer(std::move(one));
+  co_return std::move(results.front());
+}
+
+task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answers) {
+  std::vector<change> changes;
+  std::vector<std::optional<bool>> rings;  // of each answer; nothing where no route knows it
+  for (auto& a : answers) {
+    const auto to = routes_->route(a.text);
+    rings.push_back(to ? std::optional(take_room(*to)) : std::nullopt);
+    if (!to) continue;
+    changes.push_back(
+        life_cycle::answer(a.id, a.revision, std::move(a.text), *to, *rings.back(), routes_->rules_of(*to)));
+  }
+  const auto outcomes = co_await store_->apply(env_, changes);
+  std::vector<result<row>> results;
+  for (std::size_t i = 0, next = 0; i < answers.size(); ++i) {
+    if (!rings[i]) {
+      results.push_back(co_await refuse_unroutable(std::move(answers[i])));
+      continue;
+    }
+    const auto& became = outcomes[next];
+    if (became.applied) ring_if_waiting(became.now, *rings[i]);
+    results.push_back(settled(changes[next++], became));
+    if (!results.back()) numbers_.answer_refused(results.back().error().code);
+  }
+  co_return results;
 }
 
 /// A row that would refuse any answer says so first: a text that no route knows is the last of the reasons.
-task<result<row>> messages::refuse_unroutable(uuid id, std::optional<int> revision, std::string text) {
-  const auto what = life_cycle::answer(id, revision, std::move(text), life_cycle::to_done{}, false, {});
-  row current = co_await store_->find(env_, id);  // not inside the braces: see CONTRIBUTING.md on g++ 12
+task<result<row>> messages::refuse_unroutable(answer_request answer) {
+  const auto what =
+      life_cycle::answer(answer.id, answer.revision, std::move(answer.text), life_cycle::to_done{}, false, {});
+  row current = co_await store_->find(env_, answer.id);  // not inside the braces: see CONTRIBUTING.md on g++ 12
   const outcome asked{false, std::move(current), {}};
   auto refused = !asked.now || !admits(what.when, *asked.now, asked.at) ? settled(what, asked) : unroutable();
   if (!refused) numbers_.answer_refused(refused.error().code);
@@ -196,7 +217,9 @@ task<std::vector<messages::queue_state>> messages::queues() {
 
 // ---- relay: rings after commit ----
 
-bool messages::has_room(const life_cycle::destination& to) {
+/// Whether the relay may ring it: then its place is taken at once, so that a batch does not ring more than there is
+/// room for. A place that was taken for nothing is free again when the depth is asked next.
+bool messages::take_room(const life_cycle::destination& to) {
   const auto* queue = std::get_if<life_cycle::to_queue>(&to);
   if (!queue || !engine_reachable_) return false;
   auto& state = queues_[queue->name];
@@ -204,6 +227,7 @@ bool messages::has_room(const life_cycle::destination& to) {
     state.backlog = true;  // from now on the sweeper feeds this queue, oldest first
     look_now();
   }
+  if (!state.backlog) ++state.depth;
   return !state.backlog;
 }
 
@@ -230,16 +254,17 @@ void messages::note_end(const row& now) {
   if (now->status == status::expired) log::info("sweeper", "expired", subject);
 }
 
+/// What is rung in one turn of the loop is published together.
 void messages::ring(std::vector<ringing> events) {
-  if (events.empty()) return;
-  for (const auto& e : events) ++queues_[e.queue].depth;
-  tasks_.spawn(publish(std::move(events)));
+  const bool under_way = !to_ring_.empty();
+  to_ring_.insert(to_ring_.end(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
+  if (!under_way && !to_ring_.empty()) tasks_.spawn(publish());
 }
 
-task<void> messages::publish(std::vector<ringing> events) {
+task<void> messages::publish() {
   std::string failed;
   try {
-    co_await publisher_->ring(env_, std::move(events));
+    co_await publisher_->ring(env_, std::exchange(to_ring_, {}));
   } catch (const unavailable& why) {
     // The rows stay due: the sweeper rings them when the engine is back.
     failed = why.what();
@@ -309,6 +334,7 @@ task<void> messages::ring_again(const std::vector<due_row>& rows) {
       const auto& m = *became.now;
       log::debug("sweeper", "rung again in " + m.queue, log::about{m.id, m.revision});
       numbers_.rung(m.queue, "sweeper");
+      ++queues_[m.queue].depth;
       events.push_back({m.queue, {m.id, m.revision, m.traceparent}});
     }
   ring(std::move(events));

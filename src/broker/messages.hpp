@@ -45,6 +45,12 @@ struct failed_claim {
   std::string reason{};
 };
 
+struct answer_request {
+  uuid id{};
+  std::optional<int> revision{};  ///< without one the last writer wins
+  std::string text{};
+};
+
 /// The verbs of a message's life: each makes the guarded change durable first and rings the queue after. Its relay
 /// rings what it has changed itself, its sweeper whatever is due. Any number of these may share a store and an engine,
 /// in one process or in many. For one thread. Every verb throws `unavailable` when the store is away: then nothing is
@@ -65,7 +71,8 @@ class messages {
   task<result<row>> accept(uuid id, std::string text, life_cycle::accept_options options = {});
   /// Errors: not_found.
   task<result<row>> find(uuid id);
-  /// Without a revision the last writer wins. Errors: not_found, terminal, stale, unroutable.
+  /// Errors of each: not_found, terminal, stale, unroutable.
+  task<std::vector<result<row>>> answer(std::vector<answer_request> answers);
   task<result<row>> answer(uuid id, std::optional<int> revision, std::string text);
   /// Errors of each: not_found, terminal, stale, held, needs_alone.
   task<std::vector<result<granted>>> claim(std::vector<claim_request> requests);
@@ -93,16 +100,16 @@ class messages {
 
  private:
   struct known_queue {
-    std::size_t depth = 0;  ///< as last asked, and what was rung since
+    std::size_t depth = 0;  ///< as last asked, and what has taken room since
     bool backlog = false;   ///< older rows wait for room
   };
 
   void note_end(const row& now);
-  task<result<row>> refuse_unroutable(uuid id, std::optional<int> revision, std::string text);
-  bool has_room(const life_cycle::destination& to);
+  task<result<row>> refuse_unroutable(answer_request answer);
+  bool take_room(const life_cycle::destination& to);
   void ring(std::vector<queue_system::publisher::ringing> events);
   void ring_if_waiting(const row& now, bool rings_now);
-  task<void> publish(std::vector<queue_system::publisher::ringing> events);
+  task<void> publish();
   void note_engine(bool reachable, const std::string& why);
 
   task<void> sweeper_loop(bool engine_is_empty);
@@ -123,7 +130,8 @@ class messages {
   uuid_source new_id_;
   messages_options options_;
   std::map<std::string, known_queue, std::less<>> queues_;
-  timers::time_point next_look_{};  ///< at the store, when no queue that is fed has room
+  std::vector<queue_system::publisher::ringing> to_ring_;  ///< together, by the next `publish`
+  timers::time_point next_look_{};                         ///< at the store, when no queue that is fed has room
   bool engine_reachable_ = true;
   bool stopping_ = false;
   messages_metrics numbers_;

@@ -20,10 +20,10 @@ class broker_client {
   virtual task<std::vector<result<broker::granted>>> claim(std::vector<broker::claim_request> requests) = 0;
   virtual task<std::vector<result<milliseconds>>> extend(std::vector<broker::claimed> claims) = 0;
   virtual task<void> release(std::vector<broker::claimed> claims) = 0;
-  /// What has become of the message: pending again, or dead. Errors: not_found, terminal, stale.
-  virtual task<result<status>> fail(broker::failed_claim failed) = 0;
-  /// Errors: not_found, terminal, stale, unroutable, invalid (larger than the broker takes).
-  virtual task<result<void>> answer(event answered, std::string text) = 0;
+  /// What has become of each: pending again, or dead. Errors of each: not_found, terminal, stale.
+  virtual task<std::vector<result<status>>> fail(std::vector<broker::failed_claim> failures) = 0;
+  /// Errors of each: not_found, terminal, stale, unroutable, invalid (nothing that the broker takes, or too large).
+  virtual task<std::vector<result<void>>> answer(std::vector<broker::answer_request> answers) = 0;
 };
 
 /// Over HTTP, as ServiceA does.

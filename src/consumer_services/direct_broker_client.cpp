@@ -17,18 +17,19 @@ class direct_broker_client : public broker_client {
 
   task<void> release(std::vector<broker::claimed> claims) override { co_await messages_->release(std::move(claims)); }
 
-  task<result<status>> fail(broker::failed_claim failed) override {
-    std::vector<broker::failed_claim> one;
-    one.push_back(std::move(failed));
-    const auto results = co_await messages_->fail(std::move(one));
-    if (!results.front()) co_return results.front().error();
-    co_return (*results.front())->status;
+  task<std::vector<result<status>>> fail(std::vector<broker::failed_claim> failures) override {
+    const auto rows = co_await messages_->fail(std::move(failures));
+    std::vector<result<status>> results;
+    for (const auto& became : rows)
+      results.push_back(became ? result<status>((*became)->status) : result<status>(became.error()));
+    co_return results;
   }
 
-  task<result<void>> answer(event answered, std::string text) override {
-    const auto became = co_await messages_->answer(answered.id, answered.revision, std::move(text));
-    if (!became) co_return became.error();
-    co_return result<void>();
+  task<std::vector<result<void>>> answer(std::vector<broker::answer_request> answers) override {
+    const auto rows = co_await messages_->answer(std::move(answers));
+    std::vector<result<void>> results;
+    for (const auto& became : rows) results.push_back(became ? result<void>() : result<void>(became.error()));
+    co_return results;
   }
 
  private:

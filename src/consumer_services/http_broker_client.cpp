@@ -1,4 +1,5 @@
 #include <boost/json.hpp>
+#include <span>
 
 #include "consumer_services/broker_client.hpp"
 
@@ -10,27 +11,9 @@ unavailable unexpected(const http::response& reply) {
   return {unavailable::reason::away, "the broker answered " + std::to_string(reply.status)};
 }
 
-/// The code for a status that refuses an answer; nothing for one that does not speak about the message.
-std::optional<errc> refusal_code(int status) {
-  switch (status) {
-    case 400:
-    case 413:
-      return errc::invalid;
-    case 404:
-      return errc::not_found;
-    case 409:
-      return errc::terminal;
-    case 412:
-      return errc::stale;
-    case 422:
-      return errc::unroutable;
-    default:
-      return {};
-  }
-}
-
 errc code_of(std::string_view name) {
-  for (const auto code : {errc::not_found, errc::terminal, errc::stale, errc::held, errc::needs_alone})
+  for (const auto code :
+       {errc::not_found, errc::terminal, errc::stale, errc::held, errc::needs_alone, errc::unroutable})
     if (name == to_string(code)) return code;
   return errc::invalid;
 }
@@ -71,29 +54,31 @@ class http_broker_client : public broker_client {
 
   task<void> release(std::vector<broker::claimed> claims) override { co_await post("/releases", body_of(claims)); }
 
-  task<result<status>> fail(broker::failed_claim failed) override {
-    json::array body = body_of(std::vector<broker::claimed>(1, failed.what));
-    body[0].get_object()["error"] = failed.reason;
+  task<std::vector<result<status>>> fail(std::vector<broker::failed_claim> failures) override {
+    json::array body;
+    for (const auto& f : failures) {
+      json::object item{{"id", to_string(f.what.ready.id)},
+                        {"revision", f.what.ready.revision},
+                        {"claim", f.what.claim},
+                        {"error", f.reason}};
+      body.push_back(std::move(item));
+    }
     auto items = co_await post("/failures", std::move(body));
-    auto results = each<status>(items, [](json::object& item) {
+    co_return each<status>(items, [](json::object& item) {
       return parse_status(std::string_view(item.at("status").as_string())).value();
     });
-    co_return std::move(results.front());
   }
 
-  task<result<void>> answer(event answered, std::string text) override {
-    http::request asked;
-    asked.method = "PUT";
-    asked.target = "/messages/" + to_string(answered.id);
-    asked.headers.add("If-Match", "\"" + std::to_string(answered.revision) + "\"");
-    const json::object body{{"message", text}};
-    asked.body = json::serialize(body);
-    const auto reply = co_await http_->send(std::move(asked), timeout_);
-    if (reply.status == 200) co_return result<void>();
-    const auto code = refusal_code(reply.status);
-    if (!code) throw unexpected(reply);
-    boost::system::error_code ignored;
-    co_return error{*code, detail_of(json::parse(reply.body, ignored))};
+  task<std::vector<result<void>>> answer(std::vector<broker::answer_request> answers) override {
+    std::vector<result<void>> results;
+    for (std::size_t begin = 0; begin < answers.size();) {
+      const std::span all(answers);
+      const auto part = all.subspan(begin, fitting(all.subspan(begin)));
+      auto told = co_await answer_part(part);
+      results.insert(results.end(), told.begin(), told.end());
+      begin += part.size();
+    }
+    co_return results;
   }
 
  private:
@@ -106,17 +91,60 @@ class http_broker_client : public broker_client {
     return body;
   }
 
+  /// How many of these fit well into one request; one at least.
+  static std::size_t fitting(std::span<const broker::answer_request> answers) {
+    constexpr std::size_t comfortable_bytes = 262'144;
+    std::size_t count = 0;
+    for (std::size_t bytes = 0; count < answers.size(); ++count) {
+      bytes += answers[count].text.size();
+      if (count > 0 && bytes > comfortable_bytes) break;
+    }
+    return count;
+  }
+
+  /// A broker that does not take them together, because of one of them or of their size, is asked about each half.
+  task<std::vector<result<void>>> answer_part(std::span<const broker::answer_request> part) {
+    json::array body;
+    for (const auto& a : part) {
+      json::object item{{"id", to_string(a.id)}, {"revision", a.revision.value()}, {"message", a.text}};
+      body.push_back(std::move(item));
+    }
+    const auto reply = co_await send("/answers", body);
+    const bool refused = reply.status == 400 || reply.status == 413 || reply.status == 422;
+    if (!refused) {
+      auto items = items_of(reply, part.size());
+      co_return each<void>(items, [](json::object&) { return result<void>(); });
+    }
+    if (part.size() == 1) {
+      boost::system::error_code ignored;
+      const error why{errc::invalid, detail_of(json::parse(reply.body, ignored))};
+      co_return std::vector<result<void>>(1, why);
+    }
+    auto told = co_await answer_part(part.first(part.size() / 2));
+    const auto more = co_await answer_part(part.subspan(part.size() / 2));
+    told.insert(told.end(), more.begin(), more.end());
+    co_return told;
+  }
+
   task<json::array> post(std::string target, json::array body) {
+    const auto reply = co_await send(std::move(target), body);
+    co_return items_of(reply, body.size());
+  }
+
+  task<http::response> send(std::string target, const json::array& body) {
     http::request asked;
     asked.method = "POST";
     asked.target = std::move(target);
     asked.body = json::serialize(body);
-    const auto reply = co_await http_->send(std::move(asked), timeout_);
+    co_return co_await http_->send(std::move(asked), timeout_);
+  }
+
+  static json::array items_of(const http::response& reply, std::size_t count) {
     boost::system::error_code failed;
     auto parsed = json::parse(reply.body, failed);
-    if (reply.status != 200 || failed || !parsed.is_array() || parsed.get_array().size() != body.size())
+    if (reply.status != 200 || failed || !parsed.is_array() || parsed.get_array().size() != count)
       throw unexpected(reply);
-    co_return std::move(parsed.get_array());
+    return std::move(parsed.get_array());
   }
 
   template <class T, class Read>

@@ -3,6 +3,17 @@
 #include <algorithm>
 
 namespace amc::consumer_services {
+namespace {
+
+/// A lease is extended when two thirds of it are left or less; looking at a sixth keeps that true.
+constexpr int looks_per_lease = 6;
+
+prometheus::Histogram& handler_durations(const environment& env, const std::string& queue, const char* error_type) {
+  return env.metrics->histogram("messaging_process_duration_seconds", "Calls of the handler")
+      .Add({{"messaging_destination_name", queue}, {"error_type", error_type}}, metrics::seconds());
+}
+
+}  // namespace
 
 service_runtime::service_runtime(const environment& env, service_definition service,
                                  std::shared_ptr<broker_client> client, platform& engine,
@@ -13,8 +24,9 @@ service_runtime::service_runtime(const environment& env, service_definition serv
       engine_(engine),
       handlers_(std::move(handlers)),
       options_(options),
-      durations_(env.metrics->histogram("messaging_process_duration_seconds", "Calls of the handler")),
-      extend_clock_(env),
+      durations_(handler_durations(env, service_.queue, "")),
+      failed_durations_(handler_durations(env, service_.queue, "failed")),
+      look_clock_(env),
       loops_(env.executor),
       works_(env.executor) {
   options_.company->join(*this, [this] { pump(); });
@@ -29,7 +41,7 @@ void service_runtime::run() {
   const auto window = 2 * options_.concurrency;
   source_ = std::make_unique<queue_system::event_source>(
       env_, engine_, service_.queue, window, [this](std::vector<received> events) { hear(std::move(events)); });
-  loops_.spawn(extend_loop());
+  loops_.spawn(look_loop());
   log::info(service_.name, "takes messages from " + service_.queue);
 }
 
@@ -42,16 +54,22 @@ task<bool> service_runtime::stop(milliseconds longest) {
   // Whichever is first: everything is answered, or the time is over.
   auto done = std::make_shared<one_shot<bool>>(env_.executor);
   const auto timer = env_.timers->start(longest, [done] { done->set(false); });
-  const auto drained = [](task_group& works, std::shared_ptr<one_shot<bool>> finished) -> task<void> {
-    co_await works.drain();
-    finished->set(true);
-  };
-  loops_.spawn(drained(works_, done));
+  loops_.spawn(finish(done));
   const bool finished = co_await done->wait();
   if (!finished) co_await release_in_hand();
-  extend_clock_.poke();
+  look_clock_.poke();
   if (finished) co_await loops_.drain();
   co_return finished&& overdue_ == 0;
+}
+
+/// Waits until nothing is in hand and nothing is asked of the broker.
+task<void> service_runtime::finish(std::shared_ptr<one_shot<bool>> done) {
+  while (!in_hand_.empty() || works_.running() > 0) {
+    emptied_ = std::make_shared<one_shot<bool>>(env_.executor);
+    if (!in_hand_.empty()) co_await emptied_->wait();
+    co_await works_.drain();
+  }
+  done->set(true);
 }
 
 task<void> service_runtime::release_in_hand() {
@@ -64,6 +82,7 @@ task<void> service_runtime::release_in_hand() {
   } catch (const unavailable& failed) {
     log::warning(service_.name, std::string("could not release them, their leases run out: ") + failed.what());
   }
+  for (const auto& [number, hand] : in_hand_) overdue_ += hand.outcome ? 0 : 1;
   in_hand_.clear();
 }
 
@@ -104,8 +123,6 @@ task<void> service_runtime::claim(std::vector<received> events, bool alone) {
   try {
     auto results = co_await client_->claim(std::move(requests));
     std::vector<std::uint64_t> settled;
-    const auto now = env_.timers->now();
-    const bool idle = in_hand_.empty();  // only now: it may have changed while the claim was under way
     for (std::size_t i = 0; i < events.size(); ++i) {
       if (!results[i] && results[i].error().code == errc::needs_alone && !stopping_) {
         lonely_.push_back(events[i]);
@@ -113,16 +130,9 @@ task<void> service_runtime::claim(std::vector<received> events, bool alone) {
       }
       // Granted: the row knows that somebody works on it. Refused: it is in good hands, or comes round again.
       settled.push_back(events[i].tag);
-      if (!results[i]) continue;
-      auto& g = *results[i];
-      in_hand hand{{events[i].ready.id, events[i].ready.revision, g.claim, std::move(g.text), g.lease,
-                    events[i].ready.traceparent},
-                   now + g.lease};
-      in_hand_.emplace(++last_number_, std::move(hand));
-      works_.spawn(work(last_number_));
+      if (results[i]) take(events[i], std::move(*results[i]));
     }
     if (source_) source_->acknowledge(std::move(settled));
-    if (idle && !in_hand_.empty()) extend_clock_.poke();
   } catch (const unavailable& why) {
     failed = why.what();
   }
@@ -148,92 +158,136 @@ void service_runtime::note_busy() {
   options_.company->is_busy(*this, claiming_ || !in_hand_.empty());
 }
 
-task<void> service_runtime::work(std::uint64_t number) {
-  const delivery taken = in_hand_.at(number).work;
-  const auto begun = env_.timers->now();
-  auto text = co_await handle(taken);
-  durations_
-      .Add({{"messaging_destination_name", service_.queue}, {"error_type", text ? "" : "failed"}}, metrics::seconds())
-      .Observe(std::chrono::duration<double>(env_.timers->now() - begun).count());
-  if (text)
-    co_await answer(taken, std::move(*text));
-  else
-    co_await fail(taken, text.error().detail);
-  in_hand_.erase(number);
-  end_of_lonely_run();
-  pump();
+void service_runtime::take(const received& heard, broker::granted granted) {
+  const auto now = env_.timers->now();
+  const auto number = ++last_number_;
+  const in_hand hand{{heard.ready.id, heard.ready.revision, granted.claim, std::move(granted.text), granted.lease,
+                      heard.ready.traceparent},
+                     now + granted.lease,
+                     now + options_.handler_timeout};
+  in_hand_.emplace(number, hand);
+  if (now + std::min(granted.lease / looks_per_lease, options_.handler_timeout) < next_look_) look_clock_.poke();
+  start_handler(number, hand.work);
 }
 
-task<result<std::string>> service_runtime::handle(const delivery& work) {
-  auto done = std::make_shared<one_shot<result<std::string>>>(env_.executor);
-  // A copy: a handler that takes too long still needs it when nobody waits for it any more.
-  boost::asio::post(handlers_, [this, work = std::make_shared<const delivery>(work), done] {
-    auto outcome = [&]() -> result<std::string> {
-      try {
-        return service_.handler(*work);
-      } catch (const std::exception& failed) {
-        return error{errc::invalid, failed.what()};
-      }
-    }();
-    boost::asio::post(env_.executor, [this, done, outcome = std::move(outcome)]() mutable {
-      if (!done->set(std::move(outcome))) note_late_end();
+/// A copy of the work: a handler that takes too long still needs it when nobody waits for it any more.
+void service_runtime::start_handler(std::uint64_t number, delivery work) {
+  boost::asio::post(handlers_, [this, number, begun = env_.timers->now(), work = std::move(work)] {
+    boost::asio::dispatch(env_.executor, [this, number, begun, outcome = handle(work)]() mutable {
+      ended(number, begun, std::move(outcome));
     });
   });
-  const auto longest = options_.handler_timeout;
-  const auto timer = env_.timers->start(longest, [this, done, longest] {
-    const error late{errc::invalid, "the handler took longer than " + std::to_string(longest.count()) + " ms"};
-    if (done->set(late)) ++overdue_;
-  });
-  co_return co_await done->wait();
 }
 
-void service_runtime::note_late_end() {
-  --overdue_;
-  pump();
+result<std::string> service_runtime::handle(const delivery& work) const {
+  try {
+    return service_.handler(work);
+  } catch (const std::exception& failed) {
+    return error{errc::invalid, failed.what()};
+  }
 }
 
-task<void> service_runtime::answer(const delivery& work, std::string text) {
-  std::function<task<void>()> tell = [this, work, text]() -> task<void> {
-    const event answered{work.id, work.revision, {}};
-    const auto told = co_await client_->answer(answered, text);
-    if (told) co_return;
-    log::warning(service_.name, "its answer was refused: " + told.error().detail, about(work));
-    // An answer that this message may not have is a failure of the handler; others have moved on without it.
-    const bool handlers_fault = told.error().code == errc::unroutable || told.error().code == errc::invalid;
-    if (!handlers_fault) co_return;
-    broker::failed_claim failed{{{work.id, work.revision, {}}, work.claim}, "answer refused: " + told.error().detail};
-    co_await client_->fail(std::move(failed));
-  };
-  co_await until_told(std::move(tell));
+void service_runtime::ended(std::uint64_t number, timers::time_point begun, result<std::string> outcome) {
+  const auto found = in_hand_.find(number);
+  if (found == in_hand_.end() || found->second.outcome) {
+    --overdue_;
+    return pump();
+  }
+  (outcome ? durations_ : failed_durations_).Observe(std::chrono::duration<double>(env_.timers->now() - begun).count());
+  conclude(number, std::move(outcome));
 }
 
-task<void> service_runtime::fail(const delivery& work, std::string reason) {
-  std::function<task<void>()> tell = [this, work, reason]() -> task<void> {
-    broker::failed_claim failed{{{work.id, work.revision, {}}, work.claim}, reason};
-    const auto became = co_await client_->fail(std::move(failed));
-    const std::string then = !became                   ? "and the broker says: " + became.error().detail
-                             : *became == status::dead ? "and is dead"
-                                                       : "and comes round again";
-    log::warning(service_.name, "failed: " + reason + ", " + then, about(work));
-  };
-  co_await until_told(std::move(tell));
+void service_runtime::conclude(std::uint64_t number, result<std::string> outcome) {
+  in_hand_.at(number).outcome = std::move(outcome);
+  untold_.push_back(number);
+  if (!std::exchange(telling_, true)) works_.spawn(tell_outcomes());
 }
 
-/// Until the broker has said something about it. What is told names its revision and claim, so telling it again is
-/// safe.
-task<void> service_runtime::until_told(std::function<task<void>()> tell) {
-  for (;;) {
+/// Until the broker has said something about each of them. What is told names its revision and claim, so telling it
+/// again is safe.
+task<void> service_runtime::tell_outcomes() {
+  while (!untold_.empty()) {
+    const auto numbers = std::exchange(untold_, {});
     std::string failed;
     try {
-      co_await tell();
+      co_await tell(numbers);
     } catch (const unavailable& why) {
       failed = why.what();
     }
     note_broker(failed.empty(), failed);
-    if (failed.empty()) co_return;
-    if (stopping_ && in_hand_.empty()) co_return;  // released meanwhile
-    co_await back_off();
+    if (failed.empty()) continue;
+    for (const auto number : numbers)
+      if (in_hand_.contains(number)) untold_.push_back(number);
+    if (!untold_.empty()) co_await back_off();
   }
+  telling_ = false;
+}
+
+task<void> service_runtime::tell(const std::vector<std::uint64_t>& numbers) {
+  co_await tell_answers(untold(numbers, true));
+  co_await tell_failures(untold(numbers, false));
+  pump();
+}
+
+/// Those that are still in hand, and have an answer or a failure.
+std::vector<std::uint64_t> service_runtime::untold(const std::vector<std::uint64_t>& numbers, bool answered) const {
+  std::vector<std::uint64_t> found;
+  for (const auto number : numbers) {
+    const auto hand = in_hand_.find(number);
+    if (hand != in_hand_.end() && hand->second.outcome->has_value() == answered) found.push_back(number);
+  }
+  return found;
+}
+
+task<void> service_runtime::tell_answers(std::vector<std::uint64_t> numbers) {
+  if (numbers.empty()) co_return;
+  std::vector<broker::answer_request> answers;
+  for (const auto number : numbers) {
+    const auto& hand = in_hand_.at(number);
+    answers.push_back({hand.work.id, hand.work.revision, **hand.outcome});
+  }
+  const auto told = co_await client_->answer(std::move(answers));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto hand = in_hand_.find(numbers[i]);
+    if (hand == in_hand_.end()) continue;  // released meanwhile
+    if (told[i]) {
+      forget(numbers[i]);
+      continue;
+    }
+    const auto& why = told[i].error();
+    log::warning(service_.name, "its answer was refused: " + why.detail, about(hand->second.work));
+    // An answer that this message may not have is a failure of the handler; others have moved on without it.
+    if (why.code == errc::unroutable || why.code == errc::invalid)
+      conclude(numbers[i], error{errc::invalid, "answer refused: " + why.detail});
+    else
+      forget(numbers[i]);
+  }
+}
+
+task<void> service_runtime::tell_failures(std::vector<std::uint64_t> numbers) {
+  if (numbers.empty()) co_return;
+  std::vector<broker::failed_claim> failures;
+  for (const auto number : numbers) {
+    const auto& hand = in_hand_.at(number);
+    failures.push_back({{{hand.work.id, hand.work.revision, {}}, hand.work.claim}, hand.outcome->error().detail});
+  }
+  const auto became = co_await client_->fail(std::move(failures));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto hand = in_hand_.find(numbers[i]);
+    if (hand == in_hand_.end()) continue;  // released meanwhile
+    const std::string then = !became[i]                   ? "and the broker says: " + became[i].error().detail
+                             : *became[i] == status::dead ? "and is dead"
+                                                          : "and comes round again";
+    const auto& reason = hand->second.outcome->error().detail;
+    log::warning(service_.name, "failed: " + reason + ", " + then, about(hand->second.work));
+    forget(numbers[i]);
+  }
+}
+
+void service_runtime::forget(std::uint64_t number) {
+  in_hand_.erase(number);
+  end_of_lonely_run();
+  if (in_hand_.empty() && emptied_) emptied_->set(true);
 }
 
 task<void> service_runtime::back_off() {
@@ -253,13 +307,34 @@ void service_runtime::note_broker(bool reachable, const std::string& why) {
     log::warning(service_.name, "waits for the broker: " + why);
 }
 
-task<void> service_runtime::extend_loop() {
+/// Looks for handlers whose time is over, and for leases that need one more.
+task<void> service_runtime::look_loop() {
   while (!(stopping_ && in_hand_.empty())) {
-    // A lease is extended when two thirds of it are left or less; looking at a sixth keeps that true.
-    milliseconds interval{60'000};
-    for (const auto& [number, hand] : in_hand_) interval = std::min(interval, hand.work.lease / 6);
-    co_await extend_clock_.sleep(std::max(interval, milliseconds(1)));
+    const auto interval = until_next_look();
+    next_look_ = env_.timers->now() + interval;
+    co_await look_clock_.sleep(interval);
+    end_overdue();
     co_await extend_due();
+  }
+}
+
+milliseconds service_runtime::until_next_look() const {
+  milliseconds interval{60'000};
+  for (const auto& [number, hand] : in_hand_) {
+    interval = std::min(interval, hand.work.lease / looks_per_lease);
+    if (!hand.outcome)
+      interval = std::min(interval, std::chrono::ceil<milliseconds>(hand.handler_ends - env_.timers->now()));
+  }
+  return std::max(interval, milliseconds(1));
+}
+
+void service_runtime::end_overdue() {
+  const auto now = env_.timers->now();
+  for (auto& [number, hand] : in_hand_) {
+    if (hand.outcome || hand.handler_ends > now) continue;
+    ++overdue_;
+    conclude(number, error{errc::invalid,
+                           "the handler took longer than " + std::to_string(options_.handler_timeout.count()) + " ms"});
   }
 }
 
@@ -280,7 +355,7 @@ task<void> service_runtime::extend_due() {
       if (hand == in_hand_.end()) continue;  // answered meanwhile
       if (results[i])
         hand->second.lease_ends = now + *results[i];
-      else
+      else if (!hand->second.outcome)  // or its answer is under way
         log::warning(service_.name, "lost its claim: " + results[i].error().detail, about(hand->second.work));
     }
   } catch (const unavailable& failed) {

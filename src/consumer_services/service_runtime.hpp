@@ -3,7 +3,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "amc/platform.hpp"
 #include "amc/service.hpp"
@@ -22,10 +24,11 @@ struct runtime_options {
   std::shared_ptr<consumer_services::company> company = std::make_shared<consumer_services::company>();
 };
 
-/// Runs one service: hears events, claims no more than it has free handlers for, runs the handler, answers, and extends
-/// the lease of what takes long. An exception of a handler, or one that takes too long, is told as a failure; its late
-/// answer counts for nothing, and until it ends it occupies its place. A broker that is away is waited for, with
-/// back-off. For one thread; handlers run where `handlers` says.
+/// Runs one service: hears events, claims no more than it has free handlers for, runs the handler, answers (together
+/// what has ended while the last answers were under way), and extends the lease of what takes long. An exception of a
+/// handler, or one that takes too long, is told as a failure; its late answer counts for nothing, and until it ends it
+/// occupies its place. A broker that is away is waited for, with back-off. For one thread; handlers run where
+/// `handlers` says.
 class service_runtime {
  public:
   service_runtime(const environment& env, service_definition service, std::shared_ptr<broker_client> client,
@@ -43,6 +46,8 @@ class service_runtime {
   struct in_hand {
     delivery work;
     timers::time_point lease_ends;
+    timers::time_point handler_ends;  ///< then it has failed
+    std::optional<result<std::string>> outcome{};
   };
 
   void hear(std::vector<received> events);
@@ -50,13 +55,21 @@ class service_runtime {
   void end_of_lonely_run();
   void note_busy();
   task<void> claim(std::vector<received> events, bool alone);
-  task<void> work(std::uint64_t number);
-  task<result<std::string>> handle(const delivery& work);
-  task<void> answer(const delivery& work, std::string text);
-  task<void> fail(const delivery& work, std::string reason);
-  task<void> until_told(std::function<task<void>()> tell);
-  void note_late_end();
-  task<void> extend_loop();
+  void take(const received& heard, broker::granted granted);
+  void start_handler(std::uint64_t number, delivery work);
+  result<std::string> handle(const delivery& work) const;
+  void ended(std::uint64_t number, timers::time_point begun, result<std::string> outcome);
+  void conclude(std::uint64_t number, result<std::string> outcome);
+  task<void> tell_outcomes();
+  task<void> tell(const std::vector<std::uint64_t>& numbers);
+  std::vector<std::uint64_t> untold(const std::vector<std::uint64_t>& numbers, bool answered) const;
+  task<void> tell_answers(std::vector<std::uint64_t> numbers);
+  task<void> tell_failures(std::vector<std::uint64_t> numbers);
+  void forget(std::uint64_t number);
+  task<void> finish(std::shared_ptr<one_shot<bool>> done);
+  task<void> look_loop();
+  milliseconds until_next_look() const;
+  void end_overdue();
   task<void> extend_due();
   task<void> back_off();
   task<void> release_in_hand();
@@ -75,15 +88,20 @@ class service_runtime {
   std::deque<received> lonely_;   ///< to be claimed alone
   std::map<std::uint64_t, in_hand> in_hand_;
   std::uint64_t last_number_ = 0;
-  std::size_t overdue_ = 0;  ///< handlers that have failed by time and still run
+  std::vector<std::uint64_t> untold_;  ///< in hand, with an outcome that the broker does not know
+  bool telling_ = false;
+  std::size_t overdue_ = 0;  ///< handlers that still run, and whose end counts for nothing
   bool claiming_ = false;
   bool alone_ = false;         ///< what is in hand was claimed alone
   bool company_next_ = false;  ///< after a lonely run the others have their turn
   bool stopping_ = false;
   bool broker_reachable_ = true;
   milliseconds pause_{};
-  metrics::histograms& durations_;
-  alarm_clock extend_clock_;
+  prometheus::Histogram& durations_;
+  prometheus::Histogram& failed_durations_;
+  timers::time_point next_look_{};
+  alarm_clock look_clock_;
+  std::shared_ptr<one_shot<bool>> emptied_;  ///< set when nothing is in hand any more
   task_group loops_;
   task_group works_;
 };

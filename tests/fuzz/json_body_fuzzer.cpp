@@ -25,6 +25,7 @@ constexpr call calls[] = {
     {"POST", "/messages"}, {"POST", "/"},         {"PUT", "/?id=01890a5d-ac96-774b-bcce-b302099a8057"},
     {"PUT", "/messages/"}, {"POST", "/claims"},   {"POST", "/leases"},
     {"POST", "/releases"}, {"POST", "/failures"}, {"POST", "/retries"},
+    {"POST", "/answers"},
 };
 
 void read_message(std::string_view body) {

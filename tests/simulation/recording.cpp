@@ -112,32 +112,39 @@ class recording_client : public consumer_services::broker_client {
     return asks_->extend(std::move(claims));
   }
   task<void> release(std::vector<broker::claimed> claims) override { return asks_->release(std::move(claims)); }
-  task<result<status>> fail(broker::failed_claim failed) override {
-    if (!by_.alive()) return gone();
-    return asks_->fail(std::move(failed));
+  task<std::vector<result<status>>> fail(std::vector<broker::failed_claim> failures) override {
+    if (!by_.alive()) return gone<status>(failures.size());
+    return asks_->fail(std::move(failures));
   }
 
-  task<result<void>> answer(event answered, std::string text) override {
-    if (!by_.alive()) co_return (co_await gone()).error();
-    const auto at = into_.requests.size();
-    told entry{by_.name(), "answer", by_.in().now()};
-    entry.id = answered.id;
-    entry.revision = answered.revision;
-    entry.sent = text;
-    into_.requests.push_back(std::move(entry));
-    auto became = co_await asks_->answer(answered, std::move(text));
-    if (by_.alive()) {
-      auto& concluded = into_.requests[at];
-      concluded.ended = by_.in().now();
-      concluded.outcome = became ? told::verdict::ok : told::verdict::refused;
-      by_.in().note(by_.name(), became ? "answered" : "was refused", answered.id, answered.revision);
+  task<std::vector<result<void>>> answer(std::vector<broker::answer_request> answers) override {
+    if (!by_.alive()) co_return co_await gone<void>(answers.size());
+    const auto first = into_.requests.size();
+    for (const auto& a : answers) {
+      told entry{by_.name(), "answer", by_.in().now()};
+      entry.id = a.id;
+      entry.revision = a.revision;
+      entry.sent = a.text;
+      into_.requests.push_back(std::move(entry));
     }
+    const auto became = co_await asks_->answer(std::move(answers));
+    for (std::size_t i = 0; i < became.size() && by_.alive(); ++i) conclude(into_.requests[first + i], became[i]);
     co_return became;
   }
 
  private:
+  void conclude(told& entry, const result<void>& became) {
+    entry.ended = by_.in().now();
+    entry.outcome = became ? told::verdict::ok : told::verdict::refused;
+    by_.in().note(by_.name(), became ? "answered" : "was refused", *entry.id, *entry.revision);
+  }
+
   /// Or it would try for ever.
-  static task<result<status>> gone() { co_return error{errc::stale, "this process is gone"}; }
+  template <class T>
+  static task<std::vector<result<T>>> gone(std::size_t count) {
+    const error why{errc::stale, "this process is gone"};
+    co_return std::vector<result<T>>(count, why);
+  }
 
   std::shared_ptr<broker_client> asks_;
   process& by_;

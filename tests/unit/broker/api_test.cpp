@@ -316,6 +316,28 @@ TEST_F(Api, AFailureOfAnotherClaimIsRefused) {
   EXPECT_EQ(told.at(0).at("refused").as_string(), "stale");
 }
 
+TEST_F(Api, AnswersMayComeTogether) {
+  const auto id = post();
+  const auto told = body(w_.ask("POST", "/answers",
+                                R"([{"id":")" + id + R"(","revision":1,"message":"Hi, X."},{"id":")" + id +
+                                    R"(","revision":7,"message":"Hi, Y."}])"));
+  EXPECT_EQ(told.at(0).at("revision").as_int64(), 2);
+  EXPECT_EQ(told.at(0).at("status").as_string(), "pending");
+  EXPECT_EQ(told.at(1).at("refused").as_string(), "stale");
+  EXPECT_EQ(text_of(get(id), "message"), "Hi, X.");
+}
+
+TEST_F(Api, AnAnswerWithoutATextThatCanBeStoredChangesNothing) {
+  const auto id = post();
+  for (const std::string text : {"", R"(,"message":7)", R"(,"message":"a\u0000b")"}) {
+    const auto got = w_.ask("POST", "/answers", R"([{"id":")" + id + R"(","revision":1)" + text + "}]");
+    EXPECT_EQ(got.status, 422);
+    EXPECT_THAT(text_of(got, "detail"), testing::StartsWith("Entry 0"));
+  }
+  EXPECT_EQ(w_.ask("POST", "/answers", R"({"id":"x"})").status, 422);
+  EXPECT_EQ(body(get(id)).at("revision").as_int64(), 1);
+}
+
 TEST_F(Api, ALongReasonIsCutBetweenTwoCharacters) {
   const auto id = post();
   claim(R"([{"id":")" + id + R"(","revision":1}])");

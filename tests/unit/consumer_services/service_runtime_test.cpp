@@ -27,15 +27,15 @@ class shaky_client : public broker_client {
     fail_as_told();
     co_await real_->release(std::move(claimed));
   }
-  task<result<status>> fail(broker::failed_claim failed) override {
+  task<std::vector<result<status>>> fail(std::vector<broker::failed_claim> failed) override {
     ++failures;
     fail_as_told();
     co_return co_await real_->fail(std::move(failed));
   }
-  task<result<void>> answer(event answered, std::string text) override {
+  task<std::vector<result<void>>> answer(std::vector<broker::answer_request> told) override {
     ++answers;
     fail_as_told();
-    co_return co_await real_->answer(answered, std::move(text));
+    co_return co_await real_->answer(std::move(told));
   }
 
   bool away = false;
