@@ -23,23 +23,28 @@ using namespace postgresql;
   "attempts, expires_at, idempotency_key, fingerprint, traceparent, text"
 // The server's clock, unless the store was given another.
 #define AMC_NOW(parameter) "coalesce(" parameter "::bigint, (extract(epoch from clock_timestamp()) * 1000)::bigint)"
-// A statement that changes at most one row, which "done" returns: the row after it, or the one that refused it.
-#define AMC_OUTCOME                                     \
-  "SELECT true, (SELECT now FROM clock), " AMC_COLUMNS  \
-  " FROM done UNION ALL "                               \
-  "SELECT false, (SELECT now FROM clock), " AMC_COLUMNS \
-  " FROM amc_message WHERE id = "                       \
-  "$1::uuid AND NOT EXISTS (SELECT 1 FROM done)"
+// What became of each row that was asked for: the row after its change, which "done" returns, or the one that refused
+// it; nothing where there is none.
+#define AMC_OUTCOMES                      \
+  "SELECT true, clock.now, " AMC_COLUMNS  \
+  " FROM done, clock UNION ALL "          \
+  "SELECT false, clock.now, " AMC_COLUMNS \
+  " FROM clock, asked JOIN amc_message USING (id) WHERE id NOT IN (SELECT id FROM done)"
 
-// A new row, or the one that is there already. $1 id, $2 now, $3 text, $4 status, $5 queue, $6 held, $7 due in,
-// $8 due at, $9 lease, $10 max claims, $11 expires at, $12 key, $13 fingerprint, $14 traceparent.
-constexpr const char* insert_sql =
-    "WITH clock AS MATERIALIZED (SELECT " AMC_NOW("$2") " AS now), done AS (INSERT INTO amc_message (" AMC_COLUMNS
-                                                        R"sql()
-  SELECT $1::uuid, CASE WHEN $3::text IS NULL THEN 0 ELSE 1 END, coalesce($4, 'pending'), coalesce($5, ''),
-         coalesce($8::bigint, now + $7::bigint, 0), coalesce($6::boolean, false), 0, 0, 0, now, now,
-         coalesce($9::bigint, 0), coalesce($10::integer, 0), '[]', $11::bigint, $12, $13, $14, coalesce($3, '')
-  FROM clock ON CONFLICT DO NOTHING RETURNING *) )sql" AMC_OUTCOME;
+// New rows, each with an id of its own. $1 now, then a column of each.
+constexpr const char* insert_sql = "WITH clock AS MATERIALIZED (SELECT " AMC_NOW("$1") R"sql( AS now),
+asked AS MATERIALIZED (
+  SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::bigint[],
+                       $9::bigint[], $10::integer[], $11::bigint[], $12::text[], $13::text[], $14::text[])
+  AS c(id, new_text, new_status, new_queue, new_held, due_in, due_at, new_lease, new_max_claims, new_expires_at, key,
+       new_fingerprint, new_traceparent)),
+done AS (
+  INSERT INTO amc_message ()sql" AMC_COLUMNS R"sql()
+  SELECT id, CASE WHEN new_text IS NULL THEN 0 ELSE 1 END, coalesce(new_status, 'pending'), coalesce(new_queue, ''),
+         coalesce(due_at, now + due_in, 0), coalesce(new_held, false), 0, 0, 0, now, now,
+         coalesce(new_lease, 0), coalesce(new_max_claims, 0), '[]', new_expires_at, key, new_fingerprint,
+         new_traceparent, coalesce(new_text, '')
+  FROM asked, clock ON CONFLICT DO NOTHING RETURNING *) )sql" AMC_OUTCOMES;
 
 // What else an insert with a key needs: before it, a key that is too old is taken from its row; after it, the row that
 // has the key. Its own statement, since it must see what was committed while the insert waited.
@@ -49,35 +54,44 @@ constexpr const char* drop_key_sql =
 constexpr const char* find_key_sql =
     "SELECT false, " AMC_NOW("$2") ", " AMC_COLUMNS " FROM amc_message WHERE idempotency_key = $1";
 
-// A guarded change. $1 id, $2 now; guard: $3 status, $4 revision, $5 claim, $6 held, $7 due, $8 open, $9 claims left,
-// $10 unanswered below, $11 unanswered above, $12 expired, $13 text other than; effect: $14 text, $15 status, $16
-// queue, $17 held, $18 due in, $19 due at, $20 due after lease, $21 new claims, $22 unanswered: factor, $23 and term,
-// $24 failures: factor, $25 and term, $26 lease, $27 max claims, $28 error. Ten attempts are kept.
-constexpr const char* update_sql = "WITH clock AS MATERIALIZED (SELECT " AMC_NOW("$2") R"sql( AS now),
+// Guarded changes, each of another row. $1 now, then a column of each: the guard, then the effect. Counts are
+// multiplied by a factor, and a term is added. Ten attempts are kept.
+constexpr const char* update_sql = "WITH clock AS MATERIALIZED (SELECT " AMC_NOW("$1") R"sql( AS now),
+asked AS MATERIALIZED (
+  SELECT * FROM unnest($2::uuid[], $3::text[], $4::integer[], $5::bigint[], $6::boolean[], $7::bigint[], $8::boolean[],
+                       $9::boolean[], $10::integer[], $11::integer[], $12::boolean[], $13::text[],
+                       $14::text[], $15::text[], $16::text[], $17::boolean[], $18::bigint[], $19::bigint[],
+                       $20::boolean[], $21::integer[], $22::integer[], $23::integer[], $24::integer[], $25::integer[],
+                       $26::bigint[], $27::integer[], $28::text[])
+  AS c(id, if_status, if_revision, if_claim, if_held, if_due, if_open, if_claims_left, if_unanswered_below,
+       if_unanswered_above, if_expired, if_text_other_than,
+       new_text, new_status, new_queue, new_held, due_in, due_at, due_after_lease, new_claims, unanswered_factor,
+       unanswered_term, failures_factor, failures_term, new_lease, new_max_claims, new_error)),
 done AS (
   UPDATE amc_message m SET
-    text = coalesce($14, m.text), revision = m.revision + CASE WHEN $14 IS NULL THEN 0 ELSE 1 END,
-    status = coalesce($15, m.status), queue = coalesce($16, m.queue), held = coalesce($17::boolean, m.held),
-    lease = coalesce($26::bigint, m.lease), max_claims = coalesce($27::integer, m.max_claims),
-    due = CASE WHEN $20::boolean THEN now + m.lease ELSE coalesce($19::bigint, now + $18::bigint, m.due) END,
-    claim = m.claim + $21::integer,
-    unanswered = greatest(0, m.unanswered * $22::integer + $23::integer),
-    failures = greatest(0, m.failures * $24::integer + $25::integer),
-    attempts = CASE WHEN $28::text IS NULL THEN m.attempts ELSE
+    text = coalesce(new_text, m.text), revision = m.revision + CASE WHEN new_text IS NULL THEN 0 ELSE 1 END,
+    status = coalesce(new_status, m.status), queue = coalesce(new_queue, m.queue), held = coalesce(new_held, m.held),
+    lease = coalesce(new_lease, m.lease), max_claims = coalesce(new_max_claims, m.max_claims),
+    due = CASE WHEN due_after_lease THEN now + m.lease ELSE coalesce(due_at, now + due_in, m.due) END,
+    claim = m.claim + new_claims,
+    unanswered = greatest(0, m.unanswered * unanswered_factor + unanswered_term),
+    failures = greatest(0, m.failures * failures_factor + failures_term),
+    attempts = CASE WHEN new_error IS NULL THEN m.attempts ELSE
       (CASE WHEN jsonb_array_length(m.attempts) < 10 THEN m.attempts ELSE m.attempts - 0 END) || jsonb_build_object(
-        'revision', m.revision + CASE WHEN $14 IS NULL THEN 0 ELSE 1 END, 'claim', m.claim + $21::integer,
-        'at', now, 'error', $28::text) END,
+        'revision', m.revision + CASE WHEN new_text IS NULL THEN 0 ELSE 1 END, 'claim', m.claim + new_claims,
+        'at', now, 'error', new_error) END,
     updated_at = now
-  FROM clock
-  WHERE m.id = $1::uuid
-    AND ($3::text IS NULL OR m.status = $3) AND ($4::integer IS NULL OR m.revision = $4)
-    AND ($5::bigint IS NULL OR m.claim = $5) AND ($6::boolean IS NULL OR m.held = $6)
-    AND ($7::bigint IS NULL OR m.due = $7) AND (NOT $8::boolean OR NOT m.held OR m.due <= now)
-    AND (NOT $9::boolean OR m.unanswered < m.max_claims)
-    AND ($10::integer IS NULL OR m.unanswered < $10) AND ($11::integer IS NULL OR m.unanswered > $11)
-    AND ($12::boolean IS NULL OR (m.expires_at IS NOT NULL AND m.expires_at <= now) = $12)
-    AND ($13::text IS NULL OR m.text <> $13)
-  RETURNING m.*) )sql" AMC_OUTCOME;
+  FROM asked, clock
+  WHERE m.id = asked.id
+    AND (if_status IS NULL OR m.status = if_status) AND (if_revision IS NULL OR m.revision = if_revision)
+    AND (if_claim IS NULL OR m.claim = if_claim) AND (if_held IS NULL OR m.held = if_held)
+    AND (if_due IS NULL OR m.due = if_due) AND (NOT if_open OR NOT m.held OR m.due <= now)
+    AND (NOT if_claims_left OR m.unanswered < m.max_claims)
+    AND (if_unanswered_below IS NULL OR m.unanswered < if_unanswered_below)
+    AND (if_unanswered_above IS NULL OR m.unanswered > if_unanswered_above)
+    AND (if_expired IS NULL OR (m.expires_at IS NOT NULL AND m.expires_at <= now) = if_expired)
+    AND (if_text_other_than IS NULL OR m.text <> if_text_other_than)
+  RETURNING m.*) )sql" AMC_OUTCOMES;
 
 constexpr const char* find_sql =
     "SELECT true, 0, " AMC_COLUMNS " FROM amc_message WHERE id = ANY (string_to_array($1, ',')::uuid[])";
@@ -165,6 +179,9 @@ std::unique_ptr<connection> connect(const postgresql_options& options) {
     // synced whatever the server's default.
     fresh->script(
         "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s'; "
+        // One plan for every batch and size of the table: row by row, by the id, in the order that was asked for.
+        "SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; SET enable_mergejoin = off; "
+        "SET enable_seqscan = off; SET jit = off; "
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'");
     fresh->prepare("insert", insert_sql);
     fresh->prepare("update", update_sql);
@@ -185,26 +202,16 @@ class postgresql_store : public store {
 
   std::vector<outcome> apply(std::span<const change> batch) override {
     if (batch.empty()) return {};
-    // Every batch locks its rows in the order of their ids, so two batches cannot wait for each other.
-    std::vector<std::size_t> order(batch.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return batch[a].id < batch[b].id; });
     std::vector<connection::call> calls;
-    calls.reserve(batch.size() + 3);
     const bool durable = std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; });
     calls.push_back({nullptr, "BEGIN", {}});
     if (!durable) calls.push_back({nullptr, "SET LOCAL synchronous_commit = off", {}});
-    std::vector<std::size_t> places(batch.size());  // of each change's outcome among the results
-    for (const auto i : order) places[i] = render(batch[i], calls);
+    std::vector<statement> statements;
+    for (const auto& part : parts_of(batch)) render(batch, part, calls, statements);
     calls.push_back({nullptr, "COMMIT", {}});
     const auto results = run(calls, telling_others(batch));
     std::vector<outcome> outcomes(batch.size());
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      outcomes[i] = outcome_of(results[places[i]].get());
-      // Nothing was inserted, and no row has the id: one has the key.
-      const bool by_key = batch[i].insert && batch[i].then.once && PQntuples(results[places[i]].get()) == 0;
-      if (by_key) outcomes[i] = outcome_of(results[places[i] + 1].get());
-    }
+    for (const auto& s : statements) read_outcomes(results[s.place].get(), batch, s.changes, outcomes);
     return outcomes;
   }
 
@@ -335,26 +342,61 @@ class postgresql_store : public store {
     return options_.now();
   }
 
-  /// Adds what a change takes; returns the place of its outcome.
-  std::size_t render(const change& what, std::vector<connection::call>& calls) const {
-    if (!what.insert) {
-      calls.push_back({"update", nullptr, update_parameters(what)});
-      return calls.size() - 1;
+  /// Changes of a batch, by their places in it.
+  using places = std::vector<std::size_t>;
+
+  /// One of the calls, and the changes whose outcomes it returns.
+  struct statement {
+    std::size_t place;
+    places changes;
+  };
+
+  /// What one statement does after the other: each changes a row once, in the order of the ids, so that two batches
+  /// cannot wait for each other. New rows with a key are by themselves.
+  static std::vector<places> parts_of(std::span<const change> batch) {
+    places order(batch.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return batch[a].id < batch[b].id; });
+    std::vector<places> with_key, rounds;  // of rounds two each: new rows, and changes
+    std::size_t round = 0;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const auto& what = batch[order[i]];
+      round = i > 0 && batch[order[i - 1]].id == what.id ? round + 1 : 0;
+      if (rounds.size() < 2 * (round + 1)) rounds.resize(2 * (round + 1));
+      if (what.insert && what.then.once)
+        with_key.push_back({order[i]});
+      else
+        rounds[2 * round + (what.insert ? 0 : 1)].push_back(order[i]);
     }
-    const auto& once = what.then.once;
+    with_key.insert(with_key.end(), std::make_move_iterator(rounds.begin()), std::make_move_iterator(rounds.end()));
+    std::erase_if(with_key, [](const places& p) { return p.empty(); });
+    return with_key;
+  }
+
+  /// Adds what these changes take.
+  void render(std::span<const change> batch, const places& part, std::vector<connection::call>& calls,
+              std::vector<statement>& statements) const {
+    const auto& first = batch[part.front()];
+    std::vector<parameters> rows;
+    for (const auto i : part) rows.push_back(first.insert ? insert_parameters(batch[i]) : update_parameters(batch[i]));
+    auto arguments = parameters().add_if(clock_now());
+    arguments.add_columns(rows);
+    const auto* once = first.insert && first.then.once ? &*first.then.once : nullptr;
     if (once)
       calls.push_back({"drop_key", nullptr,
                        parameters().add(once->key).add_if(clock_now()).add(std::to_string(once->kept.count()))});
-    calls.push_back({"insert", nullptr, insert_parameters(what)});
-    const auto place = calls.size() - 1;
-    if (once) calls.push_back({"find_key", nullptr, parameters().add(once->key).add_if(clock_now())});
-    return place;
+    statements.push_back({calls.size(), part});
+    calls.push_back({first.insert ? "insert" : "update", nullptr, std::move(arguments)});
+    if (!once) return;
+    // Nothing is inserted where another row has the key.
+    statements.push_back({calls.size(), part});
+    calls.push_back({"find_key", nullptr, parameters().add(once->key).add_if(clock_now())});
   }
 
-  parameters insert_parameters(const change& what) const {
+  static parameters insert_parameters(const change& what) {
     const auto& then = what.then;
     parameters p;
-    p.add(to_string(what.id)).add_if(clock_now());
+    p.add(to_string(what.id));
     p.add_if(then.text)
         .add_if(then.status)
         .add_if(then.queue)
@@ -370,11 +412,11 @@ class postgresql_store : public store {
     return p;
   }
 
-  parameters update_parameters(const change& what) const {
+  static parameters update_parameters(const change& what) {
     const auto& when = what.when;
     const auto& then = what.then;
     parameters p;
-    p.add(to_string(what.id)).add_if(clock_now());
+    p.add(to_string(what.id));
     p.add_if(when.status).add_if(when.revision).add_if(when.claim).add_if(when.held).add_if(when.due);
     p.add(when.open ? "t" : "f").add(when.claims_left ? "t" : "f");
     p.add_if(when.unanswered_below).add_if(when.unanswered_above).add_if(when.expired).add_if(when.text_other_than);
@@ -391,9 +433,17 @@ class postgresql_store : public store {
     return p;
   }
 
-  static outcome outcome_of(const PGresult* r) {
-    if (PQntuples(r) == 0) return {};
-    return {*PQgetvalue(r, 0, 0) == 't', row_at(r, 0), time_at(r, 0, 1)};
+  /// Of changes in the order of their ids; what is known already stays.
+  static void read_outcomes(const PGresult* r, std::span<const change> batch, const places& changes,
+                            std::vector<outcome>& outcomes) {
+    for (int at = 0; at < PQntuples(r); ++at) {
+      auto now = row_at(r, at);
+      // The one that has the key of the only change has another id.
+      const auto found = std::lower_bound(changes.begin(), changes.end(), now->id,
+                                          [&](std::size_t place, const uuid& id) { return batch[place].id < id; });
+      auto& became = outcomes[changes.size() == 1 ? changes.front() : *found];
+      if (!became.now) became = {*PQgetvalue(r, at, 0) == 't', std::move(now), time_at(r, at, 1)};
+    }
   }
 
   postgresql_options options_;
