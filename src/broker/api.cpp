@@ -60,11 +60,13 @@ class api::implementation {
     } catch (const unavailable&) {
       failed = std::current_exception();
     }
-    durations_
-        .Add({{"http_request_method", asked.method},
-              {"http_route", std::string(pattern)},
-              {"http_response_status_code", std::to_string(status)}},
-             metrics::seconds())
+    const auto make = [&]() -> auto& {
+      return durations_.Add({{"http_request_method", asked.method},
+                             {"http_route", std::string(pattern)},
+                             {"http_response_status_code", std::to_string(status)}},
+                            metrics::seconds());
+    };
+    durations_of_.get({pattern, asked.method, status}, make)
         .Observe(std::chrono::duration<double>(env_.timers->now() - begun).count());
     if (failed) std::rethrow_exception(failed);
     co_return reply;
@@ -419,6 +421,7 @@ class api::implementation {
 
   environment env_;
   metrics::histograms& durations_;
+  numbers_by<std::tuple<std::string_view, std::string, int>, prometheus::Histogram> durations_of_;
   std::shared_ptr<broker::messages> messages_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::mass_retry> retries_;

@@ -1,5 +1,6 @@
 #include "broker/json_body.hpp"
 
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/stream_parser.hpp>
 
 #include "core/time_text.hpp"
@@ -11,6 +12,7 @@ result<json::value> parse_body(std::string_view body) {
   json::parse_options options;
   options.max_depth = 32;
   json::stream_parser parser({}, options);
+  parser.reset(json::make_shared_resource<json::monotonic_resource>());
   boost::system::error_code failed;
   const auto used = parser.write_some(body, failed);
   if (failed)

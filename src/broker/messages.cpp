@@ -262,6 +262,7 @@ void messages::ring(std::vector<ringing> events) {
 }
 
 task<void> messages::publish() {
+  co_await boost::asio::post(env_.executor, boost::asio::use_awaitable);
   std::string failed;
   try {
     co_await publisher_->ring(env_, std::exchange(to_ring_, {}));

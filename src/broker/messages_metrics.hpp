@@ -20,13 +20,15 @@ class messages_metrics {
 
   /// `by`: "relay", right after the change, or "sweeper".
   void rung(const std::string& queue, const char* by) {
-    rings_.Add({{"messaging_destination_name", queue}, {"by", by}}).Increment();
+    const auto make = [&]() -> auto& { return rings_.Add({{"messaging_destination_name", queue}, {"by", by}}); };
+    rung_.get({queue, by}, make).Increment();
   }
   void claim_refused(errc why) { claims_refused_.Add({{"reason", to_string(why)}}).Increment(); }
   void answer_refused(errc why) { answers_refused_.Add({{"reason", to_string(why)}}).Increment(); }
   void accepted() { accepted_.Increment(); }
   void ended(const message& m) {
-    ended_.Add({{"status", to_string(m.status)}}).Increment();
+    const auto make = [&]() -> auto& { return ended_.Add({{"status", to_string(m.status)}}); };
+    ended_as_.get(m.status, make).Increment();
     if (m.status == status::dead) dead_letters_.Add({{"messaging_destination_name", m.queue}}).Increment();
     if (m.status == status::done)
       end_to_end_.Observe(std::chrono::duration<double>(m.updated_at - m.created_at).count());
@@ -34,11 +36,13 @@ class messages_metrics {
 
  private:
   metrics::counters& rings_;
+  numbers_by<std::pair<std::string, std::string_view>, prometheus::Counter> rung_;
   metrics::counters& claims_refused_;
   metrics::counters& answers_refused_;
   metrics::counters& dead_letters_;
   prometheus::Counter& accepted_;
   metrics::counters& ended_;
+  numbers_by<status, prometheus::Counter> ended_as_;
   prometheus::Histogram& end_to_end_;
 };
 

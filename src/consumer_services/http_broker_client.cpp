@@ -141,7 +141,7 @@ class http_broker_client : public broker_client {
 
   static json::array items_of(const http::response& reply, std::size_t count) {
     boost::system::error_code failed;
-    auto parsed = json::parse(reply.body, failed);
+    auto parsed = json::parse(reply.body, failed, json::make_shared_resource<json::monotonic_resource>());
     if (reply.status != 200 || failed || !parsed.is_array() || parsed.get_array().size() != count)
       throw unexpected(reply);
     return std::move(parsed.get_array());

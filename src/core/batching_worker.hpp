@@ -72,7 +72,7 @@ class batching_worker {
   /// Submits and waits. Throws `unavailable` where the batch failed or the inbox is full.
   task<Outcome> run(const environment& env, Job job) {
     auto done = std::make_shared<one_shot<reply>>(env.executor);
-    submit(std::move(job), env.executor, [done](reply outcome) { done->set(std::move(outcome)); });
+    submit(std::move(job), env.executor, [done](reply outcome) { done->set_and_resume(std::move(outcome)); });
     auto outcome = co_await done->wait();
     if (auto* failed = std::get_if<unavailable>(&outcome)) throw unavailable(*failed);
     co_return std::get<Outcome>(std::move(outcome));

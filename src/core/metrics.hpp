@@ -6,6 +6,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <map>
 #include <string>
 
 namespace amc {
@@ -33,6 +34,23 @@ class metrics {
 
  private:
   prometheus::Registry registry_{prometheus::Registry::InsertBehavior::Merge};
+};
+
+/// The numbers of a family, by what their owner calls them: finding one by its labels costs more than most of what is
+/// counted. For one thread.
+template <class Name, class Number>
+class numbers_by {
+ public:
+  /// `make` adds it to its family.
+  template <class Make>
+  Number& get(const Name& name, const Make& make) {
+    auto& number = known_[name];
+    if (!number) number = &make();
+    return *number;
+  }
+
+ private:
+  std::map<Name, Number*> known_;
 };
 
 }  // namespace amc

@@ -29,18 +29,21 @@ class one_shot {
 
   /// True when this call was the first. The waiter resumes later, from the executor.
   bool set(T value) {
-    if (value_) return false;
-    value_.emplace(std::move(value));
-    if (resume_) boost::asio::post(executor_, std::exchange(resume_, nullptr));
+    if (!keep(std::move(value))) return false;
+    if (resume_) std::exchange(resume_, nullptr)->later(executor_);
     return true;
+  }
+
+  /// The waiter resumes before this returns: for callers on the executor that do nothing afterwards.
+  void set_and_resume(T value) {
+    if (keep(std::move(value)) && resume_) std::exchange(resume_, nullptr)->now();
   }
 
   /// For one waiter, once.
   task<T> wait() {
     if (!value_) {
-      auto initiate = [this](auto resume) {
-        // std::function wants a copyable callable, what resumes a coroutine is only movable.
-        resume_ = [resume = std::make_shared<decltype(resume)>(std::move(resume))] { (*resume)(); };
+      auto initiate = [this](auto waiting) {
+        resume_ = std::make_unique<resumer_with<decltype(waiting)>>(std::move(waiting));
       };
       co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(initiate,
                                                                                          boost::asio::use_awaitable);
@@ -49,9 +52,31 @@ class one_shot {
   }
 
  private:
+  /// What resumes a coroutine is only movable, and its type belongs to Asio.
+  struct resumer {
+    virtual ~resumer() = default;
+    virtual void later(const boost::asio::any_io_executor& executor) = 0;
+    virtual void now() = 0;
+  };
+  template <class Handler>
+  struct resumer_with : resumer {
+    explicit resumer_with(Handler h) : waiting(std::move(h)) {}
+    void later(const boost::asio::any_io_executor& executor) override {
+      boost::asio::post(executor, std::move(waiting));
+    }
+    void now() override { std::move(waiting)(); }
+    Handler waiting;
+  };
+
+  bool keep(T value) {
+    if (value_) return false;
+    value_.emplace(std::move(value));
+    return true;
+  }
+
   boost::asio::any_io_executor executor_;
   std::optional<T> value_;
-  std::function<void()> resume_;
+  std::unique_ptr<resumer> resume_;
 };
 
 /// Lets a loop sleep until it is poked or the time is over.
