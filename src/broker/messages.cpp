@@ -366,7 +366,8 @@ std::vector<change> messages::choose(const std::vector<due_row>& rows) {
     const auto chosen = ++seen[r.queue];
     // A full look may have left rows unseen.
     if (chosen == options_.sweep_max) state.backlog = true;
-    if (state.depth + chosen > treated.depth_max)
+    // Half of the room, so that others who have seen the same depth do not ring far beyond the maximum with this one.
+    if (state.depth + 2 * chosen > treated.depth_max + 1)
       state.backlog = true;
     else
       changes.push_back(life_cycle::ring(r, treated.rules));

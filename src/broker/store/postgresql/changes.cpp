@@ -69,9 +69,7 @@ connection::call notify_call(const std::string& sender, std::span<const uuid> id
     payload += " *";
   else
     for (const auto& id : ids) payload.append(" ").append(to_string(id));
-  // set_config lasts for this transaction only.
-  return {nullptr, "SELECT set_config('synchronous_commit', 'off', true), pg_notify('amc_changed', $1)",
-          parameters().add(std::move(payload))};
+  return {"notify", nullptr, parameters().add(std::move(payload))};
 }
 
 change_feed::news parse_notification(const std::string& payload, const std::string& own_sender) {

@@ -189,6 +189,7 @@ std::unique_ptr<connection> connect(const postgresql_options& options) {
     fresh->prepare("due", due_sql);
     fresh->prepare("drop_key", drop_key_sql);
     fresh->prepare("find_key", find_key_sql);
+    fresh->prepare("notify", notify_sql);
   } catch (const server_error& failed) {
     throw failed.as_unavailable();
   }
