@@ -158,6 +158,9 @@ class store {
   /// Deletes what a look at `limit` rows finds old enough.
   virtual purged purge(const purge_request& what) = 0;
 
+  /// Writes durably, with the rights that changes need, and leaves everything as it was. Throws while `apply` would.
+  virtual void try_writing() = 0;
+
   /// The store's clock.
   virtual timestamp now() = 0;
 };

@@ -409,7 +409,7 @@ class api::implementation {
       body["platform"] = "away";
     }
     try {
-      co_await messages_->find(uuid{});  // no message has the nil UUID; the store is asked all the same
+      co_await messages_->check_store();
     } catch (const unavailable&) {
       reply.status = 503;
       body["status"] = "unavailable";

@@ -1,5 +1,7 @@
 #include "broker/async_store.hpp"
 
+#include <array>
+
 #include "core/back_off.hpp"
 #include "core/log.hpp"
 
@@ -73,6 +75,11 @@ task<timestamp> async_store::now(const environment& env) {
   co_return std::get<timestamp>(done);
 }
 
+task<void> async_store::check(const environment& env) {
+  job asked = be_checked{};
+  co_await worker_->run(env, std::move(asked));
+}
+
 std::shared_ptr<void> async_store::observe(boost::asio::any_io_executor executor,
                                            std::function<void(const std::vector<row>&)> observe) {
   auto call = std::make_shared<std::function<void(const std::vector<row>&)>>(std::move(observe));
@@ -137,16 +144,23 @@ void async_store::when_broken(boost::asio::any_io_executor executor, std::functi
 }
 
 std::vector<async_store::answer> async_store::run(store& driver, std::vector<job>& batch) {
+  auto on_failure = state::unwritable;
   try {
     std::vector<answer> answers(batch.size());
-    apply_all(driver, batch, answers);
-    for (std::size_t i = 0; i < batch.size(); ++i)
-      if (!std::holds_alternative<std::vector<change>>(batch[i])) answers[i] = read(driver, batch[i]);
-    note(true, "");
+    bool wrote = apply_all(driver, batch, answers);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (std::holds_alternative<std::vector<change>>(batch[i])) continue;
+      const bool tries = std::holds_alternative<be_checked>(batch[i]) && reads_say_nothing();
+      on_failure = tries || deletes_or_rings(batch[i]) ? state::unwritable : state::unreadable;
+      if (tries) driver.try_writing();
+      wrote = wrote || tries;
+      answers[i] = read(driver, batch[i]);
+    }
+    note_success(wrote);
     return answers;
   } catch (const unavailable& failed) {
     if (failed.why() == unavailable::reason::broken) tell_broken();
-    note(false, failed.what());
+    note_failure(on_failure, failed.what());
     throw;
   }
 }
@@ -158,26 +172,40 @@ async_store::answer async_store::read(store& driver, const job& asked) {
   if (const auto* what = std::get_if<purge_request>(&asked)) return driver.purge(*what);
   if (std::holds_alternative<count_all>(asked)) return driver.counts();
   if (std::holds_alternative<tell_time>(asked)) return driver.now();
+  if (std::holds_alternative<be_checked>(asked)) return driver.find(std::array{uuid{}});  // no message has the nil UUID
   driver.make_all_due();
   return {};
 }
 
-/// Once for an absence, not for each request that it fails.
-void async_store::note(bool reachable, const std::string& why) {
-  if (away_.exchange(!reachable) == !reachable) return;
-  if (reachable)
-    log::info("store", "is there again");
-  else
-    log::warning("store", "cannot be used, requests are answered 503: " + why);
+bool async_store::reads_say_nothing() {
+  const std::lock_guard lock(mutex_);
+  return state_ == state::untried || state_ == state::unwritable;
 }
 
-void async_store::apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers) {
+void async_store::note_success(bool wrote) {
+  const std::lock_guard lock(mutex_);
+  if (!wrote && state_ != state::unreadable) return;
+  const auto before = std::exchange(state_, state::usable);
+  if (before == state::unreadable || before == state::unwritable) log::info("store", "is there again");
+}
+
+/// Tells it once for an absence, not for each request that it fails.
+void async_store::note_failure(state now, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  if (state_ == state::unwritable) return;
+  const auto before = std::exchange(state_, now);
+  if (before != state::unreadable) log::warning("store", "cannot be used, requests are answered 503: " + why);
+}
+
+bool async_store::apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers) {
   std::vector<change> changes;
   for (auto& work : batch)
     if (auto* part = std::get_if<std::vector<change>>(&work))
       changes.insert(changes.end(), std::make_move_iterator(part->begin()), std::make_move_iterator(part->end()));
-  if (changes.empty()) return;
+  if (changes.empty()) return false;
   auto outcomes = driver.apply(changes);
+  // Where the guards refused all, nothing may have been written.
+  const bool wrote = std::any_of(outcomes.begin(), outcomes.end(), [](const outcome& o) { return o.applied; });
   tell(changes, outcomes);
   auto next = outcomes.begin();
   for (std::size_t i = 0; i < batch.size(); ++i)
@@ -186,6 +214,7 @@ void async_store::apply_all(store& driver, std::vector<job>& batch, std::vector<
       answers[i] = std::vector<outcome>(std::make_move_iterator(next), std::make_move_iterator(end));
       next = end;
     }
+  return wrote;
 }
 
 void async_store::tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <list>
 #include <memory>
@@ -34,6 +33,9 @@ class async_store {
   task<std::vector<queue_counts>> counts(const environment& env);
   task<purged> purge(const environment& env, purge_request what);
   task<timestamp> now(const environment& env);
+  /// Throws while the store can be read and not written, too. That costs a write only where the last one failed, and
+  /// the first time.
+  task<void> check(const environment& env);
 
   /// `observe` runs on the executor for the rows of each transaction that are new, have a new revision or a new status,
   /// in the order of the commits, until the returned handle is destroyed (on the executor's thread).
@@ -58,8 +60,9 @@ class async_store {
   struct ring_all {};
   struct count_all {};
   struct tell_time {};
-  using job =
-      std::variant<std::vector<change>, find_all, find_due, ring_all, list_filter, count_all, purge_request, tell_time>;
+  struct be_checked {};
+  using job = std::variant<std::vector<change>, find_all, find_due, ring_all, list_filter, count_all, purge_request,
+                           tell_time, be_checked>;
   using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<row>, std::vector<due_row>,
                               message_page, std::vector<queue_counts>, purged, timestamp>;
   struct observer {
@@ -67,19 +70,28 @@ class async_store {
     std::weak_ptr<std::function<void(const std::vector<row>&)>> call;
   };
 
+  /// What is known of the store. Reads that succeed say nothing about writes.
+  enum class state { untried, usable, unreadable, unwritable };
+
   std::vector<answer> run(store& driver, std::vector<job>& batch);
   static answer read(store& driver, const job& asked);
-  void apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
+  /// Whether anything was written.
+  bool apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
+  static bool deletes_or_rings(const job& asked) {
+    return std::holds_alternative<purge_request>(asked) || std::holds_alternative<ring_all>(asked);
+  }
+  bool reads_say_nothing();
   void tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes);
   void tell_broken();
-  void note(bool reachable, const std::string& why);
+  void note_success(bool wrote);
+  void note_failure(state now, const std::string& why);
 
   opened_store opened_;
   std::mutex mutex_;
   std::list<observer> observers_;
   boost::asio::any_io_executor broken_executor_;
   std::function<void()> broken_;
-  std::atomic<bool> away_ = false;
+  state state_ = state::untried;
   std::unique_ptr<batching_worker<job, answer>> worker_;
 };
 

@@ -69,6 +69,8 @@ class messages {
   /// The id must be a new one; a message that an idempotency key has made before has another. Errors: unroutable,
   /// key_reused.
   task<result<row>> accept(uuid id, std::string text, life_cycle::accept_options options = {});
+  /// Throws unless the store can be read and written.
+  task<void> check_store() { return store_->check(env_); }
   /// Errors: not_found.
   task<result<row>> find(uuid id);
   /// Errors of each: not_found, terminal, stale, unroutable.

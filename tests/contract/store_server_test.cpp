@@ -194,6 +194,28 @@ TEST_F(PostgresqlServer, ADatabaseThatIsUpToDateNeedsNoRightToMakeTables) {
   database.execute("DROP OWNED BY " + role + "; DROP ROLE " + role);
 }
 
+TEST_F(PostgresqlServer, WhoCanOnlyReadIsToldSoByTryingToWrite) {
+  tests::postgresql_database database;
+  open(database.url());
+  const auto role = "amc_test_reader_" + std::to_string(getpid());
+  database.execute("CREATE ROLE " + role + " LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + role);
+  auto url = database.url();
+  url.replace(url.find("amc@"), 3, role);
+  const auto opened = open(url);
+  EXPECT_NO_THROW(opened.drivers.at(0)->find(new_ids(1)));
+  EXPECT_EQ(why([&] { opened.drivers.at(0)->try_writing(); }), unavailable::reason::refused);
+  database.execute("DROP OWNED BY " + role + "; DROP ROLE " + role);
+}
+
+TEST_F(PostgresqlServer, AReadOnlyServerIsToldSoByTryingToWrite) {
+  tests::postgresql_database database;
+  open(database.url());
+  database.execute("ALTER DATABASE " + database.name() + " SET default_transaction_read_only = on");
+  const auto opened = open(database.url());
+  EXPECT_NO_THROW(opened.drivers.at(0)->find(new_ids(1)));
+  EXPECT_EQ(why([&] { opened.drivers.at(0)->try_writing(); }), unavailable::reason::away);
+}
+
 TEST_F(PostgresqlServer, MissingRightsAreRefused) {
   tests::postgresql_database database;
   const auto role = "amc_test_nobody_" + std::to_string(getpid());

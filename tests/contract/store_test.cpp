@@ -70,6 +70,16 @@ class StoreContract : public testing::TestWithParam<driver> {
   life_cycle::policy times_{.lease = milliseconds(100), .ring_again = milliseconds(1'000)};
 };
 
+TEST_P(StoreContract, TryingToWriteLeavesEverythingAsItWas) {
+  const auto id = accept();
+  const auto before = *find(id);
+  for (int i = 0; i < 3; ++i) EXPECT_NO_THROW(store_->try_writing());
+  EXPECT_EQ(find(id)->updated_at, before.updated_at);
+  EXPECT_EQ(store_->list({}).rows.size(), 1U);
+  reopen();
+  if (GetParam().keeps) EXPECT_TRUE(find(id));
+}
+
 TEST_P(StoreContract, FindsWhatWasInserted) {
   const auto id = accept("Hi, é \xf0\x9f\x98\x80");
   const auto found = find(id);

@@ -67,6 +67,7 @@ class dying_store : public store {
   purged purge(const purge_request& what) override {
     return counted([&] { return real_->purge(what); });
   }
+  void try_writing() override { real_->try_writing(); }
   timestamp now() override { return real_->now(); }
 
  private:

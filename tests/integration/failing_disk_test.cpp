@@ -44,7 +44,9 @@ TEST_F(FailingDisk, AFullDiskIs503AndPassesWhenThereIsRoom) {
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.headers.at("retry-after"), "1");
   EXPECT_EQ(status_of(before), 200) << "what is there can be read";
+  EXPECT_EQ(ask(port_, "GET", "/readyz").status, 503);
   disk("");
+  EXPECT_EQ(ask(port_, "GET", "/readyz").status, 200);
   const auto after = accepted();
   EXPECT_EQ(status_of(before), 200);
   EXPECT_EQ(status_of(after), 200);

@@ -17,6 +17,7 @@ class store_through : public store {
   message_page list(const list_filter& filter) override { return to_->list(filter); }
   std::vector<queue_counts> counts() override { return to_->counts(); }
   purged purge(const purge_request& what) override { return to_->purge(what); }
+  void try_writing() override { to_->try_writing(); }
   timestamp now() override { return to_->now(); }
 
  protected:

@@ -34,6 +34,7 @@ class database::connection : public store {
     to_.reach(by_);
     return to_.now_.purge(what);
   }
+  void try_writing() override { to_.refuse_writes(by_); }
   timestamp now() override {
     to_.reach(by_);
     return to_.clock();
@@ -110,9 +111,13 @@ void database::reach(const process& by) const {
     throw unavailable(unavailable::reason::away, "the database cannot be reached");
 }
 
-std::vector<outcome> database::apply(process& by, std::span<const change> batch) {
+void database::refuse_writes(const process& by) const {
   reach(by);
   if (world_.now() < full_until_) throw unavailable(unavailable::reason::full, "the database's disk is full");
+}
+
+std::vector<outcome> database::apply(process& by, std::span<const change> batch) {
+  refuse_writes(by);
   if (world_.strikes(fault::store_busy, 0.2)) throw unavailable(unavailable::reason::away, "the database is busy");
   const bool unknown = world_.strikes(fault::store_unknown, 0.2);
   if (unknown && world_.random(fault::store_unknown).chance(0.5))

@@ -42,6 +42,7 @@ class database {
   class feed;
 
   void reach(const process& by) const;
+  void refuse_writes(const process& by) const;
   std::vector<outcome> apply(process& by, std::span<const change> batch);
   std::vector<outcome> commit(process& by, std::span<const change> batch);
   void keep(bool synced);

@@ -20,7 +20,7 @@ due_row due_row_of(const message& m, bool expired) {
 }  // namespace
 
 std::vector<outcome> memory_store::apply(std::span<const change> batch) {
-  fail_as_told();
+  fail_writing_as_told();
   std::vector<outcome> outcomes;
   for (const auto& what : batch) {
     const auto found = rows_.find(what.id);
@@ -97,7 +97,7 @@ std::vector<queue_counts> memory_store::counts() {
 }
 
 purged memory_store::purge(const purge_request& what) {
-  fail_as_told();
+  fail_writing_as_told();
   purged done;
   std::size_t looked_at = 0;
   for (auto it = rows_.upper_bound(what.after); it != rows_.end() && !done.next;) {
@@ -123,8 +123,13 @@ row memory_store::find_key(const idempotency& once) {
   return nullptr;
 }
 
+void memory_store::try_writing() {
+  ++tried_writes;
+  fail_writing_as_told();
+}
+
 void memory_store::make_all_due() {
-  fail_as_told();
+  fail_writing_as_told();
   for (auto& [id, m] : rows_)
     if (m->status == status::pending && !m->held && m->due > now_()) {
       auto after = *m;

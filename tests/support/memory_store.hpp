@@ -19,11 +19,15 @@ class memory_store : public store {
   message_page list(const list_filter& filter) override;
   std::vector<queue_counts> counts() override;
   purged purge(const purge_request& what) override;
+  void try_writing() override;
   timestamp now() override { return now_(); }
 
   /// Every call throws this until it is taken back.
   std::optional<unavailable> failing{};
+  /// And every one that writes, this.
+  std::optional<unavailable> failing_writes{};
   int finds = 0;
+  int tried_writes = 0;
   std::size_t size() const { return rows_.size(); }
   const std::map<uuid, row>& rows() const { return rows_; }
 
@@ -31,6 +35,10 @@ class memory_store : public store {
   row find_key(const idempotency& once);
   void fail_as_told() const {
     if (failing) throw unavailable(*failing);
+  }
+  void fail_writing_as_told() const {
+    fail_as_told();
+    if (failing_writes) throw unavailable(*failing_writes);
   }
 
   std::function<timestamp()> now_;

@@ -16,6 +16,7 @@ class postgresql_database {
   postgresql_database& operator=(const postgresql_database&) = delete;
 
   std::string url() const;
+  const std::string& name() const { return name_; }
   /// Runs a statement in this database.
   void execute(const std::string& sql) const;
 

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <set>
 
+#include "core/log.hpp"
 #include "tests/support/broker_world.hpp"
 
 namespace amc::broker {
@@ -288,6 +289,36 @@ TEST_F(Api, ReadinessTellsTheStoreFromThePlatform) {
   EXPECT_EQ(away.status, 503);
   EXPECT_EQ(text_of(away, "store"), "away");
   w_.disk->failing.reset();
+}
+
+TEST_F(Api, NotReadyWhileTheStoreCanOnlyBeRead) {
+  w_.disk->failing_writes = unavailable(unavailable::reason::full, "full");
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 503) << "the first look writes";
+  EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
+  EXPECT_EQ(w_.ask("GET", "/queues").status, 200);
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 503);
+  w_.disk->failing_writes.reset();
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 200) << "nobody else may write, to a broker that is not ready";
+  const auto tried = w_.disk->tried_writes;
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 200);
+  EXPECT_EQ(w_.disk->tried_writes, tried) << "while the store can be written a look only reads";
+}
+
+TEST_F(Api, AStoreThatCanOnlyBeReadIsToldOnce) {
+  std::vector<std::string> told;
+  log::redirect([&](const log::line& line) {
+    if (line.component == "store") told.emplace_back(line.text);
+  });
+  w_.disk->failing_writes = unavailable(unavailable::reason::full, "full");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
+    w_.ask("GET", "/queues");
+    w_.ask("PUT", "/messages/" + to_string(w_.messages->new_id()), R"({"message":"x"})", {{"If-Match", "*"}});
+  }
+  w_.disk->failing_writes.reset();
+  w_.ask("POST", "/", R"({"message":"Hi, "})");
+  log::redirect(nullptr);
+  EXPECT_THAT(told, testing::ElementsAre(testing::HasSubstr("cannot be used"), "is there again"));
 }
 
 TEST_F(Api, AStoreThatIsAwayIsThrownToTheHttpBorder) {

@@ -138,6 +138,14 @@ gone AS (
     AND m.updated_at <= CASE WHEN m.status = 'dead' THEN $5::bigint ELSE $4::bigint END RETURNING 1)
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM seen), (SELECT id FROM seen ORDER BY id DESC LIMIT 1))sql";
 
+// A row that nobody else ever sees, with every right that changes need.
+#define AMC_NIL "'00000000-0000-0000-0000-000000000000'"
+constexpr const char* try_insert_sql =
+    "INSERT INTO amc_message (id, revision, status, queue, due, held, claim, unanswered, failures, created_at, "
+    "updated_at, text) VALUES (" AMC_NIL ", 1, 'done', '', 0, false, 0, 0, 0, 0, 0, '')";
+constexpr const char* try_update_sql = "UPDATE amc_message SET revision = 2 WHERE id = " AMC_NIL;
+constexpr const char* try_delete_sql = "DELETE FROM amc_message WHERE id = " AMC_NIL;
+
 constexpr const char* make_all_due_sql =
     "UPDATE amc_message SET due = " AMC_NOW("$1") " WHERE status = 'pending' AND NOT held AND due > " AMC_NOW("$1");
 
@@ -303,6 +311,14 @@ class postgresql_store : public store {
     purged done{static_cast<std::size_t>(number_at(r, 0, 0)), {}};
     if (number_at(r, 0, 1) == static_cast<std::int64_t>(what.limit)) done.next = parse_uuid(text_at(r, 0, 2));
     return done;
+  }
+
+  void try_writing() override {
+    run({{nullptr, "BEGIN", {}},
+         {nullptr, try_insert_sql, {}},
+         {nullptr, try_update_sql, {}},
+         {nullptr, try_delete_sql, {}},
+         {nullptr, "COMMIT", {}}});
   }
 
   timestamp now() override {

@@ -253,6 +253,14 @@ class sqlite_store : public store {
 
   timestamp now() override { return now_(); }
 
+  void try_writing() override {
+    refuse_when_broken();
+    set_durable(true);
+    // It is this already; the page that holds it is written all the same.
+    run("PRAGMA user_version = " + std::to_string(std::size(steps)));
+    checkpoint_when_large();
+  }
+
  private:
   void remove_all(const std::vector<uuid>& ids) {
     run("BEGIN IMMEDIATE");
