@@ -63,8 +63,10 @@ class platform {
  public:
   virtual ~platform() = default;
   virtual amc::capabilities capabilities() const = 0;
-  /// For a start: reaches the engine and makes the queues. Throws `unavailable`: refused when waiting does not help.
-  virtual void check(std::span<const std::string> queues) = 0;
+  /// For a start: reaches the engine, makes the queues, and finds out whether this process may publish to the ones and
+  /// receive from the others. Neither publishes nor receives anything. Throws `unavailable`: refused when waiting does
+  /// not help.
+  virtual void check(std::span<const std::string> published, std::span<const std::string> received) = 0;
   virtual std::unique_ptr<queue_publisher> make_publisher() = 0;
   /// A queue that does not exist is made. Holds at most `prefetch` that are neither acknowledged nor given back.
   virtual std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) = 0;

@@ -66,9 +66,10 @@ broker::foundation patient_foundation(stop_request& stop, loop& on, const config
 }
 
 /// A broker does not wait for the queue engine: what it accepts is rung when the engine is there.
-void look_for_engine(platform& engine, const config& settings, std::span<const std::string> queues) {
+void look_for_engine(platform& engine, const config& settings, std::span<const std::string> published,
+                     std::span<const std::string> received) {
   try {
-    engine.check(queues);
+    engine.check(published, received);
   } catch (const unavailable& failed) {
     if (failed.why() == unavailable::reason::refused)
       throw startup_error(failed.what() + std::string("; check ") + engine_name(settings));
@@ -262,7 +263,7 @@ int broker_process(const config& settings) {
     loop main("broker");
     const auto base = patient_foundation(stop, main, settings);
     stop_when_broken(*base.store, stop);
-    look_for_engine(*base.platform, settings, base.routes->queues());
+    look_for_engine(*base.platform, settings, base.routes->queues(), {});
     running_broker broker(main, settings, base);
     if (base.platform->capabilities().in_process)
       log::warning("broker", "the " + settings.text("queue_system.platform") +
@@ -292,8 +293,10 @@ int service_process(const config& settings, service_definition service) {
       wait_for_broker(stop, main, settings, broker_url);
     }
     const running_numbers numbers(main, settings);
-    const std::vector<std::string> queues{service.queue};
-    patiently(stop, settings, engine_name(settings), [&] { engine->check(queues); });
+    // What works on the store sweeps it, too.
+    const auto published = base ? base->routes->queues() : std::vector<std::string>();
+    const std::vector<std::string> received{service.queue};
+    patiently(stop, settings, engine_name(settings), [&] { engine->check(published, received); });
     running_service running(main, settings, std::move(service), base ? *base->platform : *engine,
                             base ? &*base : nullptr, broker_url, std::make_shared<company>());
     const int exit_code = stop.wait();
@@ -304,16 +307,18 @@ int service_process(const config& settings, service_definition service) {
 
 int all_process(const config& settings, const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
   auto definition_a = configured_service_a(settings);  // may complain: before anything runs
+  auto definition_b = service_b();
   return until_stopped([&](stop_request& stop) {
     loop broker_loop("broker");
     loop services_loop("services", broker_loop.env().metrics);
     const auto base = patient_foundation(stop, broker_loop, settings);
     stop_when_broken(*base.store, stop);
-    look_for_engine(*base.platform, settings, base.routes->queues());
+    const std::vector<std::string> received{definition_a.queue, definition_b.queue};
+    look_for_engine(*base.platform, settings, base.routes->queues(), received);
     running_broker broker(broker_loop, settings, base);
     const auto both = std::make_shared<company>();
     running_service a(services_loop, settings, std::move(definition_a), *base.platform, &base, broker.url(), both);
-    running_service b(services_loop, settings, service_b(), *base.platform, &base, broker.url(), both);
+    running_service b(services_loop, settings, std::move(definition_b), *base.platform, &base, broker.url(), both);
     std::optional<int> exit_code;
     if (meanwhile) exit_code = meanwhile(broker.url());
     if (!exit_code) exit_code = stop.wait();

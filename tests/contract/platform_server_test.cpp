@@ -143,7 +143,7 @@ TEST(RabbitmqServer, AWrongPasswordIsRefusedAndNotTold) {
   tests::rabbitmq_queues queues;
   auto options = quick(queues.options());
   options.url.replace(options.url.find("guest:guest"), 11, "guest:secret");
-  const auto failed = failure_of([&] { make_rabbitmq(options)->check({}); });
+  const auto failed = failure_of([&] { make_rabbitmq(options)->check({}, {}); });
   EXPECT_EQ(failed.why(), unavailable::reason::refused);
   EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("ACCESS_REFUSED"), testing::Not(HasSubstr("secret"))));
 }
@@ -152,16 +152,67 @@ TEST(RabbitmqServer, AVirtualHostThatDoesNotExistIsRefused) {
   tests::rabbitmq_queues queues;
   auto options = quick(queues.options());
   options.url += "/nowhere";
-  EXPECT_EQ(failure_of([&] { make_rabbitmq(options)->check({}); }).why(), unavailable::reason::refused);
+  EXPECT_EQ(failure_of([&] { make_rabbitmq(options)->check({}, {}); }).why(), unavailable::reason::refused);
 }
 
 TEST(RabbitmqServer, AQueueOfAnotherKindIsRefusedByName) {
   tests::rabbitmq_queues queues;
   queues.make_other("q");
   const std::vector<std::string> names{"q"};
-  const auto failed = failure_of([&] { make_rabbitmq(quick(queues.options()))->check(names); });
+  const auto failed = failure_of([&] { make_rabbitmq(quick(queues.options()))->check(names, {}); });
   EXPECT_EQ(failed.why(), unavailable::reason::refused);
   EXPECT_THAT(failed.what(), HasSubstr(queues.prefix() + "q"));
+}
+
+class RabbitmqRights : public testing::Test {
+ protected:
+  static rabbitmq_options as_weak(const test_server& server) {
+    auto options = quick({});
+    options.url = server.url();
+    options.url.replace(options.url.find("guest:guest"), 11, "weak:weak");
+    return options;
+  }
+  test_server server_{"rabbitmq"};
+  const std::vector<std::string> names_{"q"};
+};
+
+TEST_F(RabbitmqRights, AMissingRightIsNamedAtTheStart) {
+  server_.set_rights_of_weak(".*", "^q$", "^q$");
+  const auto engine = make_rabbitmq(as_weak(server_));
+  const auto mute = failure_of([&] { engine->check(names_, {}); });
+  EXPECT_EQ(mute.why(), unavailable::reason::refused);
+  EXPECT_THAT(mute.what(), testing::AllOf(HasSubstr("write to amq.default"), HasSubstr("queue_system.rabbitmq.url")));
+  EXPECT_NO_THROW(engine->check({}, names_)) << "who only receives need not publish";
+  server_.set_rights_of_weak(".*", ".*", "^$");
+  const auto deaf = failure_of([&] { engine->check({}, names_); });
+  EXPECT_EQ(deaf.why(), unavailable::reason::refused);
+  EXPECT_THAT(deaf.what(), testing::AllOf(HasSubstr("read \"q\""), HasSubstr("queue_system.rabbitmq.url")));
+  EXPECT_NO_THROW(engine->check(names_, {})) << "who only publishes need not receive";
+}
+
+TEST_F(RabbitmqRights, WhoMayNotPublishIsToldNoDepthEither) {
+  server_.set_rights_of_weak(".*", ".*", ".*");
+  const auto publisher = make_rabbitmq(as_weak(server_))->make_publisher();
+  publisher->publish(numbered(0, 1));
+  server_.set_rights_of_weak(".*", "^$", ".*");
+  // The server remembers a user's rights for a while.
+  while (failure_of([&] { publisher->publish(numbered(1, 2)); }).why() == unavailable::reason::broken) {
+  }
+  EXPECT_EQ(failure_of([&] { publisher->depth("q"); }).why(), unavailable::reason::refused);
+  server_.set_rights_of_weak(".*", ".*", ".*");
+  publish_stubbornly(*publisher, numbered(2, 3));
+  EXPECT_GE(publisher->depth("q"), 2U);
+}
+
+TEST(RabbitmqServer, ACheckTakesNothingOutOfItsQueues) {
+  tests::rabbitmq_queues queues;
+  const auto engine = make_rabbitmq(quick(queues.options()));
+  const std::vector<std::string> names{"q"};
+  const auto publisher = engine->make_publisher();
+  publisher->publish(numbered(0, 3));
+  engine->check(names, names);
+  EXPECT_EQ(publisher->depth("q"), 3U);
+  EXPECT_FALSE(queues.first_was_delivered_before("q"));
 }
 
 TEST(RabbitmqServer, AUrlThatCannotBeReadIsAMistakeOfTheConfiguration) {
@@ -263,7 +314,7 @@ TEST(RabbitmqServer, ACertificateOfAStrangerIsRefused) {
   auto options = quick({});
   options.url = url;
   options.ca_file = "/etc/ssl/certs/ca-certificates.crt";
-  EXPECT_EQ(failure_of([&] { make_rabbitmq(options)->check({}); }).why(), unavailable::reason::refused);
+  EXPECT_EQ(failure_of([&] { make_rabbitmq(options)->check({}, {}); }).why(), unavailable::reason::refused);
 }
 
 }  // namespace

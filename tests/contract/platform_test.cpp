@@ -177,7 +177,7 @@ TEST_P(PlatformContract, PublishersAndSubscribersOnManyThreadsLoseNothing) {
   constexpr int publishers = 3, each = 500;
   // As at the start of a process: a queue that is just being made by many at once may refuse some of them.
   const std::vector<std::string> queues{"q"};
-  engine_->check(queues);
+  engine_->check(queues, {});
   std::vector<std::thread> threads;
   for (int p = 0; p < publishers; ++p)
     threads.emplace_back([&, p] {
@@ -250,7 +250,7 @@ TEST_P(PlatformContract, ReceivesNothingWhereThereIsNoRoom) {
 
 TEST_P(PlatformContract, ChecksAtAStart) {
   const std::vector<std::string> queues{"q", "r"};
-  EXPECT_NO_THROW(engine_->check(queues));
+  EXPECT_NO_THROW(engine_->check(queues, queues));
 }
 
 INSTANTIATE_TEST_SUITE_P(

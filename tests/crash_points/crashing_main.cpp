@@ -112,8 +112,8 @@ class dying_platform : public platform {
  public:
   explicit dying_platform(std::shared_ptr<platform> real) : real_(std::move(real)) {}
   amc::capabilities capabilities() const override { return real_->capabilities(); }
-  void check(std::span<const std::string> queues) override {
-    counted([&] { real_->check(queues); });
+  void check(std::span<const std::string> published, std::span<const std::string> received) override {
+    counted([&] { real_->check(published, received); });
   }
   std::unique_ptr<queue_publisher> make_publisher() override {
     return std::make_unique<dying_publisher>(real_->make_publisher());

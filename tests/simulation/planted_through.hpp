@@ -53,7 +53,9 @@ class platform_through : public platform {
  public:
   explicit platform_through(std::unique_ptr<platform> to) : to_(std::move(to)) {}
   amc::capabilities capabilities() const override { return tell(to_->capabilities()); }
-  void check(std::span<const std::string> queues) override { to_->check(queues); }
+  void check(std::span<const std::string> published, std::span<const std::string> received) override {
+    to_->check(published, received);
+  }
   std::unique_ptr<queue_publisher> make_publisher() override { return publish(to_->make_publisher()); }
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
     return subscribe(to_->make_subscriber(queue, prefetch));

@@ -60,7 +60,7 @@ class engine::connected : public platform {
     const bool together = by_.in().plan().together;
     return {.in_process = together, .empty_at_start = together};
   }
-  void check(std::span<const std::string>) override { to_.reach(by_); }
+  void check(std::span<const std::string>, std::span<const std::string>) override { to_.reach(by_); }
   std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(to_, by_); }
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
     to_.reach(by_);

@@ -68,6 +68,17 @@ void rabbitmq_queues::remove(const std::vector<std::string>& queues) const {
   });
 }
 
+bool rabbitmq_queues::first_was_delivered_before(const std::string& queue) const {
+  bool redelivered = true;
+  on_channel(url_, [&](amqp_connection_state_t link) {
+    const auto name = prefix_ + queue;
+    const auto reply = amqp_basic_get(link, 1, amqp_cstring_bytes(name.c_str()), true);
+    if (reply.reply.id == AMQP_BASIC_GET_OK_METHOD)
+      redelivered = static_cast<const amqp_basic_get_ok_t*>(reply.reply.decoded)->redelivered;
+  });
+  return redelivered;
+}
+
 void rabbitmq_queues::make_other(const std::string& queue) const {
   on_channel(url_, [&](amqp_connection_state_t link) {
     const auto name = prefix_ + queue;

@@ -14,7 +14,7 @@ class scripted_platform : public platform {
  public:
   amc::capabilities capabilities() const override { return {.in_process = true, .empty_at_start = true}; }
 
-  void check(std::span<const std::string>) override { fail_as_told(); }
+  void check(std::span<const std::string>, std::span<const std::string>) override { fail_as_told(); }
 
   std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(*this); }
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t) override {

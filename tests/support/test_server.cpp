@@ -59,12 +59,23 @@ void test_server::kill() {
 }
 
 void test_server::set_memory_watermark(const std::string& share) const {
-  // The node speaks Erlang's distribution on the second port after its own; rabbitmqctl would want an epmd for that.
+  evaluate("ok = rpc:call(amc@localhost, vm_memory_monitor, set_vm_memory_high_watermark, [" + share + "])");
+}
+
+void test_server::set_rights_of_weak(const std::string& configure, const std::string& write,
+                                     const std::string& read) const {
+  const std::string users = "rpc:call(amc@localhost, rabbit_auth_backend_internal, ";
+  const auto binary = [](const std::string& text) { return "<<\"" + text + "\">>"; };
+  evaluate(users + "add_user, [<<\"weak\">>, <<\"weak\">>, <<\"test\">>]), ok = " + users +
+           "set_permissions, [<<\"weak\">>, <<\"/\">>, " + binary(configure) + ", " + binary(write) + ", " +
+           binary(read) + ", <<\"test\">>])");
+}
+
+/// The node speaks Erlang's distribution on the second port after its own; rabbitmqctl would want an epmd for that.
+void test_server::evaluate(const std::string& erlang) const {
   const auto node_port = std::to_string(port() + 2);
-  const auto call =
-      "ok = rpc:call(amc@localhost, vm_memory_monitor, set_vm_memory_high_watermark, [" + share + "]), halt().";
   process control({.arguments = {"/usr/bin/erl", "-noinput", "-sname", "control@localhost", "-start_epmd", "false",
-                                 "-dist_listen", "false", "-erl_epmd_port", node_port, "-eval", call},
+                                 "-dist_listen", "false", "-erl_epmd_port", node_port, "-eval", erlang + ", halt()."},
                    .environment = {"HOME=" + folder_.path.string()}});
   if (control.wait() != 0) throw std::runtime_error("cannot control the server: " + control.output());
 }

@@ -27,11 +27,15 @@ class test_server {
   void start();
   /// RabbitMQ only: the share of the memory above which it takes nothing to publish.
   void set_memory_watermark(const std::string& share) const;
+  /// RabbitMQ only: a user with the password "weak", made at the first call, and what it may do with which names
+  /// (regular expressions).
+  void set_rights_of_weak(const std::string& configure, const std::string& write, const std::string& read) const;
   void freeze() const;
   void thaw() const;
 
  private:
   void signal(int number) const;
+  void evaluate(const std::string& erlang) const;
 
   std::string engine_;
   temporary_folder folder_;

@@ -120,7 +120,8 @@ class embedded : public platform {
  public:
   amc::capabilities capabilities() const override { return {.in_process = true, .empty_at_start = true}; }
 
-  void check(std::span<const std::string> /*made when they are used*/) override {}
+  // Queues are made when they are used.
+  void check(std::span<const std::string>, std::span<const std::string>) override {}
 
   std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(queues_); }
 

@@ -23,6 +23,18 @@ std::string text_of(const amqp_bytes_t& bytes) {
   return {static_cast<const char*>(bytes.bytes), bytes.len};
 }
 
+/// Where the server says no to `work`, names the right that is missing.
+template <class Work>
+void with_right_to(const std::string& what, const Work& work) {
+  try {
+    work();
+  } catch (const unavailable& failed) {
+    if (failed.why() != unavailable::reason::refused) throw;
+    throw unavailable(failed.why(),
+                      failed.what() + ("; the user of queue_system.rabbitmq.url needs the right to " + what));
+  }
+}
+
 /// A connection that publishes, and what has been published over it and not confirmed yet.
 class publishing {
  public:
@@ -30,6 +42,7 @@ class publishing {
     const auto guard = link_.guarded(options.answer_timeout);
     amqp_confirm_select(link_.handle(), connection::channel);
     link_.check(amqp_get_rpc_reply(link_.handle()), "asking for confirms");
+    with_right_to("write to amq.default (to publish to any queue)", [this] { prove_the_right(); });
   }
 
   /// Publishes all and waits for the confirms. Returns what did not get into its queue: the queue has been deleted, or
@@ -62,21 +75,34 @@ class publishing {
   }
 
  private:
+  /// Without this right the server takes all but what is published, and closes the channel then: depths would be told
+  /// while nothing can be rung. What this sends reaches nobody, since no queue has an empty name.
+  void prove_the_right() {
+    const outgoing nothing;
+    send_to("", false, nothing);
+    try {
+      await_confirms(0);
+    } catch (const unavailable&) {
+      if (!is_blocked()) throw;  // it will be told when the server takes something again
+    }
+  }
+
   /// A blocked server reads nothing: what is sent would arrive later, once for each try.
   void refuse_when_blocked() const {
     if (is_blocked())
       throw unavailable(unavailable::reason::away, "rabbitmq: the server takes nothing to publish: " + link_.blocked());
   }
 
-  void send(const outgoing& out) {
+  void send(const outgoing& out) { send_to(link_.options().prefix + out.queue, true, out); }
+
+  void send_to(const std::string& name, bool mandatory, const outgoing& out) {
     amqp_basic_properties_t properties{};
     properties._flags = AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_CONTENT_TYPE_FLAG;
     properties.delivery_mode = link_.options().type == rabbitmq_options::queue_type::transient ? 1 : 2;
     properties.content_type = amqp_cstring_bytes("application/cloudevents+json");
-    const std::string name = link_.options().prefix + out.queue;
     const auto guard = link_.guarded(link_.options().answer_timeout);
-    const int status = amqp_basic_publish(link_.handle(), connection::channel, amqp_empty_bytes, bytes_of(name), true,
-                                          false, &properties, bytes_of(out.bytes));
+    const int status = amqp_basic_publish(link_.handle(), connection::channel, amqp_empty_bytes, bytes_of(name),
+                                          mandatory, false, &properties, bytes_of(out.bytes));
     link_.check(status, "publishing");
     unconfirmed_.emplace(++last_tag_, &out);
   }
@@ -306,15 +332,43 @@ class subscriber : public queue_subscriber {
   std::unique_ptr<subscription> current_;
 };
 
+bool is_precondition_failed(const amqp_rpc_reply_t& reply) {
+  return reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD &&
+         static_cast<const amqp_channel_close_t*>(reply.reply.decoded)->reply_code == AMQP_PRECONDITION_FAILED;
+}
+
+/// Asks to consume with a priority that is no number: the server looks at the user's rights first, and refuses that
+/// afterwards. So nothing is taken out of the queue.
+void prove_the_right_to_consume(connection& link, const std::string& name) {
+  const auto guard = link.guarded(link.options().answer_timeout);
+  amqp_table_entry_t priority{amqp_cstring_bytes("x-priority"), {}};
+  priority.value.kind = AMQP_FIELD_KIND_UTF8;
+  priority.value.value.bytes = amqp_cstring_bytes("none");
+  const amqp_table_t arguments{1, &priority};
+  amqp_basic_consume(link.handle(), connection::channel, bytes_of(name), amqp_empty_bytes, false, false, false,
+                     arguments);
+  const auto reply = amqp_get_rpc_reply(link.handle());
+  if (!is_precondition_failed(reply)) link.check(reply, "consuming from \"" + name + "\"");
+}
+
 class rabbitmq_platform : public platform {
  public:
   explicit rabbitmq_platform(rabbitmq_options options) : options_(std::move(options)) {}
 
   amc::capabilities capabilities() const override { return {}; }
 
-  void check(std::span<const std::string> queues) override {
-    connection link(options_, *guards_, "check");
-    for (const auto& queue : queues) link.declare(queue);
+  void check(std::span<const std::string> published, std::span<const std::string> received) override {
+    {
+      connection link(options_, *guards_, "check");
+      for (const auto& queue : published) link.declare(queue);
+    }
+    if (!published.empty()) publishing(options_, *guards_);
+    for (const auto& queue : received) {
+      connection link(options_, *guards_, "check");  // each of its own: the answer closes its channel
+      link.declare(queue);
+      const auto name = options_.prefix + queue;
+      with_right_to("read \"" + name + "\" (to receive)", [&] { prove_the_right_to_consume(link, name); });
+    }
   }
 
   std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(options_, guards_); }
