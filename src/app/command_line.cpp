@@ -39,7 +39,7 @@ int run_requester(const invocation& call) {
   if (came.answered)
     std::cout << came.text << std::endl;
   else
-    std::cerr << "amc requester: " << came.text << "\n";
+    log::last_words("amc requester", came.text);
   return came.answered ? 0 : 1;
 }
 
@@ -169,10 +169,10 @@ int reporting(const std::string& name, const std::function<int()>& work) {
   try {
     return work();
   } catch (const config_error& failed) {
-    std::cerr << name << ": " << failed.what() << "\n";
+    log::last_words(name, failed.what());
     return 2;
   } catch (const std::exception& failed) {
-    std::cerr << name << ": " << failed.what() << "\n";
+    log::last_words(name, failed.what());
     return 1;
   }
 }

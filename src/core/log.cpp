@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/json/serialize.hpp>
+#include <iostream>
 
 namespace amc::log {
 namespace {
@@ -91,6 +92,13 @@ void configure(const config& settings) {
   the().as_json = settings.text("log.format") == "json";
   if (the().as_json)
     the().logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v)", spdlog::pattern_time_type::utc);
+}
+
+void last_words(std::string_view program, std::string_view text) {
+  if (the().as_json)
+    the().logger->critical(as_json(program, text, {}));
+  else
+    std::cerr << program << ": " << text << "\n";
 }
 
 void redirect(std::function<void(const line&)> reader) {

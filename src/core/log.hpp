@@ -45,6 +45,9 @@ config_provider provider();
 
 void configure(const config& settings);
 
+/// Why a program ends: "PROGRAM: TEXT" on stderr, or a JSON line where that is configured, whatever the level.
+void last_words(std::string_view program, std::string_view text);
+
 /// One line as it was logged.
 struct line {
   level severity;

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 
+#include <boost/json.hpp>
 #include <csignal>
 #include <fstream>
 
@@ -111,6 +112,16 @@ TEST_F(StartUp, ANewerSchema) {
   sqlite3_close(db);
   EXPECT_EQ(start({"broker.store.sqlite.path=amc.db"}), 1);
   EXPECT_THAT(line_, AllOf(HasSubstr("newer version"), HasSubstr("999")));
+}
+
+TEST_F(StartUp, WhatEndsItIsAJsonLineWhereThatIsConfigured) {
+  EXPECT_EQ(start({"log.format=json", "log.level=critical", "broker.http.address=localhost"}), 1);
+  const auto fields = boost::json::parse(line_).as_object();
+  EXPECT_EQ(fields.at("level"), "critical");
+  EXPECT_EQ(fields.at("component"), "amc broker");
+  EXPECT_THAT(std::string(fields.at("message").as_string()), HasSubstr("broker.http.address"));
+  EXPECT_EQ(start({"log.format=json", "broker.nonsense=1"}), 2);
+  EXPECT_THAT(line_, testing::StartsWith("amc broker: ")) << "what is configured is not known yet";
 }
 
 }  // namespace
