@@ -136,7 +136,9 @@ TEST(RabbitmqServer, OneThatIsAwayIsAnErrorAndNoHang) {
   options.url = "amqp://guest:guest@127.0.0.1:1";
   const auto engine = make_rabbitmq(options);
   EXPECT_EQ(failure_of([&] { engine->make_publisher()->publish(numbered(0, 1)); }).why(), unavailable::reason::away);
-  EXPECT_EQ(failure_of([&] { engine->make_subscriber("q", 1); }).why(), unavailable::reason::away);
+  const auto failed = failure_of([&] { engine->make_subscriber("q", 1); });
+  EXPECT_EQ(failed.why(), unavailable::reason::away);
+  EXPECT_THAT(failed.what(), HasSubstr("Connection refused"));
 }
 
 TEST(RabbitmqServer, AWrongPasswordIsRefusedAndNotTold) {
@@ -315,6 +317,21 @@ TEST(RabbitmqServer, ACertificateOfAStrangerIsRefused) {
   options.url = url;
   options.ca_file = "/etc/ssl/certs/ca-certificates.crt";
   EXPECT_EQ(failure_of([&] { make_rabbitmq(options)->check({}, {}); }).why(), unavailable::reason::refused);
+}
+
+TEST(RabbitmqServer, TlsAtThePlainPortAndTheReverseAreRefused) {
+  const char* with_tls = std::getenv("AMC_TEST_RABBITMQ_TLS_URL");
+  if (!with_tls) GTEST_SKIP() << "the server has no TLS listener (AMC_TEST_RABBITMQ_TLS_URL)";
+  auto options = quick(tests::rabbitmq_queues().options());
+  options.verify = false;
+  options.url.replace(0, 4, "amqps");
+  const auto to_plain = failure_of([&] { make_rabbitmq(options)->check({}, {}); });
+  EXPECT_EQ(to_plain.why(), unavailable::reason::refused);
+  EXPECT_THAT(to_plain.what(), testing::AllOf(HasSubstr("queue_system.rabbitmq.url"), HasSubstr("amqp://")));
+  options.url = std::string(with_tls).replace(0, 5, "amqp");
+  const auto to_tls = failure_of([&] { make_rabbitmq(options)->check({}, {}); });
+  EXPECT_EQ(to_tls.why(), unavailable::reason::refused);
+  EXPECT_THAT(to_tls.what(), testing::AllOf(HasSubstr("queue_system.rabbitmq.url"), HasSubstr("amqps://")));
 }
 
 }  // namespace

@@ -194,6 +194,22 @@ TEST_F(PostgresqlServer, ADatabaseThatIsUpToDateNeedsNoRightToMakeTables) {
   database.execute("DROP OWNED BY " + role + "; DROP ROLE " + role);
 }
 
+TEST_F(PostgresqlServer, APasswordThatIsMissingIsRefused) {
+  tests::test_server server("postgresql");
+  tests::postgresql_session session(server.url());
+  session.execute(
+      "DO $$BEGIN EXECUTE format('COPY (SELECT %L) TO %L', 'host all all 127.0.0.1/32 scram-sha-256', "
+      "current_setting('hba_file')); END$$; SELECT pg_reload_conf()");
+  auto failed = unavailable::reason::broken;
+  while (failed == unavailable::reason::broken) failed = why([&] { open(server.url()); });  // until it has reloaded
+  EXPECT_EQ(failed, unavailable::reason::refused);
+}
+
+TEST_F(PostgresqlServer, AServerWithoutTlsRefusesWhoWantsIt) {
+  tests::postgresql_database database;
+  EXPECT_EQ(why([&] { open(database.url() + "?sslmode=require"); }), unavailable::reason::refused);
+}
+
 TEST_F(PostgresqlServer, WhoCanOnlyReadIsToldSoByTryingToWrite) {
   tests::postgresql_database database;
   open(database.url());

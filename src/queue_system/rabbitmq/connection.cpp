@@ -2,7 +2,14 @@
 
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <cerrno>
+#include <cstring>
 #include <vector>
 
 #include "amc/config.hpp"
@@ -59,6 +66,34 @@ amqp_field_value_t text(const std::string& content) {
   return value;
 }
 
+/// rabbitmq-c does not keep the reason: asks once more.
+std::string why_unreachable(const amqp_connection_info& where, milliseconds longest) {
+  namespace asio = boost::asio;
+  asio::io_context context;
+  boost::system::error_code failed;
+  const auto found = asio::ip::tcp::resolver(context).resolve(where.host, std::to_string(where.port), failed);
+  if (failed) return failed.message();
+  failed = asio::error::timed_out;
+  asio::ip::tcp::socket socket(context);
+  asio::async_connect(socket, found, [&](boost::system::error_code how, const auto&) { failed = how; });
+  context.run_for(longest);
+  return failed ? failed.message() : "the server ended the connection";
+}
+
+/// Whether what answers there would take a TLS client. Leaves errno alone.
+bool speaks_tls(const amqp_connection_info& where, milliseconds longest) {
+  const int before = errno;
+  auto* link = amqp_new_connection();
+  auto* socket = amqp_ssl_socket_new(link);
+  amqp_ssl_socket_set_verify_peer(socket, false);
+  amqp_ssl_socket_set_verify_hostname(socket, false);
+  const auto timeout = to_timeval(longest);
+  const bool opened = amqp_socket_open_noblock(socket, where.host, where.port, &timeout) == AMQP_STATUS_OK;
+  amqp_destroy_connection(link);
+  errno = before;
+  return opened;
+}
+
 }  // namespace
 
 connection::connection(const rabbitmq_options& options, watchdog& guards, const std::string& role)
@@ -105,12 +140,20 @@ void connection::open_socket(const amqp_connection_info& where) {
     if (!socket) fail(unavailable::reason::away, "no memory for a socket");
   }
   const auto timeout = to_timeval(options_.connect_timeout);
+  ERR_clear_error();
   const int opened = amqp_socket_open_noblock(socket, where.host, where.port, &timeout);
   const bool distrusted =
       opened == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED || opened == AMQP_STATUS_SSL_PEER_VERIFY_FAILED;
   if (distrusted)
     fail(unavailable::reason::refused,
          std::string("connecting: ") + amqp_error_string2(opened) + "; check queue_system.rabbitmq.ca_file");
+  const bool answered_plainly = opened == AMQP_STATUS_SSL_CONNECTION_FAILED &&
+                                ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_WRONG_VERSION_NUMBER;
+  if (answered_plainly)
+    fail(unavailable::reason::refused,
+         "connecting: what answers there speaks no TLS; use amqp:// in queue_system.rabbitmq.url, or the port for TLS");
+  if (opened == AMQP_STATUS_SOCKET_ERROR)
+    fail(unavailable::reason::away, "connecting: " + why_unreachable(where, options_.connect_timeout));
   check(opened, "connecting");
 }
 
@@ -133,6 +176,11 @@ void connection::log_in(const amqp_connection_info& where, const std::string& ro
   const char* host = *where.vhost ? where.vhost : "/";
   const auto reply = amqp_login_with_properties(handle_, host, AMQP_DEFAULT_MAX_CHANNELS, frame_max, heartbeat_s,
                                                 &properties, AMQP_SASL_METHOD_PLAIN, where.user, where.password);
+  const bool no_answer =
+      reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && reply.library_error != AMQP_STATUS_TIMEOUT;
+  if (no_answer && !where.ssl && speaks_tls(where, options_.connect_timeout))
+    fail(unavailable::reason::refused,
+         "logging in: what answers there wants TLS; use amqps:// in queue_system.rabbitmq.url, or the port without");
   check(reply, "logging in");
 }
 
@@ -202,7 +250,9 @@ void connection::check(const amqp_rpc_reply_t& reply, const std::string& doing) 
 }
 
 void connection::check(int status, const std::string& doing) {
-  if (status != AMQP_STATUS_OK) fail(unavailable::reason::away, doing + ": " + amqp_error_string2(status));
+  if (status == AMQP_STATUS_OK) return;
+  const bool system_knows = status == AMQP_STATUS_SOCKET_ERROR && errno != 0;
+  fail(unavailable::reason::away, doing + ": " + (system_knows ? std::strerror(errno) : amqp_error_string2(status)));
 }
 
 void connection::fail(unavailable::reason why, const std::string& what) const {

@@ -26,9 +26,14 @@ unavailable::reason reason_of(std::string_view sqlstate) {
   return unavailable::reason::away;
 }
 
+/// What libpq itself says no to, without a code: waiting does not help, another URL does.
+bool wants_another_url(PGconn* handle, const std::string& line) {
+  return PQconnectionNeedsPassword(handle) || line.find("server does not support SSL") != std::string::npos;
+}
+
 /// A failed log-in is told in words only; asked to be verbose, libpq puts "FATAL:  28P01: …" into them.
-unavailable log_in_failure(const char* words) {
-  std::string line = first_line(words);
+unavailable log_in_failure(PGconn* handle) {
+  std::string line = first_line(PQerrorMessage(handle));
   constexpr std::size_t code_size = 5;
   for (auto at = line.find(":  "); at != std::string::npos; at = line.find(":  ", at + 1)) {
     const auto code = line.substr(at + 3, code_size);
@@ -36,7 +41,7 @@ unavailable log_in_failure(const char* words) {
     line.erase(at + 2, code_size + 3);
     return {reason_of(code), line + " (" + code + ")"};
   }
-  return {unavailable::reason::away, line};
+  return {wants_another_url(handle, line) ? unavailable::reason::refused : unavailable::reason::away, line};
 }
 
 /// As an element of an array.
@@ -103,9 +108,9 @@ connection::~connection() {
 
 void connection::connect(milliseconds longest) {
   const auto deadline = clock::now() + longest;
-  if (PQstatus(handle_) == CONNECTION_BAD) throw log_in_failure(PQerrorMessage(handle_));
+  if (PQstatus(handle_) == CONNECTION_BAD) throw log_in_failure(handle_);
   for (auto step = PGRES_POLLING_WRITING; step != PGRES_POLLING_OK; step = PQconnectPoll(handle_)) {
-    if (step == PGRES_POLLING_FAILED) throw log_in_failure(PQerrorMessage(handle_));
+    if (step == PGRES_POLLING_FAILED) throw log_in_failure(handle_);
     const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
     if (!wait(step == PGRES_POLLING_READING ? POLLIN : POLLOUT, left))
       throw unavailable(unavailable::reason::away, "no connection within " + std::to_string(longest.count()) + " ms");
