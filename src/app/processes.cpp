@@ -82,7 +82,9 @@ void wait_for_broker(stop_request& stop, loop& on, const config& settings, const
   const auto client = client_for(on.env(), url);
   const auto ask = [&] {
     http::request asked{"GET", "/healthz"};
-    return on.run(client->send(std::move(asked), timeout));
+    const auto reply = on.run(client->send(std::move(asked), timeout));
+    if (reply.status != 200)  // a proxy, or somebody else
+      throw unavailable(unavailable::reason::away, "GET /healthz was answered " + std::to_string(reply.status));
   };
   patiently(stop, settings, "the broker at " + mask_url(url) + " (consumer_services.broker_client.url)", ask);
 }

@@ -76,7 +76,8 @@ class conversing {
     boost::system::error_code not_json;
     const auto body = json::parse(reply.body, not_json);
     if (reply.status >= 300) {
-      outcome_ = failed("the broker answered " + std::to_string(reply.status) + ": " + member(body, "detail"));
+      const auto detail = member(body, "detail");
+      outcome_ = failed("the broker answered " + std::to_string(reply.status) + (detail.empty() ? "" : ": " + detail));
       return true;
     }
     if (id_.empty()) id_ = member(body, "id");

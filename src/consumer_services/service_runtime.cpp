@@ -301,10 +301,11 @@ task<void> service_runtime::back_off() {
 void service_runtime::note_broker(bool reachable, const std::string& why) {
   if (reachable) pause_ = milliseconds(0);
   if (reachable == std::exchange(broker_reachable_, reachable)) return;
+  const std::string peer = service_.on_the_store ? "store" : "broker";
   if (reachable)
-    log::info(service_.name, "the broker is reachable again");
+    log::info(service_.name, "the " + peer + " is reachable again");
   else
-    log::warning(service_.name, "waits for the broker: " + why);
+    log::warning(service_.name, "waits for the " + peer + ": " + why);
 }
 
 /// Looks for handlers whose time is over, and for leases that need one more.

@@ -46,6 +46,9 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
     if (!url || url->scheme() != "http" || url->host().empty())
       throw config_error("consumer_services.broker_client.url: \"" + mask_url(options_.url) +
                          "\" is not a URL like http://127.0.0.1:4000");
+    if (url->has_userinfo())
+      throw config_error("consumer_services.broker_client.url: \"" + mask_url(options_.url) +
+                         "\" holds credentials, and AMC sends none: leave them out");
     host_ = url->host_address();
     port_ = url->has_port() ? std::string(url->port()) : "80";
     authority_ = std::string(url->encoded_host_and_port());

@@ -124,5 +124,40 @@ TEST_F(StartUp, WhatEndsItIsAJsonLineWhereThatIsConfigured) {
   EXPECT_THAT(line_, testing::StartsWith("amc broker: ")) << "what is configured is not known yet";
 }
 
+TEST_F(StartUp, ABrokersUrlWithCredentialsIsRefused) {
+  process asking(
+      amc_command(folder_.path, {"requester"}, {"consumer_services.broker_client.url=http://me:secret@127.0.0.1:1"}));
+  EXPECT_EQ(asking.wait(), 2);
+  EXPECT_THAT(asking.errors(), AllOf(HasSubstr("consumer_services.broker_client.url"), HasSubstr("credentials"),
+                                     testing::Not(HasSubstr("secret"))));
+}
+
+TEST_F(StartUp, WhoAnswersSomethingElseIsNoBroker) {
+  process broker(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+  const auto other = "http://127.0.0.1:" + std::to_string(port_of(broker)) + "/nobody";
+  process a(amc_command(
+      folder_.path, {"service-a"},
+      {"consumer_services.broker_client.url=" + other, "app.startup_timeout_ms=0", "queue_system.platform=rabbitmq"}));
+  EXPECT_EQ(a.wait(), 1);
+  EXPECT_THAT(a.errors(), AllOf(HasSubstr("gave up"), HasSubstr("GET /healthz was answered 404")));
+}
+
+TEST_F(StartUp, AMigrationThatIsOnlyPlannedMakesNoFile) {
+  process planning(amc_command(folder_.path, {"migrate", "plan"}));
+  EXPECT_EQ(planning.wait(), 0) << planning.errors();
+  EXPECT_THAT(planning.output(), HasSubstr("schema 0 -> "));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path / "var"));
+}
+
+TEST_F(StartUp, TheStoresFilesAreNobodyElsesToRead) {
+  process broker(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+  ask(port_of(broker), "POST", "/", R"({"message":"Hi, "})");
+  using std::filesystem::perms;
+  for (const auto* name : {"amc.db", "amc.db-wal", "amc.db-shm", "amc.db.lock"})
+    EXPECT_EQ(std::filesystem::status(folder_.path / "var" / name).permissions(),
+              perms::owner_read | perms::owner_write)
+        << name;
+}
+
 }  // namespace
 }  // namespace amc::tests

@@ -49,6 +49,11 @@ TEST_F(Requester, TakesTheAnswerThatItWaitedFor) {
   EXPECT_THAT(broker_->asked_, testing::ElementsAre("POST /"));
 }
 
+TEST_F(Requester, SaysNoMoreThanTheBrokerDid) {
+  broker_->replies = {{502, {}, "<html>"}};
+  EXPECT_EQ(converse().text, "the broker answered 502");
+}
+
 TEST_F(Requester, PollsABrokerThatDoesNotKnowPreferWait) {
   broker_->replies = {{201, {}, R"({"id":"6b04866b30234c8","message":"Hi, "})"},
                       {200, {}, R"({"id":"6b04866b30234c8","message":"Hi, X."})"},

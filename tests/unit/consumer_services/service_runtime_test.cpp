@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "core/log.hpp"
 #include "tests/support/broker_world.hpp"
 
 namespace amc::consumer_services {
@@ -102,6 +103,22 @@ TEST_F(ServiceRuntime, WorksOnWhatItHears) {
   start(4);
   EXPECT_EQ(status_of(id), status::done);
   EXPECT_EQ(w_.engine.acknowledged.size(), 1U);
+}
+
+TEST_F(ServiceRuntime, NamesWhatItWaitsFor) {
+  std::vector<std::string> told;
+  log::redirect([&](const log::line& line) {
+    if (line.component == "test") told.emplace_back(line.text);
+  });
+  service_.on_the_store = true;
+  client_->away = true;
+  w_.accept("Hi, ");
+  start(4);
+  client_->away = false;
+  pass(10'000);
+  log::redirect(nullptr);
+  EXPECT_THAT(told, testing::IsSupersetOf({testing::StartsWith("waits for the store: "),
+                                           testing::StartsWith("the store is reachable again")}));
 }
 
 TEST_F(ServiceRuntime, ClaimsNoMoreThanItHasFreeHandlersFor) {

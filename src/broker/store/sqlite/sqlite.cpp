@@ -251,8 +251,6 @@ class sqlite_store : public store {
     return done;
   }
 
-  timestamp now() override { return now_(); }
-
   void try_writing() override {
     refuse_when_broken();
     set_durable(true);
@@ -260,6 +258,8 @@ class sqlite_store : public store {
     run("PRAGMA user_version = " + std::to_string(std::size(steps)));
     checkpoint_when_large();
   }
+
+  timestamp now() override { return now_(); }
 
  private:
   void remove_all(const std::vector<uuid>& ids) {
@@ -286,7 +286,14 @@ class sqlite_store : public store {
                           "); check permissions, or set broker.store.sqlite.path");
   }
 
+  /// Texts are nobody else's business. SQLite gives -wal and -shm the mode of the file itself.
+  void make_file() const {
+    const int descriptor = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor >= 0) ::close(descriptor);
+  }
+
   void open() {
+    make_file();
     // Counting what is allocated takes a lock each time. Refused, and not missed, when SQLite is in use already.
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (sqlite3_open_v2(path_.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
@@ -583,6 +590,9 @@ opened_store open_sqlite(sqlite_options options) {
 }
 
 migration migrate_sqlite(sqlite_options options, bool only_plan) {
+  // Opening would make the file.
+  if (only_plan && !std::filesystem::exists(options.path))
+    return plan_migration(0, steps, options.path, "broker.store.sqlite.path");
   return sqlite_store(std::move(options)).migrate(only_plan);
 }
 
