@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo serve test crash-points simulate planted chaos test-coverage test-sanitizers fuzz check lint format clean
+.PHONY: help build demo serve test crash-points simulate planted chaos bench bench-full test-coverage test-sanitizers fuzz check lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,14 @@ check: ## unit tests of what changed, in under a minute
 chaos: ## processes and servers killed, paused and moved under load: make chaos MINUTES=5 (default 2)
 	@scripts/install-packages test
 	@scripts/chaos $(or $(MINUTES),2) $(SEED)
+
+bench: ## raw engines, drivers, conversations, side by side, into docs/performance.md
+	@scripts/install-packages bench
+	@scripts/bench
+
+bench-full: ## the same in longer rounds; stores of millions, memory, overload: most of an hour
+	@scripts/install-packages bench
+	@scripts/bench --full
 
 lint: ## format check, clang-tidy, warnings as errors
 	@scripts/install-packages lint

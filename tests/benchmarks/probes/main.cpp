@@ -16,6 +16,7 @@ struct options {
   std::size_t count = 20'000;
   std::size_t batch = 64;
   std::size_t connections = 256;
+  std::size_t postgresql_connections = 2;  ///< as a broker by default
   std::size_t rounds = 5;
 };
 
@@ -70,7 +71,7 @@ json::object run_all(const options& asked) {
   add(http_probes(http_count, asked.connections), http_count);
   add(embedded_probes(work), work.count);
   add(sqlite_probes(folder.path, work), work.count);
-  add(postgresql_probes(work), work.count);
+  add(postgresql_probes(work, asked.postgresql_connections), work.count);
   add(rabbitmq_probes(work), work.count);
   return {{"count", asked.count},
           {"batch", asked.batch},
@@ -90,6 +91,7 @@ int main(int argc, char** argv) {
   app.add_option("--count", asked.count, "operations in a round")->capture_default_str();
   app.add_option("--batch", asked.batch, "operations in a batch")->capture_default_str();
   app.add_option("--connections", asked.connections, "of HTTP")->capture_default_str();
+  app.add_option("--postgresql-connections", asked.postgresql_connections)->capture_default_str();
   app.add_option("--rounds", asked.rounds)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unordered_set>
+
 #include "amc/platform.hpp"
 #include "tests/benchmarks/probes/probe.hpp"
 
@@ -8,6 +10,21 @@ namespace amc::benchmarks {
 /// Events that a subscriber has on its way at once, raw or through the seam: more than one batch, so that the next is
 /// there when one has been acknowledged.
 constexpr std::size_t prefetch = 512;
+
+/// Events on their way through a queue: each must come, in the order of its publishing. An acknowledgement is not
+/// confirmed, so the last ones of a connection may be lost with it: events of an earlier round may come once more.
+class expected_events {
+ public:
+  void publish(std::vector<std::string> events);
+  void arrive(const std::string& event);
+  bool all_here() const { return next_ == events_.size(); }
+  const std::vector<std::string>& events() const { return events_; }
+
+ private:
+  std::vector<std::string> events_;
+  std::size_t next_ = 0;
+  std::unordered_set<std::string> earlier_;
+};
 
 /// Publishes and receives through the platform seam.
 class platform_driver {
@@ -23,7 +40,7 @@ class platform_driver {
   std::string queue_;
   amount work_;
   std::unique_ptr<queue_publisher> publisher_;
-  std::vector<std::string> events_;
+  expected_events expected_;
 };
 
 }  // namespace amc::benchmarks

@@ -87,12 +87,13 @@ class raw_postgresql {
 
 }  // namespace
 
-std::vector<probe> postgresql_probes(amount work) {
+std::vector<probe> postgresql_probes(amount work, std::size_t connections) {
   const auto database = std::make_shared<tests::postgresql_database>();
   broker::postgresql_options options;
   options.url = database->url();
+  options.connections = connections;
   const auto driver = std::make_shared<store_driver>(broker::open_postgresql(options), work);
-  const auto raw = std::make_shared<raw_postgresql>(options.url, options.connections, work);
+  const auto raw = std::make_shared<raw_postgresql>(options.url, connections, work);
   return {{"postgresql insert", [raw, database] { return raw->insert(); }, [driver] { return driver->insert(); }},
           {"postgresql guarded update", [raw] { return raw->update(); }, [driver] { return driver->update(); }}};
 }

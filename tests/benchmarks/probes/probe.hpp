@@ -49,7 +49,7 @@ std::vector<uuid> make_ids(std::size_t count);
 
 std::vector<probe> sqlite_probes(const std::string& folder, amount work);
 /// On the server that AMC_TEST_POSTGRESQL_URL names, in a database of its own.
-std::vector<probe> postgresql_probes(amount work);
+std::vector<probe> postgresql_probes(amount work, std::size_t connections);
 /// On the server that AMC_TEST_RABBITMQ_URL names, on quorum queues of its own.
 std::vector<probe> rabbitmq_probes(amount work);
 std::vector<probe> embedded_probes(amount work);

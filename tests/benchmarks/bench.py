@@ -1,0 +1,278 @@
+"""Measures everything, side by side, in one run: probes, conversations, start-up; with --full also what takes long.
+Keeps what it measured in docs/performance/*.json and writes docs/performance.md from it; --page only writes."""
+
+import argparse
+import http.client
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import time
+
+import page
+from servers import AMC, BINARIES, FOLDER, ROOT, Servers, embedded, new_sqlite_path, output_of, separate, start, stop
+from stored import fill_postgresql, fill_sqlite
+
+CONCURRENCIES = (1, 16, 64, 256, 1024)
+FOLDER_OF_RESULTS = ROOT / "docs/performance"
+MILLION = 1_000_000
+
+
+def say(text):
+    print(f"bench: {text}", flush=True)
+
+
+def probes(servers, *options):
+    return json.loads(output_of([BINARIES / "tests/benchmarks/amc_probes", *options], env=servers.environment()))
+
+
+def probes_one_at_a_time(servers):
+    return probes(servers, "--batch", 1, "--connections", 1, "--postgresql-connections", 1, "--count", 500, "--rounds", 3)
+
+
+def microbenchmarks():
+    told = json.loads(output_of([BINARIES / "tests/benchmarks/amc_microbenchmarks", "--benchmark_format=json",
+                                 "--benchmark_min_time=0.2"], stderr=subprocess.DEVNULL))
+    wrong = [one["name"] for one in told["benchmarks"] if one.get("error_occurred")]
+    if wrong:
+        raise SystemExit(f"bench: wrong answers in {wrong}")
+    return [{"name": one["name"], "ns": one["real_time"], "per_s": one.get("items_per_second")}
+            for one in told["benchmarks"]]
+
+
+def count_for(deployment, concurrency, seconds):
+    """Conversations that take about so many seconds."""
+    least = max(200, 4 * concurrency)
+    return max(least, deployment.bench(least, concurrency)["conversations_per_s"] * seconds)
+
+
+def middle(told):
+    return sorted(told, key=lambda one: one["conversations_per_s"])[len(told) // 2]
+
+
+def conversations_at(deployment, concurrency, seconds, runs=3):
+    """The middle one of a few runs."""
+    count = count_for(deployment, concurrency, seconds)
+    return middle([deployment.bench(count, concurrency) for _ in range(runs)])
+
+
+def http_requests(deployment):
+    return deployment.metrics("http_server_request_duration_seconds_count")
+
+
+def rounds_beside_probes(servers, deployments, rounds, seconds):
+    """Probes and conversations at concurrency 256 take turns, so that what the machine does meanwhile hits both."""
+    counts = {one.name: count_for(one, 256, seconds) for one in deployments}
+    told = []
+    for _ in range(rounds):
+        turn = {"probes": probes(servers, "--rounds", 2, "--count", 12_800)}
+        for one in deployments:
+            before = http_requests(one)
+            came = one.bench(counts[one.name], 256)
+            came["http_requests_per_conversation"] = round((http_requests(one) - before) / came["conversations"], 3)
+            turn[one.name] = came
+            say(f"{one.name}, concurrency 256: {came['conversations_per_s']:.0f}/s")
+        told.append(turn)
+    return told
+
+
+def conversations(deployment, seconds):
+    told = {}
+    for concurrency in CONCURRENCIES:
+        told[concurrency] = conversations_at(deployment, concurrency, seconds)
+        say(f"{deployment.name}, concurrency {concurrency}: {told[concurrency]['conversations_per_s']:.0f}/s")
+    return told
+
+
+def ms_to_first_201(deployment):
+    """From exec to the first message that was accepted."""
+    begun = time.perf_counter()
+    process = start([AMC, "all", *deployment.options])
+    try:
+        while time.perf_counter() - begun < 60:
+            try:
+                link = http.client.HTTPConnection("127.0.0.1", deployment.port)
+                link.request("POST", "/", '{"message": "Hi, "}')
+                status = link.getresponse().status
+            except OSError:
+                time.sleep(0.001)
+                continue
+            finally:
+                link.close()
+            if status != 201:
+                raise SystemExit(f"bench: the first answer after a start was {status}")
+            return (time.perf_counter() - begun) * 1_000
+        raise SystemExit("bench: no answer after a start")
+    finally:
+        stop(process)
+
+
+def start_up(done, pending, times=5):
+    took = []
+    for _ in range(times):
+        deployment = embedded(new_sqlite_path())
+        if done:
+            deployment.migrate()
+            fill_sqlite(store_of(deployment), done, pending)
+        took.append(ms_to_first_201(deployment))
+        forget(deployment)
+    return {"ms": round(statistics.median(took), 1), "stored": done, "pending": pending}
+
+
+def store_of(deployment):
+    return next(option for option in map(str, deployment.options) if "sqlite.path=" in option).partition("=")[2]
+
+
+def forget(deployment):
+    shutil.rmtree(os.path.dirname(store_of(deployment)), ignore_errors=True)
+
+
+def stored(servers):
+    """Throughput and latency against what the store holds."""
+    told = {"embedded": {}, "separate": {}}
+    for done in (0, MILLION, 5 * MILLION):
+        deployment = embedded()
+        deployment.migrate()
+        fill_sqlite(store_of(deployment), done)
+        told["embedded"][done] = stored_at(deployment)
+        forget(deployment)
+        database = servers.new_database()
+        deployment = separate(servers, database)
+        deployment.migrate()
+        fill_postgresql(servers, database, done)
+        told["separate"][done] = stored_at(deployment)
+        servers.sql(f"DROP DATABASE {database.rsplit('/', 1)[1]} WITH (FORCE)")
+    return told
+
+
+def stored_at(deployment):
+    with deployment:
+        deployment.bench(4_000, 64)
+        came = conversations_at(deployment, 256, 10)
+    say(f"{deployment.name} with what is stored: {came['conversations_per_s']:.0f}/s")
+    return came
+
+
+def memory(servers, minutes):
+    """The process with the broker, over 1 M stored and 10 k pending that nobody takes, under load."""
+    told = {}
+    deployment = embedded()
+    deployment.migrate()
+    fill_sqlite(store_of(deployment), MILLION, 10_000, "nobody-listens")
+    told["embedded"] = memory_under_load(deployment, minutes)
+    forget(deployment)
+    database = servers.new_database()
+    deployment = separate(servers, database)
+    deployment.migrate()
+    fill_postgresql(servers, database, MILLION, 10_000, "nobody-listens")
+    told["separate"] = memory_under_load(deployment, minutes)
+    return told
+
+
+def memory_under_load(deployment, minutes):
+    samples, begun = [], time.time()
+    with deployment:
+        samples.append((0, round(deployment.resident_mib(), 1)))
+        while time.time() - begun < minutes * 60:
+            deployment.bench(20_000, 64)
+            samples.append((round(time.time() - begun, 1), round(deployment.resident_mib(), 1)))
+    settled = [mib for at, mib in samples if at >= minutes * 12]  # after the first fifth
+    half = len(settled) // 2
+    told = {"minutes": minutes, "max_mib": max(mib for _, mib in samples), "samples": samples,
+            "growth_mib": round(statistics.median(settled[half:]) - statistics.median(settled[:half] or settled), 1)}
+    say(f"{deployment.name}: {told['max_mib']} MiB at most, grown by {told['growth_mib']}")
+    return told
+
+
+def overload(deployment, seconds):
+    """Twice what it can take, on a clock that does not wait; then how fast it is again after two seconds."""
+    with deployment:
+        deployment.bench(4_000, 64)
+        capacity = conversations_at(deployment, 256, 5)["conversations_per_s"]
+        before, highest = deployment.resident_mib(), 0
+        load = start([BINARIES / "tests/benchmarks/amc_overload", "--url", deployment.url, "--rate", 2 * capacity,
+                      "--duration", seconds], stdout=subprocess.PIPE, text=True)
+        while load.poll() is None:
+            highest = max(highest, deployment.resident_mib())
+            time.sleep(0.2)
+        told = json.loads(load.stdout.read())
+        time.sleep(2)
+        told.update(capacity_per_s=capacity, seconds=seconds, mib_before=round(before, 1), mib_max=round(highest, 1),
+                    speed_after=round(speed_now(deployment) / capacity, 3), answered_rightly=load.returncode == 0)
+    say(f"{deployment.name} at twice {capacity:.0f}/s: {told['statuses']}, {told['without_answer']} without an answer, "
+        f"{told['late']} late, {told['speed_after']} of full speed after 2 s")
+    return told
+
+
+def speed_now(deployment):
+    """What becomes of the backlog in a few seconds; where there is none, new conversations."""
+    begun, backlog = time.perf_counter(), deployment.pending()
+    time.sleep(3)
+    left = deployment.pending()
+    if left > 0:
+        return (backlog - left) / (time.perf_counter() - begun)
+    return conversations_at(deployment, 256, 3, runs=1)["conversations_per_s"]
+
+
+def machine():
+    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    memory_kib = int(next(line for line in open("/proc/meminfo") if line.startswith("MemTotal")).split()[1])
+    return {"cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory_kib / 2**20, 1),
+            "kernel": platform.release(), "load_before": round(os.getloadavg()[0], 2),
+            "commit": output_of(["git", "-C", ROOT, "describe", "--always", "--dirty"]).strip(),
+            "date": time.strftime("%Y-%m-%d")}
+
+
+def measure_short(servers, full):
+    say("micro-benchmarks, probes")
+    results = {"machine": machine(), "micro": microbenchmarks(), "one_at_a_time": probes_one_at_a_time(servers)}
+    with embedded() as one, separate(servers) as other:
+        for deployment in (one, other):
+            deployment.bench(4_000, 64)  # pages, plans and pools are warm
+        results["rounds"] = rounds_beside_probes(servers, (one, other), 9 if full else 5, 5 if full else 2)
+        results["conversations"] = {each.name: conversations(each, 10 if full else 2) for each in (one, other)}
+    results["start_up"] = start_up(0, 0)
+    return results
+
+
+def measure_long(servers, minutes, seconds):
+    return {"machine": machine(),
+            "start_up": start_up(MILLION, 10_000, times=3),
+            "stored": stored(servers),
+            "overload": {one.name: overload(one, seconds) for one in (embedded(), separate(servers))},
+            "memory": memory(servers, minutes)}
+
+
+def keep(name, results):
+    FOLDER_OF_RESULTS.mkdir(parents=True, exist_ok=True)
+    (FOLDER_OF_RESULTS / name).write_text(json.dumps(results, indent=1) + "\n")
+
+
+def kept(name):
+    path = FOLDER_OF_RESULTS / name
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def main():
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--full", action="store_true", help="also stores of millions, memory and overload")
+    asked.add_argument("--minutes", type=float, default=10, help="of load for the memory (default 10)")
+    asked.add_argument("--seconds", type=float, default=60, help="of overload (default 60)")
+    asked.add_argument("--page", action="store_true", help="only write the page anew")
+    asked = asked.parse_args()
+    if not asked.page:
+        with Servers() as servers:
+            keep("short.json", measure_short(servers, asked.full))
+            if asked.full:
+                keep("long.json", measure_long(servers, asked.minutes, asked.seconds))
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    long = kept("long.json")
+    page.write(kept("short.json"), long)
+    if asked.full and not all(one["answered_rightly"] for one in long["overload"].values()):
+        raise SystemExit("bench: under overload some requests were not answered rightly")
+
+
+if __name__ == "__main__":
+    main()

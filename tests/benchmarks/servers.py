@@ -1,0 +1,159 @@
+"""Engines and processes of a benchmark. Whatever is started is stopped by its process id."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARIES = ROOT / "build/release"
+AMC = BINARIES / "amc"
+# Not /tmp, which may be memory: a commit must reach a disk.
+FOLDER = ROOT / "build/bench"
+
+
+def die_with_parent():
+    import ctypes
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def start(command, **how):
+    return subprocess.Popen([str(word) for word in command], preexec_fn=die_with_parent, **how)
+
+
+def stop(process):
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def output_of(command, **how):
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, **how)
+    if done.returncode != 0:
+        raise SystemExit(f"bench: {command[0]} failed ({done.returncode}): {done.stdout}")
+    return done.stdout
+
+
+class Servers:
+    """A throw-away PostgreSQL that waits for the disk, and a throw-away RabbitMQ."""
+
+    def __enter__(self):
+        self.scripts, self.urls, self.databases = [], {}, 0
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        for engine, options in (("postgresql", ["--durable"]), ("rabbitmq", [])):
+            script = start([ROOT / "scripts/test-server", engine, *options], stdout=subprocess.PIPE, text=True)
+            self.scripts.append(script)
+            for line in script.stdout:
+                name, _, value = line.strip().partition("=")
+                if name == "url":
+                    self.urls[engine] = value
+                if name == "ready":
+                    break
+            else:
+                raise SystemExit(f"bench: no {engine}")
+        return self
+
+    def __exit__(self, *_):
+        for script in self.scripts:
+            stop(script)
+
+    def environment(self):
+        return {**os.environ, "TMPDIR": str(FOLDER), "AMC_TEST_POSTGRESQL_URL": self.urls["postgresql"],
+                "AMC_TEST_RABBITMQ_URL": self.urls["rabbitmq"]}
+
+    def sql(self, statement, database=None):
+        output_of(["psql", "-qX", "-v", "ON_ERROR_STOP=1", database or self.urls["postgresql"], "-c", statement])
+
+    def new_database(self):
+        self.databases += 1
+        name = f"bench_{self.databases}"
+        self.sql(f"CREATE DATABASE {name}")
+        return self.urls["postgresql"].rsplit("/", 1)[0] + "/" + name
+
+
+class Deployment:
+    """AMC's processes over one configuration; the first is the one with the broker in it."""
+
+    def __init__(self, name, settings, roles):
+        self.name, self.roles = name, roles
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        settings = {"broker.http.port": self.port, "consumer_services.broker_client.url": self.url,
+                    "log.level": "warning", **settings}
+        self.options = ["--config", FOLDER / "no-config"]
+        for key, value in settings.items():
+            self.options += ["--set", f"{key}={value}"]
+        (FOLDER / "no-config").mkdir(parents=True, exist_ok=True)
+        self.processes = []
+
+    def migrate(self):
+        output_of([AMC, "migrate", *self.options])
+
+    def __enter__(self):
+        try:
+            for role in self.roles:
+                self.processes.append(start([AMC, role, *self.options]))
+            output_of([AMC, "requester", *self.options])
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            stop(process)
+
+    def bench(self, conversations, concurrency, warm_up=0):
+        """Whole conversations; a wrong or missing answer ends the benchmark."""
+        return json.loads(output_of([AMC, "bench", *self.options, "--json", "--conversations", int(conversations),
+                                     "--concurrency", concurrency, "--warm-up", warm_up]))
+
+    def metrics(self, name):
+        """The sum of a metric over all its labels, at the broker."""
+        with urllib.request.urlopen(self.url + "/metrics") as reply:
+            lines = reply.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+
+    def pending(self):
+        with urllib.request.urlopen(self.url + "/queues") as reply:
+            return sum(queue["pending"] for queue in json.load(reply)["queues"])
+
+    def resident_mib(self):
+        status = pathlib.Path(f"/proc/{self.processes[0].pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1]) / 1024
+
+
+def new_sqlite_path():
+    path = FOLDER / f"store-{time.time_ns()}" / "amc.db"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def embedded(path=None):
+    """amc all: SQLite, the embedded queue, one process."""
+    return Deployment("embedded", {"broker.store.sqlite.path": path or new_sqlite_path()}, ["all"])
+
+
+def separate(servers, database=None, roles=("broker", "service-a", "service-b")):
+    """PostgreSQL and RabbitMQ's quorum queues; the broker and each service a process of its own."""
+    return Deployment("separate", {
+        "broker.store.engine": "postgresql",
+        "broker.store.postgresql.url": database or servers.new_database(),
+        "queue_system.platform": "rabbitmq",
+        "queue_system.rabbitmq.url": servers.urls["rabbitmq"],
+        "queue_system.prefix": f"bench-{time.time_ns()}.",
+    }, list(roles))
