@@ -2,6 +2,8 @@
 Keeps what it measured in docs/performance/*.json and writes docs/performance.md from it; --page only writes."""
 
 import argparse
+import contextlib
+import functools
 import http.client
 import json
 import os
@@ -44,7 +46,7 @@ def microbenchmarks():
 
 def count_for(deployment, concurrency, seconds):
     """Conversations that take about so many seconds."""
-    least = max(200, 4 * concurrency)
+    least = max(1_000, 4 * concurrency)
     return max(least, deployment.bench(least, concurrency)["conversations_per_s"] * seconds)
 
 
@@ -112,62 +114,54 @@ def ms_to_first_201(deployment):
 def start_up(done, pending, times=5):
     took = []
     for _ in range(times):
-        deployment = embedded(new_sqlite_path())
-        if done:
-            deployment.migrate()
-            fill_sqlite(store_of(deployment), done, pending)
+        deployment = filled_embedded(done, pending)
         took.append(ms_to_first_201(deployment))
-        forget(deployment)
+        deployment.forget()
     return {"ms": round(statistics.median(took), 1), "stored": done, "pending": pending}
 
 
-def store_of(deployment):
-    return next(option for option in map(str, deployment.options) if "sqlite.path=" in option).partition("=")[2]
-
-
-def forget(deployment):
-    shutil.rmtree(os.path.dirname(store_of(deployment)), ignore_errors=True)
-
-
-def stored(servers):
-    """Throughput and latency against what the store holds."""
-    told = {"embedded": {}, "separate": {}}
-    for done in (0, MILLION, 5 * MILLION):
-        deployment = embedded()
+def filled_embedded(done, pending=0, queue="topic-a"):
+    path = new_sqlite_path()
+    deployment = embedded(path)
+    if done:
         deployment.migrate()
-        fill_sqlite(store_of(deployment), done)
-        told["embedded"][done] = stored_at(deployment)
-        forget(deployment)
-        database = servers.new_database()
-        deployment = separate(servers, database)
-        deployment.migrate()
-        fill_postgresql(servers, database, done)
-        told["separate"][done] = stored_at(deployment)
-        servers.sql(f"DROP DATABASE {database.rsplit('/', 1)[1]} WITH (FORCE)")
-    return told
+        fill_sqlite(path, done, pending, queue)
+    return deployment
 
 
-def stored_at(deployment):
-    with deployment:
-        deployment.bench(4_000, 64)
-        came = conversations_at(deployment, 256, 10)
-    say(f"{deployment.name} with what is stored: {came['conversations_per_s']:.0f}/s")
-    return came
-
-
-def memory(servers, minutes):
-    """The process with the broker, over 1 M stored and 10 k pending that nobody takes, under load."""
-    told = {}
-    deployment = embedded()
-    deployment.migrate()
-    fill_sqlite(store_of(deployment), MILLION, 10_000, "nobody-listens")
-    told["embedded"] = memory_under_load(deployment, minutes)
-    forget(deployment)
+def filled_separate(servers, done, pending=0, queue="topic-a"):
     database = servers.new_database()
     deployment = separate(servers, database)
     deployment.migrate()
-    fill_postgresql(servers, database, MILLION, 10_000, "nobody-listens")
-    told["separate"] = memory_under_load(deployment, minutes)
+    fill_postgresql(servers, database, done, pending, queue)
+    return deployment
+
+
+def stored(make):
+    """Throughput and latency against what the store holds; the stores take turns."""
+    say("fills stores")
+    deployments = {done: make(done) for done in (0, MILLION, 5 * MILLION)}
+    with contextlib.ExitStack() as running:
+        for deployment in deployments.values():
+            running.enter_context(deployment).bench(4_000, 64)
+        count, order = count_for(deployments[0], 256, 5), list(deployments)
+        turns = []
+        for _ in range(7):
+            turns.append({done: deployments[done].bench(count, 256) for done in order})
+            order = order[1:] + order[:1]  # nobody is always the first
+    for deployment in deployments.values():
+        deployment.forget()
+    speeds = [[turn[done]["conversations_per_s"] for done in deployments] for turn in turns]
+    ratio = statistics.median(full / empty for empty, *_, full in speeds)
+    say(f"with 5 M stored {ratio:.2f} of the speed with none")
+    return {"ratio": round(ratio, 3), "by_count": {done: middle([turn[done] for turn in turns]) for done in deployments}}
+
+
+def memory(make, minutes):
+    """The process with the broker, over 1 M stored and 10 k pending that nobody takes, under load."""
+    deployment = make(MILLION, 10_000, "nobody-listens")
+    told = memory_under_load(deployment, minutes)
+    deployment.forget()
     return told
 
 
@@ -199,8 +193,10 @@ def overload(deployment, seconds):
             time.sleep(0.2)
         told = json.loads(load.stdout.read())
         time.sleep(2)
+        speed_after = speed_now(deployment) / capacity
+        finish(deployment, 20 * seconds)
         told.update(capacity_per_s=capacity, seconds=seconds, mib_before=round(before, 1), mib_max=round(highest, 1),
-                    speed_after=round(speed_now(deployment) / capacity, 3), answered_rightly=load.returncode == 0)
+                    speed_after=round(speed_after, 3), answered_rightly=load.returncode == 0)
     say(f"{deployment.name} at twice {capacity:.0f}/s: {told['statuses']}, {told['without_answer']} without an answer, "
         f"{told['late']} late, {told['speed_after']} of full speed after 2 s")
     return told
@@ -214,6 +210,15 @@ def speed_now(deployment):
     if left > 0:
         return (backlog - left) / (time.perf_counter() - begun)
     return conversations_at(deployment, 256, 3, runs=1)["conversations_per_s"]
+
+
+def finish(deployment, longest_s):
+    """What was accepted becomes done."""
+    begun = time.time()
+    while deployment.pending() > 0:
+        if time.time() - begun > longest_s:
+            raise SystemExit(f"bench: {deployment.pending()} messages are not finished {longest_s} s after an overload")
+        time.sleep(1)
 
 
 def machine():
@@ -238,11 +243,12 @@ def measure_short(servers, full):
 
 
 def measure_long(servers, minutes, seconds):
+    makers = {"embedded": filled_embedded, "separate": functools.partial(filled_separate, servers)}
     return {"machine": machine(),
             "start_up": start_up(MILLION, 10_000, times=3),
-            "stored": stored(servers),
-            "overload": {one.name: overload(one, seconds) for one in (embedded(), separate(servers))},
-            "memory": memory(servers, minutes)}
+            "stored": {name: stored(make) for name, make in makers.items()},
+            "overload": {name: overload(make(0), seconds) for name, make in makers.items()},
+            "memory": {name: memory(make, minutes) for name, make in makers.items()}}
 
 
 def keep(name, results):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -88,8 +89,8 @@ class Servers:
 class Deployment:
     """AMC's processes over one configuration; the first is the one with the broker in it."""
 
-    def __init__(self, name, settings, roles):
-        self.name, self.roles = name, roles
+    def __init__(self, name, settings, roles, folder=None):
+        self.name, self.roles, self.folder = name, roles, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         settings = {"broker.http.port": self.port, "consumer_services.broker_client.url": self.url,
@@ -116,6 +117,11 @@ class Deployment:
     def __exit__(self, *_):
         for process in reversed(self.processes):
             stop(process)
+
+    def forget(self):
+        """What it has stored in a file takes no room any more; databases go with their server."""
+        if self.folder:
+            shutil.rmtree(self.folder)
 
     def bench(self, conversations, concurrency, warm_up=0):
         """Whole conversations; a wrong or missing answer ends the benchmark."""
@@ -145,10 +151,11 @@ def new_sqlite_path():
 
 def embedded(path=None):
     """amc all: SQLite, the embedded queue, one process."""
-    return Deployment("embedded", {"broker.store.sqlite.path": path or new_sqlite_path()}, ["all"])
+    path = path or new_sqlite_path()
+    return Deployment("embedded", {"broker.store.sqlite.path": path}, ["all"], path.parent)
 
 
-def separate(servers, database=None, roles=("broker", "service-a", "service-b")):
+def separate(servers, database=None):
     """PostgreSQL and RabbitMQ's quorum queues; the broker and each service a process of its own."""
     return Deployment("separate", {
         "broker.store.engine": "postgresql",
@@ -156,4 +163,4 @@ def separate(servers, database=None, roles=("broker", "service-a", "service-b"))
         "queue_system.platform": "rabbitmq",
         "queue_system.rabbitmq.url": servers.urls["rabbitmq"],
         "queue_system.prefix": f"bench-{time.time_ns()}.",
-    }, list(roles))
+    }, ["broker", "service-a", "service-b"])
