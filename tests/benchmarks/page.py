@@ -239,8 +239,8 @@ def points(told, x=int):
 
 def plots(short, long):
     plot("concurrency.svg", {name: points(told) for name, told in short["conversations"].items()},
-         {f"the seed, {SEED_CONVERSATIONS_PER_S}/s": SEED_CONVERSATIONS_PER_S}, base=2, xlabel="concurrency", xrange="0.8:1300",
-         xtics="set xtics (1, 16, 64, 256, 1024)", least_ms=0.5)
+         {f"the seed, {SEED_CONVERSATIONS_PER_S}/s": SEED_CONVERSATIONS_PER_S}, base=2, xlabel="concurrency",
+         xrange="0.8:1300", xtics="set xtics (1, 16, 64, 256, 1024)", least_ms=0.5)
     if long:
         # An empty store stands at the left of a logarithmic axis.
         plot("stored.svg", {name: points(told["by_count"], lambda key: max(int(key), 100_000))
