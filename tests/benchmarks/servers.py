@@ -138,9 +138,10 @@ class Deployment:
         with urllib.request.urlopen(self.url + "/queues") as reply:
             return sum(queue["pending"] for queue in json.load(reply)["queues"])
 
-    def resident_mib(self):
+    def resident_mib(self, what="VmRSS"):
+        """Of the process with the broker; VmHWM: the most that it ever was."""
         status = pathlib.Path(f"/proc/{self.processes[0].pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1]) / 1024
+        return int(next(line for line in status.splitlines() if line.startswith(what + ":")).split()[1]) / 1024
 
 
 def new_sqlite_path():
