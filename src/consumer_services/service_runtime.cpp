@@ -206,6 +206,7 @@ void service_runtime::conclude(std::uint64_t number, result<std::string> outcome
 /// Until the broker has said something about each of them. What is told names its revision and claim, so telling it
 /// again is safe.
 task<void> service_runtime::tell_outcomes() {
+  co_await boost::asio::post(env_.executor, boost::asio::use_awaitable);  // with what ends in this turn of the loop
   while (!untold_.empty()) {
     const auto numbers = std::exchange(untold_, {});
     std::string failed;
@@ -331,12 +332,13 @@ milliseconds service_runtime::until_next_look() const {
 
 void service_runtime::end_overdue() {
   const auto now = env_.timers->now();
-  for (auto& [number, hand] : in_hand_) {
-    if (hand.outcome || hand.handler_ends > now) continue;
-    ++overdue_;
-    conclude(number, error{errc::invalid,
-                           "the handler took longer than " + std::to_string(options_.handler_timeout.count()) + " ms"});
-  }
+  std::vector<std::uint64_t> overdue;  // told afterwards, since what is told may be forgotten at once
+  for (const auto& [number, hand] : in_hand_)
+    if (!hand.outcome && hand.handler_ends <= now) overdue.push_back(number);
+  overdue_ += overdue.size();
+  const auto longest = std::to_string(options_.handler_timeout.count());
+  for (const auto number : overdue)
+    conclude(number, error{errc::invalid, "the handler took longer than " + longest + " ms"});
 }
 
 task<void> service_runtime::extend_due() {

@@ -197,9 +197,9 @@ TEST_F(RabbitmqRights, WhoMayNotPublishIsToldNoDepthEither) {
   const auto publisher = make_rabbitmq(as_weak(server_))->make_publisher();
   publisher->publish(numbered(0, 1));
   server_.set_rights_of_weak(".*", "^$", ".*");
-  // The server remembers a user's rights for a while.
-  while (failure_of([&] { publisher->publish(numbered(1, 2)); }).why() == unavailable::reason::broken) {
-  }
+  // A channel remembers a user's rights until it has been idle for a second.
+  while (failure_of([&] { publisher->publish(numbered(1, 2)); }).why() == unavailable::reason::broken)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1'200));
   EXPECT_EQ(failure_of([&] { publisher->depth("q"); }).why(), unavailable::reason::refused);
   server_.set_rights_of_weak(".*", ".*", ".*");
   publish_stubbornly(*publisher, numbered(2, 3));

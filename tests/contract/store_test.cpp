@@ -77,7 +77,9 @@ TEST_P(StoreContract, TryingToWriteLeavesEverythingAsItWas) {
   EXPECT_EQ(find(id)->updated_at, before.updated_at);
   EXPECT_EQ(store_->list({}).rows.size(), 1U);
   reopen();
-  if (GetParam().keeps) EXPECT_TRUE(find(id));
+  if (GetParam().keeps) {
+    EXPECT_TRUE(find(id));
+  }
 }
 
 TEST_P(StoreContract, FindsWhatWasInserted) {

@@ -59,6 +59,7 @@ task<void> node::end_well(milliseconds away) {
   around_.in.later(milliseconds(0), [this, mine, away] {
     if (process_ != mine) return;
     around_.in.note(name_, "has stopped");
+    around_.in.last_harm = around_.in.now();
     end();
     come_back(away);
   });
@@ -77,7 +78,10 @@ void node::end() {
 }
 
 void node::come_back(milliseconds after) {
-  around_.in.later(after, [this] { start(); });
+  around_.in.later(after, [this] {
+    around_.in.last_harm = around_.in.now();  // its absence, which may have begun long after it was told to stop
+    start();
+  });
 }
 
 cluster::cluster(const surroundings& around) {

@@ -235,13 +235,15 @@ void properties::check_all_rung_after_a_start() {
     const auto& here = revisions_[{id, m->revision}];
     const bool untouched = m->status == status::pending && !m->held && here.last_rung < around_.in.last_start &&
                            here.arrived < around_.in.last_start;
-    if (untouched && around_.in.now() - last_full_[m->queue] > soon)
+    const bool long_so = around_.store.clock() - m->updated_at > soon;  // not just let go by the sweeper
+    if (untouched && long_so && around_.in.now() - last_full_[m->queue] > soon)
       return around_.in.fail(name_of(id, m->revision) + " is not rung after a start with an empty engine");
   }
 }
 
 void properties::note_depth(const std::string& queue) {
-  if (around_.queues.depth(queue) + 1 >= around_.in.plan().queue_depth_max) last_full_[queue] = around_.in.now();
+  // One look fills half of the room that it sees.
+  if (2 * (around_.queues.depth(queue) + 1) >= around_.in.plan().queue_depth_max) last_full_[queue] = around_.in.now();
 }
 
 void properties::check_waits() const {

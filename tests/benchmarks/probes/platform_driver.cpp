@@ -19,7 +19,8 @@ void expected_events::arrive(const std::string& event) {
 
 platform_driver::platform_driver(std::shared_ptr<platform> engine, std::string queue, amount work)
     : engine_(std::move(engine)), queue_(std::move(queue)), work_(work), publisher_(engine_->make_publisher()) {
-  engine_->check(std::vector<std::string>{queue_});
+  const std::vector<std::string> queues{queue_};
+  engine_->check(queues, queues);
   publisher_->depth(queue_);  // connects
 }
 
