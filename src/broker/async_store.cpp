@@ -1,5 +1,6 @@
 #include "broker/async_store.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "core/back_off.hpp"
@@ -77,7 +78,8 @@ task<timestamp> async_store::now(const environment& env) {
 
 task<void> async_store::check(const environment& env) {
   job asked = be_checked{};
-  co_await worker_->run(env, std::move(asked));
+  const auto done = co_await worker_->run(env, std::move(asked));
+  if (const auto* failed = std::get_if<unavailable>(&done)) throw unavailable(*failed);
 }
 
 std::shared_ptr<void> async_store::observe(boost::asio::any_io_executor executor,
@@ -147,16 +149,17 @@ std::vector<async_store::answer> async_store::run(store& driver, std::vector<job
   auto on_failure = state::unwritable;
   try {
     std::vector<answer> answers(batch.size());
-    bool wrote = apply_all(driver, batch, answers);
+    const bool wrote = apply_all(driver, batch, answers);
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (std::holds_alternative<std::vector<change>>(batch[i])) continue;
-      const bool tries = std::holds_alternative<be_checked>(batch[i]) && reads_say_nothing();
-      on_failure = tries || deletes_or_rings(batch[i]) ? state::unwritable : state::unreadable;
-      if (tries) driver.try_writing();
-      wrote = wrote || tries;
+      on_failure = deletes_or_rings(batch[i]) ? state::unwritable : state::unreadable;
       answers[i] = read(driver, batch[i]);
     }
-    note_success(wrote);
+    const bool asked = std::any_of(batch.begin(), batch.end(), asks_for_a_check);
+    if ((wrote || asked) && writes_are_in_doubt())
+      try_writing(driver, batch, answers);
+    else
+      note_readable();
     return answers;
   } catch (const unavailable& failed) {
     if (failed.why() == unavailable::reason::broken) tell_broken();
@@ -177,14 +180,35 @@ async_store::answer async_store::read(store& driver, const job& asked) {
   return {};
 }
 
-bool async_store::reads_say_nothing() {
-  const std::lock_guard lock(mutex_);
-  return state_ == state::untried || state_ == state::unwritable;
+/// A change that succeeds does not end the doubt: with some of the rights, or hardly any room, others still fail. What
+/// else is in the batch has been done, so only who asked is told of a failure.
+void async_store::try_writing(store& driver, const std::vector<job>& batch, std::vector<answer>& answers) {
+  try {
+    driver.try_writing();
+    note_writable();
+  } catch (const unavailable& failed) {
+    if (failed.why() == unavailable::reason::broken) tell_broken();
+    note_failure(state::unwritable, failed.what());
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      if (asks_for_a_check(batch[i])) answers[i] = failed;
+  }
 }
 
-void async_store::note_success(bool wrote) {
+bool async_store::writes_are_in_doubt() {
   const std::lock_guard lock(mutex_);
-  if (!wrote && state_ != state::unreadable) return;
+  return state_ != state::usable;
+}
+
+/// What comes back may be a standby: whether it can be written is seen anew.
+void async_store::note_readable() {
+  const std::lock_guard lock(mutex_);
+  if (state_ != state::unreadable) return;
+  state_ = state::untried;
+  log::info("store", "is there again");
+}
+
+void async_store::note_writable() {
+  const std::lock_guard lock(mutex_);
   const auto before = std::exchange(state_, state::usable);
   if (before == state::unreadable || before == state::unwritable) log::info("store", "is there again");
 }

@@ -33,8 +33,8 @@ class async_store {
   task<std::vector<queue_counts>> counts(const environment& env);
   task<purged> purge(const environment& env, purge_request what);
   task<timestamp> now(const environment& env);
-  /// Throws while the store can be read and not written, too. That costs a write only where the last one failed, and
-  /// the first time.
+  /// Throws while the store can be read and not written, too. That costs a write only where one has failed, after an
+  /// absence, and the first time.
   task<void> check(const environment& env);
 
   /// `observe` runs on the executor for the rows of each transaction that are new, have a new revision or a new status,
@@ -64,7 +64,7 @@ class async_store {
   using job = std::variant<std::vector<change>, find_all, find_due, ring_all, list_filter, count_all, purge_request,
                            tell_time, be_checked>;
   using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<row>, std::vector<due_row>,
-                              message_page, std::vector<queue_counts>, purged, timestamp>;
+                              message_page, std::vector<queue_counts>, purged, timestamp, unavailable>;
   struct observer {
     boost::asio::any_io_executor executor;
     std::weak_ptr<std::function<void(const std::vector<row>&)>> call;
@@ -80,10 +80,13 @@ class async_store {
   static bool deletes_or_rings(const job& asked) {
     return std::holds_alternative<purge_request>(asked) || std::holds_alternative<ring_all>(asked);
   }
-  bool reads_say_nothing();
+  static bool asks_for_a_check(const job& asked) { return std::holds_alternative<be_checked>(asked); }
+  void try_writing(store& driver, const std::vector<job>& batch, std::vector<answer>& answers);
+  bool writes_are_in_doubt();
   void tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes);
   void tell_broken();
-  void note_success(bool wrote);
+  void note_readable();
+  void note_writable();
   void note_failure(state now, const std::string& why);
 
   opened_store opened_;

@@ -21,6 +21,8 @@ due_row due_row_of(const message& m, bool expired) {
 
 std::vector<outcome> memory_store::apply(std::span<const change> batch) {
   fail_writing_as_told();
+  const bool inserts = std::any_of(batch.begin(), batch.end(), [](const change& what) { return what.insert; });
+  if (inserts && failing_inserts) throw unavailable(*failing_inserts);
   std::vector<outcome> outcomes;
   for (const auto& what : batch) {
     const auto found = rows_.find(what.id);
@@ -126,6 +128,7 @@ row memory_store::find_key(const idempotency& once) {
 void memory_store::try_writing() {
   ++tried_writes;
   fail_writing_as_told();
+  if (failing_inserts) throw unavailable(*failing_inserts);
 }
 
 void memory_store::make_all_due() {

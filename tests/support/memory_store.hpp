@@ -26,6 +26,8 @@ class memory_store : public store {
   std::optional<unavailable> failing{};
   /// And every one that writes, this.
   std::optional<unavailable> failing_writes{};
+  /// And every new row, this.
+  std::optional<unavailable> failing_inserts{};
   int finds = 0;
   int tried_writes = 0;
   std::size_t size() const { return rows_.size(); }

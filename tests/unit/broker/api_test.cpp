@@ -321,6 +321,35 @@ TEST_F(Api, AStoreThatCanOnlyBeReadIsToldOnce) {
   EXPECT_THAT(told, testing::ElementsAre(testing::HasSubstr("cannot be used"), "is there again"));
 }
 
+TEST_F(Api, AStoreThatTakesOnlySomeChangesIsToldOnceAndNotReady) {
+  std::vector<std::string> told;
+  log::redirect([&](const log::line& line) {
+    if (line.component == "store") told.emplace_back(line.text);
+  });
+  const auto first = w_.accept("Hi, "), second = w_.accept("Hi, ");
+  w_.disk->failing_inserts = unavailable(unavailable::reason::refused, "no INSERT");
+  for (const auto& id : {first, second}) {
+    EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
+    EXPECT_EQ(w_.ask("DELETE", "/messages/" + to_string(id)).status, 200) << "what was done is not taken back";
+    EXPECT_EQ(w_.ask("GET", "/readyz").status, 503);
+  }
+  w_.disk->failing_inserts.reset();
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 200);
+  log::redirect(nullptr);
+  EXPECT_THAT(told, testing::ElementsAre(testing::HasSubstr("cannot be used"), "is there again"));
+}
+
+TEST_F(Api, WhatComesBackIsReadyOnlyWhenItCanBeWritten) {
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 200);
+  w_.disk->failing = unavailable(unavailable::reason::away, "away");
+  EXPECT_THROW(w_.ask("GET", "/queues"), unavailable);
+  w_.disk->failing.reset();
+  w_.disk->failing_writes = unavailable(unavailable::reason::away, "a standby");
+  EXPECT_EQ(w_.ask("GET", "/queues").status, 200);
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 503);
+  w_.disk->failing_writes.reset();
+}
+
 TEST_F(Api, AStoreThatIsAwayIsThrownToTheHttpBorder) {
   w_.disk->failing = unavailable(unavailable::reason::full, "full");
   EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
