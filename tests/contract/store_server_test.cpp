@@ -136,6 +136,29 @@ TEST_F(PostgresqlServer, WhatCommitsLateIsStillFoundDue) {
   EXPECT_EQ(opened.drivers.at(0)->due(10).at(0).id, ids[0]);
 }
 
+TEST_F(PostgresqlServer, AChangeReadsItsOwnRowsAlsoWhereTheTableWasKnownToBeEmpty) {
+  tests::postgresql_database database;
+  const auto mine = new_ids(10);
+  const auto answer = [](store& by, const uuid& id, int revision) {
+    by.apply(std::vector<change>{life_cycle::answer(id, revision, "x", life_cycle::to_done{}, false, {})});
+  };
+  {
+    const auto opened = open(database.url());
+    database.execute("VACUUM ANALYZE amc_message");
+    auto& store = *opened.drivers.at(0);
+    answer(store, mine[0], 1);  // here the server plans
+    store.apply(inserts(new_ids(2'000)));
+    store.apply(inserts(mine));
+    for (const auto& id : mine) answer(store, id, 1);
+    for (const auto& id : mine) answer(store, id, 7);
+  }
+  // Sessions that have ended have told what they read.
+  tests::postgresql_session asking(database.url());
+  const auto read =
+      asking.value("SELECT coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'amc_message'");
+  EXPECT_LT(std::stoi(read), 2'000);
+}
+
 TEST_F(PostgresqlServer, AChangeIsToldToOtherProcessesOnceForACommit) {
   tests::postgresql_database database;
   const auto here = open(database.url()), there = open(database.url());
