@@ -203,7 +203,10 @@ void request_reader::read_chunk_size() {
   }
   std::uint64_t size = 0;
   const auto [digits_end, failed] = std::from_chars(line.data(), line.data() + line.size(), size, 16);
-  if (failed != std::errc()) return refuse(400, "A chunk's size is not a hexadecimal number.");
+  // More digits overflow in some readers, even where the first ones are zeros.
+  constexpr std::ptrdiff_t digits_max = 16;
+  if (failed != std::errc() || digits_end - line.data() > digits_max)
+    return refuse(400, "A chunk's size is not a hexadecimal number of at most 16 digits.");
   const auto extensions = line.substr(static_cast<std::size_t>(digits_end - line.data()));
   const auto first = extensions.find_first_not_of(" \t");
   if (has_control(line) || (!extensions.empty() && (first == std::string_view::npos || extensions[first] != ';')))

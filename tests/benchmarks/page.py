@@ -316,6 +316,8 @@ The engines are started as the tests start them: throw-away servers on loopback;
 The seed took {SEED_POSTS_PER_S} POST a second on 2 cores, and {SEED_CONVERSATIONS_PER_S} conversations, none under
 {SEED_LEAST_MS} ms.
 
+What a profile showed, and what was cut, is in [decisions/0012](decisions/0012-what-a-profile-showed.md).
+
 ## Long runs
 
 {long_text(long)}

@@ -101,6 +101,11 @@ TEST(Framing, ChunkSizesAreHexadecimalInEitherCase) {
   EXPECT_EQ(only(chunked("00A\r\n0123456789\r\nb\r\n01234567890\r\n0\r\n\r\n")).request.body.size(), 21U);
 }
 
+TEST(Framing, AChunkSizeHasNoMoreDigitsThanAnyReaderCanHold) {
+  EXPECT_EQ(only(chunked(std::string(16, '0') + "\r\n\r\n")).request.body, "");
+  EXPECT_EQ(read_both_ways(chunked(std::string(17, '0') + "\r\n\r\n")).refused, 400);
+}
+
 TEST(Framing, ChunkExtensionsAreIgnored) {
   EXPECT_EQ(only(chunked("1;a=b;c=\"d e\"\r\nx\r\n1 ; a\r\ny\r\n0;last\r\n\r\n")).request.body, "xy");
 }
