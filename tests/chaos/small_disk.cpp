@@ -19,7 +19,7 @@ namespace {
 /// A file system in memory that holds little.
 class small_file_system {
  public:
-  small_file_system() : is_there(mount("tmpfs", folder_.path.c_str(), "tmpfs", 0, "size=8m") == 0) {}
+  small_file_system() : is_there(mount("tmpfs", folder_.path.c_str(), "tmpfs", 0, "size=64m") == 0) {}
   ~small_file_system() {
     if (is_there) umount2(folder_.path.c_str(), MNT_DETACH);
   }
