@@ -263,9 +263,10 @@ void messages::ring(std::vector<ringing> events) {
 
 task<void> messages::publish() {
   co_await boost::asio::post(env_.executor, boost::asio::use_awaitable);
+  auto events = std::exchange(to_ring_, {});
   std::string failed;
   try {
-    co_await publisher_->ring(env_, std::exchange(to_ring_, {}));
+    co_await publisher_->ring(env_, std::move(events));
   } catch (const unavailable& why) {
     // The rows stay due: the sweeper rings them when the engine is back.
     failed = why.what();

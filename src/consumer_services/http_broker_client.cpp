@@ -32,7 +32,7 @@ class http_broker_client : public broker_client {
   task<std::vector<result<broker::granted>>> claim(std::vector<broker::claim_request> requests) override {
     json::array body;
     for (const auto& r : requests) {
-      json::object item{{"id", to_string(r.ready.id)}, {"revision", r.ready.revision}};
+      auto item = item_of(r.ready.id, r.ready.revision);
       if (r.alone) item["alone"] = true;
       body.push_back(std::move(item));
     }
@@ -57,10 +57,8 @@ class http_broker_client : public broker_client {
   task<std::vector<result<status>>> fail(std::vector<broker::failed_claim> failures) override {
     json::array body;
     for (const auto& f : failures) {
-      json::object item{{"id", to_string(f.what.ready.id)},
-                        {"revision", f.what.ready.revision},
-                        {"claim", f.what.claim},
-                        {"error", f.reason}};
+      auto item = item_of(f.what);
+      item["error"] = f.reason;
       body.push_back(std::move(item));
     }
     auto items = co_await post("/failures", std::move(body));
@@ -84,11 +82,16 @@ class http_broker_client : public broker_client {
  private:
   static json::array body_of(const std::vector<broker::claimed>& claims) {
     json::array body;
-    for (const auto& c : claims) {
-      json::object item{{"id", to_string(c.ready.id)}, {"revision", c.ready.revision}, {"claim", c.claim}};
-      body.push_back(std::move(item));
-    }
+    for (const auto& c : claims) body.push_back(item_of(c));
     return body;
+  }
+
+  static json::object item_of(const uuid& id, int revision) { return {{"id", to_string(id)}, {"revision", revision}}; }
+
+  static json::object item_of(const broker::claimed& c) {
+    auto item = item_of(c.ready.id, c.ready.revision);
+    item["claim"] = c.claim;
+    return item;
   }
 
   /// How many of these fit well into one request; one at least.
@@ -106,7 +109,8 @@ class http_broker_client : public broker_client {
   task<std::vector<result<void>>> answer_part(std::span<const broker::answer_request> part) {
     json::array body;
     for (const auto& a : part) {
-      json::object item{{"id", to_string(a.id)}, {"revision", a.revision.value()}, {"message", a.text}};
+      auto item = item_of(a.id, a.revision.value());
+      item["message"] = a.text;
       body.push_back(std::move(item));
     }
     const auto reply = co_await send("/answers", body);

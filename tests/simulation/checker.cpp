@@ -167,11 +167,6 @@ class checking {
     require(answered_.insert({*entry.id, *entry.revision}).second, name + " is the second that was accepted");
   }
 
-  bool was_retried(const uuid& id) const {
-    return std::any_of(told_.requests.begin(), told_.requests.end(),
-                       [&](const told& entry) { return entry.method == "retry" && entry.id == id; });
-  }
-
   /// An answer of which nothing was told but refusals does not stand in the text.
   void check_refused_answers() const {
     std::map<std::string, bool> only_refused;
@@ -185,7 +180,7 @@ class checking {
     for (const auto& entry : told_.requests) {
       if (!is_answer(entry) || !only_refused[to_string(*entry.id) + entry.sent]) continue;
       // Refused by a cancelled message, and repeated by a proxy when that had been retried: then it counts.
-      if (was_retried(*entry.id)) continue;
+      if (told_.was_retried(*entry.id)) continue;
       const auto* m = find(*entry.id);
       const auto tokens = read(entry.sent)->tokens;
       require(!m || (m->text + " ").find(" " + tokens.back() + " ") == std::string::npos,

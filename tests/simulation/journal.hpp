@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +60,12 @@ struct journal {
   std::vector<handled> runs{};
   std::vector<listed> lists{};
   int last_run = 0;  ///< no two runs have one number, in whatever process
+
+  /// Whether anybody has asked to retry this message, whatever became of it.
+  bool was_retried(const uuid& message) const {
+    return std::any_of(requests.begin(), requests.end(),
+                       [&](const told& entry) { return entry.method == "retry" && entry.id == message; });
+  }
 };
 
 }  // namespace amc::simulation

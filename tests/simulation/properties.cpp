@@ -110,7 +110,7 @@ void properties::see_claim(const change& what, const outcome& became, revision_h
   if (what.when.revision != became.now->revision) around_.in.fail(name + " was claimed for another revision");
   const bool jumps = around_.in.plan().of(fault::store_clock) > 0;
   if (!jumps && became.at < here.not_before) around_.in.fail(name + " was claimed before it was to be delivered");
-  if (here.over && !was_retried(what.id)) around_.in.fail(name + " was claimed after its end");
+  if (here.over && !around_.told.was_retried(what.id)) around_.in.fail(name + " was claimed after its end");
   check_company(*became.now);
   const bool first = here.first_claimed < milliseconds(0);
   here.claimed = true;
@@ -132,12 +132,6 @@ void properties::check_company(const message& m) {
   if (innocent && m.unanswered - 1 > claims_that_may_be_lost())
     around_.in.fail(name_of(m.id, m.revision) + " is in bad company for the " + std::to_string(m.unanswered) +
                     ". time");
-}
-
-bool properties::was_retried(const uuid& id) const {
-  const auto& all = around_.told.requests;
-  return std::any_of(all.begin(), all.end(),
-                     [&](const auto& entry) { return entry.method == "retry" && entry.id == id; });
 }
 
 /// P6: in the order of arrival, but for as many as the engine, services and sweepers hold. What a service has heard and
@@ -192,7 +186,7 @@ void properties::check_runs() {
     constexpr milliseconds settled{5'000};
     const bool all_well = calm() || all_well_since(here.first_claimed - settled);
     const bool in_time = plan.handler_timeout > 3 * plan.lease;
-    if (here.runs > 1 && all_well && in_time && !was_retried(run.id))
+    if (here.runs > 1 && all_well && in_time && !around_.told.was_retried(run.id))
       around_.in.fail("a handler has run " + std::to_string(here.runs) + " times for " + name_of(run.id, run.revision));
   }
 }
@@ -206,7 +200,7 @@ void properties::check_rows_stay() {
     const auto& now = *found->second;
     if (now.revision < before->revision || (now.revision == before->revision && now.text != before->text))
       return around_.in.fail(name_of(id, before->revision) + " was stored and is lost");
-    if (before->status != status::pending && now.status != before->status && !was_retried(id))
+    if (before->status != status::pending && now.status != before->status && !around_.told.was_retried(id))
       return around_.in.fail(brief(id) + " was " + to_string(before->status) + " and is " + to_string(now.status));
   }
   seen_rows_ = rows;

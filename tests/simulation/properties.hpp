@@ -59,7 +59,6 @@ class properties {
   bool all_well_since(milliseconds time) const;
   int claims_that_may_be_lost() const;
   timestamp asked_delivery(const std::string& text) const;
-  bool was_retried(const uuid& id) const;
   std::size_t rooms() const;
 
   surroundings around_;

@@ -376,20 +376,20 @@ class postgresql_store : public store {
     places order(batch.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return batch[a].id < batch[b].id; });
-    std::vector<places> with_key, rounds;  // of rounds two each: new rows, and changes
+    std::vector<places> parts, rounds;  // of rounds two each: new rows, and changes
     std::size_t round = 0;
     for (std::size_t i = 0; i < order.size(); ++i) {
       const auto& what = batch[order[i]];
       round = i > 0 && batch[order[i - 1]].id == what.id ? round + 1 : 0;
       if (rounds.size() < 2 * (round + 1)) rounds.resize(2 * (round + 1));
       if (what.insert && what.then.once)
-        with_key.push_back({order[i]});
+        parts.push_back({order[i]});
       else
         rounds[2 * round + (what.insert ? 0 : 1)].push_back(order[i]);
     }
-    with_key.insert(with_key.end(), std::make_move_iterator(rounds.begin()), std::make_move_iterator(rounds.end()));
-    std::erase_if(with_key, [](const places& p) { return p.empty(); });
-    return with_key;
+    parts.insert(parts.end(), std::make_move_iterator(rounds.begin()), std::make_move_iterator(rounds.end()));
+    std::erase_if(parts, [](const places& p) { return p.empty(); });
+    return parts;
   }
 
   /// Adds what these changes take.
