@@ -5,7 +5,9 @@
 namespace amc::broker {
 namespace {
 
-using ringing = queue_system::publisher::ringing;
+/// Several ring one queue, each by the depth that it has asked for some milliseconds ago: what one of them adds before
+/// it asks again is about the room there is, or the maximum, divided by this.
+constexpr std::size_t shares = 16;
 
 error unroutable() {
   return {errc::unroutable, "I don't know which queue this message belongs to."};
@@ -52,12 +54,13 @@ task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept
   const auto to = routes_->route(text);
   if (!to) co_return unroutable();
   // What is to be delivered later is the sweeper's.
-  const bool rings_now = !options.deliver_at && take_room(*to);
-  const auto what = life_cycle::accept(id, std::move(text), *to, rings_now, routes_->rules_of(*to), std::move(options));
+  auto taken = options.deliver_at ? std::nullopt : take_room(*to);
+  const auto what =
+      life_cycle::accept(id, std::move(text), *to, taken.has_value(), routes_->rules_of(*to), std::move(options));
   const auto became = co_await store_->apply(env_, what);
   if (became.applied) {
     numbers_.accepted();
-    ring_if_waiting(became.now, rings_now);
+    ring_if_waiting(became.now, std::move(taken));
   }
   co_return settled(what, became);
 }
@@ -77,24 +80,26 @@ task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::st
 
 task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answers) {
   std::vector<change> changes;
-  std::vector<std::optional<bool>> rings;  // of each answer; nothing where no route knows it
+  std::vector<std::optional<std::size_t>> change_of;  // of each answer; nothing where no route knows its text
+  std::vector<std::optional<place>> taken;            // of each change
   for (auto& a : answers) {
     const auto to = routes_->route(a.text);
-    rings.push_back(to ? std::optional(take_room(*to)) : std::nullopt);
+    change_of.push_back(to ? std::optional(changes.size()) : std::nullopt);
     if (!to) continue;
+    taken.push_back(take_room(*to));
     changes.push_back(
-        life_cycle::answer(a.id, a.revision, std::move(a.text), *to, *rings.back(), routes_->rules_of(*to)));
+        life_cycle::answer(a.id, a.revision, std::move(a.text), *to, taken.back().has_value(), routes_->rules_of(*to)));
   }
   const auto outcomes = co_await store_->apply(env_, changes);
+  // First rings what is stored: the store may go away while the others are looked up.
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    if (outcomes[i].applied) ring_if_waiting(outcomes[i].now, std::move(taken[i]));
   std::vector<result<row>> results;
-  for (std::size_t i = 0, next = 0; i < answers.size(); ++i) {
-    if (!rings[i]) {
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (const auto at = change_of[i])
+      results.push_back(settled(changes[*at], outcomes[*at]));
+    else
       results.push_back(co_await refuse_unroutable(std::move(answers[i])));
-      continue;
-    }
-    const auto& became = outcomes[next];
-    if (became.applied) ring_if_waiting(became.now, *rings[i]);
-    results.push_back(settled(changes[next++], became));
     if (!results.back()) numbers_.answer_refused(results.back().error().code);
   }
   co_return results;
@@ -106,9 +111,7 @@ task<result<row>> messages::refuse_unroutable(answer_request answer) {
       life_cycle::answer(answer.id, answer.revision, std::move(answer.text), life_cycle::to_done{}, false, {});
   row current = co_await store_->find(env_, answer.id);  // not inside the braces: see CONTRIBUTING.md on g++ 12
   const outcome asked{false, std::move(current), {}};
-  auto refused = !asked.now || !admits(what.when, *asked.now, asked.at) ? settled(what, asked) : unroutable();
-  if (!refused) numbers_.answer_refused(refused.error().code);
-  co_return refused;
+  co_return !asked.now || !admits(what.when, *asked.now, asked.at) ? settled(what, asked) : unroutable();
 }
 
 task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {
@@ -217,21 +220,25 @@ task<std::vector<messages::queue_state>> messages::queues() {
 
 // ---- relay: rings after commit ----
 
-/// Whether the relay may ring it: then its place is taken at once, so that a batch does not ring more than there is
-/// room for. A place that was taken for nothing is free again when the depth is asked next.
-bool messages::take_room(const life_cycle::destination& to) {
+/// A place if the relay may ring it; it is taken before the change is stored, so that a batch does not ring more than
+/// there is room for. A place that was taken for nothing is free again when the depth is asked next.
+std::optional<messages::place> messages::take_room(const life_cycle::destination& to) {
   const auto* queue = std::get_if<life_cycle::to_queue>(&to);
-  if (!queue || !engine_reachable_) return false;
+  if (!queue || !engine_reachable_) return {};
   auto& state = queues_[queue->name];
-  if (!state.backlog && state.depth >= routes_->of(queue->name).depth_max) {
+  if (state.backlog) return {};
+  if (state.depth >= routes_->of(queue->name).depth_max) {
     state.backlog = true;  // from now on the sweeper feeds this queue, oldest first
     look_now();
+    return {};
   }
-  if (!state.backlog) ++state.depth;
-  return !state.backlog;
+  const bool was_filling = is_filling(queue->name, state);
+  place taken(state);
+  if (!was_filling && is_filling(queue->name, state)) sweep_clock_.poke();
+  return taken;
 }
 
-void messages::ring_if_waiting(const row& now, bool rings_now) {
+void messages::ring_if_waiting(const row& now, std::optional<place> taken) {
   const log::about subject{now->id, now->revision};
   if (now->status != status::pending) {
     log::debug("broker", std::string("stored as ") + to_string(now->status), subject);
@@ -239,9 +246,7 @@ void messages::ring_if_waiting(const row& now, bool rings_now) {
     return;
   }
   log::debug("broker", "stored, waits in " + now->queue, subject);
-  if (!rings_now) return;
-  numbers_.rung(now->queue, "relay");
-  ring({{now->queue, {now->id, now->revision, now->traceparent}}});
+  if (taken) ring(now, *std::move(taken), "relay");
 }
 
 /// Nothing while it is pending.
@@ -255,18 +260,20 @@ void messages::note_end(const row& now) {
 }
 
 /// What is rung in one turn of the loop is published together.
-void messages::ring(std::vector<ringing> events) {
-  const bool under_way = !to_ring_.empty();
-  to_ring_.insert(to_ring_.end(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
-  if (!under_way && !to_ring_.empty()) tasks_.spawn(publish());
+void messages::ring(const row& now, place taken, const char* by) {
+  numbers_.rung(now->queue, by);
+  const bool under_way = !to_ring_.events.empty();
+  to_ring_.events.push_back({now->queue, {now->id, now->revision, now->traceparent}});
+  to_ring_.places.push_back(std::move(taken));
+  if (!under_way) tasks_.spawn(publish());
 }
 
 task<void> messages::publish() {
   co_await boost::asio::post(env_.executor, boost::asio::use_awaitable);
-  auto events = std::exchange(to_ring_, {});
+  auto together = std::exchange(to_ring_, {});
   std::string failed;
   try {
-    co_await publisher_->ring(env_, std::move(events));
+    co_await publisher_->ring(env_, std::move(together.events));
   } catch (const unavailable& why) {
     // The rows stay due: the sweeper rings them when the engine is back.
     failed = why.what();
@@ -330,16 +337,12 @@ task<void> messages::ring_again(const std::vector<due_row>& rows) {
   auto changes = choose(rows);
   if (changes.empty()) co_return;
   const auto outcomes = co_await store_->apply(env_, std::move(changes));
-  std::vector<ringing> events;
   for (const auto& became : outcomes)
     if (became.applied) {
       const auto& m = *became.now;
       log::debug("sweeper", "rung again in " + m.queue, log::about{m.id, m.revision});
-      numbers_.rung(m.queue, "sweeper");
-      ++queues_[m.queue].depth;
-      events.push_back({m.queue, {m.id, m.revision, m.traceparent}});
+      ring(became.now, place(queues_[m.queue]), "sweeper");
     }
-  ring(std::move(events));
 }
 
 task<void> messages::ask_depths() {
@@ -348,14 +351,17 @@ task<void> messages::ask_depths() {
   std::string failed;
   try {
     const auto depths = co_await publisher_->depths(env_, names);
-    for (std::size_t i = 0; i < names.size(); ++i) queues_[names[i]].depth = depths[i];
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      auto& state = queues_[names[i]];
+      state.depth = depths[i] + state.on_the_way;
+    }
   } catch (const unavailable& why) {
     failed = why.what();
   }
   note_engine(failed.empty(), failed);
 }
 
-/// The rows that there is room for, oldest first; remembers which queues have more.
+/// A share of the rows that there is room for, oldest first; remembers which queues have more.
 std::vector<change> messages::choose(const std::vector<due_row>& rows) {
   std::map<std::string_view, std::size_t> seen;
   std::vector<change> changes;
@@ -367,8 +373,7 @@ std::vector<change> messages::choose(const std::vector<due_row>& rows) {
     const auto chosen = ++seen[r.queue];
     // A full look may have left rows unseen.
     if (chosen == options_.sweep_max) state.backlog = true;
-    // Half of the room, so that others who have seen the same depth do not ring far beyond the maximum with this one.
-    if (state.depth + 2 * chosen > treated.depth_max + 1)
+    if (state.depth + shares * chosen >= treated.depth_max + shares)
       state.backlog = true;
     else
       changes.push_back(life_cycle::ring(r, treated.rules));
@@ -387,11 +392,15 @@ bool messages::feeding_has_room() const {
   });
 }
 
-/// Whether a queue needs a look sooner than usual: rows wait for room, or its depth is only known to be below a
-/// maximum that may have been reached.
+/// So deep that what others have added since it was asked begins to matter.
+bool messages::is_filling(const std::string& queue, const known_queue& state) const {
+  return shares * state.depth > routes_->of(queue).depth_max;
+}
+
+/// Whether a queue needs a look sooner than usual.
 bool messages::feeding() const {
   return engine_reachable_ && std::any_of(queues_.begin(), queues_.end(), [&](const auto& q) {
-           return q.second.backlog || q.second.depth > routes_->of(q.first).depth_max / 2;
+           return q.second.backlog || is_filling(q.first, q.second);
          });
 }
 

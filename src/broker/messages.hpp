@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/async_store.hpp"
@@ -102,15 +103,40 @@ class messages {
 
  private:
   struct known_queue {
-    std::size_t depth = 0;  ///< as last asked, and what has taken room since
-    bool backlog = false;   ///< older rows wait for room
+    std::size_t depth = 0;       ///< as last asked, and what this process has taken since
+    std::size_t on_the_way = 0;  ///< of that, what the engine may not have yet
+    bool backlog = false;        ///< older rows wait for room
+  };
+  /// Room in a queue for one event, until the engine has the event or it comes to nothing.
+  class place {
+   public:
+    explicit place(known_queue& in) : in_(&in) {
+      ++in.depth;
+      ++in.on_the_way;
+    }
+    ~place() {
+      if (in_) --in_->on_the_way;
+    }
+    place(place&& other) noexcept : in_(std::exchange(other.in_, nullptr)) {}
+    place& operator=(place&& other) noexcept {
+      std::swap(in_, other.in_);
+      return *this;
+    }
+
+   private:
+    known_queue* in_;
+  };
+  /// What is rung together.
+  struct ringings {
+    std::vector<queue_system::publisher::ringing> events;
+    std::vector<place> places;
   };
 
   void note_end(const row& now);
   task<result<row>> refuse_unroutable(answer_request answer);
-  bool take_room(const life_cycle::destination& to);
-  void ring(std::vector<queue_system::publisher::ringing> events);
-  void ring_if_waiting(const row& now, bool rings_now);
+  std::optional<place> take_room(const life_cycle::destination& to);
+  void ring(const row& now, place taken, const char* by);
+  void ring_if_waiting(const row& now, std::optional<place> taken);
   task<void> publish();
   void note_engine(bool reachable, const std::string& why);
 
@@ -121,6 +147,7 @@ class messages {
   task<void> ask_depths();
   std::vector<change> choose(const std::vector<due_row>& rows);
   void look_now();
+  bool is_filling(const std::string& queue, const known_queue& state) const;
   bool feeding() const;
   bool feeding_has_room() const;
   task<void> purger_loop();
@@ -132,8 +159,8 @@ class messages {
   uuid_source new_id_;
   messages_options options_;
   std::map<std::string, known_queue, std::less<>> queues_;
-  std::vector<queue_system::publisher::ringing> to_ring_;  ///< together, by the next `publish`
-  timers::time_point next_look_{};                         ///< at the store, when no queue that is fed has room
+  ringings to_ring_;                ///< by the next `publish`
+  timers::time_point next_look_{};  ///< at the store, when no queue that is fed has room
   bool engine_reachable_ = true;
   bool stopping_ = false;
   messages_metrics numbers_;

@@ -157,7 +157,7 @@ void properties::see_event(const process& by, const outgoing& out) {
     return around_.in.fail(by.name() + " rings for " + name + " before it is stored");
   if (silent_) around_.in.fail(by.name() + " still rings for " + name);
   revisions_[{told->id, told->revision}].last_rung = around_.in.now();
-  note_depth(out.queue);
+  note_depth(out.queue, around_.queues.depth(out.queue) + 1);
   const auto most = rooms() * (around_.in.plan().queue_depth_max + 1);
   if (clean() && around_.queues.depth(out.queue) > most)
     around_.in.fail("queue " + out.queue + " holds " + std::to_string(around_.queues.depth(out.queue)) + " events");
@@ -212,7 +212,7 @@ void properties::check_due_rows_are_rung() {
   const auto soon = plan.sweep_interval + milliseconds(500);
   for (const auto& [id, m] : around_.store.rows()) {
     if (m->status != status::pending) continue;
-    note_depth(m->queue);
+    note_depth(m->queue, around_.queues.depth(m->queue));
     if (clean() && around_.store.clock() - m->due > soon && around_.in.now() - last_full_[m->queue] > soon)
       return around_.in.fail(name_of(id, m->revision) + " is due and is not rung");
   }
@@ -235,9 +235,9 @@ void properties::check_all_rung_after_a_start() {
   }
 }
 
-void properties::note_depth(const std::string& queue) {
-  // One look fills half of the room that it sees.
-  if (2 * (around_.queues.depth(queue) + 1) >= around_.in.plan().queue_depth_max) last_full_[queue] = around_.in.now();
+void properties::note_depth(const std::string& queue, std::size_t depth) {
+  constexpr std::size_t shares = 16;  // one look fills one of the room that it sees
+  if (shares * depth >= around_.in.plan().queue_depth_max) last_full_[queue] = around_.in.now();
 }
 
 void properties::check_waits() const {

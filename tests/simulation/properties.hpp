@@ -51,7 +51,7 @@ class properties {
   void check_rows_stay();
   void check_due_rows_are_rung();
   void check_all_rung_after_a_start();
-  void note_depth(const std::string& queue);
+  void note_depth(const std::string& queue, std::size_t depth);
   void check_rung_once(const message& m, revision_history& here);
   void check_overtaking(const revision_history& claimed);
   bool clean() const;

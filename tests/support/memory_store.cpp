@@ -42,6 +42,7 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
 std::vector<row> memory_store::find(std::span<const uuid> ids) {
   ++finds;
   fail_as_told();
+  if (failing_finds) throw unavailable(*failing_finds);
   std::vector<row> found;
   for (const auto& id : ids) found.push_back(rows_.contains(id) ? rows_[id] : nullptr);
   return found;

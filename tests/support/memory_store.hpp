@@ -28,6 +28,8 @@ class memory_store : public store {
   std::optional<unavailable> failing_writes{};
   /// And every new row, this.
   std::optional<unavailable> failing_inserts{};
+  /// And every one that reads rows by their ids, this.
+  std::optional<unavailable> failing_finds{};
   int finds = 0;
   int tried_writes = 0;
   std::size_t size() const { return rows_.size(); }

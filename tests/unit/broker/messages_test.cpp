@@ -50,6 +50,17 @@ TEST(Messages, AnswerRingsTheNextQueue) {
   EXPECT_EQ(w.take("topic-b").revision, 2);
 }
 
+TEST(Messages, AnswersAreRungThoughTheStoreGoesAwayBeforeOthersOfTheirBatchAreRefused) {
+  tests::broker_world w;
+  const auto id = w.accept("Hi, ");
+  w.disk->failing_finds = unavailable(unavailable::reason::away, "away");
+  std::vector<answer_request> batch;
+  batch.push_back({w.messages->new_id(), 1, "no route knows this"});
+  batch.push_back({id, 1, "Hi, X."});
+  EXPECT_THROW(w.world.run(w.messages->answer(std::move(batch))), unavailable);
+  EXPECT_EQ(w.depth("topic-b"), 1U);
+}
+
 TEST(Messages, AnAnswerThatFinishesRingsNothing) {
   tests::broker_world w;
   const auto id = w.accept("Hi, ");
@@ -149,6 +160,64 @@ TEST(Sweeper, ABacklogDoesNotMultiplyHoweverLongServicesAreAway) {
   for (int i = 0; i < 20; ++i) w.accept("Hi, ");
   w.world.advance(milliseconds(600'000));
   EXPECT_EQ(w.depth("topic-a"), 5U);
+}
+
+TEST(Sweeper, OneLookRingsAShareOfTheRoom) {
+  messages_options options;
+  options.sweep_interval = milliseconds(250);
+  tests::broker_world w(options, 100, {"broker.queue_depth_max=160"});
+  w.engine.away = true;  // seen by the first look, so that nothing is rung as it is accepted
+  w.messages->run(false);
+  for (int i = 0; i < 200; ++i) w.accept("Hi, ");
+  w.engine.away = false;
+  w.world.advance(milliseconds(250));
+  const auto first = w.depth("topic-a");
+  EXPECT_EQ(first, 10U) << "others may have seen the same room";
+  w.world.advance(milliseconds(2'000));
+  EXPECT_EQ(w.depth("topic-a"), 160U);
+}
+
+TEST(Sweeper, BrokersThatRingOneQueueAskAgainBeforeItIsTooDeep) {
+  const std::vector<std::string> depth_160{"broker.queue_depth_max=160"};
+  tests::broker_world w({}, 100, depth_160);
+  messages other(w.world.env(), w.store, w.publisher,
+                 std::make_shared<const router>(tests::broker_world::settings(depth_160)), system_uuid_source(), {});
+  w.messages->run(false);
+  other.run(false);
+  for (int i = 0; i < 150; ++i) {
+    w.accept("Hi, ");
+    ASSERT_TRUE(w.world.run(other.accept(other.new_id(), "Hi, ")));
+    w.world.advance(milliseconds(1));
+  }
+  EXPECT_GE(w.depth("topic-a"), 160U);
+  EXPECT_LE(w.depth("topic-a"), 160U + 2 * 20U) << "what both add in the 20 ms between two looks";
+  w.world.run(other.stop());
+}
+
+/// Forty messages are accepted at one moment of a sweeper's first look, which finds five that are due.
+std::size_t depth_after_messages_come(int steps_into_the_look) {
+  tests::broker_world w({}, 100, {"broker.queue_depth_max=20"});
+  for (int i = 0; i < 5; ++i) {
+    life_cycle::accept_options later;
+    later.deliver_at = w.world.wall_clock() + milliseconds(10);
+    w.world.run(w.messages->accept(w.messages->new_id(), "Hi, ", later));
+  }
+  w.world.advance(milliseconds(10));
+  const auto accept_one = [&w, steps_into_the_look]() -> task<void> {
+    for (int i = 0; i < steps_into_the_look; ++i) co_await w.messages->check_store();
+    auto accepted = w.messages->accept(w.messages->new_id(), "Hi, ");
+    co_await std::move(accepted);
+  };
+  task_group at_once(w.world.env().executor);
+  w.messages->run(false);
+  for (int i = 0; i < 40; ++i) at_once.spawn(accept_one());
+  w.world.run(at_once.drain());
+  w.world.advance(milliseconds(1'000));
+  return w.depth("topic-a");
+}
+
+TEST(Sweeper, WhatIsOnItsWayTakesRoom) {
+  for (int steps = 0; steps < 6; ++steps) EXPECT_EQ(depth_after_messages_come(steps), 20U) << steps;
 }
 
 TEST(Sweeper, FeedsABacklogOldestFirstAsRoomComes) {
