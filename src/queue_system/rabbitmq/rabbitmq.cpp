@@ -50,13 +50,14 @@ class publishing {
   std::vector<outgoing> publish(std::span<const outgoing> batch) {
     refuse_when_blocked();
     left_over_.clear();
-    for (const auto& out : batch) {
-      if (declared_.insert(out.queue).second) link_.declare(out.queue);
-      send(out);
-      if (unconfirmed_.size() >= link_.options().publish_window) await_confirms(link_.options().publish_window / 2);
+    const auto window = link_.options().publish_window;
+    while (!batch.empty()) {
+      const auto count = std::min(batch.size(), window - unconfirmed_.size());
+      send(batch.first(count));
+      batch = batch.subspan(count);
+      await_confirms(batch.empty() ? 0 : window / 2);
     }
-    await_confirms(0);
-    for (const auto& out : left_over_) declared_.erase(out.queue);
+    for (const auto& out : left_over_) names_.erase(out.queue);
     return std::move(left_over_);
   }
 
@@ -93,14 +94,21 @@ class publishing {
       throw unavailable(unavailable::reason::away, "rabbitmq: the server takes nothing to publish: " + link_.blocked());
   }
 
-  void send(const outgoing& out) { send_to(link_.options().prefix + out.queue, true, out); }
+  void send(std::span<const outgoing> batch) {
+    for (const auto& out : batch)
+      if (!names_.contains(out.queue)) {
+        link_.declare(out.queue);
+        names_[out.queue] = link_.options().prefix + out.queue;
+      }
+    const auto guard = link_.guarded(link_.options().answer_timeout);
+    for (const auto& out : batch) send_to(names_[out.queue], true, out);
+  }
 
   void send_to(const std::string& name, bool mandatory, const outgoing& out) {
     amqp_basic_properties_t properties{};
     properties._flags = AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_CONTENT_TYPE_FLAG;
     properties.delivery_mode = link_.options().type == rabbitmq_options::queue_type::transient ? 1 : 2;
     properties.content_type = amqp_cstring_bytes("application/cloudevents+json");
-    const auto guard = link_.guarded(link_.options().answer_timeout);
     const int status = amqp_basic_publish(link_.handle(), connection::channel, amqp_empty_bytes, bytes_of(name),
                                           mandatory, false, &properties, bytes_of(out.bytes));
     link_.check(status, "publishing");
@@ -154,7 +162,7 @@ class publishing {
   }
 
   connection link_;
-  std::set<std::string> declared_;
+  std::map<std::string, std::string> names_;              ///< at the server, of the queues that are declared
   std::map<std::uint64_t, const outgoing*> unconfirmed_;  ///< of the batch that is being published
   std::uint64_t last_tag_ = 0;
   std::vector<outgoing> left_over_;

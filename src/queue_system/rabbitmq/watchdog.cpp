@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <utility>
+
 namespace amc::queue_system::rabbitmq {
 
 using clock = std::chrono::steady_clock;
@@ -21,7 +23,7 @@ watchdog::guard::guard(watchdog& owner, int socket, milliseconds longest)
     : owner_(owner), socket_(socket), ends_(clock::now() + longest) {
   const std::lock_guard lock(owner_.mutex_);
   place_ = owner_.guards_.insert(owner_.guards_.end(), this);
-  if (owner_.guards_.size() == 1) owner_.changed_.notify_one();
+  if (std::exchange(owner_.idle_, false)) owner_.changed_.notify_one();
 }
 
 watchdog::guard::~guard() {
@@ -35,10 +37,10 @@ void watchdog::loop() {
   constexpr milliseconds interval{250};
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (guards_.empty())
-      changed_.wait(lock, [&] { return stopping_ || !guards_.empty(); });
-    else
-      changed_.wait_for(lock, interval, [&] { return stopping_; });
+    // Guards come and go thousands of times a second: only one that finds nobody looking wakes the watchdog.
+    idle_ = guards_.empty();
+    changed_.wait(lock, [&] { return stopping_ || !idle_; });
+    changed_.wait_for(lock, interval, [&] { return stopping_; });
     end_overdue(clock::now());
   }
 }

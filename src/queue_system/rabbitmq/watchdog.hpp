@@ -42,6 +42,7 @@ class watchdog {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::list<guard*> guards_;
+  bool idle_ = false;  ///< sleeps until there is a guard
   bool stopping_ = false;
   std::thread thread_;
 };
