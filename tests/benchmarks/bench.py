@@ -18,6 +18,7 @@ from servers import AMC, BINARIES, FOLDER, ROOT, Servers, embedded, new_sqlite_p
 from stored import fill_postgresql, fill_sqlite
 
 CONCURRENCIES = (1, 16, 64, 256, 1024)
+QUEUE_TYPES = ("quorum", "classic", "transient")
 FOLDER_OF_RESULTS = ROOT / "docs/performance"
 MILLION = 1_000_000
 
@@ -85,6 +86,23 @@ def conversations(deployment, seconds):
     for concurrency in CONCURRENCIES:
         told[concurrency] = conversations_at(deployment, concurrency, seconds)
         say(f"{deployment.name}, concurrency {concurrency}: {told[concurrency]['conversations_per_s']:.0f}/s")
+    return told
+
+
+def queue_types(servers, rounds, seconds):
+    """The same processes over each type of RabbitMQ's queues; the types take turns."""
+    with contextlib.ExitStack() as running:
+        deployments = {kind: running.enter_context(separate(servers, queue_type=kind)) for kind in QUEUE_TYPES}
+        for deployment in deployments.values():
+            deployment.bench(4_000, 64)
+        count = count_for(deployments["quorum"], 256, seconds)
+        turns = [{kind: one.bench(count, 256) for kind, one in deployments.items()} for _ in range(rounds)]
+    told = {}
+    for kind in QUEUE_TYPES:
+        ratio = statistics.median(turn[kind]["conversations_per_s"] / turn["quorum"]["conversations_per_s"]
+                                  for turn in turns)
+        told[kind] = {**middle([turn[kind] for turn in turns]), "of_quorum": round(ratio, 3)}
+        say(f"{kind} queues: {ratio:.2f} of the speed with quorum queues")
     return told
 
 
@@ -240,6 +258,7 @@ def measure_short(servers, full):
             deployment.bench(4_000, 64)  # pages, plans and pools are warm
         results["rounds"] = rounds_beside_probes(servers, (one, other), 9 if full else 5, 5 if full else 2)
         results["conversations"] = {each.name: conversations(each, 10 if full else 2) for each in (one, other)}
+    results["queue_types"] = queue_types(servers, 7 if full else 5, 5 if full else 2)
     results["start_up"] = start_up(0, 0)
     return results
 

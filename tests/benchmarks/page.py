@@ -148,6 +148,13 @@ def conversations(short):
     return table(("", "concurrency", "conversations/s", "of the seed's", "p50 ms", "p99 ms", "p99.9 ms", "counted"), rows)
 
 
+def queue_types(short):
+    return table(("queues", "conversations/s at 256", "of quorum's", "p50 ms", "p99 ms"),
+                 [(kind, number(one["conversations_per_s"]), f"{one['of_quorum']:.2f}",
+                   number(one["latency_ms"]["p50"], 1), number(one["latency_ms"]["p99"], 1))
+                  for kind, one in short["queue_types"].items()])
+
+
 def probes(short):
     rows = [(name, number(raw) if raw else "–", number(driver), f"{ratio:.2f}" if raw else "–")
             for name, (raw, driver, ratio) in probe_medians(short).items()]
@@ -318,6 +325,14 @@ The seed took {SEED_POSTS_PER_S} POST a second on 2 cores, and {SEED_CONVERSATIO
 
 What a profile showed, and what was cut, is in [decisions/0012](decisions/0012-what-a-profile-showed.md).
 
+### The type of RabbitMQ's queues
+
+The separate processes over each type of queue (`queue_system.rabbitmq.queue_type`); they take turns, the ratio is the
+median over the turns. No type loses a message: the store keeps it, and what a restart of RabbitMQ takes out of
+transient queues is rung again, at the latest after `broker.ring_again_ms`. [guarantees.md](guarantees.md) has the
+checker's run over transient queues.
+
+{queue_types(short)}
 ## Long runs
 
 {long_text(long)}

@@ -156,12 +156,13 @@ def embedded(path=None):
     return Deployment("embedded", {"broker.store.sqlite.path": path}, ["all"], path.parent)
 
 
-def separate(servers, database=None):
-    """PostgreSQL and RabbitMQ's quorum queues; the broker and each service a process of its own."""
+def separate(servers, database=None, queue_type="quorum"):
+    """PostgreSQL and RabbitMQ; the broker and each service a process of its own."""
     return Deployment("separate", {
         "broker.store.engine": "postgresql",
         "broker.store.postgresql.url": database or servers.new_database(),
         "queue_system.platform": "rabbitmq",
         "queue_system.rabbitmq.url": servers.urls["rabbitmq"],
+        "queue_system.rabbitmq.queue_type": queue_type,
         "queue_system.prefix": f"bench-{time.time_ns()}.",
     }, ["broker", "service-a", "service-b"])

@@ -314,7 +314,7 @@ class sqlite_store : public store {
     run("PRAGMA synchronous = FULL");
     // Checkpoints are run below, where a failed sync is noticed: SQLite's own ignore it.
     run("PRAGMA wal_autocheckpoint = 0");
-    run("PRAGMA cache_size = -32768");
+    run("PRAGMA cache_size = -16384");
     run("PRAGMA temp_store = MEMORY");
     sqlite3_wal_hook(
         db_,
