@@ -162,9 +162,9 @@ def stored(make):
     with contextlib.ExitStack() as running:
         for deployment in deployments.values():
             running.enter_context(deployment).bench(4_000, 64)
-        count, order = count_for(deployments[0], 256, 5), list(deployments)
+        count, order = count_for(deployments[0], 256, 3), list(deployments)
         turns = []
-        for _ in range(7):
+        for _ in range(15):
             turns.append({done: deployments[done].bench(count, 256) for done in order})
             order = order[1:] + order[:1]  # nobody is always the first
     for deployment in deployments.values():
@@ -224,10 +224,11 @@ def overload(deployment, seconds):
 
 def speed_now(deployment, capacity):
     """Messages that end in a second: new ones, and those of a backlog. New ones would wait behind a long one."""
-    backlog, begun = deployment.pending(), time.time()
+    begun, backlog = time.time(), deployment.pending()
     if backlog > 2 * capacity:
         time.sleep(2)
-        return (backlog - deployment.pending()) / (time.time() - begun)
+        ended, left = time.time(), deployment.pending()  # counting takes a while, and tells what was when it began
+        return (backlog - left) / (ended - begun)
     came = deployment.bench(3 * capacity, 256)
     return came["conversations_per_s"] + (backlog - deployment.pending()) / came["elapsed_s"]
 
@@ -241,13 +242,18 @@ def finish(deployment, longest_s):
         time.sleep(1)
 
 
+@functools.cache
+def commit():
+    """As it was before any figure was written."""
+    return output_of(["git", "-C", ROOT, "describe", "--always", "--dirty"]).strip()
+
+
 def machine():
     cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
     memory_kib = int(next(line for line in open("/proc/meminfo") if line.startswith("MemTotal")).split()[1])
     return {"cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory_kib / 2**20, 1),
             "kernel": platform.release(), "load_before": round(os.getloadavg()[0], 2),
-            "commit": output_of(["git", "-C", ROOT, "describe", "--always", "--dirty"]).strip(),
-            "date": time.strftime("%Y-%m-%d")}
+            "commit": commit(), "date": time.strftime("%Y-%m-%d")}
 
 
 def measure_short(servers, full):
@@ -263,13 +269,18 @@ def measure_short(servers, full):
     return results
 
 
-def measure_long(servers, minutes, seconds):
+def measure_long(servers, minutes, seconds, only):
+    """Each part with the machine as it was then, so that one can be measured anew."""
     makers = {"embedded": filled_embedded, "separate": functools.partial(filled_separate, servers)}
-    return {"machine": machine(),
-            "start_up": start_up(MILLION, 10_000, times=3),
-            "stored": {name: stored(make) for name, make in makers.items()},
-            "overload": {name: overload(make(0), seconds) for name, make in makers.items()},
-            "memory": {name: memory(make, minutes) for name, make in makers.items()}}
+    parts = {"start_up": lambda: start_up(MILLION, 10_000, times=3),
+             "stored": lambda: {name: stored(make) for name, make in makers.items()},
+             "overload": lambda: {name: overload(make(0), seconds) for name, make in makers.items()},
+             "memory": lambda: {name: memory(make, minutes) for name, make in makers.items()}}
+    results = kept("long.json") if only else {"machine": {}}
+    for name in [only] if only else parts:
+        results["machine"][name] = machine()
+        results[name] = parts[name]()
+    return results
 
 
 def keep(name, results):
@@ -287,17 +298,20 @@ def main():
     asked.add_argument("--full", action="store_true", help="also stores of millions, memory and overload")
     asked.add_argument("--minutes", type=float, default=10, help="of load for the memory (default 10)")
     asked.add_argument("--seconds", type=float, default=60, help="of overload (default 60)")
+    asked.add_argument("--only", choices=("start_up", "stored", "overload", "memory"), help="this long part anew")
     asked.add_argument("--page", action="store_true", help="only write the page anew")
     asked = asked.parse_args()
+    commit()
     if not asked.page:
         with Servers() as servers:
-            keep("short.json", measure_short(servers, asked.full))
-            if asked.full:
-                keep("long.json", measure_long(servers, asked.minutes, asked.seconds))
+            if not asked.only:
+                keep("short.json", measure_short(servers, asked.full))
+            if asked.full or asked.only:
+                keep("long.json", measure_long(servers, asked.minutes, asked.seconds, asked.only))
         shutil.rmtree(FOLDER, ignore_errors=True)
     long = kept("long.json")
     page.write(kept("short.json"), long)
-    if asked.full and not all(one["answered_rightly"] for one in long["overload"].values()):
+    if long and not all(one["answered_rightly"] for one in long["overload"].values()):
         raise SystemExit("bench: under overload some requests were not answered rightly")
 
 

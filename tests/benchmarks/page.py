@@ -182,21 +182,20 @@ def long_text(long):
                               f"{one['mib_before']:.0f} → {one['mib_max']:.0f}", f"{one['speed_after']:.2f}"))
     memory_rows = [(name, one["samples"][0][1], one["max_mib"], one["growth_mib"], f"{one['minutes']:g}")
                    for name, one in long["memory"].items()]
-    return (f"{machine(long)}\n### Stored messages\n\n![Throughput against stored messages](performance/stored.svg)\n\n"
+    return (f"### Stored messages\n\n{machine(long['machine']['stored'])}\n![Throughput against stored messages](performance/stored.svg)\n\n"
             + table(("", "stored", "conversations/s at 256", "p50 ms", "p99 ms"), stored_rows)
-            + "\n### Overload\n\nTwice what the broker can take, on a clock that does not wait for it; each request is a "
+            + f"\n### Overload\n\n{machine(long['machine']['overload'])}\nTwice what the broker can take, on a clock that does not wait for it; each request is a "
               "new message. What was accepted and is not finished is a backlog in the store: the speed "
               "after it counts what ends of that and of new conversations, from 2 s after the last request on. Unsent are "
               "those that came while 4,000 were under way: where there are many, the load was less than twice.\n\n"
             + table(("", "rate", "answers", "without", "late", "unsent", "p99 ms", "max ms", "MiB", "speed 2 s after"),
                     overload_rows)
-            + "\n### Memory\n\nResident, of the process with the broker, over stored and pending messages that "
+            + f"\n### Memory\n\n{machine(long['machine']['memory'])}\nResident, of the process with the broker, over stored and pending messages that "
               "nobody takes, under load; at most: as the kernel has counted. Grown: the middle of the last two fifths over the two before.\n\n"
             + table(("", "MiB at first", "MiB at most", "grown by MiB", "minutes of load"), memory_rows))
 
 
-def machine(of):
-    one = of["machine"]
+def machine(one):
     return (f"{one['cpu']}, {one['cores']} cores, {one['memory_gib']} GiB, Linux {one['kernel']}; commit "
             f"{one['commit']}, {one['date']}; load before it began: {one['load_before']}.\n")
 
@@ -278,10 +277,11 @@ one fails the benchmark. No test asserts a time.
 ```console
 $ make bench         # probes, floor, conversations, start-up: a few minutes
 $ make bench-full    # longer rounds, and stores of millions, overload, memory
+$ scripts/bench --only overload    # one long part anew: start_up, stored, overload, memory
 $ scripts/bench --page    # only this page, from docs/performance/*.json
 ```
 
-{machine(short)}
+{machine(short['machine'])}
 ## Targets
 
 {targets(short, long, floors)}
