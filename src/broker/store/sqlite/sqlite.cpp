@@ -1,153 +1,124 @@
 #include "broker/store/sqlite/sqlite.hpp"
 
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cstring>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "broker/store/attempts.hpp"
+#include "broker/store/sqlite/database.hpp"
+#include "broker/store/sqlite/schema.hpp"
 #include "core/uuid_source.hpp"
 
 namespace amc::broker {
 namespace {
 
-constexpr schema_step steps[] = {
-    {"the table of messages and the index of what is due",
-     // WITHOUT ROWID: one tree holds the row, and ids that grow append to it.
-     R"sql(
-CREATE TABLE message (
-  id         BLOB    NOT NULL PRIMARY KEY,
-  revision   INTEGER NOT NULL,
-  status     TEXT    NOT NULL,
-  queue      TEXT    NOT NULL,
-  due        INTEGER NOT NULL,  -- milliseconds since 1970, as all times here
-  held       INTEGER NOT NULL,
-  claim      INTEGER NOT NULL,
-  unanswered INTEGER NOT NULL,
-  failures   INTEGER NOT NULL,
-  created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL,
-  text       TEXT    NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX message_due ON message (queue, due) WHERE status = 'pending';
-)sql"},
-    {"failures and their history, leases and claims of each queue, expiry, idempotency keys, trace context",
-     // The rows of these indexes end with the id: what is counted and listed is read from them alone.
-     R"sql(
-ALTER TABLE message ADD COLUMN lease INTEGER NOT NULL DEFAULT 10000;
-ALTER TABLE message ADD COLUMN max_claims INTEGER NOT NULL DEFAULT 5;
-ALTER TABLE message ADD COLUMN attempts TEXT NOT NULL DEFAULT '[]';
-ALTER TABLE message ADD COLUMN expires_at INTEGER;
-ALTER TABLE message ADD COLUMN idempotency_key TEXT;
-ALTER TABLE message ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
-ALTER TABLE message ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
-DROP INDEX message_due;
-CREATE INDEX message_due ON message (queue, due, held) WHERE status = 'pending';
-CREATE INDEX message_expiry ON message (expires_at) WHERE status = 'pending' AND expires_at IS NOT NULL;
-CREATE INDEX message_dead ON message (queue) WHERE status = 'dead';
-CREATE UNIQUE INDEX message_key ON message (idempotency_key) WHERE idempotency_key IS NOT NULL;
-)sql"},
-};
+using sqlite::database;
+using sqlite::statement;
 
-constexpr const char* columns =
+const std::string columns =
     "id, revision, status, queue, due, held, claim, unanswered, failures, created_at, updated_at, lease, max_claims, "
     "attempts, expires_at, idempotency_key, fingerprint, traceparent, text";
+const std::string due_columns = "id, revision, queue, due, held, unanswered, max_claims, traceparent";
+const std::string standing_update =
+    "UPDATE message SET revision=?2, due=?5, held=?6, claim=?7, unanswered=?8, failures=?9, updated_at=?11, "
+    "lease=?12, max_claims=?13, attempts=?14";
 
-/// Rows that one page looks at, at most.
-constexpr int list_scan_max = 10'000;
+/// What the store says to its file. Parameters that are a row are counted like `columns`.
+struct statements {
+  explicit statements(sqlite3* of) : db(of) {}
+
+  sqlite3* db;
+  statement find{db, "SELECT " + columns + " FROM message WHERE id = ?1"};
+  statement find_key{db, "SELECT " + columns + " FROM message WHERE idempotency_key = ?1"};
+  statement drop_key{db, "UPDATE message SET idempotency_key = NULL WHERE idempotency_key = ?1 AND created_at <= ?2"};
+  statement insert{db, "INSERT INTO message (" + columns +
+                           ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)"};
+  /// Where the status stays, the indexes of some states only need no look.
+  statement update_standing{db, standing_update + " WHERE id=?1"};
+  statement update{db, standing_update + ", status=?3, queue=?4, text=?19 WHERE id=?1"};
+  statement next_queue{db, "SELECT queue FROM message WHERE status = 'pending' AND queue > ?1 ORDER BY queue LIMIT 1"};
+  statement due{db, "SELECT " + due_columns +
+                        " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?2 ORDER BY due LIMIT ?3"};
+  statement expired{db, "SELECT " + due_columns +
+                            " FROM message WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"};
+  statement make_all_due{db, "UPDATE message SET due = ?1 WHERE status = 'pending' AND held = 0 AND due > ?1"};
+  statement list{db, "SELECT " + columns + " FROM message WHERE id > ?1 ORDER BY id LIMIT ?2"};
+  statement list_dead{db, "SELECT " + columns + " FROM message WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2"};
+  statement count_pending{db,
+                          "SELECT queue, count(*), sum(due <= ?1), sum(held), min(id) FROM message "
+                          "WHERE status = 'pending' GROUP BY queue"};
+  statement count_dead{db, "SELECT queue, count(*) FROM message WHERE status = 'dead' GROUP BY queue"};
+  statement purge_scan{db, "SELECT id, status, updated_at FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3"};
+  statement remove{db, "DELETE FROM message WHERE id = ?1"};
+};
+
+row row_at(const statement& s) {
+  auto found = std::make_shared<message>();
+  found->id = s.id(0);
+  found->revision = static_cast<int>(s.number(1));
+  found->status = parse_status(s.text(2)).value_or(status::dead);
+  found->queue = s.text(3);
+  found->due = s.time(4);
+  found->held = s.number(5) != 0;
+  found->claim = s.number(6);
+  found->unanswered = static_cast<int>(s.number(7));
+  found->failures = static_cast<int>(s.number(8));
+  found->created_at = s.time(9);
+  found->updated_at = s.time(10);
+  found->lease = milliseconds(s.number(11));
+  found->max_claims = static_cast<int>(s.number(12));
+  found->attempts = parse_attempts(s.text(13));
+  if (!s.is_null(14)) found->expires_at = s.time(14);
+  if (!s.is_null(15)) found->idempotency_key = s.text(15);
+  found->fingerprint = s.text(16);
+  found->traceparent = s.text(17);
+  found->text = s.text(18);
+  return found;
+}
+
+due_row due_row_at(const statement& s, bool expired) {
+  const auto unanswered = static_cast<int>(s.number(5));
+  return {.id = s.id(0),
+          .revision = static_cast<int>(s.number(1)),
+          .queue = s.text(2),
+          .due = s.time(3),
+          .held = s.number(4) != 0,
+          .unanswered = unanswered,
+          .used_up = unanswered >= s.number(6),
+          .expired = expired,
+          .traceparent = s.text(7)};
+}
 
 timestamp wall_clock() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
 }
 
-/// The lock that makes this process the file's owner, for as long as it lives.
-class file_lock {
- public:
-  explicit file_lock(const std::string& path) : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
-    if (descriptor_ < 0)
-      throw startup_error(path + ": cannot be written (" + std::strerror(errno) +
-                          "); check the folder's permissions, or set broker.store.sqlite.path");
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      ::close(descriptor_);
-      throw startup_error(path + ": another process owns this store; stop it, or set broker.store.sqlite.path");
-    }
-  }
-  ~file_lock() { ::close(descriptor_); }
-  file_lock(const file_lock&) = delete;
-  file_lock& operator=(const file_lock&) = delete;
-
- private:
-  int descriptor_;
-};
-
-class statement {
- public:
-  statement(sqlite3* db, const std::string& sql) {
-    if (sqlite3_prepare_v3(db, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &handle_, nullptr) != SQLITE_OK)
-      throw startup_error(std::string("the store's file does not fit this version: ") + sqlite3_errmsg(db));
-  }
-  ~statement() { sqlite3_finalize(handle_); }
-  statement(const statement&) = delete;
-  statement& operator=(const statement&) = delete;
-  sqlite3_stmt* get() const { return handle_; }
-
- private:
-  sqlite3_stmt* handle_ = nullptr;
-};
-
 class sqlite_store : public store {
  public:
   explicit sqlite_store(sqlite_options options)
-      : path_(std::move(options.path)), now_(options.now ? std::move(options.now) : wall_clock) {
-    make_folder();
-    lock_ = std::make_unique<file_lock>(path_ + ".lock");
-    open();
-    starting([this] { configure(); });
-  }
+      : now_(options.now ? std::move(options.now) : wall_clock), file_(std::move(options.path)) {}
 
   /// To be called once after the making, before anything else.
   migration migrate(bool only_plan) {
-    migration plan;
-    starting([&] {
-      const statement version(db_, "PRAGMA user_version");
-      step(version.get());
-      plan = plan_migration(sqlite3_column_int(version.get(), 0), steps, path_, "broker.store.sqlite.path");
-      sqlite3_reset(version.get());
-      for (int next = plan.from + 1; next <= plan.to && !only_plan; ++next)
-        run("BEGIN IMMEDIATE;" + std::string(steps[next - 1].sql) + "PRAGMA user_version = " + std::to_string(next) +
-            ";COMMIT;");
-      if (!only_plan) prepare();
-    });
+    auto plan = sqlite::migrate(file_, only_plan);
+    if (!only_plan) say_.emplace(file_.handle());
     return plan;
   }
 
-  ~sqlite_store() override { close(); }
-
   std::vector<outcome> apply(std::span<const change> batch) override {
-    refuse_when_broken();
-    set_durable(std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; }));
-    execute(*begin_);
-    try {
-      std::vector<outcome> outcomes;
-      outcomes.reserve(batch.size());
+    file_.refuse_when_broken();
+    file_.set_durable(std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; }));
+    std::vector<outcome> outcomes;
+    outcomes.reserve(batch.size());
+    file_.in_transaction([&] {
       const auto now = now_();
       for (const auto& what : batch) outcomes.push_back(apply_one(what, now));
-      execute(*commit_);
-      checkpoint_when_large();
-      return outcomes;
-    } catch (...) {
-      // After some errors SQLite has rolled back by itself; then this does nothing.
-      if (!sqlite3_get_autocommit(db_)) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
-      throw;
-    }
+    });
+    return outcomes;
   }
 
   std::vector<row> find(std::span<const uuid> ids) override {
-    refuse_when_broken();
+    file_.refuse_when_broken();
     std::vector<row> rows;
     rows.reserve(ids.size());
     for (const auto& id : ids) rows.push_back(find_one(id));
@@ -155,67 +126,68 @@ class sqlite_store : public store {
   }
 
   std::vector<due_row> due(std::size_t limit) override {
-    refuse_when_broken();
+    file_.refuse_when_broken();
     std::vector<due_row> rows;
     const auto now = now_();
     for (const auto& queue : queues()) {
-      auto* s = due_->get();
-      bind_text(s, 1, queue);
-      sqlite3_bind_int64(s, 2, now.time_since_epoch().count());
-      sqlite3_bind_int64(s, 3, static_cast<std::int64_t>(limit));
-      while (step(s)) rows.push_back(due_row_at(s, false));
+      auto& s = say_->due;
+      s.bind(1, queue);
+      s.bind(2, now);
+      s.bind(3, static_cast<std::int64_t>(limit));
+      while (file_.step(s)) rows.push_back(due_row_at(s, false));
     }
-    auto* s = expired_->get();
-    sqlite3_bind_int64(s, 1, now.time_since_epoch().count());
-    sqlite3_bind_int64(s, 2, static_cast<std::int64_t>(limit));
-    while (step(s)) rows.push_back(due_row_at(s, true));
+    auto& s = say_->expired;
+    s.bind(1, now);
+    s.bind(2, static_cast<std::int64_t>(limit));
+    while (file_.step(s)) rows.push_back(due_row_at(s, true));
     return rows;
   }
 
   void make_all_due() override {
-    refuse_when_broken();
-    set_durable(false);
-    sqlite3_bind_int64(make_all_due_->get(), 1, now_().time_since_epoch().count());
-    execute(*make_all_due_);
+    file_.refuse_when_broken();
+    file_.set_durable(false);
+    say_->make_all_due.bind(1, now_());
+    file_.execute(say_->make_all_due);
   }
 
   message_page list(const list_filter& filter) override {
-    refuse_when_broken();
+    constexpr int looked_at_max = 10'000;
+    file_.refuse_when_broken();
     message_page page;
-    auto* s = filter.status == status::dead ? list_dead_->get() : list_->get();
-    bind_id(s, 1, filter.after);
-    sqlite3_bind_int(s, 2, list_scan_max);
+    auto& s = filter.status == status::dead ? say_->list_dead : say_->list;
+    s.bind(1, filter.after);
+    s.bind(2, std::int64_t{looked_at_max});
     uuid last{};
     int looked_at = 0;
     bool full = false;
-    while (!full && step(s)) {
+    while (!full && file_.step(s)) {
       ++looked_at;
-      last = id_at(s, 0);
+      last = s.id(0);
       auto found = row_at(s);
       const bool fits =
           (!filter.status || found->status == *filter.status) && (filter.queue.empty() || found->queue == filter.queue);
       if (fits) page.rows.push_back(std::move(found));
       full = page.rows.size() >= filter.limit;
     }
-    sqlite3_reset(s);
-    if (full || looked_at == list_scan_max) page.next = last;
+    s.reset();
+    if (full || looked_at == looked_at_max) page.next = last;
     return page;
   }
 
   std::vector<queue_counts> counts() override {
-    refuse_when_broken();
+    file_.refuse_when_broken();
     std::map<std::string, queue_counts> queues;
-    auto* s = count_pending_->get();
-    sqlite3_bind_int64(s, 1, now_().time_since_epoch().count());
-    while (step(s)) {
-      auto& q = queues[text_at(s, 0)];
-      q.pending = static_cast<std::size_t>(sqlite3_column_int64(s, 1));
-      q.due = static_cast<std::size_t>(sqlite3_column_int64(s, 2));
-      q.held = static_cast<std::size_t>(sqlite3_column_int64(s, 3));
-      q.oldest = time_of(id_at(s, 4));
+    auto& pending = say_->count_pending;
+    pending.bind(1, now_());
+    while (file_.step(pending)) {
+      auto& q = queues[pending.text(0)];
+      q.pending = static_cast<std::size_t>(pending.number(1));
+      q.due = static_cast<std::size_t>(pending.number(2));
+      q.held = static_cast<std::size_t>(pending.number(3));
+      q.oldest = time_of(pending.id(4));
     }
-    s = count_dead_->get();
-    while (step(s)) queues[text_at(s, 0)].dead = static_cast<std::size_t>(sqlite3_column_int64(s, 1));
+    auto& dead = say_->count_dead;
+    while (file_.step(dead)) queues[dead.text(0)].dead = static_cast<std::size_t>(dead.number(1));
     std::vector<queue_counts> all;
     for (auto& [name, q] : queues) {
       q.queue = name;
@@ -225,25 +197,25 @@ class sqlite_store : public store {
   }
 
   purged purge(const purge_request& what) override {
-    refuse_when_broken();
-    set_durable(false);
+    file_.refuse_when_broken();
+    file_.set_durable(false);
     const auto now = now_();
     // Ids begin with the time of their making: what is younger than both ages has not been terminal for so long.
     const auto youngest = id_at_time(now - std::min(what.kept, what.dead_kept));
-    auto* s = purge_scan_->get();
-    bind_id(s, 1, what.after);
-    bind_id(s, 2, youngest);
-    sqlite3_bind_int64(s, 3, static_cast<std::int64_t>(what.limit));
+    auto& s = say_->purge_scan;
+    s.bind(1, what.after);
+    s.bind(2, youngest);
+    s.bind(3, static_cast<std::int64_t>(what.limit));
     std::vector<uuid> old;
     purged done;
     std::size_t looked_at = 0;
     uuid last{};
-    while (step(s)) {
+    while (file_.step(s)) {
       ++looked_at;
-      last = id_at(s, 0);
-      const auto state = parse_status(text_at(s, 1)).value_or(status::dead);
+      last = s.id(0);
+      const auto state = parse_status(s.text(1)).value_or(status::dead);
       const auto kept = state == status::dead ? what.dead_kept : what.kept;
-      if (state != status::pending && time_at(s, 2) <= now - kept) old.push_back(last);
+      if (state != status::pending && s.time(2) <= now - kept) old.push_back(last);
     }
     if (looked_at == what.limit) done.next = last;
     if (!old.empty()) remove_all(old);
@@ -252,133 +224,22 @@ class sqlite_store : public store {
   }
 
   void try_writing() override {
-    refuse_when_broken();
-    set_durable(true);
-    // It is this already; the page that holds it is written all the same.
-    run("PRAGMA user_version = " + std::to_string(std::size(steps)));
-    checkpoint_when_large();
+    file_.refuse_when_broken();
+    file_.set_durable(true);
+    sqlite::write_version_again(file_);
+    file_.checkpoint_when_large();
   }
 
   timestamp now() override { return now_(); }
 
  private:
   void remove_all(const std::vector<uuid>& ids) {
-    run("BEGIN IMMEDIATE");
-    try {
+    file_.in_transaction([&] {
       for (const auto& id : ids) {
-        bind_id(delete_->get(), 1, id);
-        execute(*delete_);
+        say_->remove.bind(1, id);
+        file_.execute(say_->remove);
       }
-      execute(*commit_);
-    } catch (...) {
-      if (!sqlite3_get_autocommit(db_)) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
-      throw;
-    }
-    checkpoint_when_large();
-  }
-
-  void make_folder() {
-    const auto folder = std::filesystem::path(path_).parent_path();
-    std::error_code failed;
-    if (!folder.empty()) std::filesystem::create_directories(folder, failed);
-    if (failed)
-      throw startup_error(folder.string() + ": cannot be made (" + failed.message() +
-                          "); check permissions, or set broker.store.sqlite.path");
-  }
-
-  /// Texts are nobody else's business. SQLite gives -wal and -shm the mode of the file itself.
-  void make_file() const {
-    const int descriptor = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (descriptor >= 0) ::close(descriptor);
-  }
-
-  void open() {
-    make_file();
-    // Counting what is allocated takes a lock each time. Refused, and not missed, when SQLite is in use already.
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    if (sqlite3_open_v2(path_.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                        nullptr) != SQLITE_OK) {
-      const std::string why = sqlite3_errmsg(db_);
-      close();
-      throw startup_error(path_ + ": cannot be opened (" + why +
-                          "); check its permissions, or set broker.store.sqlite.path");
-    }
-    sqlite3_extended_result_codes(db_, 1);
-    // Rows that are being written fit into a slot, so that writing them asks nobody for memory.
-    constexpr int slot_bytes = 2'048, slots = 256;
-    sqlite3_db_config(db_, SQLITE_DBCONFIG_LOOKASIDE, nullptr, slot_bytes, slots);
-  }
-
-  void configure() {
-    run("PRAGMA journal_mode = WAL");
-    run("PRAGMA synchronous = FULL");
-    // Checkpoints are run below, where a failed sync is noticed: SQLite's own ignore it.
-    run("PRAGMA wal_autocheckpoint = 0");
-    run("PRAGMA cache_size = -16384");
-    run("PRAGMA temp_store = MEMORY");
-    sqlite3_wal_hook(
-        db_,
-        [](void* self, sqlite3*, const char*, int pages) {
-          static_cast<sqlite_store*>(self)->wal_pages_ = pages;
-          return SQLITE_OK;
-        },
-        this);
-  }
-
-  /// A file that cannot be used at the start is a file that does not fit.
-  template <class Work>
-  void starting(const Work& work) {
-    try {
-      work();
-    } catch (const unavailable& failed) {
-      close();
-      throw startup_error(failed.what() + std::string("; mend the file, or set broker.store.sqlite.path"));
-    } catch (...) {
-      close();
-      throw;
-    }
-  }
-
-  void prepare() {
-    const std::string all = columns;
-    const auto make = [&](const std::string& sql) { return std::make_unique<statement>(db_, sql); };
-    begin_ = make("BEGIN IMMEDIATE");
-    commit_ = make("COMMIT");
-    find_ = make("SELECT " + all + " FROM message WHERE id = ?1");
-    find_key_ = make("SELECT " + all + " FROM message WHERE idempotency_key = ?1");
-    drop_key_ = make("UPDATE message SET idempotency_key = NULL WHERE idempotency_key = ?1 AND created_at <= ?2");
-    insert_ = make("INSERT INTO message (" + all +
-                   ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)");
-    // Where the status stays, the indexes of some states only need no look.
-    const std::string standing =
-        "UPDATE message SET revision=?2, due=?5, held=?6, claim=?7, unanswered=?8, failures=?9, updated_at=?11, "
-        "lease=?12, max_claims=?13, attempts=?14";
-    update_standing_ = make(standing + " WHERE id=?1");
-    update_ = make(standing + ", status=?3, queue=?4, text=?19 WHERE id=?1");
-    next_queue_ = make("SELECT queue FROM message WHERE status = 'pending' AND queue > ?1 ORDER BY queue LIMIT 1");
-    const std::string due_columns = "id, revision, queue, due, held, unanswered, max_claims, traceparent";
-    due_ = make("SELECT " + due_columns +
-                " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?2 ORDER BY due LIMIT ?3");
-    expired_ = make("SELECT " + due_columns +
-                    " FROM message WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2");
-    list_ = make("SELECT " + all + " FROM message WHERE id > ?1 ORDER BY id LIMIT ?2");
-    list_dead_ = make("SELECT " + all + " FROM message WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2");
-    count_pending_ = make(
-        "SELECT queue, count(*), sum(due <= ?1), sum(held), min(id) FROM message WHERE status = 'pending' "
-        "GROUP BY queue");
-    count_dead_ = make("SELECT queue, count(*) FROM message WHERE status = 'dead' GROUP BY queue");
-    purge_scan_ = make("SELECT id, status, updated_at FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3");
-    delete_ = make("DELETE FROM message WHERE id = ?1");
-    make_all_due_ = make("UPDATE message SET due = ?1 WHERE status = 'pending' AND held = 0 AND due > ?1");
-  }
-
-  void close() {
-    for (auto* s :
-         {&begin_, &commit_, &find_, &find_key_, &drop_key_, &insert_, &update_, &update_standing_, &next_queue_, &due_,
-          &expired_, &make_all_due_, &list_, &list_dead_, &count_dead_, &purge_scan_, &delete_, &count_pending_})
-      s->reset();
-    sqlite3_close(db_);
-    db_ = nullptr;
+    });
   }
 
   outcome apply_one(const change& what, timestamp now) {
@@ -387,196 +248,77 @@ class sqlite_store : public store {
     if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now)) return {false, current, now};
     auto after = std::make_shared<const message>(changed(what, current.get(), now));
     const bool moves = what.then.text || what.then.status || what.then.queue;
-    write(what.insert ? *insert_ : moves ? *update_ : *update_standing_, *after);
+    write(what.insert ? say_->insert : moves ? say_->update : say_->update_standing, *after);
     return {true, std::move(after), now};
   }
 
   /// The row that has this key; a key that is too old is taken from its row.
   row find_key(const idempotency& once, timestamp now) {
-    bind_text(drop_key_->get(), 1, once.key);
-    sqlite3_bind_int64(drop_key_->get(), 2, (now - once.kept).time_since_epoch().count());
-    execute(*drop_key_);
-    auto* s = find_key_->get();
-    bind_text(s, 1, once.key);
-    if (!step(s)) return nullptr;
-    auto found = row_at(s);
-    sqlite3_reset(s);
-    return found;
-  }
-
-  void write(const statement& target, const message& m) {
-    auto* s = target.get();
-    const auto attempts = attempts_text(m.attempts);
-    bind_id(s, 1, m.id);
-    sqlite3_bind_int(s, 2, m.revision);
-    sqlite3_bind_text(s, 3, to_string(m.status), -1, SQLITE_STATIC);
-    bind_text(s, 4, m.queue);
-    sqlite3_bind_int64(s, 5, m.due.time_since_epoch().count());
-    sqlite3_bind_int(s, 6, m.held);
-    sqlite3_bind_int64(s, 7, m.claim);
-    sqlite3_bind_int(s, 8, m.unanswered);
-    sqlite3_bind_int(s, 9, m.failures);
-    sqlite3_bind_int64(s, 10, m.created_at.time_since_epoch().count());
-    sqlite3_bind_int64(s, 11, m.updated_at.time_since_epoch().count());
-    sqlite3_bind_int64(s, 12, m.lease.count());
-    sqlite3_bind_int(s, 13, m.max_claims);
-    bind_text(s, 14, attempts);
-    if (&target == insert_.get()) {
-      if (m.expires_at) sqlite3_bind_int64(s, 15, m.expires_at->time_since_epoch().count());
-      if (!m.idempotency_key.empty()) bind_text(s, 16, m.idempotency_key);
-      bind_text(s, 17, m.fingerprint);
-      bind_text(s, 18, m.traceparent);
-    }
-    if (&target != update_standing_.get()) bind_text(s, 19, m.text);
-    execute(target);
-    sqlite3_clear_bindings(s);
+    say_->drop_key.bind(1, once.key);
+    say_->drop_key.bind(2, now - once.kept);
+    file_.execute(say_->drop_key);
+    auto& s = say_->find_key;
+    s.bind(1, once.key);
+    return only_row(s);
   }
 
   row find_one(const uuid& id) {
-    auto* s = find_->get();
-    bind_id(s, 1, id);
-    if (!step(s)) return nullptr;
+    say_->find.bind(1, id);
+    return only_row(say_->find);
+  }
+
+  row only_row(statement& s) {
+    if (!file_.step(s)) return nullptr;
     auto found = row_at(s);
-    sqlite3_reset(s);
+    s.reset();
     return found;
   }
 
-  static row row_at(sqlite3_stmt* s) {
-    auto found = std::make_shared<message>();
-    found->id = id_at(s, 0);
-    found->revision = sqlite3_column_int(s, 1);
-    found->status = parse_status(text_at(s, 2)).value_or(status::dead);
-    found->queue = text_at(s, 3);
-    found->due = time_at(s, 4);
-    found->held = sqlite3_column_int(s, 5) != 0;
-    found->claim = sqlite3_column_int64(s, 6);
-    found->unanswered = sqlite3_column_int(s, 7);
-    found->failures = sqlite3_column_int(s, 8);
-    found->created_at = time_at(s, 9);
-    found->updated_at = time_at(s, 10);
-    found->lease = milliseconds(sqlite3_column_int64(s, 11));
-    found->max_claims = sqlite3_column_int(s, 12);
-    found->attempts = parse_attempts(text_at(s, 13));
-    if (sqlite3_column_type(s, 14) != SQLITE_NULL) found->expires_at = time_at(s, 14);
-    if (sqlite3_column_type(s, 15) != SQLITE_NULL) found->idempotency_key = text_at(s, 15);
-    found->fingerprint = text_at(s, 16);
-    found->traceparent = text_at(s, 17);
-    found->text = text_at(s, 18);
-    return found;
-  }
-
-  static due_row due_row_at(sqlite3_stmt* s, bool expired) {
-    const int unanswered = sqlite3_column_int(s, 5);
-    return {.id = id_at(s, 0),
-            .revision = sqlite3_column_int(s, 1),
-            .queue = text_at(s, 2),
-            .due = time_at(s, 3),
-            .held = sqlite3_column_int(s, 4) != 0,
-            .unanswered = unanswered,
-            .used_up = unanswered >= sqlite3_column_int(s, 6),
-            .expired = expired,
-            .traceparent = text_at(s, 7)};
+  void write(statement& s, const message& m) {
+    const std::string state = to_string(m.status);
+    const auto attempts = attempts_text(m.attempts);
+    s.bind(1, m.id);
+    s.bind(2, std::int64_t{m.revision});
+    s.bind(3, state);
+    s.bind(4, m.queue);
+    s.bind(5, m.due);
+    s.bind(6, std::int64_t{m.held});
+    s.bind(7, m.claim);
+    s.bind(8, std::int64_t{m.unanswered});
+    s.bind(9, std::int64_t{m.failures});
+    s.bind(10, m.created_at);
+    s.bind(11, m.updated_at);
+    s.bind(12, m.lease.count());
+    s.bind(13, std::int64_t{m.max_claims});
+    s.bind(14, attempts);
+    if (&s == &say_->insert) {
+      if (m.expires_at) s.bind(15, *m.expires_at);
+      if (!m.idempotency_key.empty()) s.bind(16, m.idempotency_key);
+      s.bind(17, m.fingerprint);
+      s.bind(18, m.traceparent);
+    }
+    if (&s != &say_->update_standing) s.bind(19, m.text);
+    file_.execute(s);
+    s.clear();
   }
 
   /// The queues with pending rows: one probe of the index for each, whatever they hold.
   std::vector<std::string> queues() {
     std::vector<std::string> names{""};
-    auto* s = next_queue_->get();
+    auto& s = say_->next_queue;
     for (;;) {
-      bind_text(s, 1, names.back());
-      if (!step(s)) break;
-      names.push_back(text_at(s, 0));
-      sqlite3_reset(s);
+      s.bind(1, names.back());
+      if (!file_.step(s)) break;
+      names.push_back(s.text(0));
+      s.reset();
     }
     names.erase(names.begin());
     return names;
   }
 
-  /// In WAL mode NORMAL leaves out the sync at commit and nothing else: a crash undoes whole transactions, and the next
-  /// durable one syncs all before it.
-  void set_durable(bool durable) {
-    if (durable == durable_) return;
-    run(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-    durable_ = durable;
-  }
-
-  void checkpoint_when_large() {
-    constexpr int pages_max = 2'000;
-    if (wal_pages_ < pages_max) return;
-    const int code = sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-    // A checkpoint that finds no room just comes later; the log keeps what it has.
-    if (is_failed_sync(code)) fail(code);
-    if (code == SQLITE_OK) wal_pages_ = 0;
-  }
-
-  void refuse_when_broken() const {
-    if (broken_)
-      throw unavailable(unavailable::reason::broken, path_ + ": the disk failed to sync; restart to recover");
-  }
-
-  void run(const std::string& sql) {
-    const int code = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) fail(code);
-  }
-
-  void execute(const statement& s) {
-    while (step(s.get())) {
-    }
-  }
-
-  /// True for a row; false for the end, with the statement reset and its bindings released for the next use.
-  bool step(sqlite3_stmt* s) {
-    const int code = sqlite3_step(s);
-    if (code == SQLITE_ROW) return true;
-    sqlite3_reset(s);
-    if (code != SQLITE_DONE) fail(code);
-    return false;
-  }
-
-  static bool is_failed_sync(int code) { return code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC; }
-
-  [[noreturn]] void fail(int code) {
-    const auto why = path_ + ": " + sqlite3_errstr(code) + " (" + std::to_string(code) + ")";
-    if (is_failed_sync(code)) {
-      // What a failed sync has left on the disk is unknown, and trying again would succeed without writing it.
-      broken_ = true;
-      // Closing must not try either: it would write what may be lost into the database and delete the log.
-      sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-      throw unavailable(unavailable::reason::broken, why);
-    }
-    if ((code & 0xff) == SQLITE_FULL) throw unavailable(unavailable::reason::full, why + "; make room on its disk");
-    throw unavailable(unavailable::reason::away, why);
-  }
-
-  static void bind_id(sqlite3_stmt* s, int index, const uuid& id) {
-    sqlite3_bind_blob(s, index, id.data, sizeof id.data, SQLITE_TRANSIENT);
-  }
-  static void bind_text(sqlite3_stmt* s, int index, const std::string& text) {
-    sqlite3_bind_text64(s, index, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
-  }
-  static std::string text_at(sqlite3_stmt* s, int column) {
-    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(s, column));
-    return {text, static_cast<std::size_t>(sqlite3_column_bytes(s, column))};
-  }
-  static timestamp time_at(sqlite3_stmt* s, int column) {
-    return timestamp(milliseconds(sqlite3_column_int64(s, column)));
-  }
-  static uuid id_at(sqlite3_stmt* s, int column) {
-    uuid id{};
-    if (sqlite3_column_bytes(s, column) == sizeof id.data)
-      std::memcpy(id.data, sqlite3_column_blob(s, column), sizeof id.data);
-    return id;
-  }
-
-  std::string path_;
   std::function<timestamp()> now_;
-  std::unique_ptr<file_lock> lock_;
-  sqlite3* db_ = nullptr;
-  std::unique_ptr<statement> begin_, commit_, find_, find_key_, drop_key_, insert_, update_, update_standing_,
-      next_queue_, due_, expired_, make_all_due_, list_, list_dead_, count_pending_, count_dead_, purge_scan_, delete_;
-  bool durable_ = true;
-  bool broken_ = false;
-  int wal_pages_ = 0;
+  database file_;
+  std::optional<statements> say_;
 };
 
 }  // namespace
@@ -591,8 +333,7 @@ opened_store open_sqlite(sqlite_options options) {
 
 migration migrate_sqlite(sqlite_options options, bool only_plan) {
   // Opening would make the file.
-  if (only_plan && !std::filesystem::exists(options.path))
-    return plan_migration(0, steps, options.path, "broker.store.sqlite.path");
+  if (only_plan && !std::filesystem::exists(options.path)) return sqlite::plan_for_new_file(options.path);
   return sqlite_store(std::move(options)).migrate(only_plan);
 }
 
