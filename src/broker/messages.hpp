@@ -118,10 +118,6 @@ class messages {
       if (in_) --in_->on_the_way;
     }
     place(place&& other) noexcept : in_(std::exchange(other.in_, nullptr)) {}
-    place& operator=(place&& other) noexcept {
-      std::swap(in_, other.in_);
-      return *this;
-    }
 
    private:
     known_queue* in_;

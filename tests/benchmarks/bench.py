@@ -269,17 +269,25 @@ def measure_short(servers, full):
     return results
 
 
-def measure_long(servers, minutes, seconds, only):
-    """Each part with the machine as it was then, so that one can be measured anew."""
+def of_each(servers, measure):
     makers = {"embedded": filled_embedded, "separate": functools.partial(filled_separate, servers)}
-    parts = {"start_up": lambda: start_up(MILLION, 10_000, times=3),
-             "stored": lambda: {name: stored(make) for name, make in makers.items()},
-             "overload": lambda: {name: overload(make(0), seconds) for name, make in makers.items()},
-             "memory": lambda: {name: memory(make, minutes) for name, make in makers.items()}}
-    results = kept("long.json") if only else {"machine": {}}
-    for name in [only] if only else parts:
+    return {name: measure(make) for name, make in makers.items()}
+
+
+LONG_PARTS = {
+    "start_up": lambda servers, asked: start_up(MILLION, 10_000, times=3),
+    "stored": lambda servers, asked: of_each(servers, stored),
+    "overload": lambda servers, asked: of_each(servers, lambda make: overload(make(0), asked.seconds)),
+    "memory": lambda servers, asked: of_each(servers, lambda make: memory(make, asked.minutes)),
+}
+
+
+def measure_long(servers, asked, parts):
+    """Each part with the machine as it was then, so that one can be measured anew."""
+    results = kept("long.json") if asked.only else {"machine": {}}
+    for name in parts:
         results["machine"][name] = machine()
-        results[name] = parts[name]()
+        results[name] = LONG_PARTS[name](servers, asked)
     return results
 
 
@@ -298,20 +306,23 @@ def main():
     asked.add_argument("--full", action="store_true", help="also stores of millions, memory and overload")
     asked.add_argument("--minutes", type=float, default=10, help="of load for the memory (default 10)")
     asked.add_argument("--seconds", type=float, default=60, help="of overload (default 60)")
-    asked.add_argument("--only", choices=("start_up", "stored", "overload", "memory"), help="this long part anew")
+    asked.add_argument("--only", choices=LONG_PARTS, help="this long part anew")
     asked.add_argument("--page", action="store_true", help="only write the page anew")
     asked = asked.parse_args()
+    if asked.only and not kept("long.json"):
+        raise SystemExit("bench: there are no long runs yet, of which to measure one part anew: scripts/bench --full")
+    parts = [asked.only] if asked.only else list(LONG_PARTS) if asked.full else []
     commit()
     if not asked.page:
         with Servers() as servers:
             if not asked.only:
                 keep("short.json", measure_short(servers, asked.full))
-            if asked.full or asked.only:
-                keep("long.json", measure_long(servers, asked.minutes, asked.seconds, asked.only))
+            if parts:
+                keep("long.json", measure_long(servers, asked, parts))
         shutil.rmtree(FOLDER, ignore_errors=True)
     long = kept("long.json")
     page.write(kept("short.json"), long)
-    if long and not all(one["answered_rightly"] for one in long["overload"].values()):
+    if "overload" in parts and not all(one["answered_rightly"] for one in long["overload"].values()):
         raise SystemExit("bench: under overload some requests were not answered rightly")
 
 
