@@ -157,8 +157,9 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   task<void> accept_loop(std::shared_ptr<implementation> self) {
     for (bool told = false; !stopping_;) {
       error_code failed;
-      auto socket = co_await acceptor_.async_accept(use_error_code(failed));
+      co_await acceptor_.async_wait(tcp::acceptor::wait_read, use_error_code(failed));
       if (stopping_) break;
+      if (!failed) failed = accept_those_who_wait(self);
       if (failed) {
         // Out of descriptors, most likely: connections that close make room.
         if (!std::exchange(told, true)) log::warning("http", "cannot accept connections: " + failed.message());
@@ -166,13 +167,6 @@ class server::implementation : public std::enable_shared_from_this<implementatio
         continue;
       }
       told = false;
-      // Telling one that it is too many takes a moment, and so a place; without one it is closed untold.
-      if (sessions_.size() >= options_.connections_max + refusals_max) continue;
-      socket.set_option(tcp::no_delay(true), failed);
-      socket.non_blocking(true, failed);
-      const framing_limits limits{options_.header_max_bytes, options_.body_max_bytes};
-      const auto entry = sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits));
-      sessions_done_.spawn(serve(self, entry));
     }
   }
 
@@ -219,10 +213,34 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     acceptor_.open(endpoint.protocol(), failed);
     if (!failed) acceptor_.set_option(tcp::acceptor::reuse_address(true), failed);
     if (!failed) acceptor_.bind(endpoint, failed);
+    if (!failed) acceptor_.non_blocking(true, failed);
     if (!failed) acceptor_.listen(asio::socket_base::max_listen_connections, failed);
     if (failed)
       throw startup_error("cannot listen on " + options_.address + ":" + std::to_string(options_.port) + ": " +
                           failed.message() + "; stop what uses the port, or set broker.http.port");
+  }
+
+  /// Many at once: under load one for each turn of the loop would leave the others outside for seconds.
+  error_code accept_those_who_wait(const std::shared_ptr<implementation>& self) {
+    for (int taken = 0; taken < accepted_at_once_max; ++taken) {
+      error_code failed;
+      auto socket = acceptor_.accept(failed);
+      if (failed == asio::error::would_block) return {};
+      if (failed) return failed;
+      admit(self, std::move(socket));
+    }
+    return {};
+  }
+
+  void admit(const std::shared_ptr<implementation>& self, tcp::socket socket) {
+    // Telling one that it is too many takes a moment, and so a place; without one it is closed untold.
+    if (sessions_.size() >= options_.connections_max + refusals_max) return;
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    socket.non_blocking(true, ignored);
+    const framing_limits limits{options_.header_max_bytes, options_.body_max_bytes};
+    const auto entry = sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits));
+    sessions_done_.spawn(serve(self, entry));
   }
 
   void set_deadline(session& s, milliseconds from_now) { s.deadline = env_.timers->now() + from_now; }
@@ -332,6 +350,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   }
 
   static constexpr std::size_t refusals_max = 128;
+  static constexpr int accepted_at_once_max = 128;
 
   environment env_;
   server_options options_;

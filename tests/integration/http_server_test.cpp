@@ -250,6 +250,25 @@ TEST_F(HttpServer, AFloodOfConnectionsIsNotEvenRefused) {
   EXPECT_EQ(status_of_next(*flood.front()), 200);
 }
 
+TEST_F(HttpServer, ThoseWhoWaitToBeConnectedDoNotQueueBehindOtherWork) {
+  start();
+  world_.settle();
+  constexpr int count = 100;
+  std::vector<std::unique_ptr<raw_connection>> links;
+  for (int i = 0; i < count; ++i) {
+    links.push_back(connect());
+    links.back()->send(get);
+  }
+  // Other work that is always there: each turn of the loop does it once.
+  int turns = 0;
+  const std::function<void()> work = [&] {
+    if (++turns < 10'000 && handled_ < count) boost::asio::post(world_.env().executor, work);
+  };
+  work();
+  until([&] { return handled_ == count; });
+  EXPECT_LT(turns, count / 2);
+}
+
 TEST_F(HttpServer, AHandlerHearsThatItsPeerHasHungUp) {
   start();
   auto link = connect();
