@@ -150,11 +150,6 @@ class store {
   /// Makes every pending row that is not held due now. For a start with an engine that is known to be empty.
   virtual void make_all_due() = 0;
 
-  virtual message_page list(const list_filter& filter) = 0;
-
-  /// Of each queue with pending or dead messages. Costs something for each of those, and nothing for the rest.
-  virtual std::vector<queue_counts> counts() = 0;
-
   /// Deletes what a look at `limit` rows finds old enough.
   virtual purged purge(const purge_request& what) = 0;
 
@@ -163,6 +158,18 @@ class store {
 
   /// The store's clock.
   virtual timestamp now() = 0;
+};
+
+/// Lists and counts, which may take long: no change of a message waits for them. Blocking; used by one thread. Sees
+/// whatever was told before. Every method may throw `unavailable`.
+class store_reader {
+ public:
+  virtual ~store_reader() = default;
+
+  virtual message_page list(const list_filter& filter) = 0;
+
+  /// Of each queue with pending or dead messages. Costs something for each of those, and nothing for the rest.
+  virtual std::vector<queue_counts> counts() = 0;
 };
 
 /// Tells what other processes have changed in a store. Blocking; used by one thread. Throws `unavailable` while it
@@ -180,7 +187,8 @@ class change_feed {
 
 /// A store as it was opened.
 struct opened_store {
-  std::vector<std::unique_ptr<store>> drivers{};     ///< one for each thread that may work on it at once
+  std::vector<std::unique_ptr<store>> drivers{};  ///< one for each thread that may work on it at once
+  std::unique_ptr<store_reader> reader{};
   std::unique_ptr<change_feed> changes_elsewhere{};  ///< null where only this process can change it
 };
 

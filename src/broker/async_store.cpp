@@ -15,6 +15,13 @@ async_store::async_store(const environment& env, opened_store opened, limits bou
     runs.emplace_back([this, &driver = *driver](std::vector<job>& batch) { return run(driver, batch); });
   worker_ = std::make_unique<worker>(
       env.start_worker, worker::options{"store", bounds.inbox_max, bounds.batch_max, env.metrics}, std::move(runs));
+  // One by one: a list does not wait for the count behind it.
+  using reader = batching_worker<question, look>;
+  reader_ = std::make_unique<reader>(
+      env.start_worker, reader::options{"reader", bounds.inbox_max, 1, env.metrics},
+      std::vector<reader::run_batch>(1, [&from = *opened_.reader](std::vector<question>& asked) {
+        return std::vector<look>(1, read(from, asked.front()));
+      }));
 }
 
 task<std::vector<outcome>> async_store::apply(const environment& env, std::vector<change> changes) {
@@ -53,15 +60,15 @@ task<void> async_store::make_all_due(const environment& env) {
 }
 
 task<message_page> async_store::list(const environment& env, list_filter filter) {
-  job asked = std::move(filter);
-  auto done = co_await worker_->run(env, std::move(asked));
-  co_return std::get<message_page>(std::move(done));
+  question asked = std::move(filter);
+  auto seen = co_await reader_->run(env, std::move(asked));
+  co_return std::get<message_page>(std::move(seen));
 }
 
 task<std::vector<queue_counts>> async_store::counts(const environment& env) {
-  job asked = count_all{};
-  auto done = co_await worker_->run(env, std::move(asked));
-  co_return std::get<std::vector<queue_counts>>(std::move(done));
+  question asked = count_all{};
+  auto seen = co_await reader_->run(env, std::move(asked));
+  co_return std::get<std::vector<queue_counts>>(std::move(seen));
 }
 
 task<purged> async_store::purge(const environment& env, purge_request what) {
@@ -171,13 +178,16 @@ std::vector<async_store::answer> async_store::run(store& driver, std::vector<job
 async_store::answer async_store::read(store& driver, const job& asked) {
   if (const auto* ids = std::get_if<find_all>(&asked)) return driver.find(ids->ids);
   if (const auto* due = std::get_if<find_due>(&asked)) return driver.due(due->limit);
-  if (const auto* filter = std::get_if<list_filter>(&asked)) return driver.list(*filter);
   if (const auto* what = std::get_if<purge_request>(&asked)) return driver.purge(*what);
-  if (std::holds_alternative<count_all>(asked)) return driver.counts();
   if (std::holds_alternative<tell_time>(asked)) return driver.now();
   if (std::holds_alternative<be_checked>(asked)) return driver.find(std::array{uuid{}});  // no message has the nil UUID
   driver.make_all_due();
   return {};
+}
+
+async_store::look async_store::read(store_reader& from, const question& asked) {
+  if (const auto* filter = std::get_if<list_filter>(&asked)) return from.list(*filter);
+  return from.counts();
 }
 
 /// A change that succeeds does not end the doubt: with some of the rights, or hardly any room, others still fail. What

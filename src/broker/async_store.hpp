@@ -11,8 +11,8 @@
 
 namespace amc::broker {
 
-/// A store, asynchronously and in batches: each of its drivers on a thread of its own. May be used from any thread's
-/// coroutines; each call throws `unavailable` as the store does.
+/// A store, asynchronously and in batches: each of its drivers, and its reader, on a thread of its own. May be used
+/// from any thread's coroutines; each call throws `unavailable` as the store does.
 class async_store {
  public:
   struct limits {
@@ -58,13 +58,14 @@ class async_store {
     std::size_t limit;
   };
   struct ring_all {};
-  struct count_all {};
   struct tell_time {};
   struct be_checked {};
-  using job = std::variant<std::vector<change>, find_all, find_due, ring_all, list_filter, count_all, purge_request,
-                           tell_time, be_checked>;
-  using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<row>, std::vector<due_row>,
-                              message_page, std::vector<queue_counts>, purged, timestamp, unavailable>;
+  using job = std::variant<std::vector<change>, find_all, find_due, ring_all, purge_request, tell_time, be_checked>;
+  using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<row>, std::vector<due_row>, purged,
+                              timestamp, unavailable>;
+  struct count_all {};
+  using question = std::variant<list_filter, count_all>;
+  using look = std::variant<message_page, std::vector<queue_counts>>;
   struct observer {
     boost::asio::any_io_executor executor;
     std::weak_ptr<std::function<void(const std::vector<row>&)>> call;
@@ -75,6 +76,7 @@ class async_store {
 
   std::vector<answer> run(store& driver, std::vector<job>& batch);
   static answer read(store& driver, const job& asked);
+  static look read(store_reader& from, const question& asked);
   /// Whether anything was written.
   bool apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
   static bool deletes_or_rings(const job& asked) {
@@ -96,6 +98,7 @@ class async_store {
   std::function<void()> broken_;
   state state_ = state::untried;
   std::unique_ptr<batching_worker<job, answer>> worker_;
+  std::unique_ptr<batching_worker<question, look>> reader_;
 };
 
 }  // namespace amc::broker

@@ -31,7 +31,7 @@ struct surroundings {
 struct driver {
   std::string name;
   bool keeps;  ///< what is stored survives the object
-  std::function<std::unique_ptr<store>(surroundings&)> open;
+  std::function<opened_store(surroundings&)> open;
 };
 
 std::unique_ptr<store> only_driver(opened_store opened) {
@@ -55,8 +55,9 @@ class StoreContract : public testing::TestWithParam<driver> {
   }
   void pass(int milliseconds_passed) { around_.now += milliseconds(milliseconds_passed); }
   void reopen() {
-    store_.reset();
-    store_ = GetParam().open(around_);
+    opened_.reset();
+    opened_.emplace(GetParam().open(around_));
+    store_ = opened_->drivers.at(0).get();
   }
   std::vector<uuid> due_ids(std::size_t limit = 100) {
     std::vector<uuid> ids;
@@ -65,7 +66,8 @@ class StoreContract : public testing::TestWithParam<driver> {
   }
 
   surroundings around_;
-  std::unique_ptr<store> store_ = GetParam().open(around_);
+  std::optional<opened_store> opened_{GetParam().open(around_)};
+  store* store_ = opened_->drivers.at(0).get();
   uuid_source next_id_ = uuid_v7_source([this] { return around_.now; }, [] { return std::uint64_t{42}; });
   life_cycle::policy times_{.lease = milliseconds(100), .ring_again = milliseconds(1'000)};
 };
@@ -75,7 +77,7 @@ TEST_P(StoreContract, TryingToWriteLeavesEverythingAsItWas) {
   const auto before = *find(id);
   for (int i = 0; i < 3; ++i) EXPECT_NO_THROW(store_->try_writing());
   EXPECT_EQ(find(id)->updated_at, before.updated_at);
-  EXPECT_EQ(store_->list({}).rows.size(), 1U);
+  EXPECT_EQ(opened_->reader->list({}).rows.size(), 1U);
   reopen();
   if (GetParam().keeps) {
     EXPECT_TRUE(find(id));
@@ -289,6 +291,85 @@ TEST_P(StoreContract, MakeAllDueLeavesOutWhatIsHeld) {
   EXPECT_THAT(due_ids(), testing::ElementsAre(free));
 }
 
+TEST_P(StoreContract, ListsInTheOrderOfIdsPageByPage) {
+  const std::vector<uuid> ids{accept("1"), accept("2"), accept("3")};
+  list_filter all{.limit = 2};
+  const auto first = opened_->reader->list(all);
+  ASSERT_EQ(first.next, ids[1]);
+  EXPECT_EQ(first.rows.at(0)->text, "1");
+  EXPECT_EQ(first.rows.at(1)->id, ids[1]);
+  all.after = *first.next;
+  const auto last = opened_->reader->list(all);
+  ASSERT_EQ(last.rows.size(), 1U);
+  EXPECT_EQ(last.rows.at(0)->id, ids[2]);
+  EXPECT_FALSE(last.next);
+}
+
+TEST_P(StoreContract, ListsWhatHasTheStatusAndTheQueue) {
+  const auto dead = accept("", "q"), dead_in_r = accept("", "r"), pending = accept("", "q");
+  for (const auto& id : {dead, dead_in_r}) apply({.id = id, .then = {.status = status::dead}});
+  const auto ids = [&](std::optional<status> in, const std::string& queue) {
+    std::vector<uuid> found;
+    for (const auto& m : opened_->reader->list({.status = in, .queue = queue}).rows) found.push_back(m->id);
+    return found;
+  };
+  EXPECT_THAT(ids(status::dead, ""), testing::ElementsAre(dead, dead_in_r));
+  EXPECT_THAT(ids(status::dead, "r"), testing::ElementsAre(dead_in_r));
+  EXPECT_THAT(ids(status::pending, ""), testing::ElementsAre(pending));
+  EXPECT_THAT(ids({}, "q"), testing::ElementsAre(dead, pending));
+}
+
+TEST_P(StoreContract, CountsWhatWaitsInAQueueAndWhatDiedThere) {
+  accept("the oldest", "q");
+  const auto accepted = around_.now;
+  pass(1'500);
+  accept("due later", "q");
+  apply(life_cycle::claim({accept("held", "q"), 1}, false));
+  apply({.id = accept("dead", "r"), .then = {.status = status::dead}});
+  apply(life_cycle::answer(accept("done", "s"), 1, "", to_done{}, false, times_));
+  const auto all = opened_->reader->counts();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].queue, "q");
+  EXPECT_EQ(all[0].pending, 3U);
+  EXPECT_EQ(all[0].due, 1U);
+  EXPECT_EQ(all[0].held, 1U);
+  EXPECT_EQ(all[0].dead, 0U);
+  EXPECT_EQ(all[0].oldest, accepted);
+  EXPECT_EQ(all[1].queue, "r");
+  EXPECT_EQ(all[1].pending, 0U);
+  EXPECT_EQ(all[1].dead, 1U);
+}
+
+TEST_P(StoreContract, PurgesWhatHasBeenTerminalForLongEnough) {
+  const auto done = accept(), dead = accept(), pending = accept();
+  apply({.id = done, .then = {.status = status::done}});
+  apply({.id = dead, .then = {.status = status::dead}});
+  const purge_request old{.kept = milliseconds(1'000), .dead_kept = milliseconds(2'000)};
+  pass(999);
+  EXPECT_EQ(store_->purge(old).count, 0U);
+  pass(2);
+  EXPECT_EQ(store_->purge(old).count, 1U);
+  EXPECT_FALSE(find(done));
+  EXPECT_TRUE(find(dead));
+  pass(1'000);
+  EXPECT_EQ(store_->purge(old).count, 1U);
+  EXPECT_FALSE(find(dead));
+  EXPECT_TRUE(find(pending));
+}
+
+TEST_P(StoreContract, PurgesALimitedNumberOfRowsAtATime) {
+  for (int i = 0; i < 3; ++i) apply({.id = accept(), .then = {.status = status::done}});
+  pass(10);
+  purge_request two{.kept = milliseconds(1), .dead_kept = milliseconds(1), .limit = 2};
+  const auto first = store_->purge(two);
+  EXPECT_EQ(first.count, 2U);
+  ASSERT_TRUE(first.next);
+  two.after = *first.next;
+  const auto second = store_->purge(two);
+  EXPECT_EQ(second.count, 1U);
+  EXPECT_FALSE(second.next);
+}
+
 TEST_P(StoreContract, KeepsEverythingOverAReopening) {
   if (!GetParam().keeps) GTEST_SKIP() << "keeps nothing by design";
   const auto id = accept();
@@ -315,29 +396,26 @@ TEST_P(StoreContract, AnEmptyBatchIsFine) {
   EXPECT_TRUE(store_->find({}).empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Drivers, StoreContract,
-                         testing::Values(driver{"sqlite", true,
-                                                [](surroundings& around) {
-                                                  return only_driver(
-                                                      broker::open_sqlite({(around.folder.path / "amc.db").string(),
-                                                                           [&around] { return around.now; }}));
-                                                }},
-                                         driver{"postgresql", true,
-                                                [](surroundings& around) {
-                                                  if (!around.database)
-                                                    around.database = std::make_unique<tests::postgresql_database>();
-                                                  broker::postgresql_options options;
-                                                  options.url = around.database->url();
-                                                  options.now = [&around] { return around.now; };
-                                                  options.connections = 1;
-                                                  return only_driver(broker::open_postgresql(options));
-                                                }},
-                                         driver{"memory", false,
-                                                [](surroundings& around) -> std::unique_ptr<store> {
-                                                  return std::make_unique<tests::memory_store>(
-                                                      [&around] { return around.now; });
-                                                }}),
-                         [](const auto& suite) { return suite.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Drivers, StoreContract,
+    testing::Values(
+        driver{
+            "sqlite", true,
+            [](surroundings& around) {
+              return broker::open_sqlite({(around.folder.path / "amc.db").string(), [&around] { return around.now; }});
+            }},
+        driver{"postgresql", true,
+               [](surroundings& around) {
+                 if (!around.database) around.database = std::make_unique<tests::postgresql_database>();
+                 broker::postgresql_options options;
+                 options.url = around.database->url();
+                 options.now = [&around] { return around.now; };
+                 options.connections = 1;
+                 return broker::open_postgresql(options);
+               }},
+        driver{"memory", false,
+               [](surroundings& around) { return tests::open_memory([&around] { return around.now; }); }}),
+    [](const auto& suite) { return suite.param.name; });
 
 // ---- PostgreSQL only ----
 

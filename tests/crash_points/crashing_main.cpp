@@ -62,8 +62,6 @@ class dying_store : public store {
   void make_all_due() override {
     counted([&] { real_->make_all_due(); });
   }
-  message_page list(const list_filter& filter) override { return real_->list(filter); }
-  std::vector<queue_counts> counts() override { return real_->counts(); }
   purged purge(const purge_request& what) override {
     return counted([&] { return real_->purge(what); });
   }

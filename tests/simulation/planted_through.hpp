@@ -14,8 +14,6 @@ class store_through : public store {
   std::vector<row> find(std::span<const uuid> ids) override { return to_->find(ids); }
   std::vector<due_row> due(std::size_t limit) override { return to_->due(limit); }
   void make_all_due() override { to_->make_all_due(); }
-  message_page list(const list_filter& filter) override { return to_->list(filter); }
-  std::vector<queue_counts> counts() override { return to_->counts(); }
   purged purge(const purge_request& what) override { return to_->purge(what); }
   void try_writing() override { to_->try_writing(); }
   timestamp now() override { return to_->now(); }

@@ -22,14 +22,6 @@ class database::connection : public store {
     to_.now_.make_all_due();
     to_.keep(false);
   }
-  message_page list(const list_filter& filter) override {
-    to_.reach(by_);
-    return to_.now_.list(filter);
-  }
-  std::vector<queue_counts> counts() override {
-    to_.reach(by_);
-    return to_.now_.counts();
-  }
   purged purge(const purge_request& what) override {
     to_.reach(by_);
     return to_.now_.purge(what);
@@ -42,6 +34,24 @@ class database::connection : public store {
 
  private:
   database& to_;
+  process& by_;
+};
+
+class database::reader : public store_reader {
+ public:
+  reader(database& of, process& by) : of_(of), by_(by) {}
+
+  message_page list(const list_filter& filter) override {
+    of_.reach(by_);
+    return of_.now_.list(filter);
+  }
+  std::vector<queue_counts> counts() override {
+    of_.reach(by_);
+    return of_.now_.counts();
+  }
+
+ private:
+  database& of_;
   process& by_;
 };
 
@@ -97,6 +107,7 @@ opened_store database::open(process& by) {
   const bool alone = world_.plan().together;
   const auto connections = alone ? 1 : world_.random().between(1, 2);
   for (std::int64_t i = 0; i < connections; ++i) opened.drivers.push_back(std::make_unique<connection>(*this, by));
+  opened.reader = std::make_unique<reader>(*this, by);
   if (!alone) opened.changes_elsewhere = std::make_unique<feed>(*this, by);
   return opened;
 }

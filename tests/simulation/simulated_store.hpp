@@ -40,6 +40,7 @@ class database {
  private:
   class connection;
   class feed;
+  class reader;
 
   void reach(const process& by) const;
   void refuse_writes(const process& by) const;

@@ -39,10 +39,8 @@ struct broker_world {
 
   explicit broker_world(broker::messages_options options = {}, std::size_t waiters_max = 100,
                         std::vector<std::string> sets = {}) {
-    auto memory = std::make_unique<memory_store>([this] { return world.wall_clock(); });
-    disk = memory.get();
-    opened_store opened;
-    opened.drivers.push_back(std::move(memory));
+    auto opened = open_memory([this] { return world.wall_clock(); });
+    disk = static_cast<memory_store*>(opened.drivers.front().get());
     opened.changes_elsewhere = std::make_unique<scripted_feed>(elsewhere);
     store = std::make_shared<broker::async_store>(world.env(), std::move(opened), broker::async_store::limits{});
     publisher = std::make_shared<queue_system::publisher>(world.env(), engine);

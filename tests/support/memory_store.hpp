@@ -16,8 +16,8 @@ class memory_store : public store {
   std::vector<row> find(std::span<const uuid> ids) override;
   std::vector<due_row> due(std::size_t limit) override;
   void make_all_due() override;
-  message_page list(const list_filter& filter) override;
-  std::vector<queue_counts> counts() override;
+  message_page list(const list_filter& filter);
+  std::vector<queue_counts> counts();
   purged purge(const purge_request& what) override;
   void try_writing() override;
   timestamp now() override { return now_(); }
@@ -48,5 +48,24 @@ class memory_store : public store {
   std::function<timestamp()> now_;
   std::map<uuid, row> rows_;
 };
+
+/// Reads a store that lives longer.
+class memory_reader : public store_reader {
+ public:
+  explicit memory_reader(memory_store& from) : from_(from) {}
+  message_page list(const list_filter& filter) override { return from_.list(filter); }
+  std::vector<queue_counts> counts() override { return from_.counts(); }
+
+ private:
+  memory_store& from_;
+};
+
+inline opened_store open_memory(std::function<timestamp()> now) {
+  auto driver = std::make_unique<memory_store>(std::move(now));
+  opened_store opened;
+  opened.reader = std::make_unique<memory_reader>(*driver);
+  opened.drivers.push_back(std::move(driver));
+  return opened;
+}
 
 }  // namespace amc::tests

@@ -342,10 +342,11 @@ TEST_F(Api, AStoreThatTakesOnlySomeChangesIsToldOnceAndNotReady) {
 TEST_F(Api, WhatComesBackIsReadyOnlyWhenItCanBeWritten) {
   EXPECT_EQ(w_.ask("GET", "/readyz").status, 200);
   w_.disk->failing = unavailable(unavailable::reason::away, "away");
-  EXPECT_THROW(w_.ask("GET", "/queues"), unavailable);
+  const auto any = "/messages/" + to_string(w_.messages->new_id());
+  EXPECT_THROW(w_.ask("GET", any), unavailable);
   w_.disk->failing.reset();
   w_.disk->failing_writes = unavailable(unavailable::reason::away, "a standby");
-  EXPECT_EQ(w_.ask("GET", "/queues").status, 200);
+  EXPECT_EQ(w_.ask("GET", any).status, 404);
   EXPECT_EQ(w_.ask("GET", "/readyz").status, 503);
   w_.disk->failing_writes.reset();
 }

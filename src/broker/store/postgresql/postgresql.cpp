@@ -1,16 +1,16 @@
 #include "broker/store/postgresql/postgresql.hpp"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 
 #include "amc/config.hpp"
-#include "broker/store/attempts.hpp"
 #include "broker/store/postgresql/changes.hpp"
 #include "broker/store/postgresql/connection.hpp"
+#include "broker/store/postgresql/reader.hpp"
+#include "broker/store/postgresql/rows.hpp"
 #include "broker/store/postgresql/schema.hpp"
+#include "broker/store/postgresql/session.hpp"
 #include "broker/store/postgresql/statements.hpp"
-#include "core/back_off.hpp"
 #include "core/log.hpp"
 #include "core/uuid_source.hpp"
 
@@ -19,65 +19,26 @@ namespace {
 
 using namespace postgresql;
 
-/// A row as the statements return it, from the third column on.
-row row_at(const PGresult* r, int at) {
-  auto found = std::make_shared<message>();
-  found->id = parse_uuid(text_at(r, at, 2)).value();
-  found->revision = static_cast<int>(number_at(r, at, 3));
-  found->status = parse_status(text_at(r, at, 4)).value_or(status::dead);
-  found->queue = text_at(r, at, 5);
-  found->due = time_at(r, at, 6);
-  found->held = *PQgetvalue(r, at, 7) == 't';
-  found->claim = number_at(r, at, 8);
-  found->unanswered = static_cast<int>(number_at(r, at, 9));
-  found->failures = static_cast<int>(number_at(r, at, 10));
-  found->created_at = time_at(r, at, 11);
-  found->updated_at = time_at(r, at, 12);
-  found->lease = milliseconds(number_at(r, at, 13));
-  found->max_claims = static_cast<int>(number_at(r, at, 14));
-  found->attempts = parse_attempts(text_at(r, at, 15));
-  if (!PQgetisnull(r, at, 16)) found->expires_at = time_at(r, at, 16);
-  found->idempotency_key = text_at(r, at, 17);
-  found->fingerprint = text_at(r, at, 18);
-  found->traceparent = text_at(r, at, 19);
-  found->text = text_at(r, at, 20);
-  return found;
-}
-
 parameters& add_count(parameters& to, effect::count how) {
   const bool keeps = how != effect::count::zero;
   const int term = how == effect::count::one_more ? 1 : how == effect::count::one_less ? -1 : 0;
   return to.add(keeps ? "1" : "0").add(std::to_string(term));
 }
 
-std::unique_ptr<connection> connect(const postgresql_options& options) {
-  auto fresh = std::make_unique<connection>(options, "store");
-  try {
-    // A server that stops this process's batch in the middle must not wait for it for ever. And a durable change is
-    // synced whatever the server's default.
-    fresh->script(
-        "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s'; "
-        // One plan for every batch and size of the table: row by row, by the id, in the order that was asked for.
-        "SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; SET enable_mergejoin = off; "
-        "SET enable_seqscan = off; SET jit = off; "
-        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'");
-    fresh->prepare("insert", insert_sql);
-    fresh->prepare("update", update_sql);
-    fresh->prepare("find", find_sql);
-    fresh->prepare("due", due_sql);
-    fresh->prepare("drop_key", drop_key_sql);
-    fresh->prepare("find_key", find_key_sql);
-    fresh->prepare("notify", notify_sql);
-  } catch (const server_error& failed) {
-    throw failed.as_unavailable();
-  }
-  return fresh;
+void prepare(connection& fresh) {
+  fresh.prepare("insert", insert_sql);
+  fresh.prepare("update", update_sql);
+  fresh.prepare("find", find_sql);
+  fresh.prepare("due", due_sql);
+  fresh.prepare("drop_key", drop_key_sql);
+  fresh.prepare("find_key", find_key_sql);
+  fresh.prepare("notify", notify_sql);
 }
 
 class postgresql_store : public store {
  public:
-  postgresql_store(postgresql_options options, std::string sender)
-      : options_(std::move(options)), sender_(std::move(sender)) {}
+  postgresql_store(const postgresql_options& options, std::string sender)
+      : now_(options.now), sender_(std::move(sender)), session_(options, "store", prepare) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override {
     if (batch.empty()) return {};
@@ -88,7 +49,7 @@ class postgresql_store : public store {
     std::vector<statement> statements;
     for (const auto& part : parts_of(batch)) render(batch, part, calls, statements);
     calls.push_back({nullptr, "COMMIT", {}});
-    const auto results = run(calls, telling_others(batch));
+    const auto results = session_.run(calls, telling_others(batch));
     std::vector<outcome> outcomes(batch.size());
     for (const auto& s : statements) read_outcomes(results[s.place].get(), batch, s.changes, outcomes);
     return outcomes;
@@ -98,7 +59,7 @@ class postgresql_store : public store {
     if (ids.empty()) return {};
     std::string list;
     for (const auto& id : ids) list += (list.empty() ? "" : ",") + to_string(id);
-    const auto results = run({{"find", nullptr, parameters().add(list)}});
+    const auto results = session_.run({{"find", nullptr, parameters().add(list)}});
     std::vector<row> rows(ids.size());
     for (int at = 0; at < PQntuples(results[0].get()); ++at) {
       const auto found = row_at(results[0].get(), at);
@@ -109,7 +70,7 @@ class postgresql_store : public store {
   }
 
   std::vector<due_row> due(std::size_t limit) override {
-    const auto results = run({{"due", nullptr, parameters().add_if(clock_now()).add(std::to_string(limit))}});
+    const auto results = session_.run({{"due", nullptr, parameters().add_if(clock_now()).add(std::to_string(limit))}});
     const auto* r = results[0].get();
     std::vector<due_row> rows;
     for (int at = 0; at < PQntuples(r); ++at) {
@@ -127,47 +88,7 @@ class postgresql_store : public store {
     return rows;
   }
 
-  void make_all_due() override { run({{nullptr, make_all_due_sql, parameters().add_if(clock_now())}}); }
-
-  message_page list(const list_filter& filter) override {
-    constexpr int looked_at_max = 10'000;
-    std::optional<std::string> queue;
-    if (!filter.queue.empty()) queue = filter.queue;
-    parameters p;
-    p.add(to_string(filter.after)).add(std::to_string(looked_at_max)).add_if(filter.status).add_if(queue);
-    p.add(std::to_string(filter.limit));
-    const auto results = run({{nullptr, filter.status == status::dead ? list_dead_sql : list_sql, std::move(p)}});
-    const auto* r = results[0].get();
-    message_page page;
-    for (int at = 0; at < PQntuples(r); ++at)
-      if (!PQgetisnull(r, at, 2)) page.rows.push_back(row_at(r, at));
-    if (page.rows.size() == filter.limit)
-      page.next = page.rows.back()->id;
-    else if (number_at(r, 0, 0) == looked_at_max)
-      page.next = parse_uuid(text_at(r, 0, 1));
-    return page;
-  }
-
-  std::vector<queue_counts> counts() override {
-    const auto results = run({{nullptr, counts_sql, parameters().add_if(clock_now())}});
-    const auto* r = results[0].get();
-    std::map<std::string, queue_counts> queues;
-    for (int at = 0; at < PQntuples(r); ++at) {
-      auto& q = queues[text_at(r, at, 0)];
-      q.queue = text_at(r, at, 0);
-      if (*PQgetvalue(r, at, 1) == 'f') {
-        q.dead = static_cast<std::size_t>(number_at(r, at, 2));
-        continue;
-      }
-      q.pending = static_cast<std::size_t>(number_at(r, at, 2));
-      q.due = static_cast<std::size_t>(number_at(r, at, 3));
-      q.held = static_cast<std::size_t>(number_at(r, at, 4));
-      q.oldest = time_at(r, at, 5);
-    }
-    std::vector<queue_counts> all;
-    for (const auto& [name, q] : queues) all.push_back(q);
-    return all;
-  }
+  void make_all_due() override { session_.run({{nullptr, make_all_due_sql, parameters().add_if(clock_now())}}); }
 
   purged purge(const purge_request& what) override {
     const auto since = now();
@@ -176,7 +97,7 @@ class postgresql_store : public store {
     p.add(to_string(what.after)).add(to_string(id_at_time(since - std::min(what.kept, what.dead_kept))));
     p.add(std::to_string(what.limit));
     p.add_if(std::optional(since - what.kept)).add_if(std::optional(since - what.dead_kept));
-    const auto results = run({{nullptr, purge_sql, std::move(p)}});
+    const auto results = session_.run({{nullptr, purge_sql, std::move(p)}});
     const auto* r = results[0].get();
     purged done{static_cast<std::size_t>(number_at(r, 0, 0)), {}};
     if (number_at(r, 0, 1) == static_cast<std::int64_t>(what.limit)) done.next = parse_uuid(text_at(r, 0, 2));
@@ -184,15 +105,15 @@ class postgresql_store : public store {
   }
 
   void try_writing() override {
-    run({{nullptr, "BEGIN", {}},
-         {nullptr, try_insert_sql, {}},
-         {nullptr, try_update_sql, {}},
-         {nullptr, try_delete_sql, {}},
-         {nullptr, "COMMIT", {}}});
+    session_.run({{nullptr, "BEGIN", {}},
+                  {nullptr, try_insert_sql, {}},
+                  {nullptr, try_update_sql, {}},
+                  {nullptr, try_delete_sql, {}},
+                  {nullptr, "COMMIT", {}}});
   }
 
   timestamp now() override {
-    const auto results = run({{nullptr, now_sql, parameters().add_if(clock_now())}});
+    const auto results = session_.run({{nullptr, now_sql, parameters().add_if(clock_now())}});
     return time_at(results[0].get(), 0, 0);
   }
 
@@ -206,27 +127,9 @@ class postgresql_store : public store {
     return notify_call(sender_, ids);
   }
 
-  std::vector<pg_result> run(const std::vector<connection::call>& calls,
-                             const std::optional<connection::call>& afterwards = {}) {
-    constexpr int tries = 5;
-    for (int attempt = 1;; ++attempt) {
-      try {
-        if (link_.current() && link_.current()->was_cut()) link_.drop();
-        return link_.get([&] { return connect(options_); }).run(calls, afterwards);
-      } catch (const server_error& failed) {
-        // The transaction has been undone, whole: running it again is safe.
-        link_.drop();
-        if (!failed.is_passing() || attempt == tries) throw failed.as_unavailable();
-      } catch (const unavailable&) {
-        link_.drop();
-        throw;
-      }
-    }
-  }
-
   std::optional<timestamp> clock_now() const {
-    if (!options_.now) return {};
-    return options_.now();
+    if (!now_) return {};
+    return now_();
   }
 
   /// Changes of a batch, by their places in it.
@@ -333,9 +236,9 @@ class postgresql_store : public store {
     }
   }
 
-  postgresql_options options_;
+  std::function<timestamp()> now_;
   std::string sender_;
-  reconnecting<connection> link_;
+  session session_;
 };
 
 /// Asks the server for what the promise needs, and says what it does not give.
@@ -353,6 +256,7 @@ opened_store open_postgresql(const postgresql_options& options) {
   opened_store opened;
   for (std::size_t i = 0; i < options.connections; ++i)
     opened.drivers.push_back(std::make_unique<postgresql_store>(options, sender));
+  opened.reader = make_reader(options);
   opened.changes_elsewhere = make_change_feed(options, sender);
   return opened;
 }

@@ -10,8 +10,9 @@
 namespace amc::broker {
 
 struct postgresql_options {
-  std::string url;                      ///< "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-  std::size_t connections = 2;          ///< that change messages; one more tells what other processes change
+  std::string url;  ///< "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+  /// That change messages; one more tells what other processes change, and one lists and counts.
+  std::size_t connections = 2;
   milliseconds connect_timeout{5'000};  ///< for one attempt to connect
   milliseconds answer_timeout{10'000};  ///< for one batch; then the connection is given up
   milliseconds poll_interval{1'000};    ///< a notification of another process that was lost is made good after this

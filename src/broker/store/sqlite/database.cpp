@@ -78,12 +78,15 @@ uuid statement::id(int column) const {
   return id;
 }
 
-database::database(std::string path) : path_(std::move(path)) {
-  make_folder_of(path_);
-  lock_ = std::make_unique<file_lock>(path_ + ".lock");
+database::database(std::string path, use how) : path_(std::move(path)) {
+  if (how == use::owning) {
+    make_folder_of(path_);
+    lock_ = std::make_unique<file_lock>(path_ + ".lock");
+    make_file(path_);
+  }
   try {
-    open();
-    starting([this] { configure(); });
+    open(how);
+    if (how == use::owning) starting([this] { configure(); });
   } catch (...) {
     close();
     throw;
@@ -94,12 +97,11 @@ database::~database() {
   close();
 }
 
-void database::open() {
-  make_file(path_);
+void database::open(use how) {
   // Counting what is allocated takes a lock each time. Refused, and not missed, when SQLite is in use already.
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  if (sqlite3_open_v2(path_.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr) !=
-      SQLITE_OK)
+  const int rights = how == use::owning ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  if (sqlite3_open_v2(path_.c_str(), &db_, rights | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK)
     throw startup_error(path_ + ": cannot be opened (" + sqlite3_errmsg(db_) +
                         "); check its permissions, or set broker.store.sqlite.path");
   sqlite3_extended_result_codes(db_, 1);

@@ -57,8 +57,10 @@ class statement {
 /// sync that failed nobody knows what the disk has: then it is broken, for good.
 class database {
  public:
-  /// Makes the file, and its folder, where there is none. Throws startup_error.
-  explicit database(std::string path);
+  /// Owning makes the file, and its folder, where there is none. Reading sees what the owner, in this process, has
+  /// committed, and neither waits for the other; the owner must live longer. Throws startup_error.
+  enum class use { owning, reading };
+  explicit database(std::string path, use how = use::owning);
   ~database();
   database(const database&) = delete;
   database& operator=(const database&) = delete;
@@ -101,7 +103,7 @@ class database {
   }
 
  private:
-  void open();
+  void open(use how);
   void configure();
   void close();
   void roll_back();

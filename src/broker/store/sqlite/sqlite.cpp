@@ -1,23 +1,23 @@
 #include "broker/store/sqlite/sqlite.hpp"
 
 #include <filesystem>
-#include <map>
 #include <optional>
 
 #include "broker/store/attempts.hpp"
 #include "broker/store/sqlite/database.hpp"
+#include "broker/store/sqlite/reader.hpp"
+#include "broker/store/sqlite/rows.hpp"
 #include "broker/store/sqlite/schema.hpp"
 #include "core/uuid_source.hpp"
 
 namespace amc::broker {
 namespace {
 
+using sqlite::columns;
 using sqlite::database;
+using sqlite::row_at;
 using sqlite::statement;
 
-const std::string columns =
-    "id, revision, status, queue, due, held, claim, unanswered, failures, created_at, updated_at, lease, max_claims, "
-    "attempts, expires_at, idempotency_key, fingerprint, traceparent, text";
 const std::string due_columns = "id, revision, queue, due, held, unanswered, max_claims, traceparent";
 const std::string standing_update =
     "UPDATE message SET revision=?2, due=?5, held=?6, claim=?7, unanswered=?8, failures=?9, updated_at=?11, "
@@ -42,39 +42,9 @@ struct statements {
   statement expired{db, "SELECT " + due_columns +
                             " FROM message WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"};
   statement make_all_due{db, "UPDATE message SET due = ?1 WHERE status = 'pending' AND held = 0 AND due > ?1"};
-  statement list{db, "SELECT " + columns + " FROM message WHERE id > ?1 ORDER BY id LIMIT ?2"};
-  statement list_dead{db, "SELECT " + columns + " FROM message WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2"};
-  statement count_pending{db,
-                          "SELECT queue, count(*), sum(due <= ?1), sum(held), min(id) FROM message "
-                          "WHERE status = 'pending' GROUP BY queue"};
-  statement count_dead{db, "SELECT queue, count(*) FROM message WHERE status = 'dead' GROUP BY queue"};
   statement purge_scan{db, "SELECT id, status, updated_at FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3"};
   statement remove{db, "DELETE FROM message WHERE id = ?1"};
 };
-
-row row_at(const statement& s) {
-  auto found = std::make_shared<message>();
-  found->id = s.id(0);
-  found->revision = static_cast<int>(s.number(1));
-  found->status = parse_status(s.text(2)).value_or(status::dead);
-  found->queue = s.text(3);
-  found->due = s.time(4);
-  found->held = s.number(5) != 0;
-  found->claim = s.number(6);
-  found->unanswered = static_cast<int>(s.number(7));
-  found->failures = static_cast<int>(s.number(8));
-  found->created_at = s.time(9);
-  found->updated_at = s.time(10);
-  found->lease = milliseconds(s.number(11));
-  found->max_claims = static_cast<int>(s.number(12));
-  found->attempts = parse_attempts(s.text(13));
-  if (!s.is_null(14)) found->expires_at = s.time(14);
-  if (!s.is_null(15)) found->idempotency_key = s.text(15);
-  found->fingerprint = s.text(16);
-  found->traceparent = s.text(17);
-  found->text = s.text(18);
-  return found;
-}
 
 due_row due_row_at(const statement& s, bool expired) {
   const auto unanswered = static_cast<int>(s.number(5));
@@ -95,8 +65,7 @@ timestamp wall_clock() {
 
 class sqlite_store : public store {
  public:
-  explicit sqlite_store(sqlite_options options)
-      : now_(options.now ? std::move(options.now) : wall_clock), file_(std::move(options.path)) {}
+  explicit sqlite_store(sqlite_options options) : now_(std::move(options.now)), file_(std::move(options.path)) {}
 
   /// To be called once after the making, before anything else.
   migration migrate(bool only_plan) {
@@ -148,52 +117,6 @@ class sqlite_store : public store {
     file_.set_durable(false);
     say_->make_all_due.bind(1, now_());
     file_.execute(say_->make_all_due);
-  }
-
-  message_page list(const list_filter& filter) override {
-    constexpr int looked_at_max = 10'000;
-    file_.refuse_when_broken();
-    message_page page;
-    auto& s = filter.status == status::dead ? say_->list_dead : say_->list;
-    s.bind(1, filter.after);
-    s.bind(2, std::int64_t{looked_at_max});
-    uuid last{};
-    int looked_at = 0;
-    bool full = false;
-    while (!full && file_.step(s)) {
-      ++looked_at;
-      last = s.id(0);
-      auto found = row_at(s);
-      const bool fits =
-          (!filter.status || found->status == *filter.status) && (filter.queue.empty() || found->queue == filter.queue);
-      if (fits) page.rows.push_back(std::move(found));
-      full = page.rows.size() >= filter.limit;
-    }
-    s.reset();
-    if (full || looked_at == looked_at_max) page.next = last;
-    return page;
-  }
-
-  std::vector<queue_counts> counts() override {
-    file_.refuse_when_broken();
-    std::map<std::string, queue_counts> queues;
-    auto& pending = say_->count_pending;
-    pending.bind(1, now_());
-    while (file_.step(pending)) {
-      auto& q = queues[pending.text(0)];
-      q.pending = static_cast<std::size_t>(pending.number(1));
-      q.due = static_cast<std::size_t>(pending.number(2));
-      q.held = static_cast<std::size_t>(pending.number(3));
-      q.oldest = time_of(pending.id(4));
-    }
-    auto& dead = say_->count_dead;
-    while (file_.step(dead)) queues[dead.text(0)].dead = static_cast<std::size_t>(dead.number(1));
-    std::vector<queue_counts> all;
-    for (auto& [name, q] : queues) {
-      q.queue = name;
-      all.push_back(q);
-    }
-    return all;
   }
 
   purged purge(const purge_request& what) override {
@@ -324,10 +247,12 @@ class sqlite_store : public store {
 }  // namespace
 
 opened_store open_sqlite(sqlite_options options) {
-  auto driver = std::make_unique<sqlite_store>(std::move(options));
+  if (!options.now) options.now = wall_clock;
+  auto driver = std::make_unique<sqlite_store>(options);
   driver->migrate(false);
   opened_store opened;
   opened.drivers.push_back(std::move(driver));
+  opened.reader = sqlite::make_reader(std::move(options));
   return opened;
 }
 

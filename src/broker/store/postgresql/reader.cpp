@@ -1,0 +1,70 @@
+#include "broker/store/postgresql/reader.hpp"
+
+#include <map>
+
+#include "broker/store/postgresql/rows.hpp"
+#include "broker/store/postgresql/session.hpp"
+#include "broker/store/postgresql/statements.hpp"
+
+namespace amc::broker::postgresql {
+namespace {
+
+class reader : public store_reader {
+ public:
+  explicit reader(const postgresql_options& options)
+      : now_(options.now), session_(options, "reader", [](connection&) {}) {}
+
+  message_page list(const list_filter& filter) override {
+    constexpr int looked_at_max = 10'000;
+    std::optional<std::string> queue;
+    if (!filter.queue.empty()) queue = filter.queue;
+    parameters p;
+    p.add(to_string(filter.after)).add(std::to_string(looked_at_max)).add_if(filter.status).add_if(queue);
+    p.add(std::to_string(filter.limit));
+    const auto results =
+        session_.run({{nullptr, filter.status == status::dead ? list_dead_sql : list_sql, std::move(p)}});
+    const auto* r = results[0].get();
+    message_page page;
+    for (int at = 0; at < PQntuples(r); ++at)
+      if (!PQgetisnull(r, at, 2)) page.rows.push_back(row_at(r, at));
+    if (page.rows.size() == filter.limit)
+      page.next = page.rows.back()->id;
+    else if (number_at(r, 0, 0) == looked_at_max)
+      page.next = parse_uuid(text_at(r, 0, 1));
+    return page;
+  }
+
+  std::vector<queue_counts> counts() override {
+    const auto now = now_ ? std::optional(now_()) : std::nullopt;
+    const auto results = session_.run({{nullptr, counts_sql, parameters().add_if(now)}});
+    const auto* r = results[0].get();
+    std::map<std::string, queue_counts> queues;
+    for (int at = 0; at < PQntuples(r); ++at) {
+      auto& q = queues[text_at(r, at, 0)];
+      q.queue = text_at(r, at, 0);
+      if (*PQgetvalue(r, at, 1) == 'f') {
+        q.dead = static_cast<std::size_t>(number_at(r, at, 2));
+        continue;
+      }
+      q.pending = static_cast<std::size_t>(number_at(r, at, 2));
+      q.due = static_cast<std::size_t>(number_at(r, at, 3));
+      q.held = static_cast<std::size_t>(number_at(r, at, 4));
+      q.oldest = time_at(r, at, 5);
+    }
+    std::vector<queue_counts> all;
+    for (const auto& [name, q] : queues) all.push_back(q);
+    return all;
+  }
+
+ private:
+  std::function<timestamp()> now_;
+  session session_;
+};
+
+}  // namespace
+
+std::unique_ptr<store_reader> make_reader(const postgresql_options& options) {
+  return std::make_unique<reader>(options);
+}
+
+}  // namespace amc::broker::postgresql
