@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 
@@ -12,7 +12,6 @@
 #include "app/processes.hpp"
 
 namespace amc::app {
-namespace json = boost::json;
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -112,33 +111,38 @@ double percentile(const std::vector<double>& sorted, double share) {
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
 }
 
-double rounded(double value) {
-  return std::round(value * 1'000) / 1'000;
+/// What is told, of times in ms.
+struct summary {
+  explicit summary(tally& of)
+      : conversations(of.latencies_ms.size()),
+        failed(of.failed),
+        wrong(of.wrong),
+        elapsed_s(of.elapsed_s),
+        per_s(static_cast<double>(conversations) / elapsed_s) {
+    std::sort(of.latencies_ms.begin(), of.latencies_ms.end());
+    const auto at = [&](double share) { return percentile(of.latencies_ms, share); };
+    p50 = at(0.5), p90 = at(0.9), p99 = at(0.99), p999 = at(0.999), max = at(1);
+  }
+
+  std::size_t conversations, failed, wrong;
+  double elapsed_s, per_s;
+  double p50, p90, p99, p999, max;
+};
+
+/// Numbers as people write them; a JSON library would write 1.2E4.
+void print_json(const summary& s) {
+  std::cout << std::fixed << std::setprecision(3) << R"({"conversations":)" << s.conversations << R"(,"failed":)"
+            << s.failed << R"(,"wrong":)" << s.wrong << R"(,"elapsed_s":)" << s.elapsed_s
+            << R"(,"conversations_per_s":)" << s.per_s << R"(,"latency_ms":{"p50":)" << s.p50 << R"(,"p90":)" << s.p90
+            << R"(,"p99":)" << s.p99 << R"(,"p999":)" << s.p999 << R"(,"max":)" << s.max << "}}\n";
 }
 
-json::object report(tally& of) {
-  std::sort(of.latencies_ms.begin(), of.latencies_ms.end());
-  const auto count = of.latencies_ms.size();
-  const auto at = [&](double share) { return rounded(percentile(of.latencies_ms, share)); };
-  const json::object latency{
-      {"p50", at(0.5)}, {"p90", at(0.9)}, {"p99", at(0.99)}, {"p999", at(0.999)}, {"max", at(1)}};
-  return {{"conversations", count},
-          {"failed", of.failed},
-          {"wrong", of.wrong},
-          {"elapsed_s", rounded(of.elapsed_s)},
-          {"conversations_per_s", rounded(static_cast<double>(count) / of.elapsed_s)},
-          {"latency_ms", latency}};
-}
-
-void print_summary(const json::object& told, const tally& of) {
-  const auto& latency = told.at("latency_ms").as_object();
-  std::cout << std::fixed << std::setprecision(1) << told.at("conversations").to_number<std::size_t>()
-            << " conversations in " << of.elapsed_s << " s: " << told.at("conversations_per_s").as_double()
-            << " a second\n"
-            << std::setprecision(2) << "latency in ms: p50 " << latency.at("p50").as_double() << ", p90 "
-            << latency.at("p90").as_double() << ", p99 " << latency.at("p99").as_double() << ", p99.9 "
-            << latency.at("p999").as_double() << ", max " << latency.at("max").as_double() << "\n"
-            << "failed " << of.failed << ", wrong " << of.wrong << "\n";
+void print_text(const summary& s) {
+  std::cout << std::fixed << std::setprecision(1) << s.conversations << " conversations in " << s.elapsed_s
+            << " s: " << s.per_s << " a second\n"
+            << std::setprecision(2) << "latency in ms: p50 " << s.p50 << ", p90 " << s.p90 << ", p99 " << s.p99
+            << ", p99.9 " << s.p999 << ", max " << s.max << "\n"
+            << "failed " << s.failed << ", wrong " << s.wrong << "\n";
 }
 
 }  // namespace
@@ -152,11 +156,7 @@ int bench(const config& settings, const bench_options& options) {
   };
   if (options.warm_up > 0) converse(options.warm_up);
   auto came = converse(options.conversations);
-  const auto told = report(came);
-  if (options.json)
-    std::cout << json::serialize(told) << "\n";
-  else
-    print_summary(told, came);
+  options.json ? print_json(summary(came)) : print_text(summary(came));
   if (came.failed + came.wrong == 0) return 0;
   std::cerr << "amc bench: the first that went wrong: " << came.first_complaint << "\n";
   return 1;
