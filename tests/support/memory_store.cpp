@@ -49,6 +49,7 @@ std::vector<row> memory_store::find(std::span<const uuid> ids) {
 }
 
 std::vector<due_row> memory_store::due(std::size_t limit) {
+  ++dues;
   fail_as_told();
   std::map<std::string, std::vector<due_row>> queues;
   for (const auto& [id, m] : rows_)

@@ -31,6 +31,7 @@ class memory_store : public store {
   /// And every one that reads rows by their ids, this.
   std::optional<unavailable> failing_finds{};
   int finds = 0;
+  int dues = 0;
   int tried_writes = 0;
   std::size_t size() const { return rows_.size(); }
   const std::map<uuid, row>& rows() const { return rows_; }

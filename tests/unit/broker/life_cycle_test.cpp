@@ -391,6 +391,17 @@ TEST_F(LifeCycle, OverMaxRevisionsItMayStillBeDone) {
   EXPECT_EQ(row_->status, status::done);
 }
 
+TEST_F(LifeCycle, WhatHasChangedSinceTheSweeperReadItIsNeitherRungNorBuried) {
+  accept();
+  claim(1);
+  const auto seen = read();
+  pass(1);
+  attempt(life_cycle::extend({id, 1}, 1));
+  EXPECT_NE(attempt(life_cycle::ring(seen, times)), "");
+  EXPECT_NE(attempt(life_cycle::bury(seen)), "");
+  EXPECT_EQ(attempt(life_cycle::bury(read())), "");
+}
+
 // ---- cancel, retry, expiry, keys ----
 
 TEST_F(LifeCycle, CancelEndsAndCanBeTakenBack) {

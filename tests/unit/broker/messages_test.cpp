@@ -241,6 +241,18 @@ TEST(Sweeper, FeedsABacklogOldestFirstAsRoomComes) {
   EXPECT_EQ(heard, accepted);
 }
 
+TEST(Sweeper, RestsWhenABacklogIsOver) {
+  tests::broker_world w(small(), 100, depth_5);
+  w.messages->run(false);
+  for (int i = 0; i < 20; ++i) w.accept("Hi, ");
+  for (const auto& [id, m] : w.disk->rows()) w.world.run(w.messages->cancel(id));
+  w.engine.queues["topic-a"].clear();
+  w.world.advance(milliseconds(1'000));
+  const auto looks = w.disk->dues;
+  w.world.advance(milliseconds(10'000));
+  EXPECT_LE(w.disk->dues - looks, 10'000 / small().sweep_interval.count() + 1);
+}
+
 TEST(Sweeper, NewMessagesWaitBehindABacklog) {
   tests::broker_world w(small(), 100, depth_5);
   w.messages->run(false);

@@ -140,6 +140,14 @@ TEST_F(ServiceRuntime, ADoubledEventRunsNoHandler) {
   EXPECT_EQ(w_.engine.acknowledged.size(), 2U);
 }
 
+TEST_F(ServiceRuntime, AcknowledgesNothingThatTheBrokerHasNotDecided) {
+  w_.accept("Hi, ");
+  client_->away = true;
+  start(4);
+  pass(1'000);
+  EXPECT_THAT(w_.engine.acknowledged, testing::IsEmpty());
+}
+
 TEST_F(ServiceRuntime, WaitsForABrokerThatIsAwayWithoutHammeringOrLosing) {
   const auto id = w_.accept("Hi, ");
   client_->away = true;
