@@ -20,6 +20,13 @@ class EventSource : public testing::Test {
                                           });
   }
 
+  void lose_the_connection() {
+    engine_.away = true;
+    world_.advance(milliseconds(2'000));
+    engine_.away = false;
+    world_.advance(milliseconds(6'000));
+  }
+
   tests::manual_environment world_;
   tests::scripted_platform engine_;
   std::vector<event_source::received> heard_;
@@ -65,6 +72,24 @@ TEST_F(EventSource, DropsWhatItCannotReadAndAcknowledgesIt) {
   ASSERT_EQ(heard_.size(), 1U);
   EXPECT_EQ(heard_[0].ready.revision, 2);
   EXPECT_THAT(engine_.acknowledged, testing::ElementsAre("nonsense"));
+}
+
+TEST_F(EventSource, WhatWasHeardOnALostConnectionTakesNoRoomOnTheNext) {
+  put(1);
+  const auto source = listen(1);
+  world_.settle();
+  lose_the_connection();
+  EXPECT_EQ(heard_.size(), 2U);
+}
+
+TEST_F(EventSource, AnAcknowledgementOfALostConnectionSettlesNothingOnTheNext) {
+  put(1);
+  const auto source = listen(1);
+  world_.settle();
+  lose_the_connection();
+  source->acknowledge({heard_.at(0).tag});
+  world_.advance(milliseconds(1'000));
+  EXPECT_THAT(engine_.acknowledged, testing::IsEmpty());
 }
 
 TEST_F(EventSource, GivesBackWhatIsNotSettledWhenItEnds) {
