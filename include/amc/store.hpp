@@ -187,8 +187,8 @@ class change_feed {
 
 /// A store as it was opened.
 struct opened_store {
-  std::vector<std::unique_ptr<store>> drivers{};  ///< one for each thread that may work on it at once
-  std::unique_ptr<store_reader> reader{};
+  std::vector<std::unique_ptr<store>> drivers{};     ///< one for each thread that may work on it at once
+  std::unique_ptr<store_reader> reader{};            ///< may read through a driver's file, and so ends before them
   std::unique_ptr<change_feed> changes_elsewhere{};  ///< null where only this process can change it
 };
 

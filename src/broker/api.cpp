@@ -371,29 +371,37 @@ class api::implementation {
   /// What has to be asked for is asked for now; what cannot be told is left out, and the rest is told.
   task<http::response> get_metrics(const http::request&) {
     env_.metrics->gauge("amc_waiters", "Requests that are parked").Add({}).Set(static_cast<double>(waiters_->size()));
+    std::vector<broker::messages::queue_state> queues;
+    timestamp now{};
     try {
-      const auto queues = co_await messages_->queues();
-      const auto now = co_await messages_->store_time();
-      for (const auto& q : queues) set_gauges(q, now);
+      now = co_await messages_->store_time();
+      queues = co_await messages_->queues();
     } catch (const unavailable&) {
       // The store is away: the counters tell more than nothing.
     }
+    for (const auto& [family, gauge] : counted_) family->Remove(gauge);
+    counted_.clear();
+    for (const auto& q : queues) tell_counted(q, now);
     http::response reply{200, {{"Content-Type", metrics::content_type}}, env_.metrics->text()};
     co_return reply;
   }
 
-  void set_gauges(const broker::messages::queue_state& q, timestamp now) {
-    auto& counts = env_.metrics->gauge("amc_messages", "Messages in the store");
-    counts.Add({{"status", "pending"}, {"queue", q.counts.queue}}).Set(static_cast<double>(q.counts.pending));
-    counts.Add({{"status", "dead"}, {"queue", q.counts.queue}}).Set(static_cast<double>(q.counts.dead));
+  void tell_counted(const broker::messages::queue_state& q, timestamp now) {
+    const auto tell = [&](metrics::gauges& family, prometheus::Labels labels, double value) {
+      auto& gauge = family.Add(std::move(labels));
+      gauge.Set(value);
+      counted_.emplace_back(&family, &gauge);
+    };
+    const auto& queue = q.counts.queue;
+    auto& in_store = env_.metrics->gauge("amc_messages", "Messages in the store");
+    tell(in_store, {{"status", "pending"}, {"queue", queue}}, static_cast<double>(q.counts.pending));
+    tell(in_store, {{"status", "dead"}, {"queue", queue}}, static_cast<double>(q.counts.dead));
     const auto age = q.counts.oldest ? std::chrono::duration<double>(now - *q.counts.oldest).count() : 0.0;
-    env_.metrics->gauge("amc_oldest_pending_age_seconds", "Since the oldest pending message was accepted")
-        .Add({{"queue", q.counts.queue}})
-        .Set(age);
+    tell(env_.metrics->gauge("amc_oldest_pending_age_seconds", "Since the oldest pending message was accepted"),
+         {{"queue", queue}}, age);
     if (q.depth)
-      env_.metrics->gauge("amc_engine_depth", "Events that wait in the queue engine")
-          .Add({{"queue", q.counts.queue}})
-          .Set(static_cast<double>(*q.depth));
+      tell(env_.metrics->gauge("amc_engine_depth", "Events that wait in the queue engine"), {{"queue", queue}},
+           static_cast<double>(*q.depth));
   }
 
   task<http::response> get_healthz(const http::request&) {
@@ -422,6 +430,7 @@ class api::implementation {
   environment env_;
   metrics::histograms& durations_;
   numbers_by<std::tuple<std::string_view, std::string, int>, prometheus::Histogram> durations_of_;
+  std::vector<std::pair<metrics::gauges*, prometheus::Gauge*>> counted_;  ///< by the last GET /metrics
   std::shared_ptr<broker::messages> messages_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::mass_retry> retries_;

@@ -15,13 +15,10 @@ async_store::async_store(const environment& env, opened_store opened, limits bou
     runs.emplace_back([this, &driver = *driver](std::vector<job>& batch) { return run(driver, batch); });
   worker_ = std::make_unique<worker>(
       env.start_worker, worker::options{"store", bounds.inbox_max, bounds.batch_max, env.metrics}, std::move(runs));
-  // One by one: a list does not wait for the count behind it.
   using reader = batching_worker<question, look>;
   reader_ = std::make_unique<reader>(
-      env.start_worker, reader::options{"reader", bounds.inbox_max, 1, env.metrics},
-      std::vector<reader::run_batch>(1, [&from = *opened_.reader](std::vector<question>& asked) {
-        return std::vector<look>(1, read(from, asked.front()));
-      }));
+      env.start_worker, reader::options{"reader", bounds.inbox_max, bounds.batch_max, env.metrics},
+      std::vector<reader::run_batch>(1, [this](std::vector<question>& batch) { return look_up(batch); }));
 }
 
 task<std::vector<outcome>> async_store::apply(const environment& env, std::vector<change> changes) {
@@ -185,9 +182,25 @@ async_store::answer async_store::read(store& driver, const job& asked) {
   return {};
 }
 
-async_store::look async_store::read(store_reader& from, const question& asked) {
-  if (const auto* filter = std::get_if<list_filter>(&asked)) return from.list(*filter);
-  return from.counts();
+std::vector<async_store::look> async_store::look_up(const std::vector<question>& batch) {
+  try {
+    std::vector<look> looks;
+    std::optional<std::vector<queue_counts>> counted;  // once for all who ask
+    for (const auto& asked : batch) {
+      if (const auto* filter = std::get_if<list_filter>(&asked)) {
+        looks.emplace_back(opened_.reader->list(*filter));
+      } else {
+        if (!counted) counted = opened_.reader->counts();
+        looks.emplace_back(*counted);
+      }
+    }
+    if (std::exchange(reader_away_, false)) log::info("store", "lists and counts again");
+    return looks;
+  } catch (const unavailable& failed) {
+    if (!std::exchange(reader_away_, true))
+      log::warning("store", std::string("cannot list or count: ") + failed.what());
+    throw;
+  }
 }
 
 /// A change that succeeds does not end the doubt: with some of the rights, or hardly any room, others still fail. What

@@ -76,7 +76,7 @@ class async_store {
 
   std::vector<answer> run(store& driver, std::vector<job>& batch);
   static answer read(store& driver, const job& asked);
-  static look read(store_reader& from, const question& asked);
+  std::vector<look> look_up(const std::vector<question>& batch);
   /// Whether anything was written.
   bool apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
   static bool deletes_or_rings(const job& asked) {
@@ -98,6 +98,7 @@ class async_store {
   std::function<void()> broken_;
   state state_ = state::untried;
   std::unique_ptr<batching_worker<job, answer>> worker_;
+  bool reader_away_ = false;  // of the reader's thread
   std::unique_ptr<batching_worker<question, look>> reader_;
 };
 

@@ -214,6 +214,8 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     if (!failed) acceptor_.set_option(tcp::acceptor::reuse_address(true), failed);
     if (!failed) acceptor_.bind(endpoint, failed);
     if (!failed) acceptor_.non_blocking(true, failed);
+    // Otherwise Asio would wait, with all else, for the next one.
+    if (!failed) acceptor_.set_option(asio::socket_base::enable_connection_aborted(true), failed);
     if (!failed) acceptor_.listen(asio::socket_base::max_listen_connections, failed);
     if (failed)
       throw startup_error("cannot listen on " + options_.address + ":" + std::to_string(options_.port) + ": " +
@@ -226,6 +228,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
       error_code failed;
       auto socket = acceptor_.accept(failed);
       if (failed == asio::error::would_block) return {};
+      if (failed == asio::error::connection_aborted) continue;
       if (failed) return failed;
       admit(self, std::move(socket));
     }

@@ -14,7 +14,7 @@ struct postgresql_options {
   /// That change messages; one more tells what other processes change, and one lists and counts.
   std::size_t connections = 2;
   milliseconds connect_timeout{5'000};  ///< for one attempt to connect
-  milliseconds answer_timeout{10'000};  ///< for one batch; then the connection is given up
+  milliseconds answer_timeout{10'000};  ///< for one batch, list or count; then the connection is given up
   milliseconds poll_interval{1'000};    ///< a notification of another process that was lost is made good after this
   std::function<timestamp()> now{};     ///< the store's clock; empty: the server's own
 };

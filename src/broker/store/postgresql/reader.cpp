@@ -12,7 +12,10 @@ namespace {
 class reader : public store_reader {
  public:
   explicit reader(const postgresql_options& options)
-      : now_(options.now), session_(options, "reader", [](connection&) {}) {}
+      : now_(options.now), session_(options, "reader", [most = options.answer_timeout](connection& fresh) {
+          // What nobody waits for any more does not go on in the server.
+          fresh.script("SET statement_timeout = " + std::to_string(most.count()));
+        }) {}
 
   message_page list(const list_filter& filter) override {
     constexpr int looked_at_max = 10'000;

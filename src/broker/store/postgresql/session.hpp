@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "broker/store/postgresql/connection.hpp"
 #include "core/back_off.hpp"
 
@@ -10,9 +12,9 @@ namespace amc::broker::postgresql {
 class session {
  public:
   /// `prepare` is called with each new connection; it may throw server_error.
-  using preparation = void (*)(connection& fresh);
+  using preparation = std::function<void(connection& fresh)>;
   session(postgresql_options options, std::string role, preparation prepare)
-      : options_(std::move(options)), role_(std::move(role)), prepare_(prepare) {}
+      : options_(std::move(options)), role_(std::move(role)), prepare_(std::move(prepare)) {}
 
   /// As connection::run; what a passing error has undone is run again.
   std::vector<pg_result> run(const std::vector<connection::call>& calls,

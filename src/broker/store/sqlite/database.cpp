@@ -108,6 +108,10 @@ void database::open(use how) {
   // Rows that are being written fit into a slot, so that writing them asks nobody for memory.
   constexpr int slot_bytes = 2'048, slots = 256;
   sqlite3_db_config(db_, SQLITE_DBCONFIG_LOOKASIDE, nullptr, slot_bytes, slots);
+  // A reader that meets the owner in the middle of a commit takes its lock for a moment.
+  constexpr int longest_wait_ms = 1'000;
+  sqlite3_busy_timeout(db_, longest_wait_ms);
+  run("PRAGMA temp_store = MEMORY");
 }
 
 void database::configure() {
@@ -116,11 +120,12 @@ void database::configure() {
   // Checkpoints are run below, where a failed sync is noticed: SQLite's own ignore it.
   run("PRAGMA wal_autocheckpoint = 0");
   run("PRAGMA cache_size = -16384");
-  run("PRAGMA temp_store = MEMORY");
+  // What a long look of a reader has made the log grow to is given back.
+  run("PRAGMA journal_size_limit = 67108864");
   sqlite3_wal_hook(
       db_,
       [](void* self, sqlite3*, const char*, int pages) {
-        static_cast<database*>(self)->wal_pages_ = pages;
+        static_cast<database*>(self)->note_log(pages);
         return SQLITE_OK;
       },
       this);
@@ -166,13 +171,18 @@ void database::set_durable(bool durable) {
   durable_ = durable;
 }
 
+void database::note_log(int pages) {
+  if (pages < log_pages_) checkpoint_at_ = log_pages_max;  // it has started anew
+  log_pages_ = pages;
+}
+
 void database::checkpoint_when_large() {
-  constexpr int pages_max = 2'000;
-  if (wal_pages_ < pages_max) return;
+  if (log_pages_ < checkpoint_at_) return;
   const int code = sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  // A checkpoint that finds no room just comes later; the log keeps what it has.
+  // A checkpoint that finds no room just comes later; the log keeps what it has. So it does where a reader is in the
+  // way.
   if (is_failed_sync(code)) fail(code);
-  if (code == SQLITE_OK) wal_pages_ = 0;
+  if (code == SQLITE_OK) checkpoint_at_ = log_pages_ + log_pages_max / 4;
 }
 
 void database::refuse_when_broken() const {

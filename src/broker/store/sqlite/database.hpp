@@ -53,12 +53,24 @@ class statement {
   sqlite3_stmt* handle_ = nullptr;
 };
 
-/// One file in WAL mode that this process owns; for one thread. What cannot be done is thrown as `unavailable`. After a
-/// sync that failed nobody knows what the disk has: then it is broken, for good.
+/// Ends a statement with its scope, whatever ends that: a look that stays open would keep the log from starting anew.
+class ending {
+ public:
+  explicit ending(statement& s) : statement_(s) {}
+  ~ending() { statement_.reset(); }
+  ending(const ending&) = delete;
+  ending& operator=(const ending&) = delete;
+
+ private:
+  statement& statement_;
+};
+
+/// A connection to one file in WAL mode that this process owns; for one thread. What cannot be done is thrown as
+/// `unavailable`. After a sync that failed nobody knows what the disk has: then it is broken, for good.
 class database {
  public:
   /// Owning makes the file, and its folder, where there is none. Reading sees what the owner, in this process, has
-  /// committed, and neither waits for the other; the owner must live longer. Throws startup_error.
+  /// committed, and writes nothing; the owner must live longer. Throws startup_error.
   enum class use { owning, reading };
   explicit database(std::string path, use how = use::owning);
   ~database();
@@ -88,7 +100,8 @@ class database {
   }
 
   void set_durable(bool durable);
-  /// The log goes on growing until this finds it large; then its pages go into the file.
+  /// The log goes on growing until this finds it large; then its pages go into the file, but for those that a reader
+  /// still needs.
   void checkpoint_when_large();
   void refuse_when_broken() const;
 
@@ -103,10 +116,13 @@ class database {
   }
 
  private:
+  static constexpr int log_pages_max = 2'000;
+
   void open(use how);
   void configure();
   void close();
   void roll_back();
+  void note_log(int pages);
   [[noreturn]] void fail(int code);
 
   std::string path_;
@@ -115,7 +131,8 @@ class database {
   std::unique_ptr<statement> begin_, commit_;
   bool durable_ = true;
   bool broken_ = false;
-  int wal_pages_ = 0;
+  int log_pages_ = 0;
+  int checkpoint_at_ = log_pages_max;
 };
 
 }  // namespace amc::broker::sqlite

@@ -1,6 +1,7 @@
 #include "broker/store/sqlite/reader.hpp"
 
 #include <map>
+#include <thread>
 
 #include "broker/store/sqlite/database.hpp"
 #include "broker/store/sqlite/rows.hpp"
@@ -8,6 +9,8 @@
 
 namespace amc::broker::sqlite {
 namespace {
+
+using clock = std::chrono::steady_clock;
 
 class reader : public store_reader {
  public:
@@ -18,6 +21,7 @@ class reader : public store_reader {
     constexpr int looked_at_max = 10'000;
     message_page page;
     auto& s = filter.status == status::dead ? list_dead_ : list_;
+    const ending in_the_end(s);
     s.bind(1, filter.after);
     s.bind(2, std::int64_t{looked_at_max});
     uuid last{};
@@ -32,40 +36,56 @@ class reader : public store_reader {
       if (fits) page.rows.push_back(std::move(found));
       full = page.rows.size() >= filter.limit;
     }
-    s.reset();
     if (full || looked_at == looked_at_max) page.next = last;
     return page;
   }
 
   std::vector<queue_counts> counts() override {
-    std::map<std::string, queue_counts> queues;
-    pending_.bind(1, now_());
-    while (file_.step(pending_)) {
-      auto& q = queues[pending_.text(0)];
-      q.pending = static_cast<std::size_t>(pending_.number(1));
-      q.due = static_cast<std::size_t>(pending_.number(2));
-      q.held = static_cast<std::size_t>(pending_.number(3));
-      q.oldest = time_of(pending_.id(4));
-    }
-    while (file_.step(dead_)) queues[dead_.text(0)].dead = static_cast<std::size_t>(dead_.number(1));
-    std::vector<queue_counts> all;
-    for (auto& [name, q] : queues) {
-      q.queue = name;
-      all.push_back(q);
-    }
+    std::this_thread::sleep_until(rested_);
+    const auto begun = clock::now();
+    auto all = count();
+    // The log cannot start anew during a look, and grows: after a long one the owner is left alone for a moment.
+    constexpr clock::duration rest_max = milliseconds(500);
+    const auto ended = clock::now();
+    rested_ = ended + std::min(ended - begun, rest_max);
     return all;
   }
 
  private:
+  std::vector<queue_counts> count() {
+    const ending in_the_end(counts_);
+    std::map<std::string, queue_counts> queues;
+    counts_.bind(1, now_());
+    while (file_.step(counts_)) {
+      auto& q = queues[counts_.text(0)];
+      q.queue = counts_.text(0);
+      const auto rows = static_cast<std::size_t>(counts_.number(2));
+      if (counts_.number(1) == 0) {
+        q.dead = rows;
+        continue;
+      }
+      q.pending = rows;
+      q.due = static_cast<std::size_t>(counts_.number(3));
+      q.held = static_cast<std::size_t>(counts_.number(4));
+      q.oldest = time_of(counts_.id(5));
+    }
+    std::vector<queue_counts> all;
+    for (const auto& [name, q] : queues) all.push_back(q);
+    return all;
+  }
+
   std::function<timestamp()> now_;
   database file_;
+  clock::time_point rested_{};
   statement list_{file_.handle(), "SELECT " + columns + " FROM message WHERE id > ?1 ORDER BY id LIMIT ?2"};
-  statement list_dead_{file_.handle(),
-                       "SELECT " + columns + " FROM message WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2"};
-  statement pending_{file_.handle(),
-                     "SELECT queue, count(*), sum(due <= ?1), sum(held), min(id) FROM message "
-                     "WHERE status = 'pending' GROUP BY queue"};
-  statement dead_{file_.handle(), "SELECT queue, count(*) FROM message WHERE status = 'dead' GROUP BY queue"};
+  /// By the index of the dead: there may be few among millions.
+  statement list_dead_{file_.handle(), "SELECT " + columns +
+                                           " FROM message WHERE id IN (SELECT id FROM message INDEXED BY message_dead "
+                                           "WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2) ORDER BY id"};
+  statement counts_{file_.handle(),
+                    "SELECT queue, 1, count(*), sum(due <= ?1), sum(held), min(id) FROM message "
+                    "WHERE status = 'pending' GROUP BY queue UNION ALL "
+                    "SELECT queue, 0, count(*), 0, 0, NULL FROM message WHERE status = 'dead' GROUP BY queue"};
 };
 
 }  // namespace
