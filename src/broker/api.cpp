@@ -387,8 +387,8 @@ class api::implementation {
   }
 
   void tell_counted(const broker::messages::queue_state& q, timestamp now) {
-    const auto tell = [&](metrics::gauges& family, prometheus::Labels labels, double value) {
-      auto& gauge = family.Add(std::move(labels));
+    const auto tell = [&](metrics::gauges& family, const prometheus::Labels& labels, double value) {
+      auto& gauge = family.Add(labels);
       gauge.Set(value);
       counted_.emplace_back(&family, &gauge);
     };
