@@ -103,7 +103,7 @@ class api::implementation {
     const auto id = asked.parameter("id").value_or("");
     const auto parsed = parse_uuid(id);
     if (!parsed) co_return problem(404, "Message \"" + id + "\" not found.", true);
-    const auto answered = co_await messages_->answer(*parsed, {}, std::move(*text));
+    const auto answered = co_await messages_->answer(*parsed, std::nullopt, std::move(*text));
     if (!answered) co_return refused(answered.error(), true);
     co_return represent(**answered, 200);
   }

@@ -38,7 +38,7 @@ void prepare(connection& fresh) {
 class postgresql_store : public store {
  public:
   postgresql_store(const postgresql_options& options, std::string sender)
-      : now_(options.now), sender_(std::move(sender)), session_(options, "store", prepare) {}
+      : sender_(std::move(sender)), session_(options, "store", prepare) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override {
     if (batch.empty()) return {};
@@ -70,7 +70,8 @@ class postgresql_store : public store {
   }
 
   std::vector<due_row> due(std::size_t limit) override {
-    const auto results = session_.run({{"due", nullptr, parameters().add_if(clock_now()).add(std::to_string(limit))}});
+    const auto results =
+        session_.run({{"due", nullptr, parameters().add_if(session_.clock_now()).add(std::to_string(limit))}});
     const auto* r = results[0].get();
     std::vector<due_row> rows;
     for (int at = 0; at < PQntuples(r); ++at) {
@@ -88,7 +89,9 @@ class postgresql_store : public store {
     return rows;
   }
 
-  void make_all_due() override { session_.run({{nullptr, make_all_due_sql, parameters().add_if(clock_now())}}); }
+  void make_all_due() override {
+    session_.run({{nullptr, make_all_due_sql, parameters().add_if(session_.clock_now())}});
+  }
 
   purged purge(const purge_request& what) override {
     const auto since = now();
@@ -113,7 +116,7 @@ class postgresql_store : public store {
   }
 
   timestamp now() override {
-    const auto results = session_.run({{nullptr, now_sql, parameters().add_if(clock_now())}});
+    const auto results = session_.run({{nullptr, now_sql, parameters().add_if(session_.clock_now())}});
     return time_at(results[0].get(), 0, 0);
   }
 
@@ -125,11 +128,6 @@ class postgresql_store : public store {
       if (!what.insert && (what.then.text || what.then.status)) ids.push_back(what.id);
     if (ids.empty()) return {};
     return notify_call(sender_, ids);
-  }
-
-  std::optional<timestamp> clock_now() const {
-    if (!now_) return {};
-    return now_();
   }
 
   /// Changes of a batch, by their places in it.
@@ -169,18 +167,19 @@ class postgresql_store : public store {
     const auto& first = batch[part.front()];
     std::vector<parameters> rows;
     for (const auto i : part) rows.push_back(first.insert ? insert_parameters(batch[i]) : update_parameters(batch[i]));
-    auto arguments = parameters().add_if(clock_now());
+    auto arguments = parameters().add_if(session_.clock_now());
     arguments.add_columns(rows);
     const auto* once = first.insert && first.then.once ? &*first.then.once : nullptr;
     if (once)
-      calls.push_back({"drop_key", nullptr,
-                       parameters().add(once->key).add_if(clock_now()).add(std::to_string(once->kept.count()))});
+      calls.push_back(
+          {"drop_key", nullptr,
+           parameters().add(once->key).add_if(session_.clock_now()).add(std::to_string(once->kept.count()))});
     statements.push_back({calls.size(), part});
     calls.push_back({first.insert ? "insert" : "update", nullptr, std::move(arguments)});
     if (!once) return;
     // Nothing is inserted where another row has the key.
     statements.push_back({calls.size(), part});
-    calls.push_back({"find_key", nullptr, parameters().add(once->key).add_if(clock_now())});
+    calls.push_back({"find_key", nullptr, parameters().add(once->key).add_if(session_.clock_now())});
   }
 
   static parameters insert_parameters(const change& what) {
@@ -236,7 +235,6 @@ class postgresql_store : public store {
     }
   }
 
-  std::function<timestamp()> now_;
   std::string sender_;
   session session_;
 };

@@ -12,7 +12,7 @@ namespace {
 class reader : public store_reader {
  public:
   explicit reader(const postgresql_options& options)
-      : now_(options.now), session_(options, "reader", [most = options.answer_timeout](connection& fresh) {
+      : session_(options, "reader", [most = options.answer_timeout](connection& fresh) {
           // What nobody waits for any more does not go on in the server.
           fresh.script("SET statement_timeout = " + std::to_string(most.count()));
         }) {}
@@ -38,8 +38,7 @@ class reader : public store_reader {
   }
 
   std::vector<queue_counts> counts() override {
-    const auto now = now_ ? std::optional(now_()) : std::nullopt;
-    const auto results = session_.run({{nullptr, counts_sql, parameters().add_if(now)}});
+    const auto results = session_.run({{nullptr, counts_sql, parameters().add_if(session_.clock_now())}});
     const auto* r = results[0].get();
     std::map<std::string, queue_counts> queues;
     for (int at = 0; at < PQntuples(r); ++at) {
@@ -60,7 +59,6 @@ class reader : public store_reader {
   }
 
  private:
-  std::function<timestamp()> now_;
   session session_;
 };
 

@@ -20,6 +20,11 @@ std::vector<pg_result> session::run(const std::vector<connection::call>& calls,
   }
 }
 
+std::optional<timestamp> session::clock_now() const {
+  if (!options_.now) return {};
+  return options_.now();
+}
+
 std::unique_ptr<connection> session::connect() const {
   auto fresh = std::make_unique<connection>(options_, role_);
   try {

@@ -20,6 +20,9 @@ class session {
   std::vector<pg_result> run(const std::vector<connection::call>& calls,
                              const std::optional<connection::call>& afterwards = {});
 
+  /// What the statements take for now; nothing: the server's own clock.
+  std::optional<timestamp> clock_now() const;
+
  private:
   std::unique_ptr<connection> connect() const;
 
