@@ -4,20 +4,27 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "api/configuration.hpp"
+#include "app/broker_server.hpp"
 #include "app/loop.hpp"
 #include "app/stop_request.hpp"
-#include "broker/broker.hpp"
-#include "broker/stores.hpp"
-#include "consumer_services/service_runtime.hpp"
+#include "broker/configuration.hpp"
+#include "consumer_services/direct_broker_client.hpp"
 #include "consumer_services/services.hpp"
 #include "core/back_off.hpp"
 #include "core/log.hpp"
+#include "message_store/stores.hpp"
 #include "queue_system/platforms.hpp"
+#include "service/service_runtime.hpp"
 
 namespace amc::app {
 namespace {
 
 using namespace consumer_services;
+using service::broker_client;
+using service::company;
+using service::runtime_options;
+using service::service_runtime;
 
 /// Handlers that do not end cannot be interrupted. Everything that counts is in the store, so the process ends anyway.
 void end_or_exit(bool finished, int exit_code) {
@@ -60,9 +67,9 @@ std::string engine_name(const config& settings) {
   return "the queue engine, " + name + " (queue_system." + name + ")";
 }
 
-broker::foundation patient_foundation(stop_request& stop, loop& on, const config& settings) {
-  return patiently(stop, settings, "the store, " + broker::store_name(settings),
-                   [&] { return broker::make_foundation(on.env(), settings); });
+foundation patient_foundation(stop_request& stop, loop& on, const config& settings) {
+  return patiently(stop, settings, "the store, " + message_store::store_name(settings),
+                   [&] { return make_foundation(on.env(), settings); });
 }
 
 /// A broker does not wait for the queue engine: what it accepts is rung when the engine is there.
@@ -109,7 +116,7 @@ class running_numbers {
     options.port = static_cast<std::uint16_t>(settings.integer("consumer_services.http.port"));
     loop_.run([&] {
       server_ = std::make_unique<http::server>(
-          loop_.env(), options, [this](const http::request& asked) { return answer(asked); }, broker::api::fault);
+          loop_.env(), options, [this](const http::request& asked) { return answer(asked); }, api::http_api::fault);
       server_->run();
     });
     log::info("amc", "tells its numbers at " + server_->url() + "/metrics");
@@ -129,7 +136,7 @@ class running_numbers {
     else if (asked.path() == "/healthz")
       reply = {200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})"};
     else
-      reply = broker::api::fault(404, "There are /metrics and /healthz here.", asked.target);
+      reply = api::http_api::fault(404, "There are /metrics and /healthz here.", asked.target);
     co_return reply;
   }
 
@@ -142,7 +149,7 @@ class running_service {
  public:
   /// `base` is there where the service works on the store.
   running_service(loop& on, const config& settings, service_definition service, platform& engine,
-                  const broker::foundation* base, const std::string& broker_url, std::shared_ptr<company> with)
+                  const foundation* base, const std::string& broker_url, std::shared_ptr<company> with)
       : loop_(on) {
     runtime_options options;
     options.company = std::move(with);
@@ -176,16 +183,16 @@ class running_service {
   }
 
  private:
-  void start(const config& settings, service_definition service, platform& engine, const broker::foundation* base,
+  void start(const config& settings, service_definition service, platform& engine, const foundation* base,
              const std::string& broker_url, const runtime_options& options) {
     std::shared_ptr<broker_client> client;
     if (service.on_the_store) {
-      messages_ = broker::make_messages(loop_.env(), *base, settings);
+      messages_ = make_messages(loop_.env(), *base, settings);
       messages_->run(false);
       client = make_direct_broker_client(messages_);
     } else {
-      client = make_http_broker_client(client_for(loop_.env(), broker_url),
-                                       settings.duration("consumer_services.broker_client.timeout_ms"));
+      client = service::make_http_broker_client(client_for(loop_.env(), broker_url),
+                                                settings.duration("consumer_services.broker_client.timeout_ms"));
     }
     auto handlers = handlers_ ? boost::asio::any_io_executor(handlers_->get_executor()) : loop_.executor();
     runtime_ = std::make_unique<service_runtime>(loop_.env(), std::move(service), std::move(client), engine,
@@ -202,9 +209,9 @@ class running_service {
 /// The broker on a loop's thread.
 class running_broker {
  public:
-  running_broker(loop& on, const config& settings, const broker::foundation& base) : loop_(on) {
+  running_broker(loop& on, const config& settings, const foundation& base) : loop_(on) {
     loop_.run([&] {
-      broker_ = std::make_unique<broker::broker>(loop_.env(), base, settings);
+      broker_ = std::make_unique<broker_server>(loop_.env(), base, settings);
       broker_->run();
     });
   }
@@ -222,10 +229,10 @@ class running_broker {
 
  private:
   loop& loop_;
-  std::unique_ptr<broker::broker> broker_;
+  std::unique_ptr<broker_server> broker_;
 };
 
-void stop_when_broken(broker::async_store& store, stop_request& stop) {
+void stop_when_broken(message_store::async_store& store, stop_request& stop) {
   store.when_broken(stop.executor(), [&stop] {
     log::critical("store", "the disk failed to sync; stopping, so that a restart recovers what is on it");
     stop.fail();
@@ -257,7 +264,13 @@ std::vector<config_provider> providers() {
                                       "broker) before it gives up",
                               .min = 0,
                               .max = 86'400'000}}};
-  return {app, log::provider(), broker::provider(), queue_system::provider(), consumer_services::provider()};
+  return {app,
+          log::provider(),
+          message_store::provider(),
+          broker::provider(),
+          api::provider(),
+          queue_system::provider(),
+          consumer_services::provider()};
 }
 
 int broker_process(const config& settings) {
@@ -287,7 +300,7 @@ int service_process(const config& settings, service_definition service) {
   return until_stopped([&](stop_request& stop) {
     loop main("service");
     const auto broker_url = settings.text("consumer_services.broker_client.url");
-    std::optional<broker::foundation> base;
+    std::optional<foundation> base;
     if (service.on_the_store) {
       base = patient_foundation(stop, main, settings);
       stop_when_broken(*base->store, stop);
@@ -358,9 +371,9 @@ int health(const config& settings) {
 
 int migrate(const config& settings, bool only_plan) {
   return until_stopped([&](stop_request& stop) {
-    const auto done = patiently(stop, settings, "the store, " + broker::store_name(settings),
-                                [&] { return broker::migrate_store(settings, only_plan); });
-    std::cout << broker::store_name(settings) << "\nschema " << done.from;
+    const auto done = patiently(stop, settings, "the store, " + message_store::store_name(settings),
+                                [&] { return message_store::migrate_store(settings, only_plan); });
+    std::cout << message_store::store_name(settings) << "\nschema " << done.from;
     if (done.steps.empty())
       std::cout << ": up to date\n";
     else

@@ -22,7 +22,7 @@ result<row> settled(const change& what, const outcome& became) {
 
 }  // namespace
 
-messages::messages(const environment& env, std::shared_ptr<async_store> store,
+messages::messages(const environment& env, std::shared_ptr<message_store::async_store> store,
                    std::shared_ptr<queue_system::publisher> publish, std::shared_ptr<const router> routes,
                    uuid_source new_id, messages_options options)
     : env_(env),

@@ -7,12 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "broker/async_store.hpp"
 #include "broker/life_cycle.hpp"
 #include "broker/messages_metrics.hpp"
 #include "broker/router.hpp"
 #include "core/task.hpp"
 #include "core/uuid_source.hpp"
+#include "core/work.hpp"
+#include "message_store/async_store.hpp"
 #include "queue_system/publisher.hpp"
 
 namespace amc::broker {
@@ -24,42 +25,15 @@ struct messages_options {
   purge_request purge{.kept = std::chrono::days(7), .dead_kept = std::chrono::days(30)};
 };
 
-/// A claim that was granted.
-struct granted {
-  std::int64_t claim = 0;
-  std::string text{};
-  milliseconds lease{};
-};
-
-struct claim_request {
-  event ready{};
-  bool alone = false;
-};
-
-struct claimed {
-  event ready{};
-  std::int64_t claim = 0;
-};
-
-struct failed_claim {
-  claimed what{};
-  std::string reason{};
-};
-
-struct answer_request {
-  uuid id{};
-  std::optional<int> revision{};  ///< without one the last writer wins
-  std::string text{};
-};
-
 /// The verbs of a message's life: each makes the guarded change durable first and rings the queue after. Its relay
 /// rings what it has changed itself, its sweeper whatever is due. Any number of these may share a store and an engine,
 /// in one process or in many. For one thread. Every verb throws `unavailable` when the store is away: then nothing is
 /// claimed to have happened.
 class messages {
  public:
-  messages(const environment& env, std::shared_ptr<async_store> store, std::shared_ptr<queue_system::publisher> publish,
-           std::shared_ptr<const router> routes, uuid_source new_id, messages_options options);
+  messages(const environment& env, std::shared_ptr<message_store::async_store> store,
+           std::shared_ptr<queue_system::publisher> publish, std::shared_ptr<const router> routes, uuid_source new_id,
+           messages_options options);
 
   /// Starts the sweeper and the purger. `engine_is_empty`: everything that nobody holds is rung at once.
   void run(bool engine_is_empty);
@@ -149,7 +123,7 @@ class messages {
   task<void> purger_loop();
 
   environment env_;
-  std::shared_ptr<async_store> store_;
+  std::shared_ptr<message_store::async_store> store_;
   std::shared_ptr<queue_system::publisher> publisher_;
   std::shared_ptr<const router> routes_;
   uuid_source new_id_;

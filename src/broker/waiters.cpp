@@ -2,7 +2,7 @@
 
 namespace amc::broker {
 
-waiters::waiters(const environment& env, async_store& store, std::size_t max)
+waiters::waiters(const environment& env, message_store::async_store& store, std::size_t max)
     : env_(env), store_(store), max_(max), tasks_(env.executor) {
   observing_ = store.observe(env.executor, [this](const std::vector<row>& changed) { notice(changed); });
   observing_elsewhere_ = store.observe_elsewhere(env, [this](const change_feed::news& news) { hear(news); });

@@ -7,16 +7,16 @@
 #include <unordered_map>
 
 #include "amc/message.hpp"
-#include "broker/async_store.hpp"
 #include "core/task.hpp"
 #include "http/message.hpp"
+#include "message_store/async_store.hpp"
 
 namespace amc::broker {
 
 /// Requests that are parked until a message changes. Bounded in number; each costs one entry and one timer.
 class waiters {
  public:
-  waiters(const environment& env, async_store& store, std::size_t max);
+  waiters(const environment& env, message_store::async_store& store, std::size_t max);
 
   /// Sees every change of one message from its making to its destruction, so: watch first, then read, then wait.
   class watch {
@@ -58,7 +58,7 @@ class waiters {
   task<void> read_stale();
 
   environment env_;
-  async_store& store_;
+  message_store::async_store& store_;
   std::size_t max_;
   bool closing_ = false;
   std::unordered_multimap<uuid, watch*, boost::hash<uuid>> watches_;

@@ -1,23 +1,23 @@
-#include "consumer_services/broker_client.hpp"
+#include "consumer_services/direct_broker_client.hpp"
 
 namespace amc::consumer_services {
 namespace {
 
-class direct_broker_client : public broker_client {
+class direct_broker_client : public service::broker_client {
  public:
   explicit direct_broker_client(std::shared_ptr<broker::messages> messages) : messages_(std::move(messages)) {}
 
-  task<std::vector<result<broker::granted>>> claim(std::vector<broker::claim_request> requests) override {
+  task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) override {
     return messages_->claim(std::move(requests));
   }
 
-  task<std::vector<result<milliseconds>>> extend(std::vector<broker::claimed> claims) override {
+  task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) override {
     return messages_->extend(std::move(claims));
   }
 
-  task<void> release(std::vector<broker::claimed> claims) override { co_await messages_->release(std::move(claims)); }
+  task<void> release(std::vector<claimed> claims) override { co_await messages_->release(std::move(claims)); }
 
-  task<std::vector<result<status>>> fail(std::vector<broker::failed_claim> failures) override {
+  task<std::vector<result<status>>> fail(std::vector<failed_claim> failures) override {
     const auto rows = co_await messages_->fail(std::move(failures));
     std::vector<result<status>> results;
     for (const auto& became : rows)
@@ -25,7 +25,7 @@ class direct_broker_client : public broker_client {
     co_return results;
   }
 
-  task<std::vector<result<void>>> answer(std::vector<broker::answer_request> answers) override {
+  task<std::vector<result<void>>> answer(std::vector<answer_request> answers) override {
     const auto rows = co_await messages_->answer(std::move(answers));
     std::vector<result<void>> results;
     for (const auto& became : rows) results.push_back(became ? result<void>() : result<void>(became.error()));
@@ -38,7 +38,7 @@ class direct_broker_client : public broker_client {
 
 }  // namespace
 
-std::shared_ptr<broker_client> make_direct_broker_client(std::shared_ptr<broker::messages> messages) {
+std::shared_ptr<service::broker_client> make_direct_broker_client(std::shared_ptr<broker::messages> messages) {
   return std::make_shared<direct_broker_client>(std::move(messages));
 }
 

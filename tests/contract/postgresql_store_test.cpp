@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "broker/life_cycle.hpp"
-#include "broker/store/postgresql/postgresql.hpp"
 #include "core/uuid_source.hpp"
+#include "message_store/postgresql/postgresql.hpp"
 #include "tests/support/postgresql.hpp"
 
 /// What PostgreSQL's store does beside the contract.
@@ -18,16 +18,16 @@ namespace life_cycle = broker::life_cycle;
 class PostgresqlStore : public testing::Test {
  protected:
   std::unique_ptr<store> open() {
-    broker::postgresql_options options;
+    message_store::postgresql_options options;
     options.url = database_.url();
     options.connections = 1;
-    return std::move(broker::open_postgresql(options).drivers.at(0));
+    return std::move(message_store::open_postgresql(options).drivers.at(0));
   }
   static std::string complaint(const std::string& url) {
     try {
-      broker::postgresql_options options;
+      message_store::postgresql_options options;
       options.url = url;
-      broker::open_postgresql(options);
+      message_store::open_postgresql(options);
     } catch (const startup_error& failed) {
       return failed.what();
     } catch (const unavailable& failed) {

@@ -5,8 +5,8 @@
 #include <thread>
 
 #include "broker/life_cycle.hpp"
-#include "broker/store/sqlite/sqlite.hpp"
 #include "core/uuid_source.hpp"
+#include "message_store/sqlite/sqlite.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 /// What SQLite's store does beside the contract.
@@ -19,9 +19,9 @@ namespace life_cycle = broker::life_cycle;
 TEST(SqliteStore, IsOwnedByOneOpener) {
   tests::temporary_folder folder;
   const auto path = (folder.path / "amc.db").string();
-  const auto owner = broker::open_sqlite({path, {}});
+  const auto owner = message_store::open_sqlite({path, {}});
   try {
-    broker::open_sqlite({path, {}});
+    message_store::open_sqlite({path, {}});
     FAIL() << "a second opener was let in";
   } catch (const startup_error& failed) {
     EXPECT_THAT(failed.what(), testing::HasSubstr("another process owns this store"));
@@ -31,7 +31,7 @@ TEST(SqliteStore, IsOwnedByOneOpener) {
 TEST(SqliteStore, TheLogDoesNotGrowForEverWhileSomebodyAlwaysCounts) {
   const tests::temporary_folder folder;
   const auto path = (folder.path / "amc.db").string();
-  const auto opened = broker::open_sqlite({path, {}});
+  const auto opened = message_store::open_sqlite({path, {}});
   auto& store = *opened.drivers.at(0);
   std::vector<change> pending;
   const auto next_id = system_uuid_source();
@@ -62,7 +62,7 @@ TEST(SqliteStore, TheLogDoesNotGrowForEverWhileSomebodyAlwaysCounts) {
 
 TEST(SqliteStore, MakesItsFolder) {
   tests::temporary_folder folder;
-  broker::open_sqlite({(folder.path / "a" / "b" / "amc.db").string(), {}});
+  message_store::open_sqlite({(folder.path / "a" / "b" / "amc.db").string(), {}});
   EXPECT_TRUE(std::filesystem::exists(folder.path / "a" / "b" / "amc.db"));
 }
 

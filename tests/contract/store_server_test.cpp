@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "broker/life_cycle.hpp"
-#include "broker/store/postgresql/postgresql.hpp"
 #include "core/uuid_source.hpp"
+#include "message_store/postgresql/postgresql.hpp"
 #include "tests/support/postgresql.hpp"
 #include "tests/support/tcp_proxy.hpp"
 #include "tests/support/test_server.hpp"
@@ -43,12 +43,12 @@ std::string at_port(std::string url, std::uint16_t port) {
 class PostgresqlServer : public testing::Test {
  protected:
   static opened_store open(const std::string& url) {
-    broker::postgresql_options options;
+    message_store::postgresql_options options;
     options.url = url;
     options.connections = 1;
     options.connect_timeout = milliseconds(1'000);
     options.answer_timeout = milliseconds(1'000);
-    return broker::open_postgresql(options);
+    return message_store::open_postgresql(options);
   }
   /// `broken` when it did not fail.
   static unavailable::reason why(const std::function<void()>& call) {
@@ -267,13 +267,13 @@ TEST_F(PostgresqlServer, MissingRightsAreRefused) {
 
 TEST_F(PostgresqlServer, AMigrationIsPlannedAndThenDone) {
   tests::postgresql_database database;
-  broker::postgresql_options options;
+  message_store::postgresql_options options;
   options.url = database.url();
-  const auto plan = broker::migrate_postgresql(options, true);
+  const auto plan = message_store::migrate_postgresql(options, true);
   EXPECT_EQ(plan.from, 0);
   EXPECT_FALSE(plan.steps.empty());
-  EXPECT_EQ(broker::migrate_postgresql(options, false).from, 0) << "planning did nothing";
-  EXPECT_TRUE(broker::migrate_postgresql(options, true).steps.empty());
+  EXPECT_EQ(message_store::migrate_postgresql(options, false).from, 0) << "planning did nothing";
+  EXPECT_TRUE(message_store::migrate_postgresql(options, true).steps.empty());
 }
 
 }  // namespace

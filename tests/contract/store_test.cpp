@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 
 #include "broker/life_cycle.hpp"
-#include "broker/store/postgresql/postgresql.hpp"
-#include "broker/store/sqlite/sqlite.hpp"
 #include "core/uuid_source.hpp"
+#include "message_store/postgresql/postgresql.hpp"
+#include "message_store/sqlite/sqlite.hpp"
 #include "tests/support/memory_store.hpp"
 #include "tests/support/postgresql.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -391,23 +391,22 @@ TEST_P(StoreContract, AnEmptyBatchIsFine) {
 
 INSTANTIATE_TEST_SUITE_P(
     Drivers, StoreContract,
-    testing::Values(
-        driver{
-            "sqlite", true,
-            [](surroundings& around) {
-              return broker::open_sqlite({(around.folder.path / "amc.db").string(), [&around] { return around.now; }});
-            }},
-        driver{"postgresql", true,
-               [](surroundings& around) {
-                 if (!around.database) around.database = std::make_unique<tests::postgresql_database>();
-                 broker::postgresql_options options;
-                 options.url = around.database->url();
-                 options.now = [&around] { return around.now; };
-                 options.connections = 1;
-                 return broker::open_postgresql(options);
-               }},
-        driver{"memory", false,
-               [](surroundings& around) { return tests::open_memory([&around] { return around.now; }); }}),
+    testing::Values(driver{"sqlite", true,
+                           [](surroundings& around) {
+                             return message_store::open_sqlite(
+                                 {(around.folder.path / "amc.db").string(), [&around] { return around.now; }});
+                           }},
+                    driver{"postgresql", true,
+                           [](surroundings& around) {
+                             if (!around.database) around.database = std::make_unique<tests::postgresql_database>();
+                             message_store::postgresql_options options;
+                             options.url = around.database->url();
+                             options.now = [&around] { return around.now; };
+                             options.connections = 1;
+                             return message_store::open_postgresql(options);
+                           }},
+                    driver{"memory", false,
+                           [](surroundings& around) { return tests::open_memory([&around] { return around.now; }); }}),
     [](const auto& suite) { return suite.param.name; });
 
 }  // namespace

@@ -126,9 +126,11 @@ class dying_platform : public platform {
 
 }  // namespace
 
-// The names are those of amc::broker::open_store(const config&) and amc::queue_system::make_platform(const config&).
-opened_store real_open_store(const config& settings) __asm__("__real__ZN3amc6broker10open_storeERKNS_6configE");
-opened_store open_dying_store(const config& settings) __asm__("__wrap__ZN3amc6broker10open_storeERKNS_6configE");
+// The names are those of amc::message_store::open_store(const config&) and amc::queue_system::make_platform(const
+// config&).
+opened_store real_open_store(const config& settings) __asm__("__real__ZN3amc13message_store10open_storeERKNS_6configE");
+opened_store open_dying_store(const config& settings) __asm__(
+    "__wrap__ZN3amc13message_store10open_storeERKNS_6configE");
 std::shared_ptr<platform> real_make_platform(const config& settings) __asm__(
     "__real__ZN3amc12queue_system13make_platformERKNS_6configE");
 std::shared_ptr<platform> make_dying_platform(const config& settings) __asm__(

@@ -2,7 +2,7 @@
 #include <boost/json/serialize.hpp>
 #include <cstdint>
 
-#include "broker/json_body.hpp"
+#include "api/json_body.hpp"
 #include "core/log.hpp"
 #include "tests/fuzz/expect.hpp"
 #include "tests/support/broker_world.hpp"
@@ -29,12 +29,12 @@ constexpr call calls[] = {
 };
 
 void read_message(std::string_view body) {
-  const auto parsed = broker::parse_body(body);
+  const auto parsed = api::parse_body(body);
   if (!parsed) return expect(!parsed.error().detail.empty(), "a refusal says why");
-  const auto text = broker::message_of(body);
+  const auto text = api::message_of(body);
   if (!text) return;
   expect(text->find('\0') == std::string::npos, "a message has no U+0000");
-  const auto wrapped = broker::message_of(json::serialize(json::object{{"message", *text}}));
+  const auto wrapped = api::message_of(json::serialize(json::object{{"message", *text}}));
   expect(wrapped && *wrapped == *text, "a message is valid UTF-8", *text);
 }
 

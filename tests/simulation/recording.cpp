@@ -100,24 +100,24 @@ class recording_caller : public http::caller {
   journal& into_;
 };
 
-class recording_client : public consumer_services::broker_client {
+class recording_client : public service::broker_client {
  public:
   recording_client(std::shared_ptr<broker_client> asks, process& by, journal& into)
       : asks_(std::move(asks)), by_(by), into_(into) {}
 
-  task<std::vector<result<broker::granted>>> claim(std::vector<broker::claim_request> requests) override {
+  task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) override {
     return asks_->claim(std::move(requests));
   }
-  task<std::vector<result<milliseconds>>> extend(std::vector<broker::claimed> claims) override {
+  task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) override {
     return asks_->extend(std::move(claims));
   }
-  task<void> release(std::vector<broker::claimed> claims) override { return asks_->release(std::move(claims)); }
-  task<std::vector<result<status>>> fail(std::vector<broker::failed_claim> failures) override {
+  task<void> release(std::vector<claimed> claims) override { return asks_->release(std::move(claims)); }
+  task<std::vector<result<status>>> fail(std::vector<failed_claim> failures) override {
     if (!by_.alive()) return gone<status>(failures.size());
     return asks_->fail(std::move(failures));
   }
 
-  task<std::vector<result<void>>> answer(std::vector<broker::answer_request> answers) override {
+  task<std::vector<result<void>>> answer(std::vector<answer_request> answers) override {
     if (!by_.alive()) co_return co_await gone<void>(answers.size());
     const auto first = into_.requests.size();
     for (const auto& a : answers) {
@@ -164,8 +164,8 @@ std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, proces
   return std::make_shared<recording_caller>(std::move(calls), by, into);
 }
 
-std::shared_ptr<consumer_services::broker_client> record(std::shared_ptr<consumer_services::broker_client> asks,
-                                                         process& by, journal& into) {
+std::shared_ptr<service::broker_client> record(std::shared_ptr<service::broker_client> asks, process& by,
+                                               journal& into) {
   return std::make_shared<recording_client>(std::move(asks), by, into);
 }
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <optional>
 
-#include "consumer_services/broker_client.hpp"
 #include "http/client.hpp"
+#include "service/broker_client.hpp"
 #include "tests/simulation/journal.hpp"
 #include "tests/simulation/process.hpp"
 
@@ -18,7 +18,7 @@ std::optional<shown> shown_in(const boost::json::value& body);
 std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, process& by, journal& into);
 
 /// Writes down what a service answers, and what it is told.
-std::shared_ptr<consumer_services::broker_client> record(std::shared_ptr<consumer_services::broker_client> asks,
-                                                         process& by, journal& into);
+std::shared_ptr<service::broker_client> record(std::shared_ptr<service::broker_client> asks, process& by,
+                                               journal& into);
 
 }  // namespace amc::simulation

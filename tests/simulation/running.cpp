@@ -1,15 +1,16 @@
 #include "tests/simulation/running.hpp"
 
-#include "broker/api.hpp"
-#include "broker/broker.hpp"
-#include "consumer_services/service_runtime.hpp"
+#include "api/http_api.hpp"
+#include "broker/configuration.hpp"
+#include "consumer_services/direct_broker_client.hpp"
+#include "service/service_runtime.hpp"
 #include "tests/simulation/recording.hpp"
 #include "tests/simulation/wording.hpp"
 
 namespace amc::simulation {
 namespace {
 
-using consumer_services::broker_client;
+using service::broker_client;
 
 /// Routers are few, and shared by all runs: to compile one takes longer than a run.
 std::shared_ptr<const broker::router> routes(const scenario& plan) {
@@ -48,7 +49,8 @@ struct foundation {
       for (auto& driver : opened.drivers) driver = planted.wrap_store(std::move(driver), by, *platform);
     if (planted.wrap_feed && opened.changes_elsewhere)
       opened.changes_elsewhere = planted.wrap_feed(std::move(opened.changes_elsewhere));
-    store = std::make_shared<broker::async_store>(by.env(), std::move(opened), broker::async_store::limits{});
+    store =
+        std::make_shared<message_store::async_store>(by.env(), std::move(opened), message_store::async_store::limits{});
     publisher = std::make_shared<queue_system::publisher>(by.env(), *platform);
   }
 
@@ -60,7 +62,7 @@ struct foundation {
   }
 
   std::unique_ptr<amc::platform> platform;
-  std::shared_ptr<broker::async_store> store;
+  std::shared_ptr<message_store::async_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
 };
 
@@ -73,7 +75,7 @@ class running_broker : public running {
         messages_(base_->make_messages(around, by)),
         waiters_(std::make_shared<broker::waiters>(by.env(), *base_->store, waiters_max)),
         retries_(std::make_shared<broker::mass_retry>(by.env(), messages_, broker::mass_retry_options{})),
-        api_(by.env(), messages_, waiters_, retries_, broker::api_options{}) {
+        api_(by.env(), messages_, waiters_, retries_, api::api_options{}) {
     messages_->run(base_->platform->capabilities().empty_at_start);
     net_.listen(by.name(), by, [this](const http::request& asked) { return api_.handle(asked); });
   }
@@ -103,23 +105,23 @@ class running_broker : public running {
   std::shared_ptr<broker::messages> messages_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::mass_retry> retries_;
-  broker::api api_;
+  api::http_api api_;
 };
 
 class running_service : public running {
  public:
   /// `base` is there where it works on the store, or shares a process with the broker.
   running_service(const surroundings& around, process& by, char letter, bool on_the_store,
-                  std::shared_ptr<const foundation> base, std::shared_ptr<consumer_services::company> with)
+                  std::shared_ptr<const foundation> base, std::shared_ptr<service::company> with)
       : around_(around), by_(by), base_(std::move(base)) {
     if (!base_) platform_ = connect_engine(around, by);
     auto client = on_the_store ? direct_client() : http_client();
     if (around.planted.wrap_client) client = around.planted.wrap_client(std::move(client), by);
-    consumer_services::runtime_options options;
+    service::runtime_options options;
     options.company = std::move(with);
     options.concurrency = around.in.plan().concurrency;
     options.handler_timeout = around.in.plan().handler_timeout;
-    runtime_ = std::make_unique<consumer_services::service_runtime>(
+    runtime_ = std::make_unique<service::service_runtime>(
         by.env(), definition(letter), record(std::move(client), by, around.told), base_ ? *base_->platform : *platform_,
         by.slow_executor([this] { return handler_time(); }), options);
     runtime_->run();
@@ -141,7 +143,7 @@ class running_service : public running {
   std::shared_ptr<broker_client> http_client() {
     constexpr milliseconds timeout{2'000};
     auto calls = around_.net.connect(by_, broker_addresses(around_.in.plan()));
-    return consumer_services::make_http_broker_client(std::move(calls), timeout);
+    return service::make_http_broker_client(std::move(calls), timeout);
   }
 
   service_definition definition(char letter) {
@@ -184,7 +186,7 @@ class running_service : public running {
   std::shared_ptr<const foundation> base_;
   std::shared_ptr<broker::messages> messages_;
   bool finished_ = false;
-  std::unique_ptr<consumer_services::service_runtime> runtime_;
+  std::unique_ptr<service::service_runtime> runtime_;
 };
 
 /// `amc all`: the broker and every service in one process, with the queue engine in it.
@@ -206,7 +208,7 @@ class running_together : public running {
 
  private:
   std::shared_ptr<const foundation> base_;
-  std::shared_ptr<consumer_services::company> all_ = std::make_shared<consumer_services::company>();
+  std::shared_ptr<service::company> all_ = std::make_shared<service::company>();
   running_broker broker_;
   std::vector<std::unique_ptr<running_service>> services_;
 };
@@ -226,7 +228,7 @@ std::unique_ptr<running> run_broker(const surroundings& around, process& by) {
 std::unique_ptr<running> run_service(const surroundings& around, process& by, char letter, bool on_the_store) {
   auto base = on_the_store ? std::make_shared<const foundation>(around, by) : nullptr;
   return std::make_unique<running_service>(around, by, letter, on_the_store, std::move(base),
-                                           std::make_shared<consumer_services::company>());
+                                           std::make_shared<service::company>());
 }
 
 std::unique_ptr<running> run_together(const surroundings& around, process& by) {

@@ -5,8 +5,8 @@
 
 #include "amc/platform.hpp"
 #include "amc/store.hpp"
-#include "consumer_services/broker_client.hpp"
 #include "http/client.hpp"
+#include "service/broker_client.hpp"
 
 namespace amc::simulation {
 
@@ -19,8 +19,7 @@ struct seams {
   std::function<std::unique_ptr<change_feed>(std::unique_ptr<change_feed>)> wrap_feed{};
   std::function<std::unique_ptr<platform>(std::unique_ptr<platform>, process&)> wrap_engine{};
   std::function<std::shared_ptr<http::caller>(std::shared_ptr<http::caller>, process&)> wrap_caller{};
-  std::function<std::shared_ptr<consumer_services::broker_client>(std::shared_ptr<consumer_services::broker_client>,
-                                                                  process&)>
+  std::function<std::shared_ptr<service::broker_client>(std::shared_ptr<service::broker_client>, process&)>
       wrap_client{};
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <variant>
 
-#include "broker/api.hpp"
+#include "api/http_api.hpp"
 
 namespace amc::simulation {
 
@@ -121,7 +121,7 @@ task<void> network::serve(std::shared_ptr<call> what, service handle) {
   } catch (const std::exception&) {
     fault_status = 500;
   }
-  if (fault_status != 0) reply = broker::api::fault(fault_status, "Not available right now.", what->asked.target);
+  if (fault_status != 0) reply = api::http_api::fault(fault_status, "Not available right now.", what->asked.target);
   if (!what->server->alive()) co_return;
   std::erase(in_flight_, what);
   answer(what, std::move(reply));

@@ -2,8 +2,8 @@
 
 #include <deque>
 
-#include "broker/api.hpp"
-#include "broker/broker.hpp"
+#include "api/http_api.hpp"
+#include "app/processes.hpp"
 #include "queue_system/event_codec.hpp"
 #include "tests/support/manual_environment.hpp"
 #include "tests/support/memory_store.hpp"
@@ -31,10 +31,10 @@ class scripted_feed : public change_feed {
 struct broker_world {
   static config settings(std::vector<std::string> sets = {}) {
     // Reading the defaults takes longer than all the rest of a world.
-    static const auto defaults = load_config({broker::provider()}, {.folder = "/nowhere"});
+    static const auto defaults = load_config(app::providers(), {.folder = "/nowhere"});
     if (sets.empty()) return defaults;
     config_sources sources{.folder = "/nowhere", .sets = std::move(sets)};
-    return load_config({broker::provider()}, sources);
+    return load_config(app::providers(), sources);
   }
 
   explicit broker_world(broker::messages_options options = {}, std::size_t waiters_max = 100,
@@ -42,14 +42,15 @@ struct broker_world {
     auto opened = open_memory([this] { return world.wall_clock(); });
     disk = static_cast<memory_store*>(opened.drivers.front().get());
     opened.changes_elsewhere = std::make_unique<scripted_feed>(elsewhere);
-    store = std::make_shared<broker::async_store>(world.env(), std::move(opened), broker::async_store::limits{});
+    store = std::make_shared<message_store::async_store>(world.env(), std::move(opened),
+                                                         message_store::async_store::limits{});
     publisher = std::make_shared<queue_system::publisher>(world.env(), engine);
     messages = std::make_shared<broker::messages>(world.env(), store, publisher,
                                                   std::make_shared<const broker::router>(settings(std::move(sets))),
                                                   system_uuid_source(), options);
     waiters = std::make_shared<broker::waiters>(world.env(), *store, waiters_max);
     retries = std::make_shared<broker::mass_retry>(world.env(), messages, broker::mass_retry_options{});
-    api = std::make_unique<broker::api>(world.env(), messages, waiters, retries, broker::api_options{});
+    api = std::make_unique<api::http_api>(world.env(), messages, waiters, retries, api::api_options{});
   }
 
   ~broker_world() {
@@ -87,12 +88,12 @@ struct broker_world {
   std::deque<change_feed::news> elsewhere;
   scripted_platform engine;
   memory_store* disk = nullptr;
-  std::shared_ptr<broker::async_store> store;
+  std::shared_ptr<message_store::async_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
   std::shared_ptr<broker::messages> messages;
   std::shared_ptr<broker::waiters> waiters;
   std::shared_ptr<broker::mass_retry> retries;
-  std::unique_ptr<broker::api> api;
+  std::unique_ptr<api::http_api> api;
 };
 
 }  // namespace amc::tests

@@ -2,7 +2,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 
-#include "broker/broker.hpp"
+#include "broker/configuration.hpp"
 #include "broker/life_cycle.hpp"
 #include "broker/router.hpp"
 #include "core/batching_worker.hpp"

@@ -1,4 +1,4 @@
-#include "broker/store/postgresql/postgresql.hpp"
+#include "message_store/postgresql/postgresql.hpp"
 
 #include <libpq-fe.h>
 
@@ -89,10 +89,10 @@ class raw_postgresql {
 
 std::vector<probe> postgresql_probes(amount work, std::size_t connections) {
   const auto database = std::make_shared<tests::postgresql_database>();
-  broker::postgresql_options options;
+  message_store::postgresql_options options;
   options.url = database->url();
   options.connections = connections;
-  const auto driver = std::make_shared<store_driver>(broker::open_postgresql(options), work);
+  const auto driver = std::make_shared<store_driver>(message_store::open_postgresql(options), work);
   const auto raw = std::make_shared<raw_postgresql>(options.url, connections, work);
   return {{"postgresql insert", [raw, database] { return raw->insert(); }, [driver] { return driver->insert(); }},
           {"postgresql guarded update", [raw] { return raw->update(); }, [driver] { return driver->update(); }}};

@@ -1,4 +1,4 @@
-#include "broker/store/sqlite/sqlite.hpp"
+#include "message_store/sqlite/sqlite.hpp"
 
 #include <sqlite3.h>
 
@@ -12,7 +12,7 @@ namespace {
 class raw_sqlite {
  public:
   raw_sqlite(const std::string& path, amount work) : work_(work) {
-    broker::migrate_sqlite({path, {}}, false);
+    message_store::migrate_sqlite({path, {}}, false);
     check(sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr));
     run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;"
         "PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY");
@@ -80,7 +80,7 @@ class raw_sqlite {
 
 std::vector<probe> sqlite_probes(const std::string& folder, amount work) {
   const auto raw = std::make_shared<raw_sqlite>(folder + "/raw.db", work);
-  const auto driver = std::make_shared<store_driver>(broker::open_sqlite({folder + "/driver.db", {}}), work);
+  const auto driver = std::make_shared<store_driver>(message_store::open_sqlite({folder + "/driver.db", {}}), work);
   return {{"sqlite insert", [raw] { return raw->insert(); }, [driver] { return driver->insert(); }},
           {"sqlite guarded update", [raw] { return raw->update(); }, [driver] { return driver->update(); }}};
 }

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "broker/broker.hpp"
+#include "app/processes.hpp"
 
 namespace amc::broker {
 namespace {
@@ -12,7 +12,7 @@ using testing::HasSubstr;
 config settings_with(const std::string& routes) {
   config_sources sources{.folder = "/nowhere"};
   if (!routes.empty()) sources.sets.push_back("broker.routes=" + routes);
-  return load_config({provider()}, sources);
+  return load_config(app::providers(), sources);
 }
 
 std::string destination(const std::string& text, const std::string& routes = "") {

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+
+#include "broker/maintenance/mass_retry.hpp"
+#include "broker/messages.hpp"
+#include "broker/waiters.hpp"
+#include "http/message.hpp"
+
+namespace amc::api {
+
+struct api_options {
+  milliseconds wait_max{60'000};                   ///< the longest that `Prefer: wait` is honoured for
+  std::size_t claims_max = 1'000;                  ///< entries of one POST /claims, /leases, /releases or /failures
+  std::size_t page_max = 1'000;                    ///< messages of one GET /messages
+  milliseconds idempotency{std::chrono::days(1)};  ///< how long an Idempotency-Key is remembered
+};
+
+/// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets.
+class http_api {
+ public:
+  http_api(const environment& env, std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
+           std::shared_ptr<broker::mass_retry> retries, api_options options);
+  ~http_api();
+
+  /// Answers a request; throws `unavailable` when the store is away.
+  task<http::response> handle(const http::request& asked);
+
+  /// Words a refusal of the HTTP server's own as this API words its errors.
+  static http::response fault(int status, std::string detail, std::string_view target);
+
+ private:
+  class implementation;
+  std::unique_ptr<implementation> implementation_;
+};
+
+}  // namespace amc::api

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "amc/error.hpp"
+#include "amc/message.hpp"
+
+namespace amc::api {
+
+/// Parses a request's body. Refuses (errc::invalid, with the position) what is not JSON, nested too deep, or not valid
+/// UTF-8.
+result<boost::json::value> parse_body(std::string_view body);
+
+/// The `message` of an object: present, a string, without U+0000. The refusal of a missing one is the seed's.
+result<std::string> text_in(const boost::json::value& body);
+
+/// The `message` of a body: present, a string, without U+0000. The refusals of a missing body and a missing attribute
+/// are the seed's.
+result<std::string> message_of(std::string_view body);
+
+/// What the body of a new message asks for.
+struct new_message {
+  std::string text{};
+  std::optional<timestamp> deliver_at{};
+  std::optional<timestamp> expires_at{};
+};
+
+/// As `message_of`, with `deliver_at` and `expires_at`: RFC 3339 times, the first before the second; null means absent.
+result<new_message> new_message_of(std::string_view body);
+
+}  // namespace amc::api

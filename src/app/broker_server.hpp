@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "api/http_api.hpp"
+#include "app/foundation.hpp"
+#include "http/server.hpp"
+
+namespace amc::app {
+
+/// The broker: HTTP API, relay, sweeper and waiters on one thread.
+class broker_server {
+ public:
+  /// Binds its port; throws startup_error when it cannot.
+  broker_server(const environment& env, const foundation& base, const config& settings);
+
+  std::string url() const { return server_.url(); }
+  void run();
+  /// Takes no new request, answers those under way (parked ones at once), and returns when all is quiet.
+  task<void> stop();
+
+ private:
+  bool engine_is_empty_;
+  milliseconds drain_timeout_;
+  std::shared_ptr<broker::messages> messages_;
+  std::shared_ptr<broker::waiters> waiters_;
+  std::shared_ptr<broker::mass_retry> retries_;
+  api::http_api api_;
+  http::server server_;
+};
+
+}  // namespace amc::app

@@ -1,0 +1,53 @@
+#include "broker/configuration.hpp"
+
+#include "broker/router.hpp"
+
+namespace amc::broker {
+namespace {
+
+constexpr const char* default_routes = R"([
+  {match: '^Hi,$', queue: topic-a},
+  {match: '^Hi, .+?\.$', queue: topic-b},
+  {match: '^Hi, .+\. Bye!$', done: true}])";
+
+/// A route's own fields, and what it may override of the defaults.
+std::vector<config_key> route_fields() {
+  std::vector<config_key> fields{{.path = "match", .default_yaml = "null"},
+                                 {.path = "queue", .default_yaml = "null"},
+                                 {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}};
+  for (auto key : router::policy_keys()) {
+    key.path = key.path.substr(std::string_view("broker.").size());
+    key.default_yaml = "null";
+    fields.push_back(std::move(key));
+  }
+  return fields;
+}
+
+}  // namespace
+
+config_provider provider() {
+  config_provider all{"broker", {}};
+  all.keys.push_back({.path = "broker.routes",
+                      .kind = config_key::type::maps,
+                      .default_yaml = default_routes,
+                      .help = "the first pattern (RE2) found in the trimmed text decides where a message goes",
+                      .fields = route_fields()});
+  const auto policies = router::policy_keys();
+  all.keys.insert(all.keys.end(), policies.begin(), policies.end());
+  all.keys.push_back(number_key("broker.sweep_interval_ms", "250", "between two looks for messages that are due"));
+  all.keys.push_back(number_key("broker.sweep_max", "1000", "messages of one queue that one look rings", 1, 100'000));
+  constexpr std::int64_t year_ms = 31'536'000'000;
+  all.keys.push_back(number_key("broker.retention_ms", "604800000",
+                                "done, cancelled and expired messages are deleted after this", 1'000, 100 * year_ms));
+  all.keys.push_back(number_key("broker.dead_retention_ms", "2592000000", "dead messages are deleted after this", 1'000,
+                                100 * year_ms));
+  all.keys.push_back(number_key("broker.idempotency_ms", "86400000",
+                                "an Idempotency-Key is remembered for this long; no longer than its message is kept",
+                                1'000, 100 * year_ms));
+  all.keys.push_back(number_key("broker.retries_per_second", "100", "how fast POST /retries goes", 1, 100'000));
+  all.keys.push_back(number_key("broker.purge_max", "1000", "messages that one step of deleting looks at", 1, 100'000));
+  all.keys.push_back(number_key("broker.drain_timeout_ms", "10000", "how long a stop waits for requests under way"));
+  return all;
+}
+
+}  // namespace amc::broker

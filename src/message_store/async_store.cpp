@@ -1,0 +1,285 @@
+#include "message_store/async_store.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/back_off.hpp"
+#include "core/log.hpp"
+
+namespace amc::message_store {
+
+async_store::async_store(const environment& env, opened_store opened, limits bounds) : opened_(std::move(opened)) {
+  using worker = batching_worker<job, answer>;
+  std::vector<worker::run_batch> runs;
+  for (auto& driver : opened_.drivers)
+    runs.emplace_back([this, &driver = *driver](std::vector<job>& batch) { return run(driver, batch); });
+  worker_ = std::make_unique<worker>(
+      env.start_worker, worker::options{"store", bounds.inbox_max, bounds.batch_max, env.metrics}, std::move(runs));
+  using reader = batching_worker<question, look>;
+  reader_ = std::make_unique<reader>(
+      env.start_worker, reader::options{"reader", bounds.inbox_max, bounds.batch_max, env.metrics},
+      std::vector<reader::run_batch>(1, [this](std::vector<question>& batch) { return look_up(batch); }));
+}
+
+task<std::vector<outcome>> async_store::apply(const environment& env, std::vector<change> changes) {
+  if (changes.empty()) co_return std::vector<outcome>();
+  auto done = co_await worker_->run(env, job(std::move(changes)));
+  co_return std::get<std::vector<outcome>>(std::move(done));
+}
+
+task<outcome> async_store::apply(const environment& env, change what) {
+  std::vector<change> one;
+  one.push_back(std::move(what));
+  auto outcomes = co_await apply(env, std::move(one));
+  co_return std::move(outcomes.front());
+}
+
+task<row> async_store::find(const environment& env, uuid id) {
+  auto rows = co_await find(env, std::vector<uuid>(1, id));
+  co_return std::move(rows.front());
+}
+
+task<std::vector<row>> async_store::find(const environment& env, std::vector<uuid> ids) {
+  job asked = find_all{std::move(ids)};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<std::vector<row>>(std::move(done));
+}
+
+task<std::vector<due_row>> async_store::due(const environment& env, std::size_t limit) {
+  job asked = find_due{limit};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<std::vector<due_row>>(std::move(done));
+}
+
+task<void> async_store::make_all_due(const environment& env) {
+  job asked = ring_all{};
+  co_await worker_->run(env, std::move(asked));
+}
+
+task<message_page> async_store::list(const environment& env, list_filter filter) {
+  question asked = std::move(filter);
+  auto seen = co_await reader_->run(env, std::move(asked));
+  co_return std::get<message_page>(std::move(seen));
+}
+
+task<std::vector<queue_counts>> async_store::counts(const environment& env) {
+  question asked = count_all{};
+  auto seen = co_await reader_->run(env, std::move(asked));
+  co_return std::get<std::vector<queue_counts>>(std::move(seen));
+}
+
+task<purged> async_store::purge(const environment& env, purge_request what) {
+  job asked = what;
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<purged>(std::move(done));
+}
+
+task<timestamp> async_store::now(const environment& env) {
+  job asked = tell_time{};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<timestamp>(done);
+}
+
+task<void> async_store::check(const environment& env) {
+  job asked = be_checked{};
+  const auto done = co_await worker_->run(env, std::move(asked));
+  if (const auto* failed = std::get_if<unavailable>(&done)) throw unavailable(*failed);
+}
+
+std::shared_ptr<void> async_store::observe(boost::asio::any_io_executor executor,
+                                           std::function<void(const std::vector<row>&)> observe) {
+  auto call = std::make_shared<std::function<void(const std::vector<row>&)>>(std::move(observe));
+  const std::lock_guard lock(mutex_);
+  observers_.push_back({std::move(executor), call});
+  return call;
+}
+
+namespace {
+
+/// The worker that listens to a change feed, and where it tells what it hears.
+class listener {
+ public:
+  listener(const environment& env, change_feed& feed, std::function<void(const change_feed::news&)> hear)
+      : executor_(env.executor), feed_(feed), hear_(std::make_shared<hearer>(std::move(hear))), pause_(env.random()) {
+    host_ = env.start_worker("changes", [this] { return step(); });
+    host_->wake();
+  }
+
+ private:
+  using hearer = std::function<void(const change_feed::news&)>;
+
+  std::optional<milliseconds> step() {
+    // Short, because a stop waits for it.
+    constexpr milliseconds longest{100};
+    try {
+      auto news = feed_.wait(longest);
+      if (std::exchange(away_, false)) log::info("store", "hears of changes by other processes again");
+      pause_.reset();
+      if (!news.ids.empty() || news.everything)
+        boost::asio::post(executor_, [hear = std::weak_ptr(hear_), news = std::move(news)] {
+          if (const auto alive = hear.lock()) (*alive)(news);
+        });
+      return milliseconds(0);
+    } catch (const unavailable& failed) {
+      if (!std::exchange(away_, true))
+        log::warning("store", std::string("does not hear of changes by other processes: ") + failed.what());
+      return pause_.next();
+    }
+  }
+
+  boost::asio::any_io_executor executor_;
+  change_feed& feed_;
+  std::shared_ptr<hearer> hear_;
+  bool away_ = false;
+  back_off pause_;
+  std::unique_ptr<worker_host> host_;
+};
+
+}  // namespace
+
+std::shared_ptr<void> async_store::observe_elsewhere(const environment& env,
+                                                     std::function<void(const change_feed::news&)> hear) {
+  if (!opened_.changes_elsewhere) return nullptr;
+  return std::make_shared<listener>(env, *opened_.changes_elsewhere, std::move(hear));
+}
+
+void async_store::when_broken(boost::asio::any_io_executor executor, std::function<void()> stop) {
+  const std::lock_guard lock(mutex_);
+  broken_executor_ = std::move(executor);
+  broken_ = std::move(stop);
+}
+
+std::vector<async_store::answer> async_store::run(store& driver, std::vector<job>& batch) {
+  auto on_failure = state::unwritable;
+  try {
+    std::vector<answer> answers(batch.size());
+    const bool wrote = apply_all(driver, batch, answers);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (std::holds_alternative<std::vector<change>>(batch[i])) continue;
+      on_failure = deletes_or_rings(batch[i]) ? state::unwritable : state::unreadable;
+      answers[i] = read(driver, batch[i]);
+    }
+    const bool asked = std::any_of(batch.begin(), batch.end(), asks_for_a_check);
+    if ((wrote || asked) && writes_are_in_doubt())
+      try_writing(driver, batch, answers);
+    else
+      note_readable();
+    return answers;
+  } catch (const unavailable& failed) {
+    if (failed.why() == unavailable::reason::broken) tell_broken();
+    note_failure(on_failure, failed.what());
+    throw;
+  }
+}
+
+async_store::answer async_store::read(store& driver, const job& asked) {
+  if (const auto* ids = std::get_if<find_all>(&asked)) return driver.find(ids->ids);
+  if (const auto* due = std::get_if<find_due>(&asked)) return driver.due(due->limit);
+  if (const auto* what = std::get_if<purge_request>(&asked)) return driver.purge(*what);
+  if (std::holds_alternative<tell_time>(asked)) return driver.now();
+  if (std::holds_alternative<be_checked>(asked)) return driver.find(std::array{uuid{}});  // no message has the nil UUID
+  driver.make_all_due();
+  return {};
+}
+
+std::vector<async_store::look> async_store::look_up(const std::vector<question>& batch) {
+  try {
+    std::vector<look> looks;
+    std::optional<std::vector<queue_counts>> counted;  // once for all who ask
+    for (const auto& asked : batch) {
+      if (const auto* filter = std::get_if<list_filter>(&asked)) {
+        looks.emplace_back(opened_.reader->list(*filter));
+      } else {
+        if (!counted) counted = opened_.reader->counts();
+        looks.emplace_back(*counted);
+      }
+    }
+    if (std::exchange(reader_away_, false)) log::info("store", "lists and counts again");
+    return looks;
+  } catch (const unavailable& failed) {
+    if (!std::exchange(reader_away_, true))
+      log::warning("store", std::string("cannot list or count: ") + failed.what());
+    throw;
+  }
+}
+
+/// A change that succeeds does not end the doubt: with some of the rights, or hardly any room, others still fail. What
+/// else is in the batch has been done, so only who asked is told of a failure.
+void async_store::try_writing(store& driver, const std::vector<job>& batch, std::vector<answer>& answers) {
+  try {
+    driver.try_writing();
+    note_writable();
+  } catch (const unavailable& failed) {
+    if (failed.why() == unavailable::reason::broken) tell_broken();
+    note_failure(state::unwritable, failed.what());
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      if (asks_for_a_check(batch[i])) answers[i] = failed;
+  }
+}
+
+bool async_store::writes_are_in_doubt() {
+  const std::lock_guard lock(mutex_);
+  return state_ != state::usable;
+}
+
+/// What comes back may be a standby: whether it can be written is seen anew.
+void async_store::note_readable() {
+  const std::lock_guard lock(mutex_);
+  if (state_ != state::unreadable) return;
+  state_ = state::untried;
+  log::info("store", "is there again");
+}
+
+void async_store::note_writable() {
+  const std::lock_guard lock(mutex_);
+  const auto before = std::exchange(state_, state::usable);
+  if (before == state::unreadable || before == state::unwritable) log::info("store", "is there again");
+}
+
+/// Tells it once for an absence, not for each request that it fails.
+void async_store::note_failure(state now, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  if (state_ == state::unwritable) return;
+  const auto before = std::exchange(state_, now);
+  if (before != state::unreadable) log::warning("store", "cannot be used, requests are answered 503: " + why);
+}
+
+bool async_store::apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers) {
+  std::vector<change> changes;
+  for (auto& work : batch)
+    if (auto* part = std::get_if<std::vector<change>>(&work))
+      changes.insert(changes.end(), std::make_move_iterator(part->begin()), std::make_move_iterator(part->end()));
+  if (changes.empty()) return false;
+  auto outcomes = driver.apply(changes);
+  // Where the guards refused all, nothing may have been written.
+  const bool wrote = std::any_of(outcomes.begin(), outcomes.end(), [](const outcome& o) { return o.applied; });
+  tell(changes, outcomes);
+  auto next = outcomes.begin();
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (const auto* part = std::get_if<std::vector<change>>(&batch[i])) {
+      const auto end = next + static_cast<std::ptrdiff_t>(part->size());
+      answers[i] = std::vector<outcome>(std::make_move_iterator(next), std::make_move_iterator(end));
+      next = end;
+    }
+  return wrote;
+}
+
+void async_store::tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes) {
+  auto rows = std::make_shared<std::vector<row>>();
+  for (std::size_t i = 0; i < changes.size(); ++i)
+    if (outcomes[i].applied && (changes[i].then.text || changes[i].then.status)) rows->push_back(outcomes[i].now);
+  if (rows->empty()) return;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(observers_, [](const observer& o) { return o.call.expired(); });
+  for (const auto& o : observers_)
+    boost::asio::post(o.executor, [call = o.call, rows] {
+      if (const auto alive = call.lock()) (*alive)(*rows);
+    });
+}
+
+void async_store::tell_broken() {
+  const std::lock_guard lock(mutex_);
+  if (broken_) boost::asio::post(broken_executor_, std::exchange(broken_, nullptr));
+}
+
+}  // namespace amc::message_store

@@ -1,0 +1,91 @@
+#include "message_store/postgresql/changes.hpp"
+
+#include <random>
+
+#include "core/back_off.hpp"
+
+namespace amc::message_store::postgresql {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// "SENDER id id …", or "SENDER *" when they are too many for the 8,000 bytes that PostgreSQL takes.
+constexpr std::size_t sender_size = 8;
+constexpr std::size_t id_size = 36;
+constexpr std::size_t ids_max = 200;
+
+class feed : public change_feed {
+ public:
+  feed(postgresql_options options, std::string own_sender)
+      : options_(std::move(options)), own_sender_(std::move(own_sender)) {}
+
+  news wait(milliseconds longest) override {
+    news all;
+    auto& link = link_.get([&] {
+      auto fresh = std::make_unique<connection>(options_, "changes");
+      fresh->script("LISTEN amc_changed");
+      all.everything = true;  // what was told before is lost
+      return fresh;
+    });
+    try {
+      if (!all.everything)
+        for (const auto& payload : link.notifications(longest)) add(all, parse_notification(payload, own_sender_));
+    } catch (const unavailable&) {
+      link_.drop();
+      throw;
+    }
+    if (all.everything || clock::now() >= next_poll_) {
+      all.everything = true;
+      next_poll_ = clock::now() + options_.poll_interval;
+    }
+    return all;
+  }
+
+ private:
+  static void add(news& to, news more) {
+    to.everything = to.everything || more.everything;
+    to.ids.insert(to.ids.end(), more.ids.begin(), more.ids.end());
+  }
+
+  postgresql_options options_;
+  std::string own_sender_;
+  reconnecting<connection> link_;
+  clock::time_point next_poll_{};
+};
+
+}  // namespace
+
+std::string new_sender() {
+  constexpr const char* digits = "0123456789abcdef";
+  std::random_device random;
+  std::string name;
+  while (name.size() < sender_size) name += digits[random() % 16];
+  return name;
+}
+
+connection::call notify_call(const std::string& sender, std::span<const uuid> ids) {
+  std::string payload = sender;
+  if (ids.size() > ids_max)
+    payload += " *";
+  else
+    for (const auto& id : ids) payload.append(" ").append(to_string(id));
+  return {"notify", nullptr, parameters().add(std::move(payload))};
+}
+
+change_feed::news parse_notification(const std::string& payload, const std::string& own_sender) {
+  change_feed::news told;
+  if (payload.starts_with(own_sender + " ")) return told;
+  for (std::size_t at = sender_size; at < payload.size(); at += 1 + id_size) {
+    const auto id = parse_uuid(std::string_view(payload).substr(at + 1, id_size));
+    if (id) told.ids.push_back(*id);
+    // "*", or anything else that is not understood: look everywhere.
+    told.everything = told.everything || !id;
+  }
+  return told;
+}
+
+std::unique_ptr<change_feed> make_change_feed(const postgresql_options& options, std::string own_sender) {
+  return std::make_unique<feed>(options, std::move(own_sender));
+}
+
+}  // namespace amc::message_store::postgresql

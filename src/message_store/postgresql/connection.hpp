@@ -1,0 +1,121 @@
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "amc/error.hpp"
+#include "message_store/postgresql/postgresql.hpp"
+
+namespace amc::message_store::postgresql {
+
+struct result_deleter {
+  void operator()(PGresult* r) const { PQclear(r); }
+};
+using pg_result = std::unique_ptr<PGresult, result_deleter>;
+
+/// Text parameters, some of them null.
+class parameters {
+ public:
+  parameters& add(std::string value) {
+    values_.emplace_back(std::move(value));
+    return *this;
+  }
+  parameters& null() {
+    values_.emplace_back();
+    return *this;
+  }
+  template <class T>
+  parameters& add_if(const std::optional<T>& value) {
+    if (!value) return null();
+    if constexpr (std::is_same_v<T, std::string>)
+      return add(*value);
+    else if constexpr (std::is_same_v<T, bool>)
+      return add(*value ? "t" : "f");
+    else if constexpr (std::is_same_v<T, status>)
+      return add(to_string(*value));
+    else if constexpr (std::is_same_v<T, timestamp>)
+      return add(std::to_string(value->time_since_epoch().count()));
+    else if constexpr (std::is_same_v<T, milliseconds>)
+      return add(std::to_string(value->count()));
+    else
+      return add(std::to_string(*value));
+  }
+  /// Rows of the same width, as one array for each of their columns.
+  void add_columns(const std::vector<parameters>& rows);
+  std::vector<const char*> pointers() const;
+
+ private:
+  std::vector<std::optional<std::string>> values_;
+};
+
+/// An error that the server reported: what was asked did not happen, whole. The connection may still be fine.
+struct server_error : std::runtime_error {
+  server_error(std::string code, const std::string& what) : std::runtime_error(what), sqlstate(std::move(code)) {}
+  std::string sqlstate;
+  /// The same again may well succeed: a deadlock, a conflict, a lock that was not had in time.
+  bool is_passing() const { return sqlstate == "40001" || sqlstate == "40P01" || sqlstate == "55P03"; }
+  /// What it means to who asked.
+  unavailable as_unavailable() const;
+};
+
+/// One connection, for one thread. Statements go out together and come back in order. Throws `unavailable` when the
+/// server cannot be reached (away), says no (refused) or was lost (outcome_unknown); then drop it.
+class connection {
+ public:
+  /// `role` is what pg_stat_activity shows, after "amc ".
+  connection(const postgresql_options& options, const std::string& role);
+  ~connection();
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+
+  /// Whether it has ended while nobody was looking. Asked before anything is sent, so that a cut costs nobody a
+  /// request.
+  bool was_cut() const;
+
+  int server_version() const { return PQserverVersion(handle_); }
+
+  /// Runs a script of several statements, as it is. Throws server_error.
+  void script(const std::string& sql);
+
+  /// Prepares a statement under a name. Throws server_error.
+  void prepare(const char* name, const char* sql);
+
+  struct call {
+    const char* name;  ///< of a prepared statement; null for `sql`
+    const char* sql;
+    parameters arguments{};
+  };
+
+  /// All calls as one transaction in one write, and their results; a server_error means that none of them took effect.
+  /// `afterwards`, when given, travels in the same write, is a transaction of its own, and is not missed when it fails.
+  std::vector<pg_result> run(const std::vector<call>& calls, const std::optional<call>& afterwards = {});
+
+  /// What a NOTIFY told, waiting for one at most this long.
+  std::vector<std::string> notifications(milliseconds longest);
+
+ private:
+  void connect(milliseconds longest);
+  void send(const call& c);
+  std::vector<pg_result> collect_until_sync(std::chrono::steady_clock::time_point deadline);
+  void collect_to_the_end();
+  void read_until_ready(std::chrono::steady_clock::time_point deadline);
+  bool wait(short events, milliseconds longest) const;
+  [[noreturn]] void lost() const;
+  void check(const PGresult* r) const;
+
+  milliseconds answer_timeout_;
+  PGconn* handle_ = nullptr;
+  bool flushed_ = true;
+  bool broken_ = false;
+};
+
+std::int64_t number_at(const PGresult* r, int row, int column);
+std::string text_at(const PGresult* r, int row, int column);
+timestamp time_at(const PGresult* r, int row, int column);
+
+}  // namespace amc::message_store::postgresql

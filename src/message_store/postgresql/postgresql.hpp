@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "amc/store.hpp"
+#include "message_store/migration.hpp"
+
+namespace amc::message_store {
+
+struct postgresql_options {
+  std::string url;  ///< "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+  /// That change messages; one more tells what other processes change, and one lists and counts.
+  std::size_t connections = 2;
+  milliseconds connect_timeout{5'000};  ///< for one attempt to connect
+  milliseconds answer_timeout{10'000};  ///< for one batch, list or count; then the connection is given up
+  milliseconds poll_interval{1'000};    ///< a notification of another process that was lost is made good after this
+  std::function<timestamp()> now{};     ///< the store's clock; empty: the server's own
+};
+
+/// A store in a PostgreSQL database (13 or newer); its tables are made, and brought up to date, at once. Any number of
+/// processes may share it. A batch is one transaction that travels whole, COMMIT included, in one write: a process that
+/// is paused holds no lock. A batch that deadlocks or cannot be serialized is run again; a connection that was lost is
+/// made anew at the next call, with back-off. Lost after the batch was sent, its outcome is unknown, and said so.
+/// Throws startup_error for a database that does not fit, and unavailable when it cannot be used.
+opened_store open_postgresql(const postgresql_options& options);
+
+/// Brings the tables up to date without opening the store, or only tells what that would take.
+migration migrate_postgresql(const postgresql_options& options, bool only_plan);
+
+}  // namespace amc::message_store

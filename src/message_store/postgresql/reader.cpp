@@ -1,0 +1,71 @@
+#include "message_store/postgresql/reader.hpp"
+
+#include <map>
+
+#include "message_store/postgresql/rows.hpp"
+#include "message_store/postgresql/session.hpp"
+#include "message_store/postgresql/statements.hpp"
+
+namespace amc::message_store::postgresql {
+namespace {
+
+class reader : public store_reader {
+ public:
+  explicit reader(const postgresql_options& options)
+      : session_(options, "reader", [most = options.answer_timeout](connection& fresh) {
+          // What nobody waits for any more does not go on in the server.
+          fresh.script("SET statement_timeout = " + std::to_string(most.count()));
+        }) {}
+
+  message_page list(const list_filter& filter) override {
+    constexpr int looked_at_max = 10'000;
+    std::optional<std::string> queue;
+    if (!filter.queue.empty()) queue = filter.queue;
+    parameters p;
+    p.add(to_string(filter.after)).add(std::to_string(looked_at_max)).add_if(filter.status).add_if(queue);
+    p.add(std::to_string(filter.limit));
+    const auto results =
+        session_.run({{nullptr, filter.status == status::dead ? list_dead_sql : list_sql, std::move(p)}});
+    const auto* r = results[0].get();
+    message_page page;
+    for (int at = 0; at < PQntuples(r); ++at)
+      if (!PQgetisnull(r, at, 2)) page.rows.push_back(row_at(r, at));
+    if (page.rows.size() == filter.limit)
+      page.next = page.rows.back()->id;
+    else if (number_at(r, 0, 0) == looked_at_max)
+      page.next = parse_uuid(text_at(r, 0, 1));
+    return page;
+  }
+
+  std::vector<queue_counts> counts() override {
+    const auto results = session_.run({{nullptr, counts_sql, parameters().add_if(session_.clock_now())}});
+    const auto* r = results[0].get();
+    std::map<std::string, queue_counts> queues;
+    for (int at = 0; at < PQntuples(r); ++at) {
+      auto& q = queues[text_at(r, at, 0)];
+      q.queue = text_at(r, at, 0);
+      if (*PQgetvalue(r, at, 1) == 'f') {
+        q.dead = static_cast<std::size_t>(number_at(r, at, 2));
+        continue;
+      }
+      q.pending = static_cast<std::size_t>(number_at(r, at, 2));
+      q.due = static_cast<std::size_t>(number_at(r, at, 3));
+      q.held = static_cast<std::size_t>(number_at(r, at, 4));
+      q.oldest = time_at(r, at, 5);
+    }
+    std::vector<queue_counts> all;
+    for (const auto& [name, q] : queues) all.push_back(q);
+    return all;
+  }
+
+ private:
+  session session_;
+};
+
+}  // namespace
+
+std::unique_ptr<store_reader> make_reader(const postgresql_options& options) {
+  return std::make_unique<reader>(options);
+}
+
+}  // namespace amc::message_store::postgresql

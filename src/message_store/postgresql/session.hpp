@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+
+#include "core/back_off.hpp"
+#include "message_store/postgresql/connection.hpp"
+
+namespace amc::message_store::postgresql {
+
+/// A connection that is made when it is needed, with the settings that the store's statements are made for, and made
+/// anew when it was lost. For one thread. Throws `unavailable`.
+class session {
+ public:
+  /// `prepare` is called with each new connection; it may throw server_error.
+  using preparation = std::function<void(connection& fresh)>;
+  session(postgresql_options options, std::string role, preparation prepare)
+      : options_(std::move(options)), role_(std::move(role)), prepare_(std::move(prepare)) {}
+
+  /// As connection::run; what a passing error has undone is run again.
+  std::vector<pg_result> run(const std::vector<connection::call>& calls,
+                             const std::optional<connection::call>& afterwards = {});
+
+  /// What the statements take for now; nothing: the server's own clock.
+  std::optional<timestamp> clock_now() const;
+
+ private:
+  std::unique_ptr<connection> connect() const;
+
+  postgresql_options options_;
+  std::string role_;
+  preparation prepare_;
+  reconnecting<connection> link_;
+};
+
+}  // namespace amc::message_store::postgresql

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "amc/store.hpp"
+#include "message_store/migration.hpp"
+
+namespace amc::message_store {
+
+struct sqlite_options {
+  std::string path;                ///< the file; its folder is made
+  std::function<timestamp()> now;  ///< the store's clock; empty: the wall clock
+};
+
+/// A store in one SQLite file (write-ahead log, synchronous=FULL: a durable change is on the disk when it is told).
+/// One process owns the file; the lock is `PATH.lock`. Throws startup_error when it cannot be opened: owned by another
+/// process, unwritable, not a database, or of a newer schema. A full disk is `unavailable` (full) and passes; a failed
+/// sync is `unavailable` (broken), for ever.
+opened_store open_sqlite(sqlite_options options);
+
+/// Brings the tables up to date without opening the store, or only tells what that would take.
+migration migrate_sqlite(sqlite_options options, bool only_plan);
+
+}  // namespace amc::message_store

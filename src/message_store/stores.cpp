@@ -1,0 +1,101 @@
+#include "message_store/stores.hpp"
+
+#include "message_store/postgresql/postgresql.hpp"
+#include "message_store/sqlite/sqlite.hpp"
+
+namespace amc::message_store {
+namespace {
+
+struct registration {
+  std::string name;
+  std::string place;  ///< the key that says where it is
+  std::vector<config_key> keys;
+  opened_store (*open)(const config& settings);
+  migration (*migrate)(const config& settings, bool only_plan);
+};
+
+sqlite_options sqlite_options_from(const config& settings) {
+  return {settings.text("broker.store.sqlite.path"), {}};
+}
+
+postgresql_options postgresql_options_from(const config& settings) {
+  postgresql_options options;
+  options.url = settings.text("broker.store.postgresql.url");
+  options.connections = static_cast<std::size_t>(settings.integer("broker.store.postgresql.connections"));
+  options.connect_timeout = settings.duration("broker.store.postgresql.connect_timeout_ms");
+  options.answer_timeout = settings.duration("broker.store.postgresql.answer_timeout_ms");
+  options.poll_interval = settings.duration("broker.store.postgresql.poll_interval_ms");
+  return options;
+}
+
+const std::vector<registration>& registrations() {
+  constexpr std::int64_t longest_ms = 600'000;
+  static const std::vector<registration> all{
+      {"sqlite",
+       "broker.store.sqlite.path",
+       {{.path = "broker.store.sqlite.path",
+         .default_yaml = "var/amc.db",
+         .help = "the database file; one process owns it"}},
+       [](const config& settings) { return open_sqlite(sqlite_options_from(settings)); },
+       [](const config& settings, bool only_plan) { return migrate_sqlite(sqlite_options_from(settings), only_plan); }},
+      {"postgresql",
+       "broker.store.postgresql.url",
+       {{.path = "broker.store.postgresql.url",
+         .kind = config_key::type::url,
+         .default_yaml = "postgresql://amc@127.0.0.1:5432/amc",
+         .help = "the database; its tables are made at the first start"},
+        number_key("broker.store.postgresql.connections", "2",
+                   "connections that change messages; a broker has two more", 1, 64),
+        number_key("broker.store.postgresql.connect_timeout_ms", "5000", "for one attempt to connect", 100, longest_ms),
+        number_key("broker.store.postgresql.answer_timeout_ms", "10000",
+                   "for one batch of changes, whose outcome is unknown then, and for one list or count", 100,
+                   longest_ms),
+        number_key("broker.store.postgresql.poll_interval_ms", "1000",
+                   "parked requests look again after this, should a notification of another process have been lost", 10,
+                   longest_ms)},
+       [](const config& settings) { return open_postgresql(postgresql_options_from(settings)); },
+       [](const config& settings, bool only_plan) {
+         return migrate_postgresql(postgresql_options_from(settings), only_plan);
+       }},
+  };
+  return all;
+}
+
+}  // namespace
+
+config_provider provider() {
+  config_key choice{.path = "broker.store.engine", .default_yaml = "sqlite", .help = "where messages are kept"};
+  for (const auto& engine : registrations()) choice.choices.push_back(engine.name);
+  config_provider all{"message_store", {choice}};
+  for (const auto& engine : registrations()) all.keys.insert(all.keys.end(), engine.keys.begin(), engine.keys.end());
+  all.keys.push_back(
+      number_key("broker.store.inbox_max", "8192", "requests that may wait for the store; more are answered 503"));
+  all.keys.push_back(number_key("broker.store.batch_max", "512", "requests that become one transaction", 1, 10'000));
+  return all;
+}
+
+namespace {
+
+const registration& configured(const config& settings) {
+  const auto name = settings.text("broker.store.engine");
+  for (const auto& engine : registrations())
+    if (engine.name == name) return engine;
+  throw settings.complaint("broker.store.engine", "no such store");
+}
+
+}  // namespace
+
+opened_store open_store(const config& settings) {
+  return configured(settings).open(settings);
+}
+
+migration migrate_store(const config& settings, bool only_plan) {
+  return configured(settings).migrate(settings, only_plan);
+}
+
+std::string store_name(const config& settings) {
+  const auto& engine = configured(settings);
+  return engine.name + " at " + printable(settings.at(engine.place)) + " (" + engine.place + ")";
+}
+
+}  // namespace amc::message_store

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+
+#include "amc/config.hpp"
+#include "amc/store.hpp"
+#include "message_store/migration.hpp"
+
+namespace amc::message_store {
+
+/// The keys of every store. A new store is one folder and one line in stores.cpp.
+config_provider provider();
+
+/// Opens the store that `broker.store.engine` names, and brings its schema up to date. Throws startup_error when it
+/// does not fit, unavailable when it cannot be used.
+opened_store open_store(const config& settings);
+
+/// Brings the schema up to date without opening the store, or only tells what that would take.
+migration migrate_store(const config& settings, bool only_plan);
+
+/// The store that is configured, for a person: "postgresql at postgresql://amc:***@…".
+std::string store_name(const config& settings);
+
+}  // namespace amc::message_store

@@ -1,0 +1,567 @@
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+#include <set>
+
+#include "api/http_api.hpp"
+#include "core/log.hpp"
+#include "tests/support/broker_world.hpp"
+
+namespace amc::api {
+namespace {
+
+namespace json = boost::json;
+using testing::HasSubstr;
+
+constexpr const char* unknown_id = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+/// The API over a whole broker in memory. What a client sees on the wire is tests/integration.
+class Api : public testing::Test {
+ protected:
+  static json::value body(const http::response& reply) { return json::parse(reply.body); }
+  static std::string field(const http::response& reply, std::string_view name) {
+    return reply.headers.find(name).value_or("none");
+  }
+  static std::string text_of(const http::response& reply, std::string_view member) {
+    return std::string(body(reply).at(member).as_string());
+  }
+
+  std::string post() { return text_of(w_.ask("POST", "/messages", R"({"message":"Hi, "})"), "id"); }
+  http::response put(const std::string& id, const std::string& if_match, const std::string& text) {
+    return w_.ask("PUT", "/messages/" + id, json::serialize(json::object{{"message", text}}),
+                  http::headers{{"If-Match", if_match}});
+  }
+  http::response get(const std::string& id, const http::headers& headers = {}) {
+    return w_.ask("GET", "/messages/" + id, "", headers);
+  }
+  json::value claim(const std::string& entries) { return body(w_.ask("POST", "/claims", entries)); }
+
+  tests::broker_world w_;
+};
+
+TEST_F(Api, PostAnswers202WithWhereToLook) {
+  const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, "})");
+  EXPECT_EQ(reply.status, 202);
+  EXPECT_EQ(field(reply, "Location"), "/messages/" + text_of(reply, "id"));
+  EXPECT_NE(field(reply, "Retry-After"), "none");
+  EXPECT_EQ(body(reply).at("revision").as_int64(), 1);
+  EXPECT_EQ(text_of(reply, "status"), "pending");
+}
+
+TEST_F(Api, PostThatWaitsAnswers200WhenTheMessageIsFinishedInTime) {
+  http::request asked{"POST", "/messages", {{"Prefer", "wait=5"}}, R"({"message":"Hi, "})"};
+  const auto waiting = w_.world.start(w_.api->handle(asked));
+  ASSERT_FALSE(*waiting);
+  const auto id = w_.take("topic-a").id;
+  w_.world.run(w_.messages->answer(id, 1, "Hi, X. Bye!"));
+  w_.world.settle();
+  ASSERT_TRUE(*waiting);
+  const auto& reply = **waiting;
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(field(reply, "Content-Location"), "/messages/" + to_string(id));
+  EXPECT_EQ(field(reply, "Preference-Applied"), "wait=5");
+  EXPECT_EQ(text_of(reply, "message"), "Hi, X. Bye!");
+}
+
+TEST_F(Api, PostThatWaitsAnswers202WhenTheTimeIsOver) {
+  const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, "})", {{"Prefer", "wait=1"}});
+  EXPECT_EQ(reply.status, 202);
+  EXPECT_EQ(field(reply, "Preference-Applied"), "wait=1");
+}
+
+TEST_F(Api, WaitsAreCapped) {
+  const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, "})", {{"Prefer", "respond-async, wait=99999"}});
+  EXPECT_EQ(field(reply, "Preference-Applied"), "wait=60");
+}
+
+TEST_F(Api, APreferenceThatCannotBeReadIsIgnored) {
+  for (const auto* prefer : {"wait", "wait=", "wait=x", "wait=-1", "return=minimal"}) {
+    const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, "})", {{"Prefer", prefer}});
+    EXPECT_EQ(field(reply, "Preference-Applied"), "none") << prefer;
+  }
+}
+
+TEST_F(Api, GetHasTheTagOfTheRevision) {
+  const auto id = post();
+  const auto reply = get(id);
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(field(reply, "ETag"), "\"1\"");
+  EXPECT_EQ(field(reply, "Cache-Control"), "no-cache");
+  EXPECT_EQ(field(reply, "Vary"), "Prefer");
+}
+
+TEST_F(Api, GetOfAFinishedMessageHasItsStatusInTheTag) {
+  const auto id = post();
+  put(id, "\"1\"", "Hi, X. Bye!");
+  EXPECT_EQ(field(get(id), "ETag"), "\"2-done\"");
+}
+
+TEST_F(Api, GetWithTheCurrentTagAnswers304AtOnce) {
+  const auto id = post();
+  const auto reply = get(id, {{"If-None-Match", "\"7\", W/\"1\""}});
+  EXPECT_EQ(reply.status, 304);
+  EXPECT_EQ(reply.body, "");
+  EXPECT_EQ(field(reply, "ETag"), "\"1\"");
+}
+
+TEST_F(Api, GetThatWaitsWithATagAnswersWhenTheTagChanges) {
+  const auto id = post();
+  http::request asked{"GET", "/messages/" + id, {{"Prefer", "wait=5"}, {"If-None-Match", "\"1\""}}, ""};
+  const auto waiting = w_.world.start(w_.api->handle(asked));
+  ASSERT_FALSE(*waiting);
+  put(id, "\"1\"", "Hi, X.");
+  w_.world.settle();
+  ASSERT_TRUE(*waiting);
+  EXPECT_EQ((**waiting).status, 200);
+  EXPECT_EQ(field(**waiting, "ETag"), "\"2\"");
+}
+
+TEST_F(Api, GetThatWaitsWithATagAnswers304WhenTheTimeIsOver) {
+  const auto id = post();
+  EXPECT_EQ(get(id, {{"Prefer", "wait=1"}, {"If-None-Match", "\"1\""}}).status, 304);
+}
+
+TEST_F(Api, GetThatWaitsWithoutATagAnswersWhenTheMessageIsFinished) {
+  const auto id = post();
+  http::request asked{"GET", "/messages/" + id, {{"Prefer", "wait=5"}}, ""};
+  const auto waiting = w_.world.start(w_.api->handle(asked));
+  put(id, "\"1\"", "Hi, X.");
+  w_.world.settle();
+  ASSERT_FALSE(*waiting);
+  put(id, "\"2\"", "Hi, X. Bye!");
+  w_.world.settle();
+  ASSERT_TRUE(*waiting);
+  EXPECT_EQ(text_of(**waiting, "status"), "done");
+}
+
+TEST_F(Api, GetThatWaitsAnswersWithWhatIsThereWhenTheTimeIsOver) {
+  const auto id = post();
+  const auto reply = get(id, {{"Prefer", "wait=1"}});
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(text_of(reply, "status"), "pending");
+}
+
+TEST_F(Api, PutAnswersARevision) {
+  const auto id = post();
+  const auto reply = put(id, "\"1\"", "Hi, X.");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(body(reply).at("revision").as_int64(), 2);
+  EXPECT_EQ(field(reply, "ETag"), "none");
+}
+
+TEST_F(Api, PutRefusesInTheOrderUnknownThenFinishedThenStale) {
+  EXPECT_EQ(put(unknown_id, "\"7\"", "Hi, X.").status, 404);
+  EXPECT_EQ(put("no-uuid", "\"7\"", "Hi, X.").status, 404);
+  const auto id = post();
+  EXPECT_EQ(put(id, "\"7\"", "Hi, X.").status, 412);
+  put(id, "\"1\"", "Hi, X. Bye!");
+  EXPECT_EQ(put(id, "\"7\"", "Hi, X.").status, 409);
+}
+
+TEST_F(Api, PutOfAnUnroutableTextIsTheLastReasonToRefuse) {
+  EXPECT_EQ(put(unknown_id, "\"1\"", "Good night").status, 404);
+  const auto id = post();
+  EXPECT_EQ(put(id, "\"7\"", "Good night").status, 412);
+  put(id, "\"1\"", "Hi, X. Bye!");
+  EXPECT_EQ(put(id, "\"2\"", "Good night").status, 409);
+}
+
+TEST_F(Api, AnEmptyBatchIsAnsweredEmpty) {
+  for (const auto* path : {"/claims", "/leases", "/releases"}) {
+    const auto reply = w_.ask("POST", path, "[]");
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.body, "[]");
+  }
+}
+
+TEST_F(Api, WhatIsRepeatedFromARequestDoesNotBreakTheJson) {
+  EXPECT_EQ(text_of(w_.ask("GET", "/?id=%FF"), "detail"), "Entity \"?\" not found.");
+}
+
+TEST_F(Api, PutNeedsAnIfMatchThatCanBeRead) {
+  const auto id = post();
+  EXPECT_EQ(w_.ask("PUT", "/messages/" + id, R"({"message":"Hi, X."})").status, 428);
+  for (const auto* bad : {"1", "\"1", "\"1\", \"2\"", "", "\""}) EXPECT_EQ(put(id, bad, "Hi, X.").status, 400) << bad;
+}
+
+TEST_F(Api, PutNeverMatchesAWeakOrForeignTag) {
+  const auto id = post();
+  for (const auto* tag : {"W/\"1\"", "\"x\"", "\"1-done\"", "\"0\"", "\"-1\"", "\"99999999999\""})
+    EXPECT_EQ(put(id, tag, "Hi, X.").status, 412) << tag;
+}
+
+TEST_F(Api, PutWithAStarIsLastWriterWins) {
+  const auto id = post();
+  EXPECT_EQ(put(id, "*", "Hi, X.").status, 200);
+  EXPECT_EQ(put(id, "*", "Hi, Y.").status, 200);
+  EXPECT_EQ(put(id, "*", "Hi, Y.").status, 200);
+  EXPECT_EQ(body(get(id)).at("revision").as_int64(), 3) << "the same text again changes nothing";
+}
+
+TEST_F(Api, PutOfAnUnroutableTextIsRefused) {
+  const auto id = post();
+  const auto reply = put(id, "\"1\"", "Good night");
+  EXPECT_EQ(reply.status, 422);
+  EXPECT_THAT(text_of(reply, "detail"), HasSubstr("which queue"));
+}
+
+TEST_F(Api, ErrorsAreProblems) {
+  const auto reply = get(unknown_id);
+  EXPECT_EQ(reply.status, 404);
+  EXPECT_EQ(field(reply, "Content-Type"), "application/problem+json");
+  EXPECT_TRUE(body(reply).at("error").as_bool());
+  EXPECT_EQ(body(reply).at("status").as_int64(), 404);
+}
+
+TEST_F(Api, UnknownPathsAndMethods) {
+  EXPECT_EQ(w_.ask("GET", "/nothing").status, 404);
+  EXPECT_EQ(w_.ask("GET", "/messages/").status, 404);
+  EXPECT_EQ(w_.ask("GET", "/messages/a/b").status, 404);
+  const auto reply = w_.ask("PATCH", "/messages/" + post());
+  EXPECT_EQ(reply.status, 405);
+  EXPECT_EQ(field(reply, "Allow"), "GET, HEAD, PUT, DELETE");
+}
+
+TEST_F(Api, ClaimsAreAnsweredOneByOne) {
+  const auto id = post();
+  const auto results =
+      claim(R"([{"id":")" + id + R"(","revision":1},{"id":")" + id + R"(","revision":2},{"id":"x","revision":1}])");
+  EXPECT_EQ(results.at(0).at("claim").as_int64(), 1);
+  EXPECT_EQ(results.at(0).at("message").as_string(), "Hi, ");
+  EXPECT_EQ(results.at(0).at("lease_ms").as_int64(), 10'000);
+  EXPECT_EQ(results.at(1).at("refused").as_string(), "stale");
+  EXPECT_EQ(results.at(2).at("refused").as_string(), "not_found");
+}
+
+TEST_F(Api, AClaimedMessageIsHeldUntilItIsReleased) {
+  const auto entry = R"([{"id":")" + post() + R"(","revision":1,"claim":1}])";
+  claim(entry);
+  EXPECT_EQ(claim(entry).at(0).at("refused").as_string(), "held");
+  EXPECT_EQ(body(w_.ask("POST", "/releases", entry)).at(0).at("status").as_string(), "pending");
+  EXPECT_EQ(claim(entry).at(0).at("claim").as_int64(), 2);
+}
+
+TEST_F(Api, LeasesAreExtendedForTheLatestClaimOnly) {
+  const auto id = post();
+  claim(R"([{"id":")" + id + R"(","revision":1}])");
+  const auto extend = [&](int claim_number) {
+    return body(w_.ask("POST", "/leases",
+                       R"([{"id":")" + id + R"(","revision":1,"claim":)" + std::to_string(claim_number) + "}]"))
+        .at(0);
+  };
+  EXPECT_EQ(extend(1).at("lease_ms").as_int64(), 10'000);
+  EXPECT_EQ(extend(2).at("refused").as_string(), "stale");
+}
+
+TEST_F(Api, AMessageLeftUnansweredTwiceNeedsAlone) {
+  const auto id = post();
+  const auto entry = R"([{"id":")" + id + R"(","revision":1}])";
+  for (int i = 0; i < 2; ++i) {
+    claim(entry);
+    w_.world.advance(milliseconds(10'000));
+  }
+  EXPECT_EQ(claim(entry).at(0).at("refused").as_string(), "needs_alone");
+  EXPECT_EQ(claim(R"([{"id":")" + id + R"(","revision":1,"alone":true}])").at(0).at("claim").as_int64(), 3);
+}
+
+TEST_F(Api, BatchesThatCannotBeReadAreRefusedWhole) {
+  for (const auto* bad : {"", "{}", "[1]", R"([{"id":"x"}])", R"([{"id":1,"revision":1}])",
+                          R"([{"id":"x","revision":0}])", R"([{"id":"x","revision":1,"alone":1}])"})
+    EXPECT_EQ(w_.ask("POST", "/claims", bad).status, 422) << bad;
+  EXPECT_EQ(w_.ask("POST", "/leases", R"([{"id":"x","revision":1}])").status, 422) << "without a claim";
+  std::string many = "[";
+  for (int i = 0; i < 1'001; ++i) many += std::string(i ? "," : "") + R"({"id":"x","revision":1})";
+  EXPECT_EQ(w_.ask("POST", "/claims", many + "]").status, 422);
+}
+
+TEST_F(Api, ReadinessTellsTheStoreFromThePlatform) {
+  EXPECT_EQ(w_.ask("GET", "/healthz").status, 200);
+  EXPECT_EQ(text_of(w_.ask("GET", "/readyz"), "status"), "ok");
+  w_.messages->run(false);
+  w_.engine.away = true;
+  w_.world.advance(milliseconds(300));
+  const auto degraded = w_.ask("GET", "/readyz");
+  EXPECT_EQ(degraded.status, 200);
+  EXPECT_EQ(text_of(degraded, "status"), "degraded");
+  w_.disk->failing = unavailable(unavailable::reason::away, "away");
+  const auto away = w_.ask("GET", "/readyz");
+  EXPECT_EQ(away.status, 503);
+  EXPECT_EQ(text_of(away, "store"), "away");
+  w_.disk->failing.reset();
+}
+
+TEST_F(Api, NotReadyWhileTheStoreCanOnlyBeRead) {
+  w_.disk->failing_writes = unavailable(unavailable::reason::full, "full");
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 503) << "the first look writes";
+  EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
+  EXPECT_EQ(w_.ask("GET", "/queues").status, 200);
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 503);
+  w_.disk->failing_writes.reset();
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 200) << "nobody else may write, to a broker that is not ready";
+  const auto tried = w_.disk->tried_writes;
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 200);
+  EXPECT_EQ(w_.disk->tried_writes, tried) << "while the store can be written a look only reads";
+}
+
+TEST_F(Api, AStoreThatCanOnlyBeReadIsToldOnce) {
+  std::vector<std::string> told;
+  log::redirect([&](const log::line& line) {
+    if (line.component == "store") told.emplace_back(line.text);
+  });
+  w_.disk->failing_writes = unavailable(unavailable::reason::full, "full");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
+    w_.ask("GET", "/queues");
+    w_.ask("PUT", "/messages/" + to_string(w_.messages->new_id()), R"({"message":"x"})", {{"If-Match", "*"}});
+  }
+  w_.disk->failing_writes.reset();
+  w_.ask("POST", "/", R"({"message":"Hi, "})");
+  log::redirect(nullptr);
+  EXPECT_THAT(told, testing::ElementsAre(testing::HasSubstr("cannot be used"), "is there again"));
+}
+
+TEST_F(Api, AStoreThatTakesOnlySomeChangesIsToldOnceAndNotReady) {
+  std::vector<std::string> told;
+  log::redirect([&](const log::line& line) {
+    if (line.component == "store") told.emplace_back(line.text);
+  });
+  const auto first = w_.accept("Hi, "), second = w_.accept("Hi, ");
+  w_.disk->failing_inserts = unavailable(unavailable::reason::refused, "no INSERT");
+  for (const auto& id : {first, second}) {
+    EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
+    EXPECT_EQ(w_.ask("DELETE", "/messages/" + to_string(id)).status, 200) << "what was done is not taken back";
+    EXPECT_EQ(w_.ask("GET", "/readyz").status, 503);
+  }
+  w_.disk->failing_inserts.reset();
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 200);
+  log::redirect(nullptr);
+  EXPECT_THAT(told, testing::ElementsAre(testing::HasSubstr("cannot be used"), "is there again"));
+}
+
+TEST_F(Api, WhatComesBackIsReadyOnlyWhenItCanBeWritten) {
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 200);
+  w_.disk->failing = unavailable(unavailable::reason::away, "away");
+  const auto any = "/messages/" + to_string(w_.messages->new_id());
+  EXPECT_THROW(w_.ask("GET", any), unavailable);
+  w_.disk->failing.reset();
+  w_.disk->failing_writes = unavailable(unavailable::reason::away, "a standby");
+  EXPECT_EQ(w_.ask("GET", any).status, 404);
+  EXPECT_EQ(w_.ask("GET", "/readyz").status, 503);
+  w_.disk->failing_writes.reset();
+}
+
+TEST_F(Api, AStoreThatIsAwayIsThrownToTheHttpBorder) {
+  w_.disk->failing = unavailable(unavailable::reason::full, "full");
+  EXPECT_THROW(w_.ask("POST", "/", R"({"message":"Hi, "})"), unavailable);
+  w_.disk->failing.reset();
+}
+
+// ---- failures, ends and their undoing ----
+
+TEST_F(Api, AFailureIsNotedWithItsReason) {
+  const auto id = post();
+  claim(R"([{"id":")" + id + R"(","revision":1}])");
+  const auto told =
+      body(w_.ask("POST", "/failures", R"([{"id":")" + id + R"(","revision":1,"claim":1,"error":"broke"}])"));
+  EXPECT_EQ(told.at(0).at("status").as_string(), "pending");
+  EXPECT_EQ(told.at(0).at("failures").as_int64(), 1);
+  const auto shown = body(get(id));
+  EXPECT_EQ(shown.at("attempts").at(0).at("error").as_string(), "broke");
+  EXPECT_EQ(shown.at("failures").as_int64(), 1);
+}
+
+TEST_F(Api, AFailureOfAnotherClaimIsRefused) {
+  const auto id = post();
+  const auto told = body(w_.ask("POST", "/failures", R"([{"id":")" + id + R"(","revision":1,"claim":7,"error":"x"}])"));
+  EXPECT_EQ(told.at(0).at("refused").as_string(), "stale");
+}
+
+TEST_F(Api, AnswersMayComeTogether) {
+  const auto id = post();
+  const auto told = body(w_.ask("POST", "/answers",
+                                R"([{"id":")" + id + R"(","revision":1,"message":"Hi, X."},{"id":")" + id +
+                                    R"(","revision":7,"message":"Hi, Y."}])"));
+  EXPECT_EQ(told.at(0).at("revision").as_int64(), 2);
+  EXPECT_EQ(told.at(0).at("status").as_string(), "pending");
+  EXPECT_EQ(told.at(1).at("refused").as_string(), "stale");
+  EXPECT_EQ(text_of(get(id), "message"), "Hi, X.");
+}
+
+TEST_F(Api, AnAnswerWithoutATextThatCanBeStoredChangesNothing) {
+  const auto id = post();
+  for (const std::string text : {"", R"(,"message":7)", R"(,"message":"a\u0000b")"}) {
+    const auto got = w_.ask("POST", "/answers", R"([{"id":")" + id + R"(","revision":1)" + text + "}]");
+    EXPECT_EQ(got.status, 422);
+    EXPECT_THAT(text_of(got, "detail"), testing::StartsWith("Entry 0"));
+  }
+  EXPECT_EQ(w_.ask("POST", "/answers", R"({"id":"x"})").status, 422);
+  EXPECT_EQ(body(get(id)).at("revision").as_int64(), 1);
+}
+
+TEST_F(Api, ALongReasonIsCutBetweenTwoCharacters) {
+  const auto id = post();
+  claim(R"([{"id":")" + id + R"(","revision":1}])");
+  std::string reason;
+  while (reason.size() < 3'000) reason += "é";
+  w_.ask("POST", "/failures", R"([{"id":")" + id + R"(","revision":1,"claim":1,"error":"x)" + reason + R"("}])");
+  const auto kept = std::string(body(get(id)).at("attempts").at(0).at("error").as_string());
+  EXPECT_EQ(kept.size(), 999U);
+}
+
+TEST_F(Api, DeleteCancelsAndRetryTakesItBack) {
+  const auto id = post();
+  EXPECT_EQ(text_of(w_.ask("DELETE", "/messages/" + id), "status"), "cancelled");
+  EXPECT_EQ(w_.ask("DELETE", "/messages/" + id).status, 200) << "it is so already";
+  EXPECT_EQ(field(get(id), "ETag"), "\"1-cancelled\"");
+  EXPECT_EQ(text_of(w_.ask("POST", "/messages/" + id + "/retry"), "status"), "pending");
+  EXPECT_EQ(w_.ask("POST", "/messages/" + id + "/retry").status, 200);
+  EXPECT_EQ(w_.ask("DELETE", std::string("/messages/") + unknown_id).status, 404);
+  EXPECT_EQ(w_.ask("POST", "/messages/nonsense/retry").status, 404);
+}
+
+TEST_F(Api, WhatIsDoneIsNeitherCancelledNorRetried) {
+  const auto id = post();
+  put(id, "\"1\"", "Hi, X. Bye!");
+  EXPECT_EQ(w_.ask("DELETE", "/messages/" + id).status, 409);
+  EXPECT_EQ(w_.ask("POST", "/messages/" + id + "/retry").status, 409);
+}
+
+TEST_F(Api, ACancelledMessageWakesWhoWaitsForIt) {
+  const auto id = post();
+  http::request asked{"GET", "/messages/" + id, {{"Prefer", "wait=50"}}, ""};
+  const auto waiting = w_.world.start(w_.api->handle(asked));
+  w_.ask("DELETE", "/messages/" + id);
+  w_.world.settle();
+  ASSERT_TRUE(*waiting);
+  EXPECT_EQ(text_of(**waiting, "status"), "cancelled");
+}
+
+// ---- later, not for ever, once ----
+
+TEST_F(Api, DeliverAtHoldsAMessageBack) {
+  const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, ","deliver_at":"2999-01-01T00:00:00Z"})");
+  ASSERT_EQ(reply.status, 202);
+  EXPECT_EQ(w_.depth("topic-a"), 0U);
+  const auto shown = body(get(text_of(reply, "id")));
+  EXPECT_TRUE(shown.at("held").as_bool());
+  EXPECT_EQ(shown.at("due").as_string(), "2999-01-01T00:00:00.000Z");
+}
+
+TEST_F(Api, TimesThatCannotBeReadAreRefusedByName) {
+  for (const auto* bad : {"\"tomorrow\"", "5", "\"2026-13-01T00:00:00Z\"", "\"2026-01-01\"", "\"2026-01-01T00:00:00\""})
+    for (const std::string name : {"deliver_at", "expires_at"}) {
+      const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, ",")" + name + R"(":)" + bad + "}");
+      EXPECT_EQ(reply.status, 422);
+      EXPECT_THAT(text_of(reply, "detail"), HasSubstr(name));
+    }
+  const auto order =
+      w_.ask("POST", "/messages",
+             R"({"message":"Hi, ","deliver_at":"2030-01-01T00:00:00Z","expires_at":"2029-01-01T00:00:00Z"})");
+  EXPECT_EQ(order.status, 422);
+}
+
+TEST_F(Api, AnIdempotencyKeyMakesOneMessage) {
+  const http::headers key{{"Idempotency-Key", "k-1"}};
+  const auto first = w_.ask("POST", "/messages", R"({"message":"Hi, "})", key);
+  const auto again = w_.ask("POST", "/messages", R"( {"message":"Hi, "} )", key);
+  EXPECT_EQ(again.status, 202);
+  EXPECT_EQ(text_of(again, "id"), text_of(first, "id"));
+  EXPECT_EQ(w_.disk->size(), 1U);
+  EXPECT_EQ(w_.depth("topic-a"), 1U);
+  const auto other = w_.ask("POST", "/messages", R"({"message":"Hi,"})", key);
+  EXPECT_EQ(other.status, 422);
+  EXPECT_THAT(text_of(other, "detail"), HasSubstr("Idempotency-Key"));
+}
+
+TEST_F(Api, AnIdempotencyKeyThatIsUsedAgainAnswersWithWhatTheMessageHasBecome) {
+  const http::headers key{{"Idempotency-Key", "k-1"}, {"Prefer", "wait=5"}};
+  http::request asked{"POST", "/messages", key, R"({"message":"Hi, "})"};
+  const auto first = w_.world.start(w_.api->handle(asked));
+  const auto id = w_.take("topic-a").id;
+  w_.world.run(w_.messages->answer(id, 1, "Hi, X. Bye!"));
+  const auto again = w_.world.run(w_.api->handle(asked));
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(text_of(again, "message"), "Hi, X. Bye!");
+}
+
+TEST_F(Api, AnIdempotencyKeyIsPrintableAndNotEndless) {
+  for (const auto& bad : {std::string(), std::string(256, 'k'), std::string("a\xffz")})
+    EXPECT_EQ(w_.ask("POST", "/messages", R"({"message":"Hi, "})", http::headers{{"Idempotency-Key", bad}}).status,
+              422);
+}
+
+// ---- lists ----
+
+TEST_F(Api, ListsInPages) {
+  for (int i = 0; i < 5; ++i) post();
+  std::vector<std::string> ids;
+  std::string after;
+  do {
+    const auto page = body(w_.ask("GET", "/messages?status=pending&queue=topic-a&limit=2&after=" + after));
+    for (const auto& m : page.at("messages").as_array()) ids.emplace_back(m.at("id").as_string());
+    const auto* next = page.as_object().if_contains("next");
+    after = next ? std::string(next->as_string()) : "";
+  } while (!after.empty());
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 5U);
+  EXPECT_EQ(ids.size(), 5U);
+}
+
+TEST_F(Api, AListThatCannotBeIsRefused) {
+  for (const auto* query : {"status=finished", "limit=0", "limit=1001", "limit=x", "after=x"}) {
+    const auto reply = w_.ask("GET", std::string("/messages?") + query);
+    EXPECT_EQ(reply.status, 422) << query;
+  }
+}
+
+TEST_F(Api, QueuesTellWhatWaitsAndWhatDied) {
+  post();
+  const auto queues = body(w_.ask("GET", "/queues")).at("queues").as_array();
+  ASSERT_EQ(queues.size(), 2U) << "also the one that holds nothing";
+  EXPECT_EQ(queues[0].at("queue").as_string(), "topic-a");
+  EXPECT_EQ(queues[0].at("pending").as_int64(), 1);
+  EXPECT_EQ(queues[0].at("engine_depth").to_number<int>(), 1);
+  EXPECT_TRUE(queues[1].at("oldest_age_ms").is_null());
+  w_.engine.away = true;
+  EXPECT_TRUE(body(w_.ask("GET", "/queues")).at("queues").at(0).at("engine_depth").is_null());
+}
+
+TEST_F(Api, RetriesAreStartedAndWatched) {
+  w_.ask("DELETE", "/messages/" + post());
+  EXPECT_EQ(w_.ask("POST", "/retries", R"({"status":"done"})").status, 422);
+  EXPECT_EQ(w_.ask("POST", "/retries", R"(["x"])").status, 422);
+  const auto started = w_.ask("POST", "/retries", R"({"status":"cancelled","queue":"topic-a"})");
+  EXPECT_TRUE(body(started).at("running").as_bool());
+  w_.world.advance(milliseconds(1'000));
+  EXPECT_EQ(body(w_.ask("GET", "/retries")).at("retried").to_number<int>(), 1);
+}
+
+TEST_F(Api, MetricsTellWhatHappenedAndWhatIs) {
+  put(post(), "\"1\"", "Hi, X. Bye!");
+  const auto waiting = post();
+  put(waiting, "\"7\"", "Hi, X.");
+  claim(R"([{"id":")" + waiting + R"(","revision":9}])");
+  const auto reply = w_.ask("GET", "/metrics");
+  EXPECT_THAT(field(reply, "Content-Type"), HasSubstr("version=0.0.4"));
+  for (const auto* line :
+       {"amc_messages_accepted_total 2\n", "amc_messages_ended_total{status=\"done\"} 1\n",
+        "amc_answers_refused_total{reason=\"stale\"} 1\n", "amc_claims_refused_total{reason=\"stale\"} 1\n",
+        "amc_messages{queue=\"topic-a\",status=\"pending\"} 1\n", "amc_end_to_end_duration_seconds_count 1\n",
+        "amc_rings_total{by=\"relay\",messaging_destination_name=\"topic-a\"} 2\n", "amc_waiters 0\n",
+        "messaging_client_sent_messages_total{messaging_destination_name=\"topic-a\"} 2\n",
+        "http_response_status_code=\"412\",http_route=\"/messages/*\"} 1\n"})
+    EXPECT_THAT(reply.body, HasSubstr(line));
+  EXPECT_THAT(reply.body, testing::Not(HasSubstr(waiting))) << "no label names a message";
+}
+
+TEST_F(Api, MetricsAreToldWhileTheStoreIsAwayButForWhatIsThere) {
+  post();
+  w_.ask("GET", "/metrics");
+  w_.disk->failing = unavailable(unavailable::reason::away, "away");
+  const auto reply = w_.ask("GET", "/metrics");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.body, HasSubstr("amc_messages_accepted_total 1\n"));
+  EXPECT_THAT(reply.body, testing::Not(HasSubstr("amc_messages{"))) << "what was there before";
+}
+
+}  // namespace
+}  // namespace amc::api

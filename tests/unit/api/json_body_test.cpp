@@ -1,0 +1,52 @@
+#include "api/json_body.hpp"
+
+#include <gmock/gmock.h>
+
+namespace amc::api {
+namespace {
+
+using testing::HasSubstr;
+
+std::string complaint(const std::string& body) {
+  const auto text = message_of(body);
+  return text ? "no complaint" : text.error().detail;
+}
+
+TEST(JsonBody, TheMessageIsTaken) {
+  EXPECT_EQ(message_of(R"({"message":"Hi, \u00e9","other":1})").value(), "Hi, é");
+}
+
+TEST(JsonBody, TheSeedsRefusals) {
+  EXPECT_EQ(complaint(""), "Missing body content.");
+  EXPECT_EQ(complaint(" \r\n"), "Missing body content.");
+  EXPECT_EQ(complaint("{}"), "Missing the \"message\" attribute.");
+  EXPECT_EQ(complaint("[]"), "Missing the \"message\" attribute.");
+}
+
+TEST(JsonBody, InvalidJsonIsRefusedWithItsPosition) {
+  EXPECT_THAT(complaint(R"({"message": "a" x})"), HasSubstr("at byte 16"));
+  EXPECT_THAT(complaint(R"({"message": "a")"), HasSubstr("incomplete"));
+  EXPECT_THAT(complaint(R"({"message": "a"} x)"), HasSubstr("at byte 17"));
+}
+
+TEST(JsonBody, DeepNestingIsRefused) {
+  EXPECT_THAT(complaint(std::string(1'000, '[') + std::string(1'000, ']')), HasSubstr("not valid JSON at byte"));
+}
+
+TEST(JsonBody, OtherTypesAreRefused) {
+  for (const auto* body : {R"({"message":1})", R"({"message":null})", R"({"message":["a"]})"})
+    EXPECT_THAT(complaint(body), HasSubstr("must be a string"));
+}
+
+TEST(JsonBody, InvalidUtf8IsRefused) {
+  EXPECT_THAT(complaint("{\"message\":\"\xff\"}"), HasSubstr("not valid JSON at byte"));
+  EXPECT_THAT(complaint("{\"message\":\"\xc3\"}"), HasSubstr("not valid JSON at byte"));
+  EXPECT_THAT(complaint(R"({"message":"\ud800"})"), HasSubstr("not valid JSON at byte"));
+}
+
+TEST(JsonBody, U0000IsRefused) {
+  EXPECT_THAT(complaint(R"({"message":"a\u0000b"})"), HasSubstr("U+0000"));
+}
+
+}  // namespace
+}  // namespace amc::api

@@ -1,0 +1,94 @@
+#include "message_store/async_store.hpp"
+
+#include <gmock/gmock.h>
+
+#include <boost/asio/io_context.hpp>
+#include <future>
+
+#include "broker/life_cycle.hpp"
+#include "core/log.hpp"
+#include "core/uuid_source.hpp"
+#include "tests/support/manual_environment.hpp"
+#include "tests/support/memory_store.hpp"
+
+namespace amc::message_store {
+namespace {
+
+/// Counts as the test says.
+class scripted_reader : public store_reader {
+ public:
+  explicit scripted_reader(std::function<std::vector<queue_counts>()> count) : count_(std::move(count)) {}
+  message_page list(const list_filter&) override { return {}; }
+  std::vector<queue_counts> counts() override { return count_(); }
+
+ private:
+  std::function<std::vector<queue_counts>()> count_;
+};
+
+std::shared_ptr<async_store> store_that_counts(const environment& env, std::function<std::vector<queue_counts>()> how) {
+  auto opened = tests::open_memory(system_wall_clock);
+  opened.reader = std::make_unique<scripted_reader>(std::move(how));
+  return std::make_shared<async_store>(env, std::move(opened), async_store::limits{});
+}
+
+task<void> count(const environment& env, std::shared_ptr<async_store> store, int& counted) {
+  const auto queues = co_await store->counts(env);
+  counted += static_cast<int>(queues.size());
+}
+
+task<void> accept(const environment& env, std::shared_ptr<async_store> store, std::promise<void>& changed) {
+  auto fresh = broker::life_cycle::accept(system_uuid_source()(), "Hi, ", broker::life_cycle::to_queue{"q"}, true, {});
+  co_await store->apply(env, std::move(fresh));
+  changed.set_value();
+}
+
+TEST(AsyncStore, NoChangeWaitsForACount) {
+  // With threads, as in production.
+  boost::asio::io_context context;
+  const auto env = system_environment(context.get_executor());
+  std::promise<void> changed;
+  const auto store = store_that_counts(env, [&] {
+    const auto meanwhile = changed.get_future().wait_for(std::chrono::seconds(20));
+    return std::vector<queue_counts>(meanwhile == std::future_status::ready ? 1 : 0);
+  });
+  int counted = 0;
+  boost::asio::co_spawn(context, count(env, store, counted), boost::asio::detached);
+  boost::asio::co_spawn(context, accept(env, store, changed), boost::asio::detached);
+  context.run();
+  EXPECT_EQ(counted, 1) << "the change was not made before the count had ended";
+}
+
+TEST(AsyncStore, ManyWhoAskAtOnceShareOneCount) {
+  tests::manual_environment world;
+  int counts = 0;
+  const auto store = store_that_counts(world.env(), [&] {
+    ++counts;
+    return std::vector<queue_counts>(1);
+  });
+  int counted = 0;
+  for (int i = 0; i < 3; ++i)
+    boost::asio::co_spawn(world.env().executor, count(world.env(), store, counted), boost::asio::detached);
+  world.settle();
+  EXPECT_EQ(counted, 3);
+  EXPECT_EQ(counts, 1);
+}
+
+TEST(AsyncStore, ThatNothingCanBeCountedIsToldOnceUntilItCan) {
+  tests::manual_environment world;
+  std::vector<std::string> told;
+  log::redirect([&](const log::line& line) { told.emplace_back(line.text); });
+  bool away = true;
+  const auto store = store_that_counts(world.env(), [&] {
+    if (away) throw unavailable(unavailable::reason::away, "too many connections");
+    return std::vector<queue_counts>(1);
+  });
+  int counted = 0;
+  for (int i = 0; i < 2; ++i) EXPECT_THROW(world.run(count(world.env(), store, counted)), unavailable);
+  away = false;
+  world.run(count(world.env(), store, counted));
+  log::redirect(nullptr);
+  EXPECT_THAT(told, testing::ElementsAre("cannot list or count: too many connections", "lists and counts again"));
+}
+
+}  // namespace
+}  // namespace amc::message_store
