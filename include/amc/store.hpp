@@ -28,6 +28,7 @@ struct guard {
   std::optional<int> unanswered_above{};
   std::optional<bool> expired{};  ///< whether expires_at is there and has passed
   std::optional<std::string> text_other_than{};
+  std::optional<std::size_t> text_bytes_max{};  ///< the text has no more bytes than this
 };
 
 /// Makes an insert happen once: a row with this key that is not older than `kept` refuses it.
@@ -60,6 +61,13 @@ struct effect {
   std::string traceparent{};
 };
 
+/// Whether the row of an outcome carries its text, which may be large. Without it `text` is empty.
+enum class text_back {
+  never,
+  when_applied,  ///< and not where the guard refused
+  always,
+};
+
 /// One change of one row.
 struct change {
   uuid id{};
@@ -67,6 +75,7 @@ struct change {
   guard when{};
   effect then{};
   bool durable = true;  ///< synced before the outcome is told; without it a crash may undo it, whole
+  amc::text_back text_back = amc::text_back::when_applied;
 };
 
 /// What became of a change. `now` is the row after it, or, where the guard refused, the row that refused; null where
@@ -96,10 +105,12 @@ struct list_filter {
   std::string queue{};  ///< empty: of any
   uuid after{};         ///< those with a greater id
   std::size_t limit = 100;
+  std::size_t text_bytes_max = 1 << 20;  ///< of all texts of a page together; the first row comes whatever its size
 };
 
 /// Messages in the order of their ids. `next` is where to go on; nothing at the end. A page may hold fewer than the
-/// limit, even none, and still go on: a store looks at a bounded number of rows for one page.
+/// limit, even none, and still go on: a store looks at a bounded number of rows for one page, and its texts are
+/// bounded.
 struct message_page {
   std::vector<row> rows{};
   std::optional<uuid> next{};

@@ -56,6 +56,7 @@ change accept(const uuid& id, std::string text, const destination& to, bool ring
   what.then.expires_at = options.expires_at;
   what.then.once = std::move(options.once);
   what.then.traceparent = std::move(options.traceparent);
+  what.text_back = text_back::always;
   return what;
 }
 
@@ -76,13 +77,17 @@ change extend(const event& ready, std::int64_t claim) {
   return {.id = ready.id,
           .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .unanswered_above = 0},
           .then = {.held = true, .due_after_lease = true},
-          .durable = false};
+          .durable = false,
+          .text_back = text_back::never};
 }
 
 change answer(const uuid& id, std::optional<int> revision, std::string text, const destination& to, bool rings_now,
               const policy& rules) {
   change what{.id = id, .when = {.status = status::pending, .revision = revision}};
-  if (!revision) what.when.text_other_than = text;
+  if (!revision) {
+    what.when.text_other_than = text;
+    what.text_back = text_back::always;
+  }
   what.then = arrival(std::move(text), to, rings_now, rules);
   const bool goes_on = what.then.status == status::pending;
   if (goes_on && revision && *revision + 1 > rules.max_revisions) {
@@ -100,7 +105,8 @@ change fail(const message& read, std::int64_t claim, std::string reason, const p
                        .due_in = back_off(read, claim, rules),
                        .unanswered = effect::count::zero,
                        .failures = effect::count::one_more,
-                       .error = std::move(reason)}};
+                       .error = std::move(reason)},
+              .text_back = text_back::never};
   if (read.failures + 1 > rules.max_failures) what.then.status = status::dead;
   return what;
 }
@@ -110,11 +116,15 @@ change release(const event& ready, std::int64_t claim) {
   return {.id = ready.id,
           .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .held = true},
           .then = {.held = false, .due_in = milliseconds(0), .unanswered = effect::count::one_less},
-          .durable = false};
+          .durable = false,
+          .text_back = text_back::never};
 }
 
 change cancel(const uuid& id) {
-  return {.id = id, .when = {.status = status::pending}, .then = {.status = status::cancelled}};
+  return {.id = id,
+          .when = {.status = status::pending},
+          .then = {.status = status::cancelled},
+          .text_back = text_back::always};
 }
 
 change retry(const message& read) {
@@ -124,21 +134,30 @@ change retry(const message& read) {
                    .held = false,
                    .due_in = milliseconds(0),
                    .unanswered = effect::count::zero,
-                   .failures = effect::count::zero}};
+                   .failures = effect::count::zero},
+          .text_back = text_back::always};
 }
 
 change ring(const due_row& read, const policy& rules) {
-  return {.id = read.id, .when = as_read(read), .then = {.held = false, .due_in = rules.ring_again}, .durable = false};
+  return {.id = read.id,
+          .when = as_read(read),
+          .then = {.held = false, .due_in = rules.ring_again},
+          .durable = false,
+          .text_back = text_back::never};
 }
 
 change bury(const due_row& read) {
   return {.id = read.id,
           .when = as_read(read),
-          .then = {.status = status::dead, .error = "no answer to " + std::to_string(read.unanswered) + " claims"}};
+          .then = {.status = status::dead, .error = "no answer to " + std::to_string(read.unanswered) + " claims"},
+          .text_back = text_back::never};
 }
 
 change expire(const due_row& read) {
-  return {.id = read.id, .when = {.status = status::pending, .expired = true}, .then = {.status = status::expired}};
+  return {.id = read.id,
+          .when = {.status = status::pending, .expired = true},
+          .then = {.status = status::expired},
+          .text_back = text_back::never};
 }
 
 std::optional<error> refusal(const change& refused, const outcome& became) {

@@ -14,7 +14,8 @@ bool admits(const guard& when, const message& current, timestamp now) {
          (!when.unanswered_below || current.unanswered < *when.unanswered_below) &&  //
          (!when.unanswered_above || current.unanswered > *when.unanswered_above) &&  //
          (!when.expired || expired == *when.expired) &&                              //
-         (!when.text_other_than || current.text != *when.text_other_than);
+         (!when.text_other_than || current.text != *when.text_other_than) &&         //
+         (!when.text_bytes_max || current.text.size() <= *when.text_bytes_max);
 }
 
 namespace {

@@ -5,6 +5,15 @@
 namespace amc::tests {
 namespace {
 
+/// As the change wants it told.
+row told(row now, const change& what, bool applied) {
+  const bool whole = what.text_back == text_back::always || (applied && what.text_back == text_back::when_applied);
+  if (!now || whole || now->text.empty()) return now;
+  auto without = std::make_shared<message>(*now);
+  without->text.clear();
+  return without;
+}
+
 due_row due_row_of(const message& m, bool expired) {
   return {.id = m.id,
           .revision = m.revision,
@@ -29,12 +38,12 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
     auto current = found == rows_.end() ? nullptr : found->second;
     if (!current && what.insert && what.then.once) current = find_key(*what.then.once);
     if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now_())) {
-      outcomes.push_back({false, current, now_()});
+      outcomes.push_back({false, told(current, what, false), now_()});
       continue;
     }
     const auto after = std::make_shared<const message>(changed(what, current.get(), now_()));
     rows_[what.id] = after;
-    outcomes.push_back({true, after, now_()});
+    outcomes.push_back({true, told(after, what, true), now_()});
   }
   return outcomes;
 }
@@ -70,9 +79,15 @@ std::vector<due_row> memory_store::due(std::size_t limit) {
 message_page memory_store::list(const list_filter& filter) {
   fail_as_told();
   message_page page;
+  std::size_t bytes = 0;
   for (auto it = rows_.upper_bound(filter.after); it != rows_.end() && !page.next; ++it) {
     const auto& m = it->second;
     if ((filter.status && m->status != *filter.status) || (!filter.queue.empty() && m->queue != filter.queue)) continue;
+    bytes += m->text.size();
+    if (!page.rows.empty() && bytes > filter.text_bytes_max) {
+      page.next = page.rows.back()->id;
+      break;
+    }
     page.rows.push_back(m);
     if (page.rows.size() == filter.limit) page.next = it->first;
   }
