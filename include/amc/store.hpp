@@ -151,8 +151,8 @@ class store {
   /// outcome_unknown.
   virtual std::vector<outcome> apply(std::span<const change> batch) = 0;
 
-  /// The rows with these ids, in order; null for an unknown one.
-  virtual std::vector<row> find(std::span<const uuid> ids) = 0;
+  /// The rows with these ids, in order; null for an unknown one. Without their texts unless asked for.
+  virtual std::vector<row> find(std::span<const uuid> ids, bool with_text) = 0;
 
   /// Of each queue up to `limit` pending rows whose due has passed, oldest due first; and up to `limit` pending rows of
   /// any queue that have expired.

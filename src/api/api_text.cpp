@@ -24,7 +24,10 @@ int http_status(errc code) {
     case errc::terminal:
     case errc::held:
     case errc::needs_alone:
+    case errc::needs_room:
       return 409;
+    case errc::too_large:
+      return 413;
     case errc::stale:
       return 412;
     case errc::precondition:

@@ -120,7 +120,9 @@ class http_api::implementation {
   task<http::response> list_messages(const http::request& asked) {
     const auto filter = parse_filter(asked, options_.page_max);
     if (!filter) co_return refused(filter.error());
-    const auto page = co_await messages_->list(*filter);
+    const auto listed = co_await messages_->list(*filter);
+    if (!listed) co_return refused(listed.error());
+    const auto& page = *listed;
     json::array list;
     for (const auto& m : page.rows) list.push_back(in_full(*m));
     json::object body{{"messages", std::move(list)}};

@@ -90,7 +90,7 @@ change answer(const uuid& id, std::optional<int> revision, std::string text, con
   }
   what.then = arrival(std::move(text), to, rings_now, rules);
   const bool goes_on = what.then.status == status::pending;
-  if (goes_on && revision && *revision + 1 > rules.max_revisions) {
+  if (goes_on && revision && *revision >= rules.max_revisions) {
     what.then.status = status::dead;
     what.then.error = "more than " + std::to_string(rules.max_revisions) + " revisions";
   }
@@ -128,14 +128,17 @@ change cancel(const uuid& id) {
 }
 
 change retry(const message& read) {
-  return {.id = read.id,
-          .when = {.status = read.status, .revision = read.revision, .expired = false},
-          .then = {.status = status::pending,
-                   .held = false,
-                   .due_in = milliseconds(0),
-                   .unanswered = effect::count::zero,
-                   .failures = effect::count::zero},
-          .text_back = text_back::always};
+  change what{.id = read.id,
+              .when = {.status = read.status, .revision = read.revision, .expired = false},
+              .then = {.status = status::pending, .unanswered = effect::count::zero, .failures = effect::count::zero},
+              .text_back = text_back::always};
+  // One that was cancelled before its date, and never worked on, keeps it.
+  const bool waits_for_its_date = read.status == status::cancelled && read.held && read.claim == 0;
+  if (!waits_for_its_date) {
+    what.then.held = false;
+    what.then.due_in = milliseconds(0);
+  }
+  return what;
 }
 
 change ring(const due_row& read, const policy& rules) {
@@ -188,9 +191,11 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
     return error{errc::held, "Somebody works on this revision, or it is not due yet."};
   if (when.claims_left && by->unanswered >= by->max_claims)
     return error{errc::held, "No answer to " + std::to_string(by->unanswered) + " claims: the message is given up."};
+  // Last: what is wrong with the row, and not with this batch, is told first.
   if (when.unanswered_below && by->unanswered >= *when.unanswered_below)
     return error{errc::needs_alone, "Left unanswered " + std::to_string(by->unanswered) +
                                         " times: claim it with \"alone\" and nothing else in hand."};
+  if (when.text_bytes_max) return error{errc::needs_room, "The message is large: claim it in a request of its own."};
   return error{errc::held, "The message has changed meanwhile."};
 }
 

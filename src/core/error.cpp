@@ -16,6 +16,10 @@ const char* to_string(errc code) {
       return "stale";
     case errc::held:
       return "held";
+    case errc::needs_room:
+      return "needs_room";
+    case errc::too_large:
+      return "too_large";
     case errc::needs_alone:
       return "needs_alone";
     case errc::precondition:

@@ -44,7 +44,7 @@ class StoreContract : public testing::TestWithParam<driver> {
   }
   row find(const uuid& id) {
     const std::vector<uuid> ids{id};
-    return store_->find(ids).at(0);
+    return store_->find(ids, true).at(0);
   }
   void pass(int milliseconds_passed) { around_.now += milliseconds(milliseconds_passed); }
   void reopen() {
@@ -96,7 +96,7 @@ TEST_P(StoreContract, FindsInTheOrderAsked) {
   const auto one = accept("one");
   const auto two = accept("two");
   const std::vector<uuid> ids{two, uuid{}, one};
-  const auto rows = store_->find(ids);
+  const auto rows = store_->find(ids, true);
   EXPECT_EQ(rows.at(0)->text, "two");
   EXPECT_EQ(rows.at(1), nullptr);
   EXPECT_EQ(rows.at(2)->text, "one");
@@ -386,7 +386,7 @@ TEST_P(StoreContract, HoldsTextsOfAnySize) {
 
 TEST_P(StoreContract, AnEmptyBatchIsFine) {
   EXPECT_TRUE(store_->apply({}).empty());
-  EXPECT_TRUE(store_->find({}).empty());
+  EXPECT_TRUE(store_->find({}, true).empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -112,7 +112,7 @@ seams apply(spoil_apply spoil) {
 std::vector<outcome> pretended(store& to, std::span<const change> batch) {
   std::vector<uuid> ids;
   for (const auto& what : batch) ids.push_back(what.id);
-  const auto rows = to.find(ids);
+  const auto rows = to.find(ids, true);
   const auto now = to.now();
   std::vector<outcome> outcomes;
   for (std::size_t i = 0; i < batch.size(); ++i)

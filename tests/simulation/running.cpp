@@ -1,8 +1,11 @@
 #include "tests/simulation/running.hpp"
 
+#include "api/configuration.hpp"
 #include "api/http_api.hpp"
 #include "broker/configuration.hpp"
+#include "broker/parts.hpp"
 #include "consumer_services/direct_broker_client.hpp"
+#include "message_store/stores.hpp"
 #include "service/service_runtime.hpp"
 #include "tests/simulation/recording.hpp"
 #include "tests/simulation/wording.hpp"
@@ -26,12 +29,20 @@ std::shared_ptr<const broker::router> routes(const scenario& plan) {
   return shared;
 }
 
-broker::messages_options options_of(const scenario& plan) {
-  broker::messages_options options;
-  options.sweep_interval = plan.sweep_interval;
+broker::parts_options options_of(const scenario& plan) {
+  static const auto defaults =
+      broker::parts_options_from(load_config({broker::provider(), api::provider()}, {.folder = "/nowhere"}));
+  auto options = defaults;
+  options.sweep.interval = plan.sweep_interval;
   constexpr milliseconds seldom{5'000};
-  options.purge_interval = seldom;
+  options.purge.interval = seldom;
   return options;
+}
+
+message_store::limits bounds() {
+  static const auto defaults = message_store::limits_from(
+      load_config({message_store::provider()}, {.folder = "/nowhere"}), options_of({}).verbs.text_max_bytes);
+  return defaults;
 }
 
 std::unique_ptr<platform> connect_engine(const surroundings& around, process& by) {
@@ -49,20 +60,20 @@ struct foundation {
       for (auto& driver : opened.drivers) driver = planted.wrap_store(std::move(driver), by, *platform);
     if (planted.wrap_feed && opened.changes_elsewhere)
       opened.changes_elsewhere = planted.wrap_feed(std::move(opened.changes_elsewhere));
-    store =
-        std::make_shared<message_store::async_store>(by.env(), std::move(opened), message_store::async_store::limits{});
+    store = std::make_shared<message_store::shared_store>(by.env(), std::move(opened), bounds());
     publisher = std::make_shared<queue_system::publisher>(by.env(), *platform);
   }
 
-  std::shared_ptr<broker::messages> make_messages(const surroundings& around, process& by) const {
+  std::unique_ptr<broker::parts> make_parts(const surroundings& around, process& by) const {
     const auto& env = by.env();
     auto ids = uuid_v7_source(env.wall_clock, env.random);
     const auto& plan = around.in.plan();
-    return std::make_shared<broker::messages>(env, store, publisher, routes(plan), std::move(ids), options_of(plan));
+    return std::make_unique<broker::parts>(env, message_store::async_store(env, store), publisher, routes(plan),
+                                           std::move(ids), options_of(plan));
   }
 
   std::unique_ptr<amc::platform> platform;
-  std::shared_ptr<message_store::async_store> store;
+  std::shared_ptr<message_store::shared_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
 };
 
@@ -72,11 +83,12 @@ class running_broker : public running {
       : net_(around.net),
         by_(by),
         base_(std::move(base)),
-        messages_(base_->make_messages(around, by)),
-        waiters_(std::make_shared<broker::waiters>(by.env(), *base_->store, waiters_max)),
-        retries_(std::make_shared<broker::mass_retry>(by.env(), messages_, broker::mass_retry_options{})),
-        api_(by.env(), messages_, waiters_, retries_, api::api_options{}) {
-    messages_->run(base_->platform->capabilities().empty_at_start);
+        parts_(base_->make_parts(around, by)),
+        waiters_(std::make_shared<broker::waiters>(by.env(), message_store::async_store(by.env(), base_->store),
+                                                   broker::waiters_options{waiters_max, waiters_max_bytes})),
+        retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), broker::mass_retry_options{})),
+        api_(by.env(), parts_->messages(), waiters_, retries_, api::api_options{}) {
+    parts_->run(base_->platform->capabilities().empty_at_start);
     net_.listen(by.name(), by, [this](const http::request& asked) { return api_.handle(asked); });
   }
 
@@ -86,7 +98,7 @@ class running_broker : public running {
     while (by_.alive() && net_.in_flight(by_) > 0) co_await nap();
     co_await waiters_->stop();
     co_await retries_->stop();
-    co_await messages_->stop();
+    co_await parts_->stop();
   }
 
  private:
@@ -97,12 +109,12 @@ class running_broker : public running {
     co_await over->wait();
   }
 
-  static constexpr std::size_t waiters_max = 100;
+  static constexpr std::size_t waiters_max = 100, waiters_max_bytes = 1'000;
 
   network& net_;
   process& by_;
   std::shared_ptr<const foundation> base_;
-  std::shared_ptr<broker::messages> messages_;
+  std::unique_ptr<broker::parts> parts_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::mass_retry> retries_;
   api::http_api api_;
@@ -130,14 +142,14 @@ class running_service : public running {
   task<void> stop() override {
     const auto longest = by_.alive() ? drain_timeout : milliseconds(0);
     finished_ = co_await runtime_->stop(longest);
-    if (messages_) co_await messages_->stop();
+    if (parts_) co_await parts_->stop();
   }
 
  private:
   std::shared_ptr<broker_client> direct_client() {
-    messages_ = base_->make_messages(around_, by_);
-    messages_->run(false);
-    return consumer_services::make_direct_broker_client(messages_);
+    parts_ = base_->make_parts(around_, by_);
+    parts_->run(false);
+    return consumer_services::make_direct_broker_client(parts_->messages());
   }
 
   std::shared_ptr<broker_client> http_client() {
@@ -184,7 +196,7 @@ class running_service : public running {
   process& by_;
   std::unique_ptr<platform> platform_;
   std::shared_ptr<const foundation> base_;
-  std::shared_ptr<broker::messages> messages_;
+  std::unique_ptr<broker::parts> parts_;
   bool finished_ = false;
   std::unique_ptr<service::service_runtime> runtime_;
 };

@@ -5,13 +5,17 @@
 namespace amc::tests {
 namespace {
 
+row without_text(const row& whole) {
+  if (!whole || whole->text.empty()) return whole;
+  auto without = std::make_shared<message>(*whole);
+  without->text.clear();
+  return without;
+}
+
 /// As the change wants it told.
 row told(row now, const change& what, bool applied) {
   const bool whole = what.text_back == text_back::always || (applied && what.text_back == text_back::when_applied);
-  if (!now || whole || now->text.empty()) return now;
-  auto without = std::make_shared<message>(*now);
-  without->text.clear();
-  return without;
+  return whole ? now : without_text(now);
 }
 
 due_row due_row_of(const message& m, bool expired) {
@@ -48,12 +52,15 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
   return outcomes;
 }
 
-std::vector<row> memory_store::find(std::span<const uuid> ids) {
+std::vector<row> memory_store::find(std::span<const uuid> ids, bool with_text) {
   ++finds;
   fail_as_told();
   if (failing_finds) throw unavailable(*failing_finds);
   std::vector<row> found;
-  for (const auto& id : ids) found.push_back(rows_.contains(id) ? rows_[id] : nullptr);
+  for (const auto& id : ids) {
+    found.push_back(rows_.contains(id) ? rows_[id] : nullptr);
+    if (!with_text) found.back() = without_text(found.back());
+  }
   return found;
 }
 

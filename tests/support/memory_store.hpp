@@ -13,7 +13,7 @@ class memory_store : public store {
   explicit memory_store(std::function<timestamp()> now) : now_(std::move(now)) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override;
-  std::vector<row> find(std::span<const uuid> ids) override;
+  std::vector<row> find(std::span<const uuid> ids, bool with_text) override;
   std::vector<due_row> due(std::size_t limit) override;
   void make_all_due() override;
   message_page list(const list_filter& filter);

@@ -39,7 +39,9 @@ task<void> mass_retry::run(filter which) {
     try {
       co_await look_after();
       if (!state_.stopped_because.empty()) break;
-      const auto page = co_await messages_->list(asked);
+      const auto listed = co_await messages_->list(asked);
+      if (!listed) break;  // no message is in such a queue
+      const auto& page = *listed;
       co_await retry_page(page.rows, which);
       more = page.next.has_value();
       asked.after = page.next.value_or(asked.after);

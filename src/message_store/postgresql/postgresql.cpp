@@ -55,7 +55,7 @@ class postgresql_store : public store {
     return outcomes;
   }
 
-  std::vector<row> find(std::span<const uuid> ids) override {
+  std::vector<row> find(std::span<const uuid> ids, bool /*with_text*/) override {
     if (ids.empty()) return {};
     std::string list;
     for (const auto& id : ids) list += (list.empty() ? "" : ",") + to_string(id);

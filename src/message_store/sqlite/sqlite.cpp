@@ -86,7 +86,7 @@ class sqlite_store : public store {
     return outcomes;
   }
 
-  std::vector<row> find(std::span<const uuid> ids) override {
+  std::vector<row> find(std::span<const uuid> ids, bool /*with_text*/) override {
     file_.refuse_when_broken();
     std::vector<row> rows;
     rows.reserve(ids.size());

@@ -277,7 +277,7 @@ TEST_F(Api, BatchesThatCannotBeReadAreRefusedWhole) {
 TEST_F(Api, ReadinessTellsTheStoreFromThePlatform) {
   EXPECT_EQ(w_.ask("GET", "/healthz").status, 200);
   EXPECT_EQ(text_of(w_.ask("GET", "/readyz"), "status"), "ok");
-  w_.messages->run(false);
+  w_.parts->run(false);
   w_.engine.away = true;
   w_.world.advance(milliseconds(300));
   const auto degraded = w_.ask("GET", "/readyz");

@@ -404,6 +404,26 @@ TEST_F(LifeCycle, WhatHasChangedSinceTheSweeperReadItIsNeitherRungNorBuried) {
 
 // ---- cancel, retry, expiry, keys ----
 
+TEST_F(LifeCycle, RetryOfWhatWasCancelledBeforeItsDateKeepsTheDate) {
+  const auto date = now_ + milliseconds(5'000);
+  ASSERT_EQ(attempt(life_cycle::accept(id, "Hi, ", to_queue{"q"}, false, times, {.deliver_at = date})), "");
+  ASSERT_EQ(attempt(life_cycle::cancel(id)), "");
+  EXPECT_EQ(attempt(life_cycle::retry(*row_)), "");
+  EXPECT_EQ(row_->due, date);
+  EXPECT_EQ(claim(1), "held");
+  pass(5'000);
+  EXPECT_EQ(claim(1), "");
+}
+
+TEST_F(LifeCycle, RetryOfWhatWasCancelledUnderAClaimIsDueNow) {
+  accept();
+  ASSERT_EQ(claim(1), "");
+  ASSERT_EQ(attempt(life_cycle::cancel(id)), "");
+  EXPECT_EQ(attempt(life_cycle::retry(*row_)), "");
+  EXPECT_EQ(row_->due, now_);
+  EXPECT_EQ(claim(1), "");
+}
+
 TEST_F(LifeCycle, CancelEndsAndCanBeTakenBack) {
   accept();
   EXPECT_EQ(attempt(life_cycle::cancel(id)), "");

@@ -54,7 +54,7 @@ class shaky_client : public broker_client {
 class ServiceRuntime : public testing::Test {
  protected:
   ServiceRuntime() {
-    w_.messages->run(false);
+    w_.parts->run(false);
     service_.name = "test";
     service_.queue = "topic-a";
     service_.handler = [this](const delivery& work) {

@@ -11,7 +11,7 @@ using testing::HasSubstr;
 
 class MassRetry : public testing::Test {
  protected:
-  MassRetry() : w_({}, 100, {"broker.max_failures=0", "broker.back_off_initial_ms=1"}) { w_.messages->run(false); }
+  MassRetry() : w_({"broker.max_failures=0", "broker.back_off_initial_ms=1"}) { w_.parts->run(false); }
 
   /// A message that has failed once, and is dead of it.
   uuid dead(const std::string& error) {
