@@ -2,7 +2,12 @@
 
 #include <algorithm>
 
+#include "message_store/columns.hpp"
+
 namespace amc::tests {
+
+using message_store::due_row_of;
+
 namespace {
 
 row without_text(const row& whole) {
@@ -14,20 +19,7 @@ row without_text(const row& whole) {
 
 /// As the change wants it told.
 row told(row now, const change& what, bool applied) {
-  const bool whole = what.text_back == text_back::always || (applied && what.text_back == text_back::when_applied);
-  return whole ? now : without_text(now);
-}
-
-due_row due_row_of(const message& m, bool expired) {
-  return {.id = m.id,
-          .revision = m.revision,
-          .queue = m.queue,
-          .due = m.due,
-          .held = m.held,
-          .unanswered = m.unanswered,
-          .used_up = m.unanswered >= m.max_claims,
-          .expired = expired,
-          .traceparent = m.traceparent};
+  return tells_text(what, applied) ? now : without_text(now);
 }
 
 }  // namespace
@@ -115,7 +107,8 @@ std::vector<queue_counts> memory_store::counts() {
     ++q.pending;
     q.due += m->due <= now_();
     q.held += m->held;
-    if (!q.oldest || m->created_at < *q.oldest) q.oldest = m->created_at;
+    const bool can_be_worked_on = !m->held || m->due <= now_();
+    if (can_be_worked_on && (!q.oldest || m->created_at < *q.oldest)) q.oldest = m->created_at;
   }
   std::vector<queue_counts> all;
   for (const auto& [name, q] : queues) all.push_back(q);
@@ -125,15 +118,16 @@ std::vector<queue_counts> memory_store::counts() {
 purged memory_store::purge(const purge_request& what) {
   fail_writing_as_told();
   purged done;
-  std::size_t looked_at = 0;
+  std::size_t looked_at = 0, bytes = 0;
   for (auto it = rows_.upper_bound(what.after); it != rows_.end() && !done.next;) {
     const auto id = it->first;
     const auto& m = *it->second;
     const auto kept = m.status == status::dead ? what.dead_kept : what.kept;
     const bool old = m.status != status::pending && m.updated_at <= now_() - kept;
+    if (old) bytes += m.text.size();
     it = old ? rows_.erase(it) : std::next(it);
     done.count += old;
-    if (++looked_at == what.limit) done.next = id;
+    if (++looked_at == what.limit || bytes >= what.text_bytes_max) done.next = id;
   }
   return done;
 }

@@ -44,33 +44,7 @@ unavailable log_in_failure(PGconn* handle) {
   return {wants_another_url(handle, line) ? unavailable::reason::refused : unavailable::reason::away, line};
 }
 
-/// As an element of an array.
-std::string quoted(const std::string& text) {
-  std::string out;
-  out.reserve(text.size() + 2);
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  out += '"';
-  return out;
-}
-
 }  // namespace
-
-void parameters::add_columns(const std::vector<parameters>& rows) {
-  const auto width = rows.front().values_.size();
-  for (std::size_t column = 0; column < width; ++column) {
-    std::string array = "{";
-    for (const auto& row : rows) {
-      if (array.size() > 1) array += ',';
-      const auto& value = row.values_[column];
-      array += value ? quoted(*value) : "NULL";
-    }
-    add(array + "}");
-  }
-}
 
 std::vector<const char*> parameters::pointers() const {
   std::vector<const char*> all;

@@ -45,8 +45,6 @@ class parameters {
     else
       return add(std::to_string(*value));
   }
-  /// Rows of the same width, as one array for each of their columns.
-  void add_columns(const std::vector<parameters>& rows);
   std::vector<const char*> pointers() const;
 
  private:
