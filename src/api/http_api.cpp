@@ -121,6 +121,7 @@ class http_api::implementation {
     const auto filter = parse_filter(asked, options_.page_max);
     if (!filter) co_return refused(filter.error());
     const auto page = co_await messages_->list(*filter);
+    if (page.unfit) co_return refused({errc::invalid, "The store cannot take this filter: " + *page.unfit});
     json::array list;
     for (const auto& m : page.rows) list.push_back(in_full(*m));
     json::object body{{"messages", std::move(list)}};

@@ -40,6 +40,10 @@ task<void> mass_retry::run(filter which) {
       co_await look_after();
       if (!state_.stopped_because.empty()) break;
       const auto page = co_await messages_->list(asked);
+      if (page.unfit) {
+        state_.stopped_because = "the store cannot take this filter: " + *page.unfit;
+        break;
+      }
       co_await retry_page(page.rows, which);
       more = page.next.has_value();
       asked.after = page.next.value_or(asked.after);

@@ -24,10 +24,15 @@ class reader : public store_reader {
     parameters p;
     p.add(to_string(filter.after)).add(std::to_string(looked_at_max)).add_if(filter.status).add_if(queue);
     p.add(std::to_string(filter.limit));
-    const auto results =
-        session_.run({{nullptr, filter.status == status::dead ? list_dead_sql : list_sql, std::move(p)}});
-    const auto* r = results[0].get();
     message_page page;
+    std::vector<pg_result> results;
+    try {
+      results = session_.run({{nullptr, filter.status == status::dead ? list_dead_sql : list_sql, std::move(p)}});
+    } catch (const unfit_input& failed) {
+      page.unfit = failed.what();
+      return page;
+    }
+    const auto* r = results[0].get();
     for (int at = 0; at < PQntuples(r); ++at)
       if (!PQgetisnull(r, at, 2)) page.rows.push_back(row_at(r, at));
     if (page.rows.size() == filter.limit)
