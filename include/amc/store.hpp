@@ -84,6 +84,7 @@ struct outcome {
   bool applied = false;
   row now{};
   timestamp at{};
+  std::optional<std::string> unfit{};  ///< why the store cannot take this change, ever; then nothing else is told
 };
 
 /// A row for the sweeper: what its guard needs.
@@ -114,6 +115,7 @@ struct list_filter {
 struct message_page {
   std::vector<row> rows{};
   std::optional<uuid> next{};
+  std::optional<std::string> unfit{};  ///< why the store cannot take this filter, ever; then nothing else is told
 };
 
 /// What waits in a queue, and what died there.
@@ -148,8 +150,8 @@ class store {
   virtual ~store() = default;
 
   /// All changes, in order, in one transaction that is durable before this returns if any change asks for it. Each has
-  /// its own outcome: one that is refused hinders no other. On an exception none was applied, unless its reason is
-  /// outcome_unknown.
+  /// its own outcome: one that is refused hinders no other. Nor does one that is unfit: where there are any, the others
+  /// may be several transactions. On an exception none was applied, unless its reason is outcome_unknown.
   virtual std::vector<outcome> apply(std::span<const change> batch) = 0;
 
   /// The rows with these ids, in order; null for an unknown one. Without their texts unless asked for.

@@ -166,6 +166,7 @@ change expire(const due_row& read) {
 std::optional<error> refusal(const change& refused, const outcome& became) {
   const auto& when = refused.when;
   const auto& by = became.now;
+  if (became.unfit) return error{errc::invalid, "The store cannot take this: " + *became.unfit};
   if (!by) return error{errc::not_found, "Message \"" + to_string(refused.id) + "\" not found."};
   if (refused.insert && refused.then.once && by->idempotency_key == refused.then.once->key) {
     if (by->fingerprint == refused.then.once->fingerprint) return {};

@@ -210,7 +210,9 @@ task<std::vector<messages::queue_state>> messages::queues() {
 
 task<result<message_page>> messages::list(list_filter filter) {
   if (auto wrong = unfit(filter.queue, "The queue's name")) co_return *std::move(wrong);
-  co_return co_await store_.list(std::move(filter));
+  auto page = co_await store_.list(std::move(filter));
+  if (page.unfit) co_return error{errc::invalid, "The store cannot take this filter: " + *page.unfit};
+  co_return page;
 }
 
 void messages::ring_if_waiting(const row& now, std::optional<place> taken) {

@@ -193,6 +193,30 @@ TEST_P(StoreContract, OneBadChangeInABatchHindersNoOther) {
   EXPECT_EQ(find(two)->text, "d");
 }
 
+TEST_P(StoreContract, WhatIsNoTextIsKeptToTheByteOrUnfitAndHindersNoOther) {
+  for (const std::string odd :
+       {std::string("a\0b", 3), std::string("\xff"), std::string("\xed\xa0\x80"), std::string("Hi, \xf0\x9f\x98")}) {
+    const auto before = next_id_(), between = next_id_(), after = next_id_();
+    const std::vector<change> batch{life_cycle::accept(before, "b", to_queue{"q"}, true, times_),
+                                    life_cycle::accept(next_id_(), odd, to_queue{"q"}, true, times_),
+                                    life_cycle::accept(between, "b", to_queue{"q"}, true, times_),
+                                    life_cycle::accept(next_id_(), "x", to_queue{odd}, true, times_),
+                                    life_cycle::accept(after, "b", to_queue{"q"}, true, times_)};
+    const auto became = store_->apply(batch);
+    ASSERT_EQ(became.size(), batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) EXPECT_NE(became[i].applied, became[i].unfit.has_value()) << i;
+    for (const auto& id : {before, between, after}) EXPECT_TRUE(find(id));
+    if (became[1].applied) {
+      EXPECT_EQ(find(batch[1].id)->text, odd);
+    }
+    if (became[3].applied) {
+      EXPECT_EQ(find(batch[3].id)->queue, odd);
+    }
+    EXPECT_EQ(opened_->reader->list({.queue = odd}).rows.size(), became[3].applied ? 1U : 0U);
+    EXPECT_FALSE(opened_->reader->list({.queue = "q"}).rows.empty());
+  }
+}
+
 TEST_P(StoreContract, ChangesOfOneRowInABatchSeeEachOther) {
   const auto id = next_id_();
   const std::vector<change> batch{life_cycle::accept(id, "x", to_queue{"q"}, true, times_),

@@ -30,6 +30,10 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
   if (inserts && failing_inserts) throw unavailable(*failing_inserts);
   std::vector<outcome> outcomes;
   for (const auto& what : batch) {
+    if (auto why = unfit ? unfit(what) : std::nullopt) {
+      outcomes.push_back({.unfit = std::move(why)});
+      continue;
+    }
     const auto found = rows_.find(what.id);
     auto current = found == rows_.end() ? nullptr : found->second;
     if (!current && what.insert && what.then.once) current = find_key(*what.then.once);
@@ -77,6 +81,7 @@ std::vector<due_row> memory_store::due(std::size_t limit) {
 
 message_page memory_store::list(const list_filter& filter) {
   fail_as_told();
+  if (unfit_filter) return {.unfit = unfit_filter};
   message_page page;
   std::size_t bytes = 0;
   for (auto it = rows_.upper_bound(filter.after); it != rows_.end() && !page.next; ++it) {

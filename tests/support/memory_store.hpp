@@ -30,6 +30,10 @@ class memory_store : public store {
   std::optional<unavailable> failing_inserts{};
   /// And every one that reads rows by their ids, this.
   std::optional<unavailable> failing_finds{};
+  /// What a change is refused with as unfit; nothing: it is taken.
+  std::function<std::optional<std::string>(const change&)> unfit{};
+  /// And every filter of a list.
+  std::optional<std::string> unfit_filter{};
   int finds = 0;
   int dues = 0;
   int tried_writes = 0;

@@ -40,7 +40,10 @@ task<void> mass_retry::run(filter which) {
       co_await look_after();
       if (!state_.stopped_because.empty()) break;
       const auto listed = co_await messages_->list(asked);
-      if (!listed) break;  // no message is in such a queue
+      if (!listed) {
+        state_.stopped_because = listed.error().detail;
+        break;
+      }
       const auto& page = *listed;
       co_await retry_page(page.rows, which);
       more = page.next.has_value();

@@ -36,17 +36,15 @@ class postgresql_store : public store {
       : sender_(std::move(sender)), session_(options, "store", prepare) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override {
-    if (batch.empty()) return {};
-    std::vector<connection::call> calls;
-    const bool durable = std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; });
-    calls.push_back({nullptr, "BEGIN", {}});
-    if (!durable) calls.push_back({nullptr, "SET LOCAL synchronous_commit = off", {}});
-    std::vector<statement> statements;
-    for (const auto& part : parts_of(batch)) render(batch, part, calls, statements);
-    calls.push_back({nullptr, "COMMIT", {}});
-    const auto results = session_.run(calls, telling_others(batch));
-    std::vector<outcome> outcomes(batch.size());
-    for (const auto& s : statements) read_outcomes(results[s.place].get(), batch, s.changes, outcomes);
+    std::vector<outcome> outcomes;
+    outcomes.reserve(batch.size());
+    try {
+      apply_or_halve(batch, outcomes);
+    } catch (const unavailable& failed) {
+      // Halves that came before have been committed.
+      if (outcomes.empty()) throw;
+      throw unavailable(unavailable::reason::outcome_unknown, failed.what());
+    }
     return outcomes;
   }
 
@@ -103,11 +101,9 @@ class postgresql_store : public store {
   }
 
   void try_writing() override {
-    session_.run({{nullptr, "BEGIN", {}},
-                  {nullptr, say().try_insert.c_str(), {}},
+    session_.run({{nullptr, say().try_insert.c_str(), {}},
                   {nullptr, say().try_update.c_str(), {}},
-                  {nullptr, say().try_delete.c_str(), {}},
-                  {nullptr, "COMMIT", {}}});
+                  {nullptr, say().try_delete.c_str(), {}}});
   }
 
   timestamp now() override {
@@ -116,6 +112,47 @@ class postgresql_store : public store {
   }
 
  private:
+  /// A batch that fails by the fault of one of its changes has been undone whole. Its halves, one after the other, find
+  /// which.
+  void apply_or_halve(std::span<const change> batch, std::vector<outcome>& outcomes) {
+    if (batch.empty()) return;
+    if (batch.size() == 1 || fits_a_transaction(batch)) try {
+        auto became = apply_together(batch);
+        std::move(became.begin(), became.end(), std::back_inserter(outcomes));
+        return;
+      } catch (const unfit_input& failed) {
+        if (batch.size() == 1) {
+          log::warning("store", std::string("cannot take a change: ") + failed.what(), log::about{batch[0].id});
+          outcomes.push_back({.unfit = failed.what()});
+          return;
+        }
+      }
+    apply_or_halve(batch.first(batch.size() / 2), outcomes);
+    apply_or_halve(batch.subspan(batch.size() / 2), outcomes);
+  }
+
+  /// PostgreSQL takes less than 1 GB as one parameter, in which every character may be escaped.
+  static bool fits_a_transaction(std::span<const change> batch) {
+    constexpr std::size_t texts_max_bytes = 64 << 20;
+    std::size_t bytes = 0;
+    for (const auto& what : batch)
+      for (const auto* text : {&what.then.text, &what.then.error, &what.when.text_other_than})
+        if (*text) bytes += (*text)->size();
+    return bytes <= texts_max_bytes;
+  }
+
+  std::vector<outcome> apply_together(std::span<const change> batch) {
+    std::vector<connection::call> calls;
+    const bool durable = std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; });
+    if (!durable) calls.push_back({nullptr, "SELECT set_config('synchronous_commit', 'off', true)", {}});
+    std::vector<statement> statements;
+    for (const auto& part : parts_of(batch)) render(batch, part, calls, statements);
+    const auto results = session_.run(calls, telling_others(batch));
+    std::vector<outcome> outcomes(batch.size());
+    for (const auto& s : statements) read_outcomes(results[s.place].get(), batch, s.changes, outcomes);
+    return outcomes;
+  }
+
   /// What wakes those who wait at other brokers.
   std::optional<connection::call> telling_others(std::span<const change> batch) const {
     std::vector<uuid> ids;

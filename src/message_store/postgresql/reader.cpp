@@ -25,9 +25,15 @@ class reader : public store_reader {
     p.add(to_string(filter.after)).add(std::to_string(looked_at_max)).add_if(filter.status).add_if(queue);
     p.add(std::to_string(filter.limit)).add(std::to_string(filter.text_bytes_max));
     const auto& sql = filter.status == status::dead ? say().list_dead : say().list;
-    const auto results = session_.run({{nullptr, sql.c_str(), std::move(p)}});
-    const auto* r = results[0].get();
     message_page page;
+    std::vector<pg_result> results;
+    try {
+      results = session_.run({{nullptr, sql.c_str(), std::move(p)}});
+    } catch (const unfit_input& failed) {
+      page.unfit = failed.what();
+      return page;
+    }
+    const auto* r = results[0].get();
     for (int at = 0; at < PQntuples(r); ++at)
       if (!PQgetisnull(r, at, look_columns)) page.rows.push_back(row_at(r, at, look_columns, columns));
     const bool more_fits = *PQgetvalue(r, 0, 0) == 't';

@@ -513,6 +513,13 @@ TEST_F(Api, AListThatCannotBeIsRefused) {
   }
 }
 
+TEST_F(Api, AListThatTheStoreCannotTakeIsRefused) {
+  w_.disk->unfit_filter = "no such character";
+  const auto reply = w_.ask("GET", "/messages?queue=%01");
+  EXPECT_EQ(reply.status, 422);
+  EXPECT_THAT(reply.body, testing::HasSubstr("no such character"));
+}
+
 TEST_F(Api, QueuesTellWhatWaitsAndWhatDied) {
   post();
   const auto queues = body(w_.ask("GET", "/queues")).at("queues").as_array();

@@ -70,6 +70,26 @@ TEST(Messages, ARefusedAnswerRingsNothing) {
   EXPECT_EQ(w.depth("topic-b"), 0U);
 }
 
+TEST(Messages, WhatTheStoreCannotTakeIsRefusedAndItsNeighboursAreAnswered) {
+  tests::broker_world w;
+  w.disk->unfit = [](const change& what) -> std::optional<std::string> {
+    if (what.then.text && what.then.text->find("odd") != std::string::npos) return "no such character";
+    return {};
+  };
+  const auto refused = w.world.run(w.messages->accept(w.messages->new_id(), "Hi, odd."));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::invalid);
+  EXPECT_THAT(refused.error().detail, testing::HasSubstr("no such character"));
+  const auto one = w.accept("Hi, "), two = w.accept("Hi, ");
+  std::vector<answer_request> batch;
+  batch.push_back({one, 1, "Hi, odd."});
+  batch.push_back({two, 1, "Hi, X."});
+  const auto answered = w.world.run(w.messages->answer(std::move(batch)));
+  EXPECT_EQ(answered.at(0).error().code, errc::invalid);
+  EXPECT_TRUE(answered.at(1));
+  EXPECT_EQ(w.depth("topic-b"), 1U);
+}
+
 TEST(Messages, AnUnroutableAnswerChangesNothing) {
   tests::broker_world w;
   const auto id = w.accept("Hi, ");

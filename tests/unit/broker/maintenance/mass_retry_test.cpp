@@ -28,6 +28,14 @@ class MassRetry : public testing::Test {
   tests::broker_world w_;
 };
 
+TEST_F(MassRetry, EndsWhereTheStoreCannotTakeTheFilter) {
+  w_.disk->unfit_filter = "no such character";
+  ASSERT_TRUE(w_.retries->start({.queue = "odd"}));
+  w_.world.advance(milliseconds(1'000));
+  EXPECT_FALSE(w_.retries->now().running);
+  EXPECT_THAT(w_.retries->now().stopped_because, HasSubstr("no such character"));
+}
+
 TEST_F(MassRetry, RetriesAllThatMatch) {
   const auto one = dead("no route to host"), two = dead("no route to host"), other = dead("division by zero");
   ASSERT_TRUE(w_.retries->start({.error_part = "no route"}));
