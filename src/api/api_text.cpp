@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 #include <charconv>
 
+#include "core/text.hpp"
 #include "core/time_text.hpp"
 
 namespace amc::api {
@@ -66,12 +67,6 @@ json::object brief(const message& m) {
   return {{"id", to_string(m.id)}, {"message", m.text}, {"revision", m.revision}, {"status", to_string(m.status)}};
 }
 
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
 /// Of what a request asks for, so that a key that is used again for something else is noticed. Not a secret's hash.
 std::string fingerprint(const new_message& body) {
   const auto count = [](const std::optional<timestamp>& time) {
@@ -88,13 +83,6 @@ std::string fingerprint(const new_message& body) {
 
 /// Longer reasons are cut: ten of them are kept with each message.
 constexpr std::size_t error_max_bytes = 1'000;
-
-/// At most so many bytes, cut between two characters of UTF-8.
-std::string shortened(std::string_view text, std::size_t max) {
-  if (text.size() <= max) return std::string(text);
-  while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xc0) == 0x80) --max;
-  return std::string(text.substr(0, max));
-}
 
 std::optional<entry> parse_entry(const json::value& item, bool with_claim) {
   const auto* fields = item.if_object();
