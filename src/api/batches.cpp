@@ -6,16 +6,6 @@ namespace amc::api {
 namespace json = boost::json;
 namespace {
 
-/// Longer reasons are cut: ten of them are kept with each message.
-constexpr std::size_t error_max_bytes = 1'000;
-
-/// At most so many bytes, cut between two characters of UTF-8.
-std::string shortened(std::string_view text, std::size_t max) {
-  if (text.size() <= max) return std::string(text);
-  while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xc0) == 0x80) --max;
-  return std::string(text.substr(0, max));
-}
-
 std::optional<entry> parse_entry(const json::value& item, bool with_claim) {
   const auto* fields = item.if_object();
   if (!fields) return {};
@@ -28,9 +18,9 @@ std::optional<entry> parse_entry(const json::value& item, bool with_claim) {
   if (with_claim && (!claim || !claim->is_int64())) return {};
   if (alone && !alone->is_bool()) return {};
   const auto* why = fields->if_contains("error");
-  if (why && (!why->is_string() || why->get_string().find('\0') != json::string::npos)) return {};
+  if (why && !why->is_string()) return {};
   entry parsed;
-  if (why) parsed.error = shortened(why->get_string(), error_max_bytes);
+  if (why) parsed.error = why->get_string();
   // An id that is no UUID belongs to no message: it is answered not_found like any other unknown one.
   parsed.ready = {parse_uuid(id->get_string()).value_or(uuid{}), static_cast<int>(revision->get_int64()), {}};
   if (with_claim) parsed.claim = claim->get_int64();

@@ -5,14 +5,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/text.hpp"
+
 namespace amc::api {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 /// Of what a request asks for, so that a key that is used again for something else is noticed. Not a secret's hash.
 std::string fingerprint(const new_message& body) {

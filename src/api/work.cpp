@@ -77,7 +77,7 @@ task<http::response> post_failures(context& api, const http::request& asked) {
   if (!entries) co_return refused(entries.error());
   std::vector<failed_claim> failures;
   for (const auto& e : *entries) {
-    failed_claim failed{{e.ready, e.claim}, e.error.empty() ? "no reason told" : e.error};
+    failed_claim failed{{e.ready, e.claim}, e.error};
     failures.push_back(std::move(failed));
   }
   const auto results = co_await api.messages->fail(std::move(failures));
