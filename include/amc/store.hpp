@@ -19,6 +19,7 @@ namespace amc {
 struct guard {
   std::optional<amc::status> status{};
   std::optional<int> revision{};
+  std::optional<int> revision_below{};
   std::optional<std::int64_t> claim{};  ///< number of the latest claim
   std::optional<bool> held{};
   std::optional<timestamp> due{};  ///< exactly this

@@ -90,11 +90,25 @@ change answer(const uuid& id, std::optional<int> revision, std::string text, con
   }
   what.then = arrival(std::move(text), to, rings_now, rules);
   const bool goes_on = what.then.status == status::pending;
-  if (goes_on && revision && *revision >= rules.max_revisions) {
+  const bool runs_out = goes_on && revision && *revision >= rules.max_revisions;
+  if (runs_out) {
     what.then.status = status::dead;
     what.then.error = "more than " + std::to_string(rules.max_revisions) + " revisions";
   }
+  // Without a revision only the row knows; and no number is above the greatest.
+  what.when.revision_below = goes_on && !revision ? rules.max_revisions : INT32_MAX;
   return what;
+}
+
+std::optional<change> last_answer(const change& refused, const outcome& became, const policy& rules) {
+  const auto& by = became.now;
+  if (became.applied || refused.when.revision || !refused.then.text || !refused.when.revision_below) return {};
+  if (!by || by->status != status::pending || by->text == *refused.then.text) return {};
+  if (by->revision < *refused.when.revision_below || by->revision == INT32_MAX) return {};
+  const destination to = to_queue{refused.then.queue.value_or("")};
+  auto last = answer(refused.id, by->revision, *refused.then.text, to, false, rules);
+  last.text_back = text_back::always;
+  return last;
 }
 
 change fail(const message& read, std::int64_t claim, std::string reason, const policy& rules) {
@@ -181,6 +195,8 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (when.revision && by->revision != *when.revision)
     return error{errc::stale, "The message is at revision " + std::to_string(by->revision) + ", not " +
                                   std::to_string(*when.revision) + "."};
+  if (when.revision_below && by->revision >= *when.revision_below)
+    return error{errc::stale, "The message is at revision " + std::to_string(by->revision) + " and takes no other."};
   if (when.claim && by->claim != *when.claim)
     return error{errc::stale, "Claim " + std::to_string(*when.claim) + " is not the latest; claim " +
                                   std::to_string(by->claim) + " is."};

@@ -77,7 +77,8 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
     changes.push_back(
         life_cycle::answer(a.id, a.revision, std::move(a.text), *to, taken.back().has_value(), routes_->rules_of(*to)));
   }
-  const auto outcomes = co_await store_.apply(changes);
+  auto outcomes = co_await store_.apply(changes);
+  co_await end_what_has_run_out(changes, outcomes);
   // First rings what is stored: the store may go away while the others are looked up.
   for (std::size_t i = 0; i < outcomes.size(); ++i)
     if (outcomes[i].applied) ring_if_waiting(outcomes[i].now, std::move(taken[i]));
@@ -90,6 +91,17 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
     if (!results.back()) numbers_->answer_refused(results.back().error().code);
   }
   co_return results;
+}
+
+/// Answers without a revision, to messages that have none left.
+task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes) {
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const auto& rules = routes_->of(changes[i].then.queue.value_or("")).rules;
+    auto last = life_cycle::last_answer(changes[i], outcomes[i], rules);
+    if (!last) continue;
+    changes[i] = *std::move(last);
+    outcomes[i] = co_await store_.apply(changes[i]);
+  }
 }
 
 /// A row that would refuse any answer says so first: what is wrong with the text (nothing: no route knows it) is the

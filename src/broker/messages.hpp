@@ -76,6 +76,7 @@ class messages {
   using place = ringing::place;
 
   task<result<row>> refuse(answer_request answer, std::optional<error> why);
+  task<void> end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes);
   void ring_if_waiting(const row& now, std::optional<place> taken);
 
   environment env_;

@@ -12,6 +12,7 @@ bool admits_but_for_text(const guard& when, const message& current, timestamp no
   const bool expired = current.expires_at && *current.expires_at <= now;
   return (!when.status || current.status == *when.status) &&                         //
          (!when.revision || current.revision == *when.revision) &&                   //
+         (!when.revision_below || current.revision < *when.revision_below) &&        //
          (!when.claim || current.claim == *when.claim) &&                            //
          (!when.held || current.held == *when.held) &&                               //
          (!when.due || current.due == *when.due) &&                                  //

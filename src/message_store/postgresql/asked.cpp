@@ -39,6 +39,7 @@ const std::vector<asked_column>& guard_members() {
   static const std::vector<asked_column> all{
       guard_member("if_status", &guard::status, "m.status = if_status"),
       guard_member("if_revision", &guard::revision, "m.revision = if_revision"),
+      guard_member("if_revision_below", &guard::revision_below, "m.revision < if_revision_below"),
       guard_member("if_claim", &guard::claim, "m.claim = if_claim"),
       guard_member("if_held", &guard::held, "m.held = if_held"),
       guard_member("if_due", &guard::due, "m.due = if_due"),

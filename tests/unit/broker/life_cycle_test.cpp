@@ -402,6 +402,17 @@ TEST_F(LifeCycle, WhatHasChangedSinceTheSweeperReadItIsNeitherRungNorBuried) {
   EXPECT_EQ(attempt(life_cycle::bury(read())), "");
 }
 
+TEST_F(LifeCycle, NoRevisionIsAboveTheGreatestNumber) {
+  accept();
+  auto last = *row_;
+  last.revision = INT32_MAX;
+  row_ = std::make_shared<const message>(last);
+  EXPECT_EQ(answer(std::nullopt, "other"), "stale");
+  EXPECT_EQ(answer(std::nullopt, "other", to_done{}), "stale");
+  EXPECT_EQ(answer(INT32_MAX, "other"), "stale");
+  EXPECT_EQ(row_->revision, INT32_MAX);
+}
+
 // ---- cancel, retry, expiry, keys ----
 
 TEST_F(LifeCycle, RetryOfWhatWasCancelledBeforeItsDateKeepsTheDate) {

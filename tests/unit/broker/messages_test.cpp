@@ -107,6 +107,19 @@ TEST(Messages, AClaimGivesTextAndLease) {
   EXPECT_EQ(results[0]->lease, milliseconds(10'000));
 }
 
+TEST(Messages, AnswersWithoutARevisionMeetMaxRevisionsToo) {
+  tests::broker_world w({"broker.max_revisions=3"});
+  const auto id = w.accept("Hi, ");
+  EXPECT_TRUE(w.world.run(w.messages->answer(id, std::nullopt, "Hi, A.")));
+  EXPECT_TRUE(w.world.run(w.messages->answer(id, std::nullopt, "Hi, B.")));
+  EXPECT_EQ(w.find(id)->revision, 3);
+  const auto last = w.world.run(w.messages->answer(id, std::nullopt, "Hi, C."));
+  ASSERT_TRUE(last);
+  EXPECT_EQ((*last)->status, status::dead);
+  EXPECT_EQ(w.find(id)->attempts.at(0).error, "more than 3 revisions");
+  EXPECT_EQ(w.world.run(w.messages->answer(id, std::nullopt, "Hi, D.")).error().code, errc::terminal);
+}
+
 /// Three texts of 40 bytes, where one request is granted a hundred.
 class ClaimsBoundedByBytes : public testing::Test {
  protected:
