@@ -24,11 +24,14 @@ int http_status(errc code) {
     case errc::terminal:
     case errc::held:
     case errc::needs_alone:
+    case errc::needs_room:
       return 409;
     case errc::stale:
       return 412;
     case errc::precondition:
       return 428;
+    case errc::unknown:
+      break;
   }
   return 500;
 }
