@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "core/invariant.hpp"
+
 namespace amc::broker::life_cycle {
 namespace {
 
@@ -40,6 +42,22 @@ milliseconds back_off(const message& read, std::int64_t claim, const policy& rul
   return milliseconds(static_cast<std::int64_t>(std::min(grown, longest) * shorter));
 }
 
+/// What every change must be, whatever it was asked for.
+change well_formed(change what) {
+  const auto& when = what.when;
+  const auto& then = what.then;
+  ensure(!then.text || (then.status && then.queue && then.held && then.lease && then.max_claims),
+         "a new revision says all that begins afresh");
+  ensure(!then.text || *then.status != status::pending || !then.queue->empty(), "what is pending waits in a queue");
+  ensure(!when.revision || *when.revision >= 0, "revisions count from 1; 0 is that of no message");
+  ensure(what.insert || when.status, "a change says which status it is for");
+  ensure(!then.new_claim || (then.held && *then.held && then.due_after_lease && when.open && when.claims_left),
+         "a claim holds an open row for a lease");
+  ensure(what.durable || !(then.text || then.status), "what is told to a client is durable");
+  ensure(then.status != status::pending || !then.error, "only what ends or fails has a reason");
+  return what;
+}
+
 guard as_read(const due_row& read) {
   return {.status = status::pending, .revision = read.revision, .held = read.held, .due = read.due};
 }
@@ -57,7 +75,7 @@ change accept(const uuid& id, std::string text, const destination& to, bool ring
   what.then.once = std::move(options.once);
   what.then.traceparent = std::move(options.traceparent);
   what.text_back = text_back::always;
-  return what;
+  return well_formed(std::move(what));
 }
 
 change claim(const event& ready, bool alone) {
@@ -70,15 +88,16 @@ change claim(const event& ready, bool alone) {
               .then = {.held = true, .due_after_lease = true, .new_claim = true, .unanswered = effect::count::one_more},
               .durable = false};
   if (!alone) what.when.unanswered_below = claims_in_company;
-  return what;
+  return well_formed(std::move(what));
 }
 
 change extend(const event& ready, std::int64_t claim) {
-  return {.id = ready.id,
-          .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .unanswered_above = 0},
-          .then = {.held = true, .due_after_lease = true},
-          .durable = false,
-          .text_back = text_back::never};
+  return well_formed(
+      {.id = ready.id,
+       .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .unanswered_above = 0},
+       .then = {.held = true, .due_after_lease = true},
+       .durable = false,
+       .text_back = text_back::never});
 }
 
 change answer(const uuid& id, std::optional<int> revision, std::string text, const destination& to, bool rings_now,
@@ -97,7 +116,7 @@ change answer(const uuid& id, std::optional<int> revision, std::string text, con
   }
   // Without a revision only the row knows; and no number is above the greatest.
   what.when.revision_below = goes_on && !revision ? rules.max_revisions : INT32_MAX;
-  return what;
+  return well_formed(std::move(what));
 }
 
 std::optional<change> last_answer(const change& refused, const outcome& became, const policy& rules) {
@@ -122,23 +141,23 @@ change fail(const message& read, std::int64_t claim, std::string reason, const p
                        .error = std::move(reason)},
               .text_back = text_back::never};
   if (read.failures + 1 > rules.max_failures) what.then.status = status::dead;
-  return what;
+  return well_formed(std::move(what));
 }
 
 change release(const event& ready, std::int64_t claim) {
   // `held` keeps a release that is sent twice from counting twice.
-  return {.id = ready.id,
-          .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .held = true},
-          .then = {.held = false, .due_in = milliseconds(0), .unanswered = effect::count::one_less},
-          .durable = false,
-          .text_back = text_back::never};
+  return well_formed({.id = ready.id,
+                      .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .held = true},
+                      .then = {.held = false, .due_in = milliseconds(0), .unanswered = effect::count::one_less},
+                      .durable = false,
+                      .text_back = text_back::never});
 }
 
 change cancel(const uuid& id) {
-  return {.id = id,
-          .when = {.status = status::pending},
-          .then = {.status = status::cancelled},
-          .text_back = text_back::always};
+  return well_formed({.id = id,
+                      .when = {.status = status::pending},
+                      .then = {.status = status::cancelled},
+                      .text_back = text_back::always});
 }
 
 change retry(const message& read) {
@@ -152,29 +171,30 @@ change retry(const message& read) {
     what.then.held = false;
     what.then.due_in = milliseconds(0);
   }
-  return what;
+  return well_formed(std::move(what));
 }
 
 change ring(const due_row& read, const policy& rules) {
-  return {.id = read.id,
-          .when = as_read(read),
-          .then = {.held = false, .due_in = rules.ring_again},
-          .durable = false,
-          .text_back = text_back::never};
+  return well_formed({.id = read.id,
+                      .when = as_read(read),
+                      .then = {.held = false, .due_in = rules.ring_again},
+                      .durable = false,
+                      .text_back = text_back::never});
 }
 
 change bury(const due_row& read) {
-  return {.id = read.id,
-          .when = as_read(read),
-          .then = {.status = status::dead, .error = "no answer to " + std::to_string(read.unanswered) + " claims"},
-          .text_back = text_back::never};
+  return well_formed(
+      {.id = read.id,
+       .when = as_read(read),
+       .then = {.status = status::dead, .error = "no answer to " + std::to_string(read.unanswered) + " claims"},
+       .text_back = text_back::never});
 }
 
 change expire(const due_row& read) {
-  return {.id = read.id,
-          .when = {.status = status::pending, .expired = true},
-          .then = {.status = status::expired},
-          .text_back = text_back::never};
+  return well_formed({.id = read.id,
+                      .when = {.status = status::pending, .expired = true},
+                      .then = {.status = status::expired},
+                      .text_back = text_back::never});
 }
 
 std::optional<error> refusal(const change& refused, const outcome& became) {
