@@ -15,6 +15,7 @@ namespace amc {
 namespace {
 
 using broker::life_cycle::to_queue;
+using tests::port_in;
 namespace life_cycle = broker::life_cycle;
 
 std::vector<change> inserts(const std::vector<uuid>& ids) {
@@ -28,11 +29,6 @@ std::vector<uuid> new_ids(int count) {
   std::vector<uuid> ids;
   for (int i = 0; i < count; ++i) ids.push_back(next());
   return ids;
-}
-
-std::uint16_t port_in(const std::string& url) {
-  const auto address = url.substr(url.find('@') + 1);
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1)));
 }
 
 std::string at_port(std::string url, std::uint16_t port) {
@@ -233,14 +229,18 @@ TEST_F(PostgresqlServer, AServerWithoutTlsRefusesWhoWantsIt) {
   EXPECT_EQ(why([&] { open(database.url() + "?sslmode=require"); }), unavailable::reason::refused);
 }
 
-TEST_F(PostgresqlServer, WhoCanOnlyReadIsToldSoByTryingToWrite) {
+TEST_F(PostgresqlServer, WhoMayNotWriteIsToldSoAtOnceAndLaterByTryingToWrite) {
   tests::postgresql_database database;
   open(database.url());
   const auto role = "amc_test_reader_" + std::to_string(getpid());
-  database.execute("CREATE ROLE " + role + " LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + role);
+  database.execute("CREATE ROLE " + role + " LOGIN; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO " +
+                   role);
   auto url = database.url();
   url.replace(url.find("amc@"), 3, role);
+  EXPECT_EQ(why([&] { open(url); }), unavailable::reason::refused) << "DELETE is missing";
+  database.execute("GRANT DELETE ON amc_message TO " + role);
   const auto opened = open(url);
+  database.execute("REVOKE INSERT, UPDATE, DELETE ON amc_message FROM " + role);
   EXPECT_NO_THROW(opened.drivers.at(0)->find(new_ids(1)));
   EXPECT_EQ(why([&] { opened.drivers.at(0)->try_writing(); }), unavailable::reason::refused);
   database.execute("DROP OWNED BY " + role + "; DROP ROLE " + role);

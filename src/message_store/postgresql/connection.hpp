@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "amc/error.hpp"
+#include "message_store/postgresql/conninfo.hpp"
 #include "message_store/postgresql/postgresql.hpp"
 
 namespace amc::message_store::postgresql {
@@ -80,7 +81,9 @@ struct unfit_input : unavailable {
 /// server cannot be reached (away), says no (refused) or was lost (outcome_unknown); then drop it.
 class connection {
  public:
-  /// `role` is what pg_stat_activity shows, after "amc ".
+  /// To the first of the URL's hosts that can be had; each of their addresses has connect_timeout by itself. Refuses a
+  /// server that is too old, and a database whose encoding is not UTF8. `role` is what pg_stat_activity shows, after
+  /// "amc ".
   connection(const postgresql_options& options, const std::string& role);
   ~connection();
   connection(const connection&) = delete;
@@ -89,8 +92,6 @@ class connection {
   /// Whether it has ended while nobody was looking. Asked before anything is sent, so that a cut costs nobody a
   /// request.
   bool was_cut() const;
-
-  int server_version() const { return PQserverVersion(handle_); }
 
   /// Runs a script of several statements, as it is. Throws server_error.
   void script(const std::string& sql);
@@ -114,7 +115,9 @@ class connection {
   std::vector<std::string> notifications(milliseconds longest);
 
  private:
-  void connect(milliseconds longest);
+  void connect(const postgresql_options& options, const std::string& role);
+  void dial(const keywords& to, milliseconds longest);
+  void examine();
   void send(const call& c);
   static void check_texts(const call& c);
   std::vector<pg_result> collect_until_sync(std::chrono::steady_clock::time_point deadline);
