@@ -24,7 +24,8 @@ class feed : public change_feed {
     auto& link = link_.get([&] {
       auto fresh = std::make_unique<connection>(options_, "changes");
       try {
-        fresh->script("LISTEN amc_changed");
+        // A pooler gives what a session hears to whoever has it by then: behind one there is only the poll.
+        if (!fresh->is_pooled()) fresh->script("LISTEN amc_changed");
       } catch (const server_error& failed) {  // a standby
         throw failed.as_unavailable();
       }

@@ -220,8 +220,10 @@ void connection::examine() {
   if (PQserverVersion(handle_) < oldest_version)
     throw unavailable(unavailable::reason::refused,
                       "this server is older than PostgreSQL 13; use a newer one, or set broker.store.postgresql.url");
-  const auto told = run({{nullptr, "SELECT current_setting('server_encoding')"}});
+  const auto told = run({{nullptr, "SELECT current_setting('server_encoding'), pg_backend_pid()"}});
   const auto encoding = text_at(told[0].get(), 0, 0);
+  // Who answers is not whom the connection was made to.
+  pooled_ = number_at(told[0].get(), 0, 1) != PQbackendPID(handle_);
   if (encoding != "UTF8")
     throw unavailable(unavailable::reason::refused,
                       "this database has the encoding " + encoding +
@@ -240,6 +242,10 @@ void connection::script(const std::string& sql) {
 }
 
 void connection::prepare(const char* name, const char* sql) {
+  if (pooled_) {
+    kept_statements_[name] = sql;
+    return;
+  }
   if (!PQsendPrepare(handle_, name, sql, 0, nullptr)) lost();
   collect_to_the_end();
 }
@@ -258,10 +264,12 @@ void connection::collect_to_the_end() {
   for (const auto& r : results) check(r.get());
 }
 
-std::vector<pg_result> connection::run(const std::vector<call>& calls, const std::optional<call>& afterwards) {
+std::vector<pg_result> connection::run(const std::vector<call>& calls, const std::optional<call>& afterwards,
+                                       const std::optional<call>& before) {
   for (const auto& c : calls) check_texts(c);
   const auto deadline = clock::now() + answer_timeout_;
   PQenterPipelineMode(handle_);
+  if (before) send(*before);
   for (const auto& c : calls) send(c);
   PQpipelineSync(handle_);
   if (afterwards) {
@@ -276,8 +284,9 @@ std::vector<pg_result> connection::run(const std::vector<call>& calls, const std
     broken_ = true;  // but what the calls did is known
   }
   PQexitPipelineMode(handle_);
-  for (const auto& r : results) check(r.get());  // one more than the calls where the commit failed
-  if (results.size() != calls.size()) lost();
+  for (const auto& r : results) check(r.get());  // one more than was sent where the commit failed
+  if (results.size() != calls.size() + (before ? 1 : 0)) lost();
+  if (before) results.erase(results.begin());
   return results;
 }
 
@@ -302,8 +311,10 @@ void connection::check_texts(const call& c) {
 void connection::send(const call& c) {
   const auto values = c.arguments.pointers();
   const int count = static_cast<int>(values.size());
-  const int sent = c.name ? PQsendQueryPrepared(handle_, c.name, count, values.data(), nullptr, nullptr, 0)
-                          : PQsendQueryParams(handle_, c.sql, count, nullptr, values.data(), nullptr, nullptr, 0);
+  const char* sql = c.name && pooled_ ? kept_statements_.at(c.name).c_str() : c.sql;
+  const int sent = c.name && !pooled_
+                       ? PQsendQueryPrepared(handle_, c.name, count, values.data(), nullptr, nullptr, 0)
+                       : PQsendQueryParams(handle_, sql, count, nullptr, values.data(), nullptr, nullptr, 0);
   if (!sent) lost();
 }
 

@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -96,7 +97,13 @@ class connection {
   /// Runs a script of several statements, as it is. Throws server_error.
   void script(const std::string& sql);
 
-  /// Prepares a statement under a name. Throws server_error.
+  /// Whether a pooler stands between, which may give each transaction another session of the server: then nothing that
+  /// a session keeps may be used.
+  bool is_pooled() const { return pooled_; }
+  /// For a pooler that does not let itself be noticed.
+  void assume_pooler() { pooled_ = true; }
+
+  /// Prepares a statement under a name; behind a pooler it is kept here, and sent with each call. Throws server_error.
   void prepare(const char* name, const char* sql);
 
   struct call {
@@ -109,7 +116,9 @@ class connection {
   /// It is the transaction that PostgreSQL makes of what comes before a Sync: no BEGIN and COMMIT, and so nothing to
   /// undo after an error.
   /// `afterwards`, when given, travels in the same write, is a transaction of its own, and is not missed when it fails.
-  std::vector<pg_result> run(const std::vector<call>& calls, const std::optional<call>& afterwards = {});
+  /// `before`, when given, is the first statement of the transaction, and its result is left out.
+  std::vector<pg_result> run(const std::vector<call>& calls, const std::optional<call>& afterwards = {},
+                             const std::optional<call>& before = {});
 
   /// What a NOTIFY told, waiting for one at most this long.
   std::vector<std::string> notifications(milliseconds longest);
@@ -131,6 +140,8 @@ class connection {
   PGconn* handle_ = nullptr;
   bool flushed_ = true;
   bool broken_ = false;
+  bool pooled_ = false;
+  std::map<std::string, std::string> kept_statements_;
 };
 
 std::int64_t number_at(const PGresult* r, int row, int column);

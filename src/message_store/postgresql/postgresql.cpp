@@ -148,10 +148,10 @@ class postgresql_store : public store {
   std::vector<outcome> apply_together(std::span<const change> batch) {
     std::vector<connection::call> calls;
     const bool durable = std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; });
-    if (!durable) calls.push_back({nullptr, "SELECT set_config('synchronous_commit', 'off', true)", {}});
     std::vector<statement> statements;
     for (const auto& part : parts_of(batch)) render(batch, part, calls, statements);
-    const auto results = session_.run(calls, telling_others(batch));
+    const session::how told{durable, telling_others(batch)};
+    const auto results = session_.run(calls, told);
     std::vector<outcome> outcomes(batch.size());
     for (const auto& s : statements) read_outcomes(results[s.place].get(), batch, s.changes, outcomes);
     return outcomes;
@@ -277,6 +277,10 @@ class postgresql_store : public store {
 
 /// Asks the server for what the promise needs, and says what it does not give.
 void tell_shortcomings(connection& link) {
+  if (link.is_pooled())
+    log::info("store",
+              "a pooler stands before PostgreSQL: statements are not prepared, and what other processes change is "
+              "noticed after broker.store.postgresql.poll_interval_ms");
   const auto r = link.run({{nullptr,
                             "SELECT current_setting('fsync'), pg_is_in_recovery(), "
                             "current_setting('transaction_read_only')"}});
