@@ -146,7 +146,7 @@ CREATE CONSTRAINT TRIGGER refuse_late AFTER INSERT ON amc_message DEFERRABLE INI
     EXPECT_EQ(became[i].applied, !unfit) << i;
     EXPECT_EQ(became[i].unfit.has_value(), unfit) << i;
   }
-  EXPECT_THAT(*became[3].unfit, testing::HasSubstr("\"polite\" (23514)"));
+  EXPECT_THAT(*became[3].unfit, testing::AllOf(testing::HasSubstr("polite"), testing::HasSubstr("(23514)")));
   EXPECT_EQ(became[107].now->revision, 3) << "changes of one row stay in their order";
 }
 
@@ -279,7 +279,7 @@ TEST_F(PostgresqlStore, AHostThatSaysNothingDoesNotKeepTheNextFromBeingTried) {
 
 TEST_F(PostgresqlStore, ADatabaseThatDoesNotExistIsTold) {
   EXPECT_THAT(complaint(database_.url() + "_not"),
-              testing::AllOf(testing::StartsWith("refused"), testing::HasSubstr("does not exist (3D000)")));
+              testing::AllOf(testing::StartsWith("refused"), testing::HasSubstr("(3D000)")));
 }
 
 }  // namespace

@@ -238,6 +238,30 @@ TEST_F(PostgresqlServer, AServerWithoutTlsRefusesWhoWantsIt) {
   EXPECT_EQ(why([&] { open(database.url() + "?sslmode=require"); }), unavailable::reason::refused);
 }
 
+TEST_F(PostgresqlServer, ACertificateThatDoesNotFitIsRefused) {
+  tests::test_server server("postgresql");
+  tests::postgresql_session session(server.url());
+  // In its data folder, as its user: its own certificate, and one that has nothing to do with it.
+  for (const std::string name : {"server", "other"})
+    session.execute(
+        "COPY (SELECT) TO PROGRAM 'openssl req -x509 -nodes -days 30 -newkey ec -pkeyopt "
+        "ec_paramgen_curve:prime256v1 -subj /CN=" +
+        name + " -keyout " + name + ".key -out " + name + ".crt && chmod 600 " + name + ".key'");
+  session.execute("ALTER SYSTEM SET ssl = on");
+  session.execute("SELECT pg_reload_conf()");
+  const auto folder = session.value("SHOW data_directory");
+  const auto url = server.url() + "?sslrootcert=" + folder + "/server.crt&sslmode=";
+  const auto reason = [&](const std::string& rest) { return why([&] { open(rest); }); };
+  while (reason(url + "verify-ca") != unavailable::reason::broken) {  // until it has reloaded
+  }
+  EXPECT_EQ(reason(url + "verify-full"), unavailable::reason::refused) << "the name is another";
+  EXPECT_EQ(reason(server.url() + "?sslmode=verify-ca&sslrootcert=" + folder + "/other.crt"),
+            unavailable::reason::refused);
+  EXPECT_EQ(reason(server.url() + "?sslmode=require&sslrootcert=" + folder + "/other.key"),
+            unavailable::reason::refused)
+      << "no certificate";
+}
+
 TEST_F(PostgresqlServer, WhoMayNotWriteIsToldSoAtOnceAndLaterByTryingToWrite) {
   tests::postgresql_database database;
   open(database.url());
