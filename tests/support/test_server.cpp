@@ -7,7 +7,8 @@
 
 namespace amc::tests {
 
-test_server::test_server(std::string engine) : engine_(std::move(engine)) {
+test_server::test_server(std::string engine, std::vector<std::string> arguments)
+    : engine_(std::move(engine)), arguments_(std::move(arguments)) {
   // The server may run as another user.
   std::filesystem::permissions(folder_.path, std::filesystem::perms::others_all | std::filesystem::perms::group_all,
                                std::filesystem::perm_options::add);
@@ -36,6 +37,7 @@ std::uint16_t test_server::port() const {
 void test_server::start() {
   process::options how;
   how.arguments = {std::string(AMC_SOURCE_DIR) + "/scripts/test-server", engine_, "--folder", folder_.path.string()};
+  how.arguments.insert(how.arguments.end(), arguments_.begin(), arguments_.end());
   if (!port_.empty()) how.arguments.insert(how.arguments.end(), {"--port", port_});
   script_ = std::make_unique<process>(how);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(90);
