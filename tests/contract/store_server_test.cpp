@@ -321,7 +321,7 @@ TEST_P(PostgresqlPooler, ConversationsGoOnThroughIt) {
         store.apply(inserts({id}));
         store.apply(std::vector<change>{life_cycle::claim({id, 1}, false)});
         store.apply(std::vector<change>{life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, {})});
-        finished += store.find(std::vector<uuid>{id}).at(0)->status == status::done;
+        finished += store.find(std::vector<uuid>{id}, true).at(0)->status == status::done;
         opened.reader->list({});
         store.due(1);
       }
