@@ -21,6 +21,7 @@ enum class errc {
   needs_alone,   ///< left unanswered twice: claim it with `alone`, and nothing else in hand
   precondition,  ///< If-Match is missing
   key_reused,    ///< the Idempotency-Key was used for another request
+  unknown,       ///< a newer broker's refusal that this version has no code for; the detail has the broker's words
 };
 
 /// The stable name of a code, as it stands in answers and logs: "not_found", "stale", …

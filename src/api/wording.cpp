@@ -28,6 +28,8 @@ int http_status(errc code) {
       return 412;
     case errc::precondition:
       return 428;
+    case errc::unknown:
+      break;
   }
   return 500;
 }
