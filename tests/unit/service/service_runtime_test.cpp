@@ -276,6 +276,7 @@ class TwoServices : public ServiceRuntime {
  protected:
   TwoServices() {
     options_.concurrency = 4;
+    options_.handler_timeout = handler_timeout_;
     service_.handler = [this](const delivery& work) { return handle("a", work, "Hi, X."); };
     other_.name = "other";
     other_.queue = "topic-b";
