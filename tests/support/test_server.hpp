@@ -12,7 +12,8 @@ namespace amc::tests {
 /// the same over a restart. scripts/test-server runs it.
 class test_server {
  public:
-  explicit test_server(std::string engine);
+  /// `more`: arguments of the script, such as --conf and a line of RabbitMQ's configuration.
+  explicit test_server(std::string engine, std::vector<std::string> more = {});
   ~test_server();
   test_server(const test_server&) = delete;
   test_server& operator=(const test_server&) = delete;
@@ -38,6 +39,7 @@ class test_server {
   void evaluate(const std::string& erlang) const;
 
   std::string engine_;
+  std::vector<std::string> more_;
   temporary_folder folder_;
   std::string port_;
   std::string lines_;
