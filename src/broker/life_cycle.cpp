@@ -106,7 +106,7 @@ change fail(const message& read, std::int64_t claim, std::string reason, const p
                        .unanswered = effect::count::zero,
                        .failures = effect::count::one_more,
                        .error = std::move(reason)},
-              .text_back = text_back::never};
+              .text_back = text_back::when_applied};
   if (read.failures + 1 > rules.max_failures) what.then.status = status::dead;
   return what;
 }
@@ -150,14 +150,14 @@ change bury(const due_row& read) {
   return {.id = read.id,
           .when = as_read(read),
           .then = {.status = status::dead, .error = "no answer to " + std::to_string(read.unanswered) + " claims"},
-          .text_back = text_back::never};
+          .text_back = text_back::when_applied};
 }
 
 change expire(const due_row& read) {
   return {.id = read.id,
           .when = {.status = status::pending, .expired = true},
           .then = {.status = status::expired},
-          .text_back = text_back::never};
+          .text_back = text_back::when_applied};
 }
 
 std::optional<error> refusal(const change& refused, const outcome& became) {

@@ -80,7 +80,8 @@ void timeliness::see_event(const process&, const uuid& id, int revision) {
   const auto& m = found->second;
   if (m->revision != revision || m->status != status::pending || m->held) return;
   settle(m);
-  owe(m, around_.in.plan().ring_again, "nobody took it");
+  const bool jumps = around_.in.plan().of(fault::store_clock) > 0;
+  owe(m, jumps ? m->due - around_.store.clock() : around_.in.plan().ring_again, "nobody took it");
 }
 
 void timeliness::see_depth(const std::string& queue, std::size_t depth) {
@@ -124,7 +125,7 @@ void timeliness::check_overtaking(const process& by, const message& rung) {
   for (const auto& [id, m] : around_.store.rows()) {
     const bool waits = m->status == status::pending && m->queue == rung.queue && id != rung.id &&
                        m->unanswered < max_claims && !m->expires_at;
-    if (waits && passed(m->due) > learned)
+    if (waits && passed(std::max(m->due, m->updated_at)) > learned)
       return around_.in.fail(name_of(rung) + " is rung at once, and " + name_of(*m) + " waits for room");
   }
 }
