@@ -17,6 +17,7 @@ node::node(const surroundings& around, std::string name, program runs)
 void node::start() {
   if (process_) return;
   around_.in.note(name_, "starts");
+  around_.in.note_start_of(name_);
   process_ = std::make_shared<process>(around_.in, name_);
   process_->bury = [this] {
     constexpr milliseconds away{700};
@@ -40,6 +41,7 @@ void node::kill(milliseconds away) {
 void node::bury(milliseconds away) {
   around_.in.note(name_, "is killed");
   around_.in.last_harm = around_.in.now();
+  around_.in.note_trouble_of(name_, around_.in.now() + away);
   end();
   come_back(away);
 }
@@ -48,6 +50,7 @@ void node::stop(milliseconds away) {
   if (!process_ || stopping_) return;
   around_.in.note(name_, "is told to stop");
   stopping_ = true;
+  around_.in.note_trouble_of(name_, milliseconds::max());  // until it is there again
   process_->spawn(end_well(away));
 }
 

@@ -1,13 +1,19 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "amc/message.hpp"
 
 namespace amc::simulation {
+
+class process;
 
 /// A message as a client was shown it.
 struct shown {
@@ -15,6 +21,14 @@ struct shown {
   std::string text;
   int revision = 0;
   amc::status status = amc::status::pending;
+  std::vector<std::string> errors{};  ///< of its attempts
+};
+
+/// What is to be retried, all of it.
+struct mass_retry {
+  amc::status status = amc::status::dead;
+  std::string queue{};
+  std::string error_part{};
 };
 
 /// One request of a client and what it was told. Who was told nothing (a time-out, a lost connection, 503, or it died
@@ -30,9 +44,11 @@ struct told {
   std::optional<int> revision{};  ///< that the request names: answers, or knows
   std::string sent{};             ///< the text that it sends
   bool waits = false;             ///< it asks to be kept waiting for a change
+  milliseconds longest{};         ///< for so long
   std::string key{};              ///< its Idempotency-Key
-  bool expires = false;           ///< what it posts
+  std::optional<timestamp> expires_at{};  ///< of what it posts
   std::optional<timestamp> deliver_at{};
+  std::optional<mass_retry> retries{};  ///< what a POST /retries is about
   verdict outcome = verdict::unknown;
   int status = 0;
   std::optional<shown> now{};
@@ -46,6 +62,18 @@ struct handled {
   int revision = 0;
   std::int64_t claim = 0;
   milliseconds ended{};
+  std::string text{};  ///< that it was given
+};
+
+/// What one service of one process has in hand.
+struct hands {
+  const process* of = nullptr;
+  std::string queue;
+  std::set<std::tuple<uuid, int, std::int64_t>> in_hand{};  ///< message, revision, claim
+  int asking = 0;                                           ///< requests for claims under way
+  bool alone = false;                                       ///< what it asks for, or has in hand, it has alone
+  milliseconds idle_since{};
+  bool idle() const { return in_hand.empty() && asking == 0; }
 };
 
 /// All messages, as a client has listed them page by page.
@@ -59,12 +87,39 @@ struct journal {
   std::vector<told> requests{};
   std::vector<handled> runs{};
   std::vector<listed> lists{};
+  std::vector<std::shared_ptr<hands>> services{};  ///< of every service that ever ran
+  std::set<std::tuple<std::string, uuid, int, std::int64_t>> asked{};  ///< of claims: verb, message, revision, claim
+  std::set<uuid> reopened{};  ///< pending again after their end, by whatever retry
+  std::map<uuid, row> deleted{};  ///< as they were when they had been kept for long enough
   int last_run = 0;  ///< no two runs have one number, in whatever process
 
-  /// Whether anybody has asked to retry this message, whatever became of it.
-  bool was_retried(const uuid& message) const {
+  /// Whether somebody has asked for this, whatever became of it.
+  bool was_asked(const uuid& message, std::string_view method) const {
     return std::any_of(requests.begin(), requests.end(),
-                       [&](const told& entry) { return entry.method == "retry" && entry.id == message; });
+                       [&](const told& entry) { return entry.id == message && entry.method == method; });
+  }
+  bool was_retried(const uuid& message) const { return reopened.contains(message) || was_asked(message, "retry"); }
+
+  /// Whether who has the row's claim has asked for this.
+  bool was_asked(const char* verb, const message& row) const {
+    return asked.contains({verb, row.id, row.revision, row.claim});
+  }
+
+  /// Whether somebody has asked to retry all of its kind.
+  bool retries_all(const message& row) const {
+    return std::any_of(requests.begin(), requests.end(), [&](const told& entry) {
+      const auto& which = entry.retries;
+      const auto& error = row.attempts.empty() ? std::string() : row.attempts.back().error;
+      return which && which->status == row.status && (which->queue.empty() || which->queue == row.queue) &&
+             error.find(which->error_part) != std::string::npos;
+    });
+  }
+
+  /// The request that has posted this text; null when nobody has.
+  const told* post_of(const std::string& text) const {
+    const auto found = std::find_if(requests.begin(), requests.end(),
+                                    [&](const told& entry) { return entry.method == "POST" && entry.sent == text; });
+    return found == requests.end() ? nullptr : &*found;
   }
 };
 

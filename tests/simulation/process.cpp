@@ -188,11 +188,13 @@ void process::look_at(milliseconds time) {
 
 void process::pause(milliseconds longest) {
   paused_until_ = std::max(paused_until_, world_.now() + longest);
+  world_.note_trouble_of(name_, paused_until_);
   look_at(paused_until_);
 }
 
 void process::doom() {
   if (cut_off_ || std::exchange(doomed_, true)) return;
+  world_.note_trouble_of(name_, world_.now());
   world_.later(milliseconds(0), [this] { bury(); });
 }
 

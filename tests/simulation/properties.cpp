@@ -15,12 +15,14 @@ std::string name_of(const uuid& id, int revision) {
 
 }  // namespace
 
-properties::properties(const surroundings& around) : around_(around) {
-  around_.store.seen = [this](const process& by, const change& what, const outcome& became) {
-    see_change(by, what, became);
-  };
+properties::properties(const surroundings& around)
+    : around_(around), table_(around.in.plan(), around.told), timeliness_(around) {
+  around_.store.seen = [this](const database::committed& seen) { see_change(seen); };
   around_.store.seen_crash = [this] { forget_unsynced(); };
+  around_.store.seen_jump = [this] { timeliness_.begin_again(); };
+  around_.store.seen_purge = [this](const row& gone, timestamp at) { see_purge(*gone, at); };
   around_.queues.seen = [this](const process& by, const outgoing& out) { see_event(by, out); };
+  around_.queues.seen_depth = [this](const std::string& queue, std::size_t depth) { note_depth(queue, depth); };
 }
 
 /// Nothing has gone wrong at all.
@@ -46,12 +48,18 @@ std::size_t properties::rooms() const {
   return static_cast<std::size_t>(plan.brokers + plan.services_b);
 }
 
-void properties::see_change(const process& by, const change& what, const outcome& became) {
+void properties::see_change(const database::committed& seen) {
+  const auto& [by, what, became, before, after] = seen;
+  if (what.insert) check_key(seen);
   if (!became.applied) return;
   if (silent_) around_.in.fail(by.name() + " still changes " + brief(what.id));
-  if (what.then.text) see_arrival(what, became);
+  const auto which = step_of(before.get(), *after, became.at);
+  check_table(seen, which);
+  if (which == step::retry) around_.told.reopened.insert(what.id);
+  if (which) timeliness_.see(seen, *which);
+  if (what.then.text) see_arrival(what, {became.applied, after, became.at});
   auto& here = revisions_[{what.id, became.now->revision}];
-  if (what.then.new_claim) return see_claim(what, became, here);
+  if (what.then.new_claim) return see_claim(what, {became.applied, after, became.at}, here);
   const bool has_failed = what.then.failures == effect::count::one_more;
   if (what.then.status || has_failed) {
     here.over = became.now->status != status::pending;
@@ -66,6 +74,39 @@ void properties::see_change(const process& by, const change& what, const outcome
   if (!became.now->held && here.claimed) see_opening(what, became, here);
   const bool is_ringing = !what.durable && !what.when.claim && !became.now->held;
   if (is_ringing) check_rung_once(*became.now, here);
+}
+
+/// Every change is a line of the table.
+void properties::check_table(const database::committed& seen, std::optional<step> which) {
+  const auto name = name_of(seen.after->id, seen.after->revision);
+  if (!which) return around_.in.fail(name + " is changed as nothing may change it");
+  const auto objection = table_.objection(*which, seen.before.get(), *seen.after, seen.became.at);
+  if (objection) around_.in.fail(name + " " + *objection + " (" + to_string(*which) + ")");
+}
+
+/// A key makes one message, as long as it is remembered.
+void properties::check_key(const database::committed& seen) {
+  const auto& [by, what, became, before, after] = seen;
+  const auto remembered = became.at - around_.in.plan().key_kept;
+  if (!became.applied) {
+    const auto& known = became.now;
+    if (!before && (!known || known->created_at <= remembered))
+      around_.in.fail(brief(what.id) + " is refused for a key that nobody remembers");
+    return;
+  }
+  if (after->idempotency_key.empty()) return;
+  for (const auto& [id, m] : around_.store.rows())
+    if (id != what.id && m->idempotency_key == after->idempotency_key && m->created_at > remembered)
+      around_.in.fail("the " + m->idempotency_key + " makes a second message");
+}
+
+/// Nothing is deleted before its time.
+void properties::see_purge(const message& gone, timestamp at) {
+  const auto name = name_of(gone.id, gone.revision);
+  if (gone.status == status::pending) return around_.in.fail(name + " is deleted while it is pending");
+  if (gone.updated_at + around_.in.plan().kept_for(gone.status) > at) around_.in.fail(name + " is deleted too soon");
+  around_.told.deleted[gone.id] = std::make_shared<const message>(gone);
+  seen_rows_.erase(gone.id);
 }
 
 /// In a world in which no event is lost and nobody is overloaded, one ringing is enough.
@@ -157,6 +198,7 @@ void properties::see_event(const process& by, const outgoing& out) {
     return around_.in.fail(by.name() + " rings for " + name + " before it is stored");
   if (silent_) around_.in.fail(by.name() + " still rings for " + name);
   revisions_[{told->id, told->revision}].last_rung = around_.in.now();
+  timeliness_.see_event(by, told->id, told->revision);
   note_depth(out.queue, around_.queues.depth(out.queue) + 1);
   const auto most = rooms() * (around_.in.plan().queue_depth_max + 1);
   if (clean() && around_.queues.depth(out.queue) > most)
@@ -166,11 +208,13 @@ void properties::see_event(const process& by, const outgoing& out) {
 /// A crash takes claims back, so what is known of them is no longer true.
 void properties::forget_unsynced() {
   for (auto& [key, known] : revisions_) known.claimed = false;
+  timeliness_.begin_again();
 }
 
 void properties::look() {
   check_runs();
   check_rows_stay();
+  timeliness_.look();
   check_due_rows_are_rung();
   check_all_rung_after_a_start();
 }
@@ -236,6 +280,7 @@ void properties::check_all_rung_after_a_start() {
 }
 
 void properties::note_depth(const std::string& queue, std::size_t depth) {
+  timeliness_.see_depth(queue, depth);
   constexpr std::size_t shares = 16;  // one look fills one of the room that it sees
   if (shares * depth >= around_.in.plan().queue_depth_max) last_full_[queue] = around_.in.now();
 }

@@ -4,7 +4,9 @@
 #include <set>
 #include <vector>
 
+#include "tests/simulation/life_table.hpp"
 #include "tests/simulation/running.hpp"
+#include "tests/simulation/timeliness.hpp"
 
 namespace amc::simulation {
 
@@ -40,7 +42,10 @@ class properties {
     bool rung = false;       ///< there should be an event for it
   };
 
-  void see_change(const process& by, const change& what, const outcome& became);
+  void see_change(const database::committed& seen);
+  void check_table(const database::committed& seen, std::optional<step> which);
+  void check_key(const database::committed& seen);
+  void see_purge(const message& gone, timestamp at);
   void see_claim(const change& what, const outcome& became, revision_history& here);
   void check_company(const message& m);
   void see_arrival(const change& what, const outcome& became);
@@ -62,6 +67,8 @@ class properties {
   std::size_t rooms() const;
 
   surroundings around_;
+  life_table table_;
+  timeliness timeliness_;
   std::map<std::pair<uuid, int>, revision_history> revisions_;
   std::map<uuid, row> seen_rows_;
   std::size_t seen_runs_ = 0;

@@ -38,17 +38,31 @@ std::optional<int> revision_in(const http::request& asked) {
   return revision;
 }
 
+milliseconds wait_in(const http::request& asked) {
+  constexpr std::string_view name = "wait=";
+  const auto field = asked.headers.find("Prefer").value_or("");
+  int seconds = 0;
+  if (field.starts_with(name)) std::from_chars(field.data() + name.size(), field.data() + field.size(), seconds);
+  return std::chrono::seconds(seconds);
+}
+
+mass_retry retries_in(const json::value& body) {
+  return {parse_status(text_in(body, "status")).value_or(status::dead), text_in(body, "queue"), text_in(body, "error")};
+}
+
 told what_is_asked(const http::request& asked, const process& by) {
   told entry{by.name(), asked.method, by.in().now()};
   if (asked.target.ends_with("/retry")) entry.method = "retry";
   entry.id = id_in(asked);
   entry.revision = revision_in(asked);
-  entry.waits = asked.headers.find("Prefer").has_value();
+  entry.longest = wait_in(asked);
+  entry.waits = entry.longest > milliseconds(0);
   entry.key = asked.headers.find("Idempotency-Key").value_or("");
   if (asked.body.empty()) return entry;
   const auto body = parsed(asked.body);
+  if (asked.target == "/retries") entry.retries = retries_in(body);
   entry.sent = text_in(body, "message");
-  entry.expires = !text_in(body, "expires_at").empty();
+  entry.expires_at = parse_rfc3339(text_in(body, "expires_at"));
   entry.deliver_at = parse_rfc3339(text_in(body, "deliver_at"));
   return entry;
 }
@@ -102,19 +116,52 @@ class recording_caller : public http::caller {
 
 class recording_client : public service::broker_client {
  public:
-  recording_client(std::shared_ptr<broker_client> asks, process& by, journal& into)
-      : asks_(std::move(asks)), by_(by), into_(into) {}
+  recording_client(std::shared_ptr<broker_client> asks, process& by, std::string queue, journal& into)
+      : asks_(std::move(asks)), by_(by), into_(into), hands_(std::make_shared<hands>()) {
+    hands_->of = &by;
+    hands_->queue = std::move(queue);
+    into_.services.push_back(hands_);
+  }
 
   task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) override {
-    return asks_->claim(std::move(requests));
+    const auto asked = requests;
+    if (by_.alive()) check_company(asked);
+    ++hands_->asking;
+    std::vector<result<granted>> became;
+    std::optional<unavailable> failed;
+    try {
+      became = co_await asks_->claim(std::move(requests));
+    } catch (const unavailable& why) {
+      failed = why;
+    }
+    --hands_->asking;
+    for (std::size_t i = 0; i < became.size(); ++i)
+      if (became[i]) hands_->in_hand.insert({asked[i].ready.id, asked[i].ready.revision, became[i]->claim});
+    note_idle();
+    if (failed) throw unavailable(*failed);
+    co_return became;
   }
+
   task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) override {
+    for (const auto& c : claims) note("extend", c);
     return asks_->extend(std::move(claims));
   }
-  task<void> release(std::vector<claimed> claims) override { return asks_->release(std::move(claims)); }
+
+  task<void> release(std::vector<claimed> claims) override {
+    for (const auto& c : claims) {
+      note("release", c);
+      drop(c.ready.id, c.ready.revision);
+    }
+    return asks_->release(std::move(claims));
+  }
+
   task<std::vector<result<status>>> fail(std::vector<failed_claim> failures) override {
-    if (!by_.alive()) return gone<status>(failures.size());
-    return asks_->fail(std::move(failures));
+    if (!by_.alive()) co_return co_await gone<status>(failures.size());
+    const auto asked = failures;
+    for (const auto& f : asked) note("fail", f.what);
+    auto became = co_await asks_->fail(std::move(failures));
+    for (const auto& f : asked) drop(f.what.ready.id, f.what.ready.revision);
+    co_return became;
   }
 
   task<std::vector<result<void>>> answer(std::vector<answer_request> answers) override {
@@ -137,7 +184,38 @@ class recording_client : public service::broker_client {
     entry.ended = by_.in().now();
     entry.outcome = became ? told::verdict::ok : told::verdict::refused;
     by_.in().note(by_.name(), became ? "answered" : "was refused", *entry.id, *entry.revision);
+    const bool fails_instead =
+        !became && (became.error().code == errc::unroutable || became.error().code == errc::invalid);
+    if (fails_instead)
+      by_.in().fail(by_.name() + "'s answer to a healthy message was refused: " + became.error().detail);
+    drop(*entry.id, *entry.revision);
   }
+
+  /// P3: who claims alone has nothing else in hand in its whole process, and nobody there claims meanwhile.
+  void check_company(const std::vector<claim_request>& asked) {
+    const bool alone = std::any_of(asked.begin(), asked.end(), [](const claim_request& r) { return r.alone; });
+    for (const auto& other : into_.services) {
+      if (other->of != &by_ || other->idle()) continue;
+      if (alone || other->alone) by_.in().fail(by_.name() + " claims in company what it has to claim alone");
+    }
+    if (alone && asked.size() > 1) by_.in().fail(by_.name() + " claims several alone");
+    hands_->alone = alone;
+    const auto most = by_.in().plan().concurrency;
+    if (hands_->in_hand.size() + asked.size() > most)
+      by_.in().fail(by_.name() + " claims more than it has handlers for");
+  }
+
+  void note(const char* verb, const claimed& c) {
+    if (by_.alive()) into_.asked.insert({verb, c.ready.id, c.ready.revision, c.claim});
+  }
+
+  void drop(const uuid& id, int revision) {
+    std::erase_if(hands_->in_hand,
+                  [&](const auto& held) { return std::get<0>(held) == id && std::get<1>(held) == revision; });
+    note_idle();
+  }
+
+  void note_idle() { hands_->idle_since = by_.in().now(); }
 
   /// Or it would try for ever.
   template <class T>
@@ -149,6 +227,7 @@ class recording_client : public service::broker_client {
   std::shared_ptr<broker_client> asks_;
   process& by_;
   journal& into_;
+  std::shared_ptr<hands> hands_;
 };
 
 }  // namespace
@@ -157,7 +236,10 @@ std::optional<shown> shown_in(const json::value& body) {
   const auto id = parse_uuid(text_in(body, "id"));
   const auto state = parse_status(text_in(body, "status"));
   if (!id || !state) return {};
-  return shown{*id, text_in(body, "message"), static_cast<int>(body.as_object().at("revision").as_int64()), *state};
+  shown now{*id, text_in(body, "message"), static_cast<int>(body.as_object().at("revision").as_int64()), *state, {}};
+  if (const auto* attempts = body.as_object().if_contains("attempts"))
+    for (const auto& one : attempts->as_array()) now.errors.push_back(text_in(one, "error"));
+  return now;
 }
 
 std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, process& by, journal& into) {
@@ -165,8 +247,8 @@ std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, proces
 }
 
 std::shared_ptr<service::broker_client> record(std::shared_ptr<service::broker_client> asks, process& by,
-                                               journal& into) {
-  return std::make_shared<recording_client>(std::move(asks), by, into);
+                                               std::string queue, journal& into) {
+  return std::make_shared<recording_client>(std::move(asks), by, std::move(queue), into);
 }
 
 }  // namespace amc::simulation

@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "http/client.hpp"
 #include "service/broker_client.hpp"
@@ -17,8 +18,8 @@ std::optional<shown> shown_in(const boost::json::value& body);
 /// Writes down what a requester asks for over HTTP, and what it is told.
 std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, process& by, journal& into);
 
-/// Writes down what a service answers, and what it is told.
+/// Writes down what a service of this queue claims and answers, and what it is told.
 std::shared_ptr<service::broker_client> record(std::shared_ptr<service::broker_client> asks, process& by,
-                                               journal& into);
+                                               std::string queue, journal& into);
 
 }  // namespace amc::simulation

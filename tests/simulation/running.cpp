@@ -34,8 +34,21 @@ broker::parts_options options_of(const scenario& plan) {
       broker::parts_options_from(load_config({broker::provider(), api::provider()}, {.folder = "/nowhere"}));
   auto options = defaults;
   options.sweep.interval = plan.sweep_interval;
-  constexpr milliseconds seldom{5'000};
-  options.purge.interval = seldom;
+  options.purge.interval = plan.purge_interval;
+  options.purge.what.kept = plan.kept;
+  options.purge.what.dead_kept = plan.dead_kept;
+  return options;
+}
+
+broker::mass_retry_options retry_options() {
+  broker::mass_retry_options options;
+  options.per_second = 40;
+  return options;
+}
+
+api::api_options options_of_api(const scenario& plan) {
+  api::api_options options;
+  options.idempotency = plan.key_kept;
   return options;
 }
 
@@ -86,8 +99,8 @@ class running_broker : public running {
         parts_(base_->make_parts(around, by)),
         waiters_(std::make_shared<broker::waiters>(by.env(), message_store::async_store(by.env(), base_->store),
                                                    broker::waiters_options{waiters_max, waiters_max_bytes})),
-        retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), broker::mass_retry_options{})),
-        api_(by.env(), parts_->messages(), waiters_, retries_, api::api_options{}) {
+        retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), retry_options())),
+        api_(by.env(), parts_->messages(), waiters_, retries_, options_of_api(around.in.plan())) {
     parts_->run(base_->platform->capabilities().empty_at_start);
     net_.listen(by.name(), by, [this](const http::request& asked) { return api_.handle(asked); });
   }
@@ -134,7 +147,7 @@ class running_service : public running {
     options.concurrency = around.in.plan().concurrency;
     options.handler_timeout = around.in.plan().handler_timeout;
     runtime_ = std::make_unique<service::service_runtime>(
-        by.env(), definition(letter), record(std::move(client), by, around.told), base_ ? *base_->platform : *platform_,
+        by.env(), definition(letter), record(std::move(client), by, std::string(1, letter), around.told), base_ ? *base_->platform : *platform_,
         by.slow_executor([this] { return handler_time(); }), options);
     runtime_->run();
   }
@@ -169,7 +182,7 @@ class running_service : public running {
     suffer(read(work.text)->nature);
     const int run = ++around_.told.last_run;
     auto next = answered(work.text, by_.name(), run);
-    around_.told.runs.push_back({by_.name(), run, work.id, work.revision, work.claim, around_.in.now()});
+    around_.told.runs.push_back({by_.name(), run, work.id, work.revision, work.claim, around_.in.now(), work.text});
     around_.in.note(by_.name(), "handles", work.id, work.revision);
     return next;
   }
@@ -230,6 +243,12 @@ class running_together : public running {
 std::vector<std::string> broker_addresses(const scenario& plan) {
   std::vector<std::string> all;
   for (int i = 1; i <= plan.brokers; ++i) all.push_back("broker" + std::to_string(i));
+  return all;
+}
+
+std::vector<std::string> sweepers(const scenario& plan) {
+  auto all = broker_addresses(plan);
+  for (int i = 1; i <= plan.services_b && !plan.together; ++i) all.push_back("b" + std::to_string(i));
   return all;
 }
 

@@ -40,4 +40,7 @@ std::unique_ptr<running> run_together(const surroundings& around, process& by);
 /// Where the brokers are, for clients.
 std::vector<std::string> broker_addresses(const scenario& plan);
 
+/// The processes that sweep.
+std::vector<std::string> sweepers(const scenario& plan);
+
 }  // namespace amc::simulation

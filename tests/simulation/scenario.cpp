@@ -79,9 +79,44 @@ scenario in_a_rush(scenario s, random_stream& random) {
   return s;
 }
 
-}  // namespace
+/// Some runs have hardly any faults, so that what the others do not touch is held to its moment.
+void leave_few(scenario& s, random_stream& random) {
+  std::vector<double*> there;
+  for (auto& rate : s.rate)
+    if (rate > 0) there.push_back(&rate);
+  const auto kept = static_cast<std::size_t>(random.between(1, 2));
+  while (there.size() > kept) {
+    const auto which = random.below(there.size());
+    *there[which] = 0;
+    there.erase(there.begin() + static_cast<std::ptrdiff_t>(which));
+  }
+}
 
-scenario scenario_of(std::uint64_t seed) {
+/// Services stop while they work, and give back what they cannot finish.
+void stop_at_work(scenario& s) {
+  s.rate.fill(0);
+  s.rate[static_cast<std::size_t>(fault::stop)] = 1;
+  s.slow_handlers = 0.4;
+  s.lease = milliseconds(3'000);
+  s.faults_until = s.posts_until + milliseconds(6'000);
+}
+
+/// What came into the world later, from a stream of its own.
+void add_operations(scenario& s, random_stream& random) {
+  if (random.chance(0.25)) {
+    s.kept = milliseconds(random.between(2'000, 6'000));
+    s.dead_kept = s.kept + milliseconds(random.between(2'000, 6'000));
+    s.purge_interval = milliseconds(random.between(200, 2'000));
+  }
+  if (random.chance(0.2)) s.key_kept = milliseconds(random.between(500, 4'000));
+  if (random.chance(0.5)) s.operators_acts = static_cast<int>(random.between(3, 12));
+  if (s.calm() || s.posts_until == s.faults_until) return;
+  const auto kind = random.between(1, 20);
+  if (kind <= 4) leave_few(s, random);
+  if (kind == 5) stop_at_work(s);
+}
+
+scenario with_its_faults(std::uint64_t seed) {
   random_stream random(seed, 0);
   scenario s;
   s.seed = seed;
@@ -106,6 +141,16 @@ scenario scenario_of(std::uint64_t seed) {
   if (random.chance(0.15)) return s;
   for (auto& rate : s.rate)
     if (random.chance(0.3)) rate = static_cast<double>(random.between(1, 100)) / 100;
+  return s;
+}
+
+}  // namespace
+
+scenario scenario_of(std::uint64_t seed) {
+  constexpr std::uint64_t stream_of_operations = 50;
+  random_stream random(seed, stream_of_operations);
+  auto s = with_its_faults(seed);
+  add_operations(s, random);
   return s;
 }
 
@@ -139,8 +184,8 @@ std::vector<std::string> settings_of(const scenario& plan) {
           "broker.max_claims=" + std::to_string(max_claims),
           "broker.max_failures=" + std::to_string(max_failures),
           "broker.max_revisions=" + std::to_string(max_revisions),
-          "broker.back_off_initial_ms=200",
-          "broker.back_off_max_ms=2000"};
+          "broker.back_off_initial_ms=" + std::to_string(back_off_initial.count()),
+          "broker.back_off_max_ms=" + std::to_string(back_off_max.count())};
 }
 
 std::string describe(const scenario& plan) {

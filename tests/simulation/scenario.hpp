@@ -70,6 +70,13 @@ struct scenario {
   milliseconds faults_until{};        ///< from here on nothing goes wrong any more
   std::array<double, faults> rate{};  ///< 0 to 1: how often, compared with the most that makes sense
 
+  milliseconds purge_interval{5'000};
+  milliseconds kept{std::chrono::days(7)};       ///< messages that are done, cancelled or expired
+  milliseconds dead_kept{std::chrono::days(30)};
+  milliseconds key_kept{std::chrono::days(1)};   ///< how long an idempotency key is remembered
+  int operators_acts = 0;                        ///< what an operator does, one thing after another
+  milliseconds kept_for(amc::status end) const { return end == amc::status::dead ? dead_kept : kept; }
+
   double of(fault kind) const { return rate[static_cast<std::size_t>(kind)]; }
   /// Nothing goes wrong from the beginning to the end.
   bool calm() const;
@@ -86,6 +93,8 @@ void leave_out(scenario& plan, std::string_view name);
 constexpr int max_claims = 5;
 constexpr int max_failures = 3;
 constexpr int max_revisions = 8;
+constexpr milliseconds back_off_initial{200};
+constexpr milliseconds back_off_max{2'000};
 std::vector<std::string> settings_of(const scenario& plan);
 
 /// For a person.

@@ -121,6 +121,7 @@ void engine::wake(const std::string& queue, milliseconds delay) {
 
 std::vector<incoming> engine::receive(subscription& link, std::size_t max, milliseconds longest) {
   auto& events = queues_[link.queue];
+  if (seen_depth && !events.empty()) seen_depth(link.queue, depth(link.queue));
   std::vector<incoming> batch;
   max = std::min(max, link.prefetch - std::min(link.prefetch, link.unsettled.size()));
   for (auto it = events.begin(); it != events.end() && batch.size() < max;) {
@@ -160,6 +161,7 @@ void engine::forget(const process& gone) {
 
 void engine::go_away(milliseconds longest) {
   away_until_ = world_.now() + longest;
+  world_.note_trouble(fault::queue_away, away_until_);
   for (const auto& link : links_) cut(*link);
 }
 

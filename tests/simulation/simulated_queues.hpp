@@ -34,6 +34,8 @@ class engine {
 
   /// Called for every event as it is published, before anything happens to it.
   std::function<void(const process& by, const outgoing& out)> seen;
+  /// Called with what a queue holds before somebody takes of it.
+  std::function<void(const std::string& queue, std::size_t depth)> seen_depth;
 
  private:
   struct event_in_queue {

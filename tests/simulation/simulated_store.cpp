@@ -24,7 +24,7 @@ class database::connection : public store {
   }
   purged purge(const purge_request& what) override {
     to_.reach(by_);
-    return to_.now_.purge(what);
+    return to_.purge(what);
   }
   void try_writing() override { to_.refuse_writes(by_); }
   timestamp now() override {
@@ -142,17 +142,41 @@ std::vector<outcome> database::apply(process& by, std::span<const change> batch)
 }
 
 std::vector<outcome> database::commit(process& by, std::span<const change> batch) {
-  auto outcomes = now_.apply(batch);
+  std::vector<outcome> outcomes;
   bool durable = false;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    durable = durable || batch[i].durable;
-    const auto& after = outcomes[i].now;
-    world_.note(by.name(), outcomes[i].applied ? "commits" : "is refused", batch[i].id, after ? after->revision : 0);
-    if (seen) seen(by, batch[i], outcomes[i]);
+  for (const auto& what : batch) {
+    durable = durable || what.durable;
+    outcomes.push_back(commit_one(by, what));
   }
   keep(durable);
   tell(by, outcomes, batch);
   return outcomes;
+}
+
+outcome database::commit_one(process& by, const change& what) {
+  const auto row_of = [&] {
+    const auto found = rows().find(what.id);
+    return found == rows().end() ? nullptr : found->second;
+  };
+  auto before = row_of();
+  const auto became = now_.apply(std::span(&what, 1)).front();
+  world_.note(by.name(), became.applied ? "commits" : "is refused", what.id, became.now ? became.now->revision : 0);
+  if (seen) seen({by, what, became, std::move(before), row_of()});
+  return became;
+}
+
+/// Not synced, so that a crash brings rows back.
+purged database::purge(const purge_request& what) {
+  const auto before = rows();
+  const auto done = now_.purge(what);
+  if (done.count == 0) return done;
+  for (const auto& [id, m] : before)
+    if (!rows().contains(id)) {
+      world_.note("database", "deletes", id, m->revision);
+      if (seen_purge) seen_purge(m, clock());
+    }
+  keep(false);
+  return done;
 }
 
 void database::keep(bool synced) {
@@ -176,8 +200,24 @@ void database::tell(const process& by, const std::vector<outcome>& outcomes, std
       for (auto* listening : feeds_) listening->tell(by, batch[i].id);
 }
 
+void database::go_away(milliseconds longest) {
+  away_until_ = world_.now() + longest;
+  world_.note_trouble(fault::store_away, away_until_);
+}
+
+void database::fill_up(milliseconds longest) {
+  full_until_ = world_.now() + longest;
+  world_.note_trouble(fault::store_full, full_until_);
+}
+
+void database::jump(milliseconds by) {
+  clock_offset_ += by;
+  if (seen_jump) seen_jump();
+}
+
 void database::cut_feeds(milliseconds longest) {
   feeds_cut_until_ = world_.now() + longest;
+  world_.note_trouble(fault::feed_cut, feeds_cut_until_);
 }
 
 }  // namespace amc::simulation

@@ -27,15 +27,25 @@ class database {
 
   /// Forgets what it had not synced: all of it, or the latest part.
   void crash();
-  void go_away(milliseconds longest) { away_until_ = world_.now() + longest; }
-  void fill_up(milliseconds longest) { full_until_ = world_.now() + longest; }
-  void jump(milliseconds by) { clock_offset_ += by; }
+  void go_away(milliseconds longest);
+  void fill_up(milliseconds longest);
+  void jump(milliseconds by);
   void cut_feeds(milliseconds longest);
 
-  /// Called for every change, applied or refused, at its commit.
-  std::function<void(const process& by, const change& what, const outcome& became)> seen;
-  /// Called when rows went back to what they were before.
+  /// A change at its commit, applied or refused, and its row before and after it (null: there is none).
+  struct committed {
+    const process& by;
+    const change& what;
+    const outcome& became;
+    row before;
+    row after;
+  };
+  std::function<void(const committed& seen)> seen;
+  /// Called for every row that is deleted, and when.
+  std::function<void(const row& gone, timestamp at)> seen_purge;
+  /// Called when rows went back to what they were before, and when the clock has jumped.
   std::function<void()> seen_crash;
+  std::function<void()> seen_jump;
 
  private:
   class connection;
@@ -46,6 +56,8 @@ class database {
   void refuse_writes(const process& by) const;
   std::vector<outcome> apply(process& by, std::span<const change> batch);
   std::vector<outcome> commit(process& by, std::span<const change> batch);
+  outcome commit_one(process& by, const change& what);
+  purged purge(const purge_request& what);
   void keep(bool synced);
   void tell(const process& by, const std::vector<outcome>& outcomes, std::span<const change> batch);
 

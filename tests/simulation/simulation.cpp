@@ -3,6 +3,7 @@
 #include "tests/simulation/chaos.hpp"
 #include "tests/simulation/checker.hpp"
 #include "tests/simulation/cluster.hpp"
+#include "tests/simulation/operator.hpp"
 #include "tests/simulation/properties.hpp"
 #include "tests/simulation/scripts.hpp"
 
@@ -21,7 +22,8 @@ class run {
         nodes_(around_),
         properties_(around_),
         chaos_(around_, nodes_),
-        scripts_(around_, nodes_) {}
+        scripts_(around_, nodes_),
+        operator_(around_, nodes_) {}
 
   ~run() {
     for (auto* n : nodes_.all) n->end();
@@ -32,10 +34,12 @@ class run {
   verdict to_its_end() {
     for (auto* n : nodes_.all) n->start();
     scripts_.begin();
+    operator_.begin();
     chaos_.begin();
     look();
     while (!over_ && world_.step()) continue;
-    if (const auto found = check(journal_, store_.rows()); found && !world_.failure()) world_.fail(*found);
+    if (const auto found = check(journal_, store_.rows(), keys_last()); found && !world_.failure()) world_.fail(*found);
+    operator_.check_mass_retries();
     properties_.check_waits();
     properties_.check_deaths();
     return {world_.log().hash(), world_.failure(), world_.now()};
@@ -44,7 +48,7 @@ class run {
  private:
   void look() {
     properties_.look();
-    if (!silence_ && !world_.faulty() && scripts_.over() && net_.quiet() && all_terminal()) fall_silent();
+    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && net_.quiet() && all_terminal()) fall_silent();
     if (silence_ && world_.now() > *silence_) {
       over_ = true;
       return;
@@ -52,6 +56,13 @@ class run {
     if (world_.now() > world_.plan().faults_until + longest) return world_.fail(what_is_left());
     constexpr milliseconds interval{250};
     world_.later(interval, [this] { look(); });
+  }
+
+  /// Longer than any run.
+  bool keys_last() const {
+    constexpr milliseconds long_time{3'600'000};
+    const auto& plan = world_.plan();
+    return std::min({plan.key_kept, plan.kept, plan.dead_kept}) > long_time;
   }
 
   /// P5: when there is nothing to do, nothing is done.
@@ -86,6 +97,7 @@ class run {
   properties properties_;
   chaos chaos_;
   scripts scripts_;
+  store_operator operator_;
   std::optional<milliseconds> silence_;
   bool over_ = false;
 };

@@ -9,6 +9,9 @@ bool later_than(const planned& a, const planned& b) {
   return a.at != b.at ? a.at > b.at : a.number > b.number;
 }
 
+/// Before everything, with room to subtract.
+constexpr milliseconds long_ago{-3'600'000};
+
 }  // namespace
 
 void agenda::add(milliseconds at, std::function<void()> action) {
@@ -24,6 +27,7 @@ planned agenda::take() {
 }
 
 world::world(const scenario& what, bool prints) : scenario_(what), random_(what.seed, 1), trace_(prints) {
+  troubles_.fill(long_ago);
   constexpr std::uint64_t first_fault_stream = 100;
   for (std::size_t i = 0; i < faults; ++i) fault_random_.emplace_back(what.seed, first_fault_stream + i);
 }
@@ -43,7 +47,29 @@ bool world::step() {
 bool world::strikes(fault kind, double most) {
   if (!faulty() || !random(kind).chance(scenario_.of(kind) * most)) return false;
   if (may_cost_a_claim(kind)) ++claims_lost;
+  note_trouble(kind, now_);
   return true;
+}
+
+void world::note_trouble(fault kind, milliseconds until) {
+  auto& last = troubles_[static_cast<std::size_t>(kind)];
+  last = std::max(last, until);
+}
+
+void world::note_trouble_of(const std::string& name, milliseconds until) {
+  auto& last = troubles_of_.emplace(name, long_ago).first->second;
+  last = std::max(last, until);
+}
+
+milliseconds world::last_trouble(std::initializer_list<fault> kinds) const {
+  auto last = long_ago;
+  for (const auto kind : kinds) last = std::max(last, troubles_[static_cast<std::size_t>(kind)]);
+  return last;
+}
+
+milliseconds world::last_trouble_of(const std::string& name) const {
+  const auto found = troubles_of_.find(name);
+  return found == troubles_of_.end() ? long_ago : found->second;
 }
 
 void world::fail(const std::string& why) {

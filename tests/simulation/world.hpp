@@ -1,6 +1,9 @@
 #pragma once
 
+#include <array>
 #include <functional>
+#include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +52,14 @@ class world {
   int claims_lost = 0;
   milliseconds last_start{};  ///< of a process that is everything at once
 
+  /// Something goes wrong with one process, or with everything, until then.
+  void note_trouble(fault kind, milliseconds until);
+  void note_trouble_of(const std::string& name, milliseconds until);
+  void note_start_of(const std::string& name) { troubles_of_[name] = now_; }
+  /// When one of these last went wrong, or until when it does; long ago when it never did.
+  milliseconds last_trouble(std::initializer_list<fault> kinds) const;
+  milliseconds last_trouble_of(const std::string& name) const;
+
   /// Whether a fault strikes now: `most` is how often, of 1, at the scenario's highest rate.
   bool strikes(fault kind, double most);
   random_stream& random(fault kind) { return fault_random_[static_cast<std::size_t>(kind)]; }
@@ -78,6 +89,8 @@ class world {
   std::vector<random_stream> fault_random_;
   amc::simulation::trace trace_;
   std::optional<std::string> failure_;
+  std::array<milliseconds, faults> troubles_;
+  std::map<std::string, milliseconds> troubles_of_;
 };
 
 }  // namespace amc::simulation

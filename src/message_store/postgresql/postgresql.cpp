@@ -264,7 +264,7 @@ void tell_shortcomings(connection& link) {
 /// Missing rights, and tables of somebody else, are told at once and not by the first message. Whether the database can
 /// be written at all is another matter: that comes and goes.
 void try_everything(store& driver) {
-  driver.find(std::array{uuid{}});
+  driver.find(std::array{uuid{}}, true);
   try {
     driver.try_writing();
   } catch (const unavailable& failed) {

@@ -1,0 +1,221 @@
+#include "tests/simulation/life_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/simulation/wording.hpp"
+
+namespace amc::simulation {
+namespace {
+
+bool has_expired(const message& m, timestamp at) {
+  return m.expires_at && *m.expires_at <= at;
+}
+
+bool is_open(const message& m, timestamp at) {
+  return !m.held || m.due <= at;
+}
+
+/// The longest pause after so many failures.
+milliseconds longest_pause(int failures_before) {
+  const auto grown = static_cast<double>(back_off_initial.count()) * std::pow(2, failures_before);
+  return milliseconds(static_cast<std::int64_t>(std::min(grown, static_cast<double>(back_off_max.count()))));
+}
+
+/// One judgement: the first objection counts.
+class judging {
+ public:
+  judging(const scenario& plan, const journal& told, const message* before, const message& after, timestamp at)
+      : plan_(plan), told_(told), before_(before ? *before : message{}), after_(after), at_(at) {}
+
+  std::optional<std::string> judge(step which) {
+    if (which == step::accept)
+      accept();
+    else
+      go_on(which);
+    return objection_;
+  }
+
+ private:
+  void require(bool holds, const char* otherwise) {
+    if (!holds && !objection_) objection_ = otherwise;
+  }
+
+  void accept() {
+    const auto* asked = told_.post_of(after_.text);
+    require(asked != nullptr, "is a message that nobody posted");
+    if (!asked) return;
+    require(after_.revision == 1 && after_.claim == 0 && after_.attempts.empty(), "does not begin at the beginning");
+    require(after_.created_at == at_, "was not created when it was stored");
+    require(after_.expires_at == asked->expires_at, "does not expire when its client has asked it to");
+    require(after_.idempotency_key == asked->key, "does not carry the key of its request");
+    arrive(asked->deliver_at);
+    require(after_.status != status::dead, "is dead before it begins");
+  }
+
+  /// A revision arrives somewhere.
+  void arrive(std::optional<timestamp> deliver_at) {
+    const auto said = read(after_.text);
+    const auto goes_to = said->plan.substr(0, 1);
+    const bool goes_on = !goes_to.empty();
+    const bool too_often = goes_on && after_.revision > max_revisions;
+    require((after_.status == status::done) == !goes_on, "is done, and should not, or should and is not");
+    require((after_.status == status::dead) == too_often, "is dead of its revisions, and should not, or should");
+    require(after_.queue == goes_to, "waits in another queue than its text says");
+    require(after_.unanswered == 0 && after_.failures == 0, "does not start afresh");
+    require(after_.lease == plan_.lease && after_.max_claims == max_claims, "is not treated as its queue is");
+    if (too_often) note_attempt();
+    if (after_.status != status::pending) return;
+    if (deliver_at) return require(after_.held && after_.due == *deliver_at, "is not delivered when it was asked");
+    require(!after_.held, "is held from the beginning");
+    require(after_.due == at_ || after_.due == at_ + plan_.ring_again, "is not due when a new revision is");
+  }
+
+  void go_on(step which) {
+    require(after_.updated_at == at_, "does not say when it was changed");
+    require(after_.created_at == before_.created_at && after_.expires_at == before_.expires_at &&
+                after_.traceparent == before_.traceparent && after_.idempotency_key == before_.idempotency_key,
+            "has lost what it was made with");
+    require(after_.lease == before_.lease && after_.max_claims == before_.max_claims, "is treated otherwise");
+    const bool may_fail = which == step::fail || which == step::bury || which == step::answer;
+    require(may_fail || after_.attempts.size() == before_.attempts.size(), "has an attempt that nobody made");
+    if (which != step::retry) require(before_.status == status::pending, "had come to its end");
+    if (which != step::answer) require(after_.queue == before_.queue, "has moved to another queue");
+    switch (which) {
+      case step::accept:
+        return;
+      case step::answer:
+        require(after_.revision == before_.revision + 1 && after_.claim == before_.claim, "skips a revision");
+        return arrive({});
+      case step::claim:
+        return claim();
+      case step::extend:
+        require(before_.unanswered > 0, "is held longer by a claim that has had its outcome");
+        return hold(plan_.lease);
+      case step::release:
+        return release();
+      case step::fail:
+        return fail();
+      case step::cancel:
+        return require(told_.was_asked(after_.id, "DELETE"), "is cancelled, and nobody asked for that");
+      case step::retry:
+        return retry();
+      case step::ring:
+        require(is_open(before_, at_) || jumps(), "was rung while it was held");
+        require(!after_.held && after_.due == at_ + plan_.ring_again, "is not rung again when it should");
+        return require(after_.unanswered == before_.unanswered, "has forgotten a claim");
+      case step::bury:
+        require(before_.unanswered >= max_claims, "is dead, and has claims left");
+        require(is_open(before_, at_) || jumps(), "is dead while somebody works on it");
+        return note_attempt();
+      case step::expire:
+        return require(has_expired(before_, at_), "is expired before its time");
+    }
+  }
+
+  void claim() {
+    require(is_open(before_, at_), "was claimed while it was held");
+    require(!has_expired(before_, at_), "was claimed after it had expired");
+    require(before_.unanswered < max_claims, "was claimed more often than it may");
+    require(after_.claim == before_.claim + 1 && after_.unanswered == before_.unanswered + 1, "does not count claims");
+    hold(plan_.lease);
+  }
+
+  void hold(milliseconds longest) {
+    require(after_.held && after_.due == at_ + longest, "is not held for one lease");
+  }
+
+  void release() {
+    require(!after_.held && after_.due == at_, "is released, and is not due at once");
+    require(after_.unanswered == std::max(0, before_.unanswered - 1), "is released, and its claim counts");
+    require(told_.was_asked("release", after_), "is released, and who has the claim did not ask for that");
+  }
+
+  void fail() {
+    require(before_.unanswered > 0, "has failed twice by one claim");
+    require(after_.failures == before_.failures + 1 && after_.unanswered == 0, "does not count failures");
+    require(told_.was_asked("fail", after_), "has failed, and who has the claim did not say so");
+    note_attempt();
+    require((after_.status == status::dead) == (after_.failures > max_failures),
+            "is dead of its failures, and should not, or should and is not");
+    if (after_.status != status::pending) return;
+    const auto pause = after_.due - at_;
+    const auto longest = longest_pause(before_.failures);
+    constexpr int jitter_percent = 20;
+    require(after_.held && pause <= longest && pause >= longest * (100 - jitter_percent) / 100 - milliseconds(1),
+            "does not back off as its policy says");
+  }
+
+  void retry() {
+    require(before_.status == status::dead || before_.status == status::cancelled, "was not to be retried");
+    require(!has_expired(before_, at_), "was retried after it had expired");
+    require(after_.unanswered == 0 && after_.failures == 0, "does not start afresh when it is retried");
+    require(told_.was_asked(after_.id, "retry") || told_.retries_all(before_), "is retried, and nobody asked for that");
+    require(!after_.held && after_.due == at_, "is retried, and is not due at once");
+  }
+
+  /// One more, the last ten of them.
+  void note_attempt() {
+    const auto kept = std::min(before_.attempts.size(), attempts_max - 1);
+    require(after_.attempts.size() == kept + 1, "does not keep its last ten attempts");
+    if (objection_) return;
+    const auto same = [](const attempt& a, const attempt& b) {
+      return a.revision == b.revision && a.claim == b.claim && a.at == b.at && a.error == b.error;
+    };
+    require(std::equal(before_.attempts.end() - static_cast<std::ptrdiff_t>(kept), before_.attempts.end(),
+                       after_.attempts.begin(), same),
+            "has other attempts than before");
+    const auto& last = after_.attempts.back();
+    require(last.revision == after_.revision && last.claim == after_.claim && last.at == at_ && !last.error.empty(),
+            "does not say what went wrong");
+  }
+
+  bool jumps() const { return plan_.of(fault::store_clock) > 0; }  // what was due when it was read may not be now
+
+  const scenario& plan_;
+  const journal& told_;
+  const message before_;
+  const message& after_;
+  timestamp at_;
+  std::optional<std::string> objection_;
+};
+
+}  // namespace
+
+const char* to_string(step which) {
+  static constexpr const char* names[]{"accept", "claim", "extend", "answer", "fail",  "release",
+                                       "cancel", "retry", "ring",   "bury",   "expire"};
+  return names[static_cast<std::size_t>(which)];
+}
+
+std::optional<step> step_of(const message* before, const message& after, timestamp at) {
+  if (!before) return step::accept;
+  if (after.revision != before->revision) return step::answer;
+  if (after.text != before->text) return {};
+  if (after.failures > before->failures) return step::fail;
+  if (after.status != before->status) {
+    switch (after.status) {
+      case status::pending:
+        return step::retry;
+      case status::dead:
+        return step::bury;
+      case status::cancelled:
+        return step::cancel;
+      case status::expired:
+        return step::expire;
+      case status::done:
+        return {};
+    }
+  }
+  if (after.claim != before->claim) return step::claim;
+  if (after.held) return step::extend;  // also of a row that was rung when its lease was over
+  const bool gives_back = after.unanswered < before->unanswered || (before->held && after.due == at);
+  return gives_back ? step::release : step::ring;
+}
+
+std::optional<std::string> life_table::objection(step which, const message* before, const message& after,
+                                                 timestamp at) const {
+  return judging(plan_, told_, before, after, at).judge(which);
+}
+
+}  // namespace amc::simulation
