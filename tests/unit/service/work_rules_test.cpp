@@ -148,18 +148,32 @@ TEST_F(WorkRules, AfterALonelyRunTheOthersHaveTheirTurn) {
   EXPECT_EQ(claimed_next(), "2 alone");
 }
 
-TEST_F(WorkRules, ALonelyMessageDoesNotWaitForAHandlerThatNeverEndsNorDoOthersForIt) {
-  const auto taken = take({1, 2});
-  now_ += seconds(200);
-  rules_.end_overdue(now_);
-  tell_everything();
-  EXPECT_EQ(rules_.overdue(), 2U);
-  hear({3});
-  EXPECT_EQ(claimed_next(), "") << "both handlers are still busy";
-  EXPECT_FALSE(rules_.handler_ended(taken[0], std::string("late")));
-  EXPECT_EQ(claimed_next(), "3");
-  decide({refusing(errc::needs_alone)});
-  EXPECT_EQ(claimed_next(), "3 alone") << "one handler is free";
+TEST_F(WorkRules, ALonelyMessageWaitsForAFreeHandlerAndOthersDoNotWaitForIt) {
+  const auto all = std::make_shared<company>();
+  work_rules stuck(options_of(2, all), [] {});
+  work_rules other(options_of(2, all), [] {});
+  const auto run_over = [&](const std::string& claimed) {
+    ASSERT_EQ(claimed_next(stuck), claimed);
+    decide(stuck, {granting()});
+    stuck.end_overdue(now_ += seconds(200));
+    stuck.forget(stuck.next_telling()->numbers.at(0));
+    stuck.telling_over();
+  };
+  hear(stuck, {1, 2});
+  claimed_next(stuck);
+  decide(stuck, {refusing(errc::needs_alone), refusing(errc::needs_alone)});
+  hear(stuck, {3});
+  run_over("1 alone");
+  EXPECT_EQ(claimed_next(stuck), "3");
+  decide(stuck, {refusing(errc::needs_alone)});
+  run_over("2 alone");
+  EXPECT_EQ(stuck.overdue(), 2U) << "handlers that do not end";
+  EXPECT_EQ(claimed_next(stuck), "");
+  hear(other, {4});
+  EXPECT_EQ(claimed_next(other), "4");
+  decide(other, {refusing(errc::stale)});
+  EXPECT_FALSE(stuck.handler_ended(1, std::string("late")));
+  EXPECT_EQ(claimed_next(stuck), "3 alone");
 }
 
 TEST_F(WorkRules, OneOfACompanyRunsAloneWhenNoOtherHasAnythingInHand) {
