@@ -32,16 +32,25 @@ task<void> sweeper::stop() {
 
 task<void> sweeper::loop(bool engine_is_empty) {
   while (!stopping_) {
+    auto pause = options_.interval;
     try {
       if (engine_is_empty) co_await store_.make_all_due();
       engine_is_empty = false;
       co_await sweep();
+      pause = until_next();
     } catch (const unavailable& failed) {
       log::debug("sweeper", std::string("cannot sweep, will try again: ") + failed.what());
     }
-    constexpr milliseconds busy_interval{20};
-    if (!stopping_) co_await clock_.sleep(rings_->feeding() ? busy_interval : options_.interval);
+    if (!stopping_) co_await clock_.sleep(pause);
   }
+}
+
+/// Asking for depths in between does not put off the next look.
+milliseconds sweeper::until_next() const {
+  constexpr milliseconds busy_interval{20};
+  if (rings_->feeding()) return busy_interval;
+  const auto left = std::chrono::ceil<milliseconds>(next_look_ - env_.timers->now());
+  return std::clamp(left, std::min(busy_interval, options_.interval), options_.interval);
 }
 
 task<void> sweeper::sweep() {

@@ -29,6 +29,7 @@ class sweeper {
  private:
   task<void> loop(bool engine_is_empty);
   task<void> sweep();
+  milliseconds until_next() const;
   task<void> end_what_is_over(const std::vector<due_row>& rows);
   task<void> ring_again(const std::vector<due_row>& rows);
 

@@ -180,6 +180,19 @@ TEST(Sweeper, RingsAgainWhatNobodyClaimed) {
   EXPECT_EQ(w.depth("topic-a"), 1U);
 }
 
+TEST(Sweeper, AQueueThatFillsUpDoesNotPutOffTheNextLook) {
+  tests::broker_world w({"broker.queue_depth_max=160"});
+  w.parts->run(false);
+  life_cycle::accept_options later;
+  later.deliver_at = w.world.wall_clock() + milliseconds(245);
+  w.world.run(w.messages->accept(w.messages->new_id(), "Hi, ", later));
+  w.world.advance(milliseconds(240));
+  for (int i = 0; i < 11; ++i) w.accept("Hi, ");  // so many that the sweeper asks for the depth
+  w.engine.queues.clear();                        // and finds it empty
+  w.world.advance(milliseconds(35));
+  EXPECT_EQ(w.depth("topic-a"), 1U);
+}
+
 TEST(Sweeper, RingsWhatADeadServiceHeld) {
   tests::broker_world w;
   w.parts->run(false);
