@@ -19,6 +19,7 @@ enum class errc {
   needs_alone,   ///< left unanswered twice: claim it with `alone`, and nothing else in hand
   precondition,  ///< If-Match is missing
   key_reused,    ///< the Idempotency-Key was used for another request
+  unreadable,    ///< the message's row is damaged, which only a person can mend; whether it was changed is not known
 };
 
 /// The stable name of a code, as it stands in answers and logs: "not_found", "stale", …

@@ -84,6 +84,14 @@ struct outcome {
   bool applied = false;
   row now{};
   timestamp at{};
+  bool unreadable = false;  ///< there is a row, which cannot be read; nothing else is known
+};
+
+/// What there is under an id. A row that cannot be read, since it holds what no store of this version writes, is logged
+/// by the store, once, and costs nobody else anything: lists, counts and what is due leave it out.
+struct found_row {
+  row now{};  ///< null where there is none, and where it cannot be read
+  bool unreadable = false;
 };
 
 /// A row for the sweeper: what its guard needs.
@@ -151,8 +159,8 @@ class store {
   /// outcome_unknown.
   virtual std::vector<outcome> apply(std::span<const change> batch) = 0;
 
-  /// The rows with these ids, in order; null for an unknown one.
-  virtual std::vector<row> find(std::span<const uuid> ids) = 0;
+  /// The rows with these ids, in order.
+  virtual std::vector<found_row> find(std::span<const uuid> ids) = 0;
 
   /// Of each queue up to `limit` pending rows whose due has passed, oldest due first; and up to `limit` pending rows of
   /// any queue that have expired.

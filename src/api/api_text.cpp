@@ -29,6 +29,8 @@ int http_status(errc code) {
       return 412;
     case errc::precondition:
       return 428;
+    case errc::unreadable:
+      return 503;
   }
   return 500;
 }

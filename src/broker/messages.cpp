@@ -66,9 +66,10 @@ task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept
 }
 
 task<result<row>> messages::find(uuid id) {
-  auto found = co_await store_->find(env_, id);
-  if (!found) co_return error{errc::not_found, "Message \"" + to_string(id) + "\" not found."};
-  co_return found;
+  const auto found = co_await store_->find(env_, id);
+  if (found.unreadable) co_return life_cycle::unreadable(id);
+  if (!found.now) co_return error{errc::not_found, "Message \"" + to_string(id) + "\" not found."};
+  co_return found.now;
 }
 
 task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::string text) {
@@ -109,8 +110,8 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
 task<result<row>> messages::refuse_unroutable(answer_request answer) {
   const auto what =
       life_cycle::answer(answer.id, answer.revision, std::move(answer.text), life_cycle::to_done{}, false, {});
-  row current = co_await store_->find(env_, answer.id);  // not inside the braces: see CONTRIBUTING.md on g++ 12
-  const outcome asked{false, std::move(current), {}};
+  const auto current = co_await store_->find(env_, answer.id);  // not inside the braces: see CONTRIBUTING.md on g++ 12
+  const outcome asked{false, current.now, {}, current.unreadable};
   co_return !asked.now || !admits(what.when, *asked.now, asked.at) ? settled(what, asked) : unroutable();
 }
 

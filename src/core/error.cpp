@@ -22,6 +22,8 @@ const char* to_string(errc code) {
       return "precondition";
     case errc::key_reused:
       return "key_reused";
+    case errc::unreadable:
+      return "unreadable";
   }
   return "unknown";
 }

@@ -34,15 +34,18 @@ task<outcome> async_store::apply(const environment& env, change what) {
   co_return std::move(outcomes.front());
 }
 
-task<row> async_store::find(const environment& env, uuid id) {
-  auto rows = co_await find(env, std::vector<uuid>(1, id));
-  co_return std::move(rows.front());
+task<found_row> async_store::find(const environment& env, uuid id) {
+  job asked = find_all{std::vector<uuid>(1, id)};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::move(std::get<std::vector<found_row>>(done).front());
 }
 
 task<std::vector<row>> async_store::find(const environment& env, std::vector<uuid> ids) {
   job asked = find_all{std::move(ids)};
   auto done = co_await worker_->run(env, std::move(asked));
-  co_return std::get<std::vector<row>>(std::move(done));
+  std::vector<row> rows;
+  for (auto& found : std::get<std::vector<found_row>>(done)) rows.push_back(std::move(found.now));
+  co_return rows;
 }
 
 task<std::vector<due_row>> async_store::due(const environment& env, std::size_t limit) {
@@ -143,7 +146,7 @@ std::shared_ptr<void> async_store::observe_elsewhere(const environment& env,
   return std::make_shared<listener>(env, *opened_.changes_elsewhere, std::move(hear));
 }
 
-void async_store::when_broken(boost::asio::any_io_executor executor, std::function<void()> stop) {
+void async_store::when_broken(boost::asio::any_io_executor executor, std::function<void(const std::string&)> stop) {
   const std::lock_guard lock(mutex_);
   broken_executor_ = std::move(executor);
   broken_ = std::move(stop);
@@ -166,7 +169,7 @@ std::vector<async_store::answer> async_store::run(store& driver, std::vector<job
       note_readable();
     return answers;
   } catch (const unavailable& failed) {
-    if (failed.why() == unavailable::reason::broken) tell_broken();
+    tell_broken(failed);
     note_failure(on_failure, failed.what());
     throw;
   }
@@ -197,6 +200,7 @@ std::vector<async_store::look> async_store::look_up(const std::vector<question>&
     if (std::exchange(reader_away_, false)) log::info("store", "lists and counts again");
     return looks;
   } catch (const unavailable& failed) {
+    tell_broken(failed);
     if (!std::exchange(reader_away_, true))
       log::warning("store", std::string("cannot list or count: ") + failed.what());
     throw;
@@ -210,7 +214,7 @@ void async_store::try_writing(store& driver, const std::vector<job>& batch, std:
     driver.try_writing();
     note_writable();
   } catch (const unavailable& failed) {
-    if (failed.why() == unavailable::reason::broken) tell_broken();
+    tell_broken(failed);
     note_failure(state::unwritable, failed.what());
     for (std::size_t i = 0; i < batch.size(); ++i)
       if (asks_for_a_check(batch[i])) answers[i] = failed;
@@ -277,9 +281,13 @@ void async_store::tell(const std::vector<change>& changes, const std::vector<out
     });
 }
 
-void async_store::tell_broken() {
+/// Where it is.
+void async_store::tell_broken(const unavailable& failed) {
+  if (failed.why() != unavailable::reason::broken) return;
   const std::lock_guard lock(mutex_);
-  if (broken_) boost::asio::post(broken_executor_, std::exchange(broken_, nullptr));
+  if (!broken_) return;
+  boost::asio::post(broken_executor_,
+                    [stop = std::exchange(broken_, nullptr), why = std::string(failed.what())] { stop(why); });
 }
 
 }  // namespace amc::message_store

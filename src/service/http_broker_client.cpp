@@ -13,7 +13,7 @@ unavailable unexpected(const http::response& reply) {
 
 errc code_of(std::string_view name) {
   for (const auto code :
-       {errc::not_found, errc::terminal, errc::stale, errc::held, errc::needs_alone, errc::unroutable})
+       {errc::not_found, errc::terminal, errc::stale, errc::held, errc::needs_alone, errc::unroutable, errc::unreadable})
     if (name == to_string(code)) return code;
   return errc::invalid;
 }

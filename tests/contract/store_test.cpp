@@ -44,7 +44,7 @@ class StoreContract : public testing::TestWithParam<driver> {
   }
   row find(const uuid& id) {
     const std::vector<uuid> ids{id};
-    return store_->find(ids).at(0);
+    return store_->find(ids).at(0).now;
   }
   void pass(int milliseconds_passed) { around_.now += milliseconds(milliseconds_passed); }
   void reopen() {
@@ -97,9 +97,9 @@ TEST_P(StoreContract, FindsInTheOrderAsked) {
   const auto two = accept("two");
   const std::vector<uuid> ids{two, uuid{}, one};
   const auto rows = store_->find(ids);
-  EXPECT_EQ(rows.at(0)->text, "two");
-  EXPECT_EQ(rows.at(1), nullptr);
-  EXPECT_EQ(rows.at(2)->text, "one");
+  EXPECT_EQ(rows.at(0).now->text, "two");
+  EXPECT_EQ(rows.at(1).now, nullptr);
+  EXPECT_EQ(rows.at(2).now->text, "one");
 }
 
 TEST_P(StoreContract, TellsTheRowAfterAChange) {

@@ -37,8 +37,8 @@ void prepare(connection& fresh) {
 
 class postgresql_store : public store {
  public:
-  postgresql_store(const postgresql_options& options, std::string sender)
-      : sender_(std::move(sender)), session_(options, "store", prepare) {}
+  postgresql_store(const postgresql_options& options, std::string sender, std::shared_ptr<unreadable_rows> faults)
+      : sender_(std::move(sender)), faults_(std::move(faults)), session_(options, "store", prepare) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override {
     if (batch.empty()) return {};
@@ -55,16 +55,17 @@ class postgresql_store : public store {
     return outcomes;
   }
 
-  std::vector<row> find(std::span<const uuid> ids) override {
+  std::vector<found_row> find(std::span<const uuid> ids) override {
     if (ids.empty()) return {};
     std::string list;
     for (const auto& id : ids) list += (list.empty() ? "" : ",") + to_string(id);
     const auto results = session_.run({{"find", nullptr, parameters().add(list)}});
-    std::vector<row> rows(ids.size());
+    std::vector<found_row> rows(ids.size());
     for (int at = 0; at < PQntuples(results[0].get()); ++at) {
-      const auto found = row_at(results[0].get(), at);
+      const auto id = id_at(results[0].get(), at);
+      const auto found = row_at(results[0].get(), at, *faults_);
       for (std::size_t i = 0; i < ids.size(); ++i)
-        if (ids[i] == found->id) rows[i] = found;
+        if (ids[i] == id) rows[i] = found;
     }
     return rows;
   }
@@ -75,8 +76,10 @@ class postgresql_store : public store {
     const auto* r = results[0].get();
     std::vector<due_row> rows;
     for (int at = 0; at < PQntuples(r); ++at) {
+      const auto id = parse_uuid(text_at(r, at, 0)).value();
+      if (faults_->contains(id)) continue;
       const auto unanswered = static_cast<int>(number_at(r, at, 5));
-      rows.push_back({.id = parse_uuid(text_at(r, at, 0)).value(),
+      rows.push_back({.id = id,
                       .revision = static_cast<int>(number_at(r, at, 1)),
                       .queue = text_at(r, at, 2),
                       .due = time_at(r, at, 3),
@@ -223,19 +226,25 @@ class postgresql_store : public store {
   }
 
   /// Of changes in the order of their ids; what is known already stays.
-  static void read_outcomes(const PGresult* r, std::span<const change> batch, const places& changes,
-                            std::vector<outcome>& outcomes) {
+  void read_outcomes(const PGresult* r, std::span<const change> batch, const places& changes,
+                     std::vector<outcome>& outcomes) const {
     for (int at = 0; at < PQntuples(r); ++at) {
-      auto now = row_at(r, at);
+      const auto id = id_at(r, at);
+      auto now = row_at(r, at, *faults_);
       // The one that has the key of the only change has another id.
-      const auto found = std::lower_bound(changes.begin(), changes.end(), now->id,
-                                          [&](std::size_t place, const uuid& id) { return batch[place].id < id; });
+      const auto found = std::lower_bound(changes.begin(), changes.end(), id,
+                                          [&](std::size_t place, const uuid& wanted) { return batch[place].id < wanted; });
       auto& became = outcomes[changes.size() == 1 ? changes.front() : *found];
-      if (!became.now) became = {*PQgetvalue(r, at, 0) == 't', std::move(now), time_at(r, at, 1)};
+      if (became.now || became.unreadable) continue;
+      became.at = time_at(r, at, 1);
+      became.applied = !now.unreadable && *PQgetvalue(r, at, 0) == 't';
+      became.now = std::move(now.now);
+      became.unreadable = now.unreadable;
     }
   }
 
   std::string sender_;
+  std::shared_ptr<unreadable_rows> faults_;
   session session_;
 };
 
@@ -251,10 +260,11 @@ void check_durability(connection& link) {
 opened_store open_postgresql(const postgresql_options& options) {
   migrate_postgresql(options, false);
   const auto sender = new_sender();
+  const auto faults = std::make_shared<unreadable_rows>();
   opened_store opened;
   for (std::size_t i = 0; i < options.connections; ++i)
-    opened.drivers.push_back(std::make_unique<postgresql_store>(options, sender));
-  opened.reader = make_reader(options);
+    opened.drivers.push_back(std::make_unique<postgresql_store>(options, sender, faults));
+  opened.reader = make_reader(options, faults);
   opened.changes_elsewhere = make_change_feed(options, sender);
   return opened;
 }

@@ -11,8 +11,8 @@ namespace {
 
 class reader : public store_reader {
  public:
-  explicit reader(const postgresql_options& options)
-      : session_(options, "reader", [most = options.answer_timeout](connection& fresh) {
+  reader(const postgresql_options& options, std::shared_ptr<unreadable_rows> faults)
+      : faults_(std::move(faults)), session_(options, "reader", [most = options.answer_timeout](connection& fresh) {
           // What nobody waits for any more does not go on in the server.
           fresh.script("SET statement_timeout = " + std::to_string(most.count()));
         }) {}
@@ -28,12 +28,15 @@ class reader : public store_reader {
         session_.run({{nullptr, filter.status == status::dead ? list_dead_sql : list_sql, std::move(p)}});
     const auto* r = results[0].get();
     message_page page;
-    for (int at = 0; at < PQntuples(r); ++at)
-      if (!PQgetisnull(r, at, 2)) page.rows.push_back(row_at(r, at));
-    if (page.rows.size() == filter.limit)
-      page.next = page.rows.back()->id;
-    else if (number_at(r, 0, 0) == looked_at_max)
-      page.next = parse_uuid(text_at(r, 0, 1));
+    std::size_t fitting = 0;
+    for (int at = 0; at < PQntuples(r); ++at) {
+      if (PQgetisnull(r, at, 2)) continue;
+      if (++fitting == filter.limit) page.next = id_at(r, at);
+      auto found = row_at(r, at, *faults_);
+      if (!found.unreadable) page.rows.push_back(std::move(found.now));
+    }
+    if (fitting == filter.limit) return page;
+    if (number_at(r, 0, 0) == looked_at_max) page.next = parse_uuid(text_at(r, 0, 1));
     return page;
   }
 
@@ -59,13 +62,14 @@ class reader : public store_reader {
   }
 
  private:
+  std::shared_ptr<unreadable_rows> faults_;
   session session_;
 };
 
 }  // namespace
 
-std::unique_ptr<store_reader> make_reader(const postgresql_options& options) {
-  return std::make_unique<reader>(options);
+std::unique_ptr<store_reader> make_reader(const postgresql_options& options, std::shared_ptr<unreadable_rows> faults) {
+  return std::make_unique<reader>(options, std::move(faults));
 }
 
 }  // namespace amc::message_store::postgresql

@@ -1,31 +1,52 @@
 #include "message_store/postgresql/rows.hpp"
 
 #include "message_store/attempts.hpp"
+#include "message_store/row_fault.hpp"
 
 namespace amc::message_store::postgresql {
 
-row row_at(const PGresult* r, int at) {
+namespace {
+
+row readable_row_at(const PGresult* r, int at) {
   auto found = std::make_shared<message>();
-  found->id = parse_uuid(text_at(r, at, 2)).value();
-  found->revision = static_cast<int>(number_at(r, at, 3));
-  found->status = parse_status(text_at(r, at, 4)).value_or(status::dead);
+  found->id = id_at(r, at);
+  found->revision = checked_count(number_at(r, at, 3));
+  found->status = checked_status(text_at(r, at, 4));
   found->queue = text_at(r, at, 5);
-  found->due = time_at(r, at, 6);
+  found->due = checked_time(number_at(r, at, 6));
   found->held = *PQgetvalue(r, at, 7) == 't';
   found->claim = number_at(r, at, 8);
-  found->unanswered = static_cast<int>(number_at(r, at, 9));
-  found->failures = static_cast<int>(number_at(r, at, 10));
-  found->created_at = time_at(r, at, 11);
-  found->updated_at = time_at(r, at, 12);
-  found->lease = milliseconds(number_at(r, at, 13));
-  found->max_claims = static_cast<int>(number_at(r, at, 14));
+  found->unanswered = checked_count(number_at(r, at, 9));
+  found->failures = checked_count(number_at(r, at, 10));
+  found->created_at = checked_time(number_at(r, at, 11));
+  found->updated_at = checked_time(number_at(r, at, 12));
+  found->lease = checked_duration(number_at(r, at, 13));
+  found->max_claims = checked_count(number_at(r, at, 14));
   found->attempts = parse_attempts(text_at(r, at, 15));
-  if (!PQgetisnull(r, at, 16)) found->expires_at = time_at(r, at, 16);
+  if (!PQgetisnull(r, at, 16)) found->expires_at = checked_time(number_at(r, at, 16));
   found->idempotency_key = text_at(r, at, 17);
   found->fingerprint = text_at(r, at, 18);
   found->traceparent = text_at(r, at, 19);
   found->text = text_at(r, at, 20);
   return found;
+}
+
+}  // namespace
+
+uuid id_at(const PGresult* r, int at) {
+  return parse_uuid(text_at(r, at, 2)).value();
+}
+
+found_row row_at(const PGresult* r, int at, unreadable_rows& faults) {
+  const auto id = id_at(r, at);
+  try {
+    auto found = readable_row_at(r, at);
+    faults.forget(id);
+    return {.now = std::move(found)};
+  } catch (const row_fault& fault) {
+    faults.note(to_string(id), fault);
+    return {.unreadable = true};
+  }
 }
 
 }  // namespace amc::message_store::postgresql

@@ -14,8 +14,10 @@ using clock = std::chrono::steady_clock;
 
 class reader : public store_reader {
  public:
-  explicit reader(sqlite_options options)
-      : now_(std::move(options.now)), file_(std::move(options.path), database::use::reading) {}
+  reader(sqlite_options options, std::shared_ptr<unreadable_rows> faults)
+      : now_(std::move(options.now)),
+        faults_(std::move(faults)),
+        file_(std::move(options.path), database::use::reading) {}
 
   message_page list(const list_filter& filter) override {
     constexpr int looked_at_max = 10'000;
@@ -24,16 +26,18 @@ class reader : public store_reader {
     const ending in_the_end(s);
     s.bind(1, filter.after);
     s.bind(2, std::int64_t{looked_at_max});
-    uuid last{};
+    uuid last = filter.after;
     int looked_at = 0;
     bool full = false;
     while (!full && file_.step(s)) {
       ++looked_at;
-      last = s.id(0);
-      auto found = row_at(s);
-      const bool fits =
-          (!filter.status || found->status == *filter.status) && (filter.queue.empty() || found->queue == filter.queue);
-      if (fits) page.rows.push_back(std::move(found));
+      leave_out_unreadable(s, [&] {
+        last = s.id(0);
+        auto found = row_at(s);
+        const bool fits = (!filter.status || found->status == *filter.status) &&
+                          (filter.queue.empty() || found->queue == filter.queue);
+        if (fits) page.rows.push_back(std::move(found));
+      });
       full = page.rows.size() >= filter.limit;
     }
     if (full || looked_at == looked_at_max) page.next = last;
@@ -57,8 +61,10 @@ class reader : public store_reader {
     std::map<std::string, queue_counts> queues;
     counts_.bind(1, now_());
     while (file_.step(counts_)) {
-      auto& q = queues[counts_.text(0)];
-      q.queue = counts_.text(0);
+      std::string name;
+      if (!reads([&] { name = counts_.text(0); })) continue;  // its rows are named where they are met
+      auto& q = queues[name];
+      q.queue = name;
       const auto rows = static_cast<std::size_t>(counts_.number(2));
       if (counts_.number(1) == 0) {
         q.dead = rows;
@@ -67,14 +73,35 @@ class reader : public store_reader {
       q.pending = rows;
       q.due = static_cast<std::size_t>(counts_.number(3));
       q.held = static_cast<std::size_t>(counts_.number(4));
-      q.oldest = time_of(counts_.id(5));
+      reads([&] { q.oldest = time_of(counts_.id(5)); });
     }
     std::vector<queue_counts> all;
     for (const auto& [name, q] : queues) all.push_back(q);
     return all;
   }
 
+  template <class Read>
+  static bool reads(const Read& read) {
+    try {
+      read();
+      return true;
+    } catch (const row_fault&) {
+      return false;
+    }
+  }
+
+  /// Nothing for a row that cannot be read.
+  template <class Read>
+  void leave_out_unreadable(const statement& s, const Read& read) const {
+    try {
+      read();
+    } catch (const row_fault& fault) {
+      faults_->note(s.name_of_row(0), fault);
+    }
+  }
+
   std::function<timestamp()> now_;
+  std::shared_ptr<unreadable_rows> faults_;
   database file_;
   clock::time_point rested_{};
   statement list_{file_.handle(), "SELECT " + columns + " FROM message WHERE id > ?1 ORDER BY id LIMIT ?2"};
@@ -83,15 +110,15 @@ class reader : public store_reader {
                                            " FROM message WHERE id IN (SELECT id FROM message INDEXED BY message_dead "
                                            "WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2) ORDER BY id"};
   statement counts_{file_.handle(),
-                    "SELECT queue, 1, count(*), sum(due <= ?1), sum(held), min(id) FROM message "
+                    "SELECT queue, 1, count(*), sum(due <= ?1), sum(held <> 0), min(id) FROM message "
                     "WHERE status = 'pending' GROUP BY queue UNION ALL "
                     "SELECT queue, 0, count(*), 0, 0, NULL FROM message WHERE status = 'dead' GROUP BY queue"};
 };
 
 }  // namespace
 
-std::unique_ptr<store_reader> make_reader(sqlite_options options) {
-  return std::make_unique<reader>(std::move(options));
+std::unique_ptr<store_reader> make_reader(sqlite_options options, std::shared_ptr<unreadable_rows> faults) {
+  return std::make_unique<reader>(std::move(options), std::move(faults));
 }
 
 }  // namespace amc::message_store::sqlite

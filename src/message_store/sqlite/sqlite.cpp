@@ -1,20 +1,22 @@
 #include "message_store/sqlite/sqlite.hpp"
 
-#include <filesystem>
 #include <optional>
 
+#include "core/log.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/attempts.hpp"
 #include "message_store/sqlite/database.hpp"
 #include "message_store/sqlite/reader.hpp"
 #include "message_store/sqlite/rows.hpp"
 #include "message_store/sqlite/schema.hpp"
+#include "message_store/unreadable_rows.hpp"
 
 namespace amc::message_store {
 namespace {
 
 using sqlite::columns;
 using sqlite::database;
+using sqlite::ending;
 using sqlite::row_at;
 using sqlite::statement;
 
@@ -47,14 +49,14 @@ struct statements {
 };
 
 due_row due_row_at(const statement& s, bool expired) {
-  const auto unanswered = static_cast<int>(s.number(5));
+  const auto unanswered = s.count(5);
   return {.id = s.id(0),
-          .revision = static_cast<int>(s.number(1)),
+          .revision = s.count(1),
           .queue = s.text(2),
           .due = s.time(3),
-          .held = s.number(4) != 0,
+          .held = s.flag(4),
           .unanswered = unanswered,
-          .used_up = unanswered >= s.number(6),
+          .used_up = unanswered >= s.count(6),
           .expired = expired,
           .traceparent = s.text(7)};
 }
@@ -68,11 +70,13 @@ class sqlite_store : public store {
   explicit sqlite_store(sqlite_options options) : now_(std::move(options.now)), file_(std::move(options.path)) {}
 
   /// To be called once after the making, before anything else.
-  migration migrate(bool only_plan) {
-    auto plan = sqlite::migrate(file_, only_plan);
-    if (!only_plan) say_.emplace(file_.handle());
-    return plan;
+  migration migrate() {
+    auto done = sqlite::migrate(file_);
+    say_.emplace(file_.handle());
+    return done;
   }
+
+  std::shared_ptr<unreadable_rows> faults() const { return faults_; }
 
   std::vector<outcome> apply(std::span<const change> batch) override {
     file_.refuse_when_broken();
@@ -86,11 +90,17 @@ class sqlite_store : public store {
     return outcomes;
   }
 
-  std::vector<row> find(std::span<const uuid> ids) override {
+  std::vector<found_row> find(std::span<const uuid> ids) override {
     file_.refuse_when_broken();
-    std::vector<row> rows;
+    std::vector<found_row> rows;
     rows.reserve(ids.size());
-    for (const auto& id : ids) rows.push_back(find_one(id));
+    for (const auto& id : ids) {
+      try {
+        rows.push_back({.now = find_one(id)});
+      } catch (const row_fault&) {
+        rows.push_back({.unreadable = true});
+      }
+    }
     return rows;
   }
 
@@ -100,21 +110,24 @@ class sqlite_store : public store {
     const auto now = now_();
     for (const auto& queue : queues()) {
       auto& s = say_->due;
+      const ending in_the_end(s);
       s.bind(1, queue);
       s.bind(2, now);
-      s.bind(3, static_cast<std::int64_t>(limit));
-      while (file_.step(s)) rows.push_back(due_row_at(s, false));
+      s.bind(3, limit_with_unreadable(limit));
+      add_due_rows(s, false, limit, rows);
     }
     auto& s = say_->expired;
+    const ending in_the_end(s);
     s.bind(1, now);
-    s.bind(2, static_cast<std::int64_t>(limit));
-    while (file_.step(s)) rows.push_back(due_row_at(s, true));
+    s.bind(2, limit_with_unreadable(limit));
+    add_due_rows(s, true, limit, rows);
     return rows;
   }
 
   void make_all_due() override {
     file_.refuse_when_broken();
     file_.set_durable(false);
+    const ending in_the_end(say_->make_all_due);
     say_->make_all_due.bind(1, now_());
     file_.execute(say_->make_all_due);
   }
@@ -125,22 +138,27 @@ class sqlite_store : public store {
     const auto now = now_();
     // Ids begin with the time of their making: what is younger than both ages has not been terminal for so long.
     const auto youngest = id_at_time(now - std::min(what.kept, what.dead_kept));
-    auto& s = say_->purge_scan;
-    s.bind(1, what.after);
-    s.bind(2, youngest);
-    s.bind(3, static_cast<std::int64_t>(what.limit));
     std::vector<uuid> old;
     purged done;
-    std::size_t looked_at = 0;
-    uuid last{};
-    while (file_.step(s)) {
-      ++looked_at;
-      last = s.id(0);
-      const auto state = parse_status(s.text(1)).value_or(status::dead);
-      const auto kept = state == status::dead ? what.dead_kept : what.kept;
-      if (state != status::pending && s.time(2) <= now - kept) old.push_back(last);
+    {
+      auto& s = say_->purge_scan;
+      const ending in_the_end(s);
+      s.bind(1, what.after);
+      s.bind(2, youngest);
+      s.bind(3, static_cast<std::int64_t>(what.limit));
+      std::size_t looked_at = 0;
+      uuid last = what.after;
+      while (file_.step(s)) {
+        ++looked_at;
+        leave_out_unreadable(s, [&] {
+          last = s.id(0);
+          const auto state = s.status(1);
+          const auto kept = state == status::dead ? what.dead_kept : what.kept;
+          if (state != status::pending && s.time(2) <= now - kept) old.push_back(last);
+        });
+      }
+      if (looked_at == what.limit && last != what.after) done.next = last;
     }
-    if (looked_at == what.limit) done.next = last;
     if (!old.empty()) remove_all(old);
     done.count = old.size();
     return done;
@@ -149,16 +167,38 @@ class sqlite_store : public store {
   void try_writing() override {
     file_.refuse_when_broken();
     file_.set_durable(true);
-    sqlite::write_version_again(file_);
-    file_.checkpoint_when_large();
+    file_.in_transaction([&] { sqlite::write_version_again(file_); });
   }
 
   timestamp now() override { return now_(); }
 
  private:
+  /// What is known to be unreadable takes nobody's place.
+  std::int64_t limit_with_unreadable(std::size_t limit) const {
+    return static_cast<std::int64_t>(limit + faults_->count());
+  }
+
+  void add_due_rows(statement& s, bool expired, std::size_t limit, std::vector<due_row>& rows) {
+    for (const auto full = rows.size() + limit; rows.size() < full && file_.step(s);)
+      leave_out_unreadable(s, [&] {
+        auto found = due_row_at(s, expired);
+        if (!faults_->contains(found.id)) rows.push_back(std::move(found));
+      });
+  }
+
+  template <class Read>
+  void leave_out_unreadable(const statement& s, const Read& read) const {
+    try {
+      read();
+    } catch (const row_fault& fault) {
+      faults_->note(s.name_of_row(0), fault);
+    }
+  }
+
   void remove_all(const std::vector<uuid>& ids) {
     file_.in_transaction([&] {
       for (const auto& id : ids) {
+        const ending in_the_end(say_->remove);
         say_->remove.bind(1, id);
         file_.execute(say_->remove);
       }
@@ -166,6 +206,14 @@ class sqlite_store : public store {
   }
 
   outcome apply_one(const change& what, timestamp now) {
+    try {
+      return apply_to_readable(what, now);
+    } catch (const row_fault&) {
+      return {.at = now, .unreadable = true};
+    }
+  }
+
+  outcome apply_to_readable(const change& what, timestamp now) {
     auto current = find_one(what.id);
     if (!current && what.insert && what.then.once) current = find_key(*what.then.once, now);
     if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now)) return {false, current, now};
@@ -177,29 +225,39 @@ class sqlite_store : public store {
 
   /// The row that has this key; a key that is too old is taken from its row.
   row find_key(const idempotency& once, timestamp now) {
-    say_->drop_key.bind(1, once.key);
-    say_->drop_key.bind(2, now - once.kept);
-    file_.execute(say_->drop_key);
+    auto& drop = say_->drop_key;
+    const ending dropped(drop);
+    drop.bind(1, once.key);
+    drop.bind(2, now - once.kept);
+    file_.execute(drop);
     auto& s = say_->find_key;
+    const ending in_the_end(s);
     s.bind(1, once.key);
     return only_row(s);
   }
 
   row find_one(const uuid& id) {
+    const ending in_the_end(say_->find);
     say_->find.bind(1, id);
     return only_row(say_->find);
   }
 
   row only_row(statement& s) {
     if (!file_.step(s)) return nullptr;
-    auto found = row_at(s);
-    s.reset();
-    return found;
+    try {
+      auto found = row_at(s);
+      faults_->forget(found->id);
+      return found;
+    } catch (const row_fault& fault) {
+      faults_->note(s.name_of_row(0), fault);
+      throw;
+    }
   }
 
   void write(statement& s, const message& m) {
     const std::string state = to_string(m.status);
     const auto attempts = attempts_text(m.attempts);
+    const ending in_the_end(s);
     s.bind(1, m.id);
     s.bind(2, std::int64_t{m.revision});
     s.bind(3, state);
@@ -221,8 +279,12 @@ class sqlite_store : public store {
       s.bind(18, m.traceparent);
     }
     if (&s != &say_->update_standing) s.bind(19, m.text);
-    file_.execute(s);
-    s.clear();
+    try {
+      file_.execute(s);
+    } catch (const row_fault& fault) {
+      log::error("store", "message " + to_string(m.id) + " takes no change: " + fault.what());
+      throw;
+    }
   }
 
   /// The queues with pending rows: one probe of the index for each, whatever they hold.
@@ -230,16 +292,18 @@ class sqlite_store : public store {
     std::vector<std::string> names{""};
     auto& s = say_->next_queue;
     for (;;) {
+      const ending in_the_end(s);
       s.bind(1, names.back());
-      if (!file_.step(s)) break;
-      names.push_back(s.text(0));
-      s.reset();
+      // What is no text comes behind all texts.
+      if (!file_.step(s) || !s.is_text(0)) break;
+      names.push_back(s.text_as_it_is(0));
     }
     names.erase(names.begin());
     return names;
   }
 
   std::function<timestamp()> now_;
+  std::shared_ptr<unreadable_rows> faults_ = std::make_shared<unreadable_rows>();
   database file_;
   std::optional<statements> say_;
 };
@@ -249,17 +313,16 @@ class sqlite_store : public store {
 opened_store open_sqlite(sqlite_options options) {
   if (!options.now) options.now = wall_clock;
   auto driver = std::make_unique<sqlite_store>(options);
-  driver->migrate(false);
+  driver->migrate();
   opened_store opened;
+  opened.reader = sqlite::make_reader(std::move(options), driver->faults());
   opened.drivers.push_back(std::move(driver));
-  opened.reader = sqlite::make_reader(std::move(options));
   return opened;
 }
 
 migration migrate_sqlite(sqlite_options options, bool only_plan) {
-  // Opening would make the file.
-  if (only_plan && !std::filesystem::exists(options.path)) return sqlite::plan_for_new_file(options.path);
-  return sqlite_store(std::move(options)).migrate(only_plan);
+  if (only_plan) return sqlite::plan(options.path);
+  return sqlite_store(std::move(options)).migrate();
 }
 
 }  // namespace amc::message_store
