@@ -210,7 +210,8 @@ class http_api::implementation {
     std::unique_ptr<broker::waiters::watch> watch;
     if (wait) watch = waiters_->watch_for(*parsed);
     const auto found = co_await messages_->find(*parsed);
-    if (!found) co_return not_found(id, root);
+    if (!found && found.error().code == errc::not_found) co_return not_found(id, root);
+    if (!found) co_return refused(found.error(), root);
     row now = *found;
     if (watch) {
       watch->saw(now);
