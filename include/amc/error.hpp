@@ -21,6 +21,7 @@ enum class errc {
   needs_room,    ///< its text is larger than its share of an answer to so many: claim it by itself, in a request of one
   precondition,  ///< If-Match is missing
   key_reused,    ///< the Idempotency-Key was used for another request
+  unreadable,    ///< the message's row is damaged, which only a person can mend; whether it was changed is not known
   unknown,       ///< a refusal of a newer broker that this version has no code for; the detail has the broker's words
 };
 

@@ -86,6 +86,14 @@ struct outcome {
   row now{};
   timestamp at{};
   std::optional<std::string> unfit{};  ///< why the store cannot take this change, ever; then nothing else is told
+  bool unreadable = false;             ///< there is a row, which cannot be read; nothing else is known
+};
+
+/// What there is under an id. A row that cannot be read, since it holds what no store of this version writes, is logged
+/// by the store, once, and costs nobody else anything: lists, counts and what is due leave it out.
+struct found_row {
+  row now{};  ///< null where there is none, and where it cannot be read
+  bool unreadable = false;
 };
 
 /// A row for the sweeper: what its guard needs.
@@ -155,8 +163,8 @@ class store {
   /// may be several transactions. On an exception none was applied, unless its reason is outcome_unknown.
   virtual std::vector<outcome> apply(std::span<const change> batch) = 0;
 
-  /// The rows with these ids, in order; null for an unknown one. Without their texts unless asked for.
-  virtual std::vector<row> find(std::span<const uuid> ids, bool with_text) = 0;
+  /// The rows with these ids, in order. Without their texts unless asked for.
+  virtual std::vector<found_row> find(std::span<const uuid> ids, bool with_text) = 0;
 
   /// Of each queue up to `limit` pending rows whose due has passed, oldest due first; and up to `limit` pending rows of
   /// any queue that have expired.

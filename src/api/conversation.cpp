@@ -64,7 +64,8 @@ task<http::response> read(context& api, const http::request& asked, std::string 
   std::unique_ptr<broker::waiters::watch> watch;
   if (wait) watch = api.waiters->watch_for(*parsed);
   const auto found = co_await api.messages->find(*parsed);
-  if (!found) co_return not_found(id, root);
+  if (!found && found.error().code == errc::not_found) co_return not_found(id, root);
+  if (!found) co_return refused(found.error(), root);
   row now = *found;
   if (watch) {
     watch->saw(now);

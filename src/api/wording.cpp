@@ -28,6 +28,8 @@ int http_status(errc code) {
       return 412;
     case errc::precondition:
       return 428;
+    case errc::unreadable:
+      return 503;
     case errc::unknown:  // of a newer broker, never of this one
       break;
   }

@@ -234,8 +234,8 @@ class running_broker {
 };
 
 void stop_when_broken(message_store::shared_store& store, stop_request& stop) {
-  store.when_broken(stop.executor(), [&stop] {
-    log::critical("store", "the disk failed to sync; stopping, so that a restart recovers what is on it");
+  store.when_broken(stop.executor(), [&stop](const std::string& why) {
+    log::critical("store", "cannot go on safely, stopping: " + why);
     stop.fail();
   });
 }

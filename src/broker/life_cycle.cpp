@@ -197,9 +197,16 @@ change expire(const due_row& read) {
                       .text_back = text_back::never});
 }
 
+error unreadable(const uuid& id) {
+  return {errc::unreadable, "The row of message \"" + to_string(id) +
+                                "\", or of the one that has its Idempotency-Key, "
+                                "cannot be read; the broker's log says what is wrong with it."};
+}
+
 std::optional<error> refusal(const change& refused, const outcome& became) {
   const auto& when = refused.when;
   const auto& by = became.now;
+  if (became.unreadable) return unreadable(refused.id);
   if (became.unfit) return error{errc::invalid, "The store cannot take this: " + *became.unfit};
   if (!by) return error{errc::not_found, "Message \"" + to_string(refused.id) + "\" not found."};
   if (refused.insert && refused.then.once && by->idempotency_key == refused.then.once->key) {

@@ -76,6 +76,9 @@ change ring(const due_row& read, const policy& rules);
 change bury(const due_row& read);
 change expire(const due_row& read);
 
+/// Why a row that is there is neither shown nor changed.
+error unreadable(const uuid& id);
+
 /// Why a change was refused, given what became of it. For last-writer-wins answers it may be that nothing was left to
 /// do: then there is no error.
 std::optional<error> refusal(const change& refused, const outcome& became);

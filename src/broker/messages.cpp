@@ -51,9 +51,10 @@ task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept
 }
 
 task<result<row>> messages::find(uuid id) {
-  auto found = co_await store_.find(id);
-  if (!found) co_return error{errc::not_found, "Message \"" + to_string(id) + "\" not found."};
-  co_return found;
+  const auto found = co_await store_.find(id);
+  if (found.unreadable) co_return life_cycle::unreadable(id);
+  if (!found.now) co_return error{errc::not_found, "Message \"" + to_string(id) + "\" not found."};
+  co_return found.now;
 }
 
 task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::string text) {
@@ -108,8 +109,10 @@ task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vec
 /// last of the reasons.
 task<result<row>> messages::refuse(answer_request answer, std::optional<error> why) {
   const auto what = life_cycle::answer(answer.id, answer.revision, std::string(), life_cycle::to_done{}, false, {});
-  row current = co_await store_.find(answer.id);  // not inside the braces: see CONTRIBUTING.md on g++ 12
-  const outcome asked{false, std::move(current), {}};
+  const auto current = co_await store_.find(answer.id);
+  outcome asked;
+  asked.now = current.now;
+  asked.unreadable = current.unreadable;
   if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return settled(what, asked);
   if (why) co_return *std::move(why);
   co_return unroutable();

@@ -26,6 +26,8 @@ const char* to_string(errc code) {
       return "precondition";
     case errc::key_reused:
       return "key_reused";
+    case errc::unreadable:
+      return "unreadable";
     case errc::unknown:
       break;
   }

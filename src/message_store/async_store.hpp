@@ -17,8 +17,8 @@ class async_store {
     return store_->apply(env_, std::move(changes));
   }
   task<outcome> apply(change what) const { return store_->apply(env_, std::move(what)); }
-  task<row> find(uuid id) const { return store_->find(env_, id); }
-  /// In order; null for an unknown one.
+  task<found_row> find(uuid id) const { return store_->find(env_, id); }
+  /// In order; null for an unknown one, and for one that cannot be read.
   task<std::vector<row>> find(std::vector<uuid> ids) const { return store_->find(env_, std::move(ids), true); }
   task<std::vector<row>> find_without_text(std::vector<uuid> ids) const {
     return store_->find(env_, std::move(ids), false);

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "message_store/row_fault.hpp"
+
 namespace amc::message_store {
 namespace json = boost::json;
 
@@ -19,11 +21,19 @@ std::string attempts_text(const std::vector<attempt>& attempts) {
 std::vector<attempt> parse_attempts(std::string_view text) {
   std::vector<attempt> attempts;
   if (text == "[]") return attempts;
-  const auto list = json::parse(text);
-  for (const auto& item : list.as_array())
-    attempts.push_back({item.at("revision").to_number<int>(), item.at("claim").to_number<std::int64_t>(),
-                        timestamp(milliseconds(item.at("at").to_number<std::int64_t>())),
-                        std::string(item.at("error").as_string())});
+  try {
+    const auto list = json::parse(text);
+    for (const auto& item : list.as_array())
+      attempts.push_back(
+          {checked_count(item.at("revision").to_number<std::int64_t>()), item.at("claim").to_number<std::int64_t>(),
+           checked_time(item.at("at").to_number<std::int64_t>()), std::string(item.at("error").as_string())});
+  } catch (const row_fault&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& failed) {
+    throw row_fault(std::string("not the list that is kept there: ") + failed.what());
+  }
   return attempts;
 }
 

@@ -62,15 +62,18 @@ task<outcome> shared_store::apply(const environment& env, change what) {
   co_return std::move(outcomes.front());
 }
 
-task<row> shared_store::find(const environment& env, uuid id) {
-  auto rows = co_await find(env, std::vector<uuid>(1, id), true);
-  co_return std::move(rows.front());
+task<found_row> shared_store::find(const environment& env, uuid id) {
+  job asked = find_all{std::vector<uuid>(1, id), true};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::move(std::get<std::vector<found_row>>(done).front());
 }
 
 task<std::vector<row>> shared_store::find(const environment& env, std::vector<uuid> ids, bool with_text) {
   job asked = find_all{std::move(ids), with_text};
   auto done = co_await worker_->run(env, std::move(asked));
-  co_return std::get<std::vector<row>>(std::move(done));
+  std::vector<row> rows;
+  for (auto& found : std::get<std::vector<found_row>>(done)) rows.push_back(std::move(found.now));
+  co_return rows;
 }
 
 task<std::vector<due_row>> shared_store::due(const environment& env, std::size_t limit) {
@@ -171,7 +174,7 @@ std::shared_ptr<void> shared_store::observe_elsewhere(const environment& env,
   return std::make_shared<listener>(env, *opened_.changes_elsewhere, std::move(hear));
 }
 
-void shared_store::when_broken(boost::asio::any_io_executor executor, std::function<void()> stop) {
+void shared_store::when_broken(boost::asio::any_io_executor executor, std::function<void(const std::string&)> stop) {
   const std::lock_guard lock(mutex_);
   broken_executor_ = std::move(executor);
   broken_ = std::move(stop);
@@ -194,7 +197,7 @@ std::vector<shared_store::answer> shared_store::run(store& driver, std::vector<j
       note_readable();
     return answers;
   } catch (const unavailable& failed) {
-    if (failed.why() == unavailable::reason::broken) tell_broken();
+    tell_broken(failed);
     note_failure(on_failure, failed.what());
     throw;
   }
@@ -226,6 +229,7 @@ std::vector<shared_store::look> shared_store::look_up(const std::vector<question
     if (std::exchange(reader_away_, false)) log::info("store", "lists and counts again");
     return looks;
   } catch (const unavailable& failed) {
+    tell_broken(failed);
     if (!std::exchange(reader_away_, true))
       log::warning("store", std::string("cannot list or count: ") + failed.what());
     throw;
@@ -238,7 +242,7 @@ void shared_store::try_writing(store& driver, const std::vector<job>& batch, std
     driver.try_writing();
     note_writable();
   } catch (const unavailable& failed) {
-    if (failed.why() == unavailable::reason::broken) tell_broken();
+    tell_broken(failed);
     note_failure(availability::failed::writing, failed.what());
     for (std::size_t i = 0; i < batch.size(); ++i)
       if (asks_for_a_check(batch[i])) answers[i] = failed;
@@ -311,9 +315,13 @@ void shared_store::tell(const std::vector<change>& changes, const std::vector<ou
     });
 }
 
-void shared_store::tell_broken() {
+/// Where it is.
+void shared_store::tell_broken(const unavailable& failed) {
+  if (failed.why() != unavailable::reason::broken) return;
   const std::lock_guard lock(mutex_);
-  if (broken_) boost::asio::post(broken_executor_, std::exchange(broken_, nullptr));
+  if (!broken_) return;
+  boost::asio::post(broken_executor_,
+                    [stop = std::exchange(broken_, nullptr), why = std::string(failed.what())] { stop(why); });
 }
 
 }  // namespace amc::message_store

@@ -30,7 +30,7 @@ class shared_store {
 
   task<std::vector<outcome>> apply(const environment& env, std::vector<change> changes);
   task<outcome> apply(const environment& env, change what);
-  task<row> find(const environment& env, uuid id);
+  task<found_row> find(const environment& env, uuid id);
   task<std::vector<row>> find(const environment& env, std::vector<uuid> ids, bool with_text);
   task<std::vector<due_row>> due(const environment& env, std::size_t limit);
   task<void> make_all_due(const environment& env);
@@ -50,8 +50,8 @@ class shared_store {
   [[nodiscard]] std::shared_ptr<void> observe_elsewhere(const environment& env,
                                                         std::function<void(const change_feed::news&)> hear);
 
-  /// `stop` runs once, on the executor, when the store cannot go on safely.
-  void when_broken(boost::asio::any_io_executor executor, std::function<void()> stop);
+  /// `stop` runs once, on the executor, when the store cannot go on safely, with what has happened.
+  void when_broken(boost::asio::any_io_executor executor, std::function<void(const std::string& why)> stop);
 
  private:
   struct find_all {
@@ -65,8 +65,8 @@ class shared_store {
   struct tell_time {};
   struct be_checked {};
   using job = std::variant<std::vector<change>, find_all, find_due, ring_all, purge_request, tell_time, be_checked>;
-  using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<row>, std::vector<due_row>, purged,
-                              timestamp, unavailable>;
+  using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<found_row>, std::vector<due_row>,
+                              purged, timestamp, unavailable>;
   struct count_all {};
   using question = std::variant<list_filter, count_all>;
   using look = std::variant<message_page, std::vector<queue_counts>>;
@@ -88,7 +88,7 @@ class shared_store {
   void try_writing(store& driver, const std::vector<job>& batch, std::vector<answer>& answers);
   bool writes_are_in_doubt();
   void tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes);
-  void tell_broken();
+  void tell_broken(const unavailable& failed);
   void note_readable();
   void note_writable();
   void note_failure(availability::failed how, const std::string& why);
@@ -98,7 +98,7 @@ class shared_store {
   std::mutex mutex_;
   std::list<observer> observers_;
   boost::asio::any_io_executor broken_executor_;
-  std::function<void()> broken_;
+  std::function<void(const std::string&)> broken_;
   availability known_;
   std::unique_ptr<batching_worker<job, answer>> worker_;
   bool reader_away_ = false;  // of the reader's thread

@@ -56,7 +56,7 @@ bool is_refusal(int status) {
 error refusal_in(json::object& item) {
   const std::string_view name = item.at("refused").as_string();
   for (const auto code : {errc::not_found, errc::terminal, errc::stale, errc::held, errc::needs_alone, errc::needs_room,
-                          errc::unroutable, errc::invalid, errc::too_large})
+                          errc::unroutable, errc::invalid, errc::too_large, errc::unreadable})
     if (name == to_string(code)) return {code, detail_of(item)};
   return {errc::unknown, std::string(name) + ": " + detail_of(item)};
 }

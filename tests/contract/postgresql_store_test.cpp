@@ -62,7 +62,7 @@ TEST_F(PostgresqlStore, OfManyThatAnswerOneRevisionExactlyOneWins) {
     });
   for (auto& rival : rivals) rival.join();
   const std::vector<uuid> ids{id};
-  EXPECT_EQ(open()->find(ids, true).at(0)->revision, 51);
+  EXPECT_EQ(open()->find(ids, true).at(0).now->revision, 51);
   EXPECT_EQ(wins, 50) << "each revision was answered once";
 }
 
@@ -87,7 +87,7 @@ TEST_F(PostgresqlStore, BatchesOverTheSameRowsInAnyOrderDoNotDeadlock) {
       }
     });
   for (auto& rival : rivals) rival.join();
-  for (const auto& found : open()->find(ids, true)) EXPECT_EQ(found->claim, 40);
+  for (const auto& found : open()->find(ids, true)) EXPECT_EQ(found.now->claim, 40);
 }
 
 TEST_F(PostgresqlStore, AConnectionThatWasCutWhileIdleCostsNobodyARequest) {

@@ -1,4 +1,4 @@
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <atomic>
 #include <filesystem>
@@ -15,18 +15,6 @@ namespace {
 
 using broker::life_cycle::to_queue;
 namespace life_cycle = broker::life_cycle;
-
-TEST(SqliteStore, IsOwnedByOneOpener) {
-  tests::temporary_folder folder;
-  const auto path = (folder.path / "amc.db").string();
-  const auto owner = message_store::open_sqlite({path, {}});
-  try {
-    message_store::open_sqlite({path, {}});
-    FAIL() << "a second opener was let in";
-  } catch (const startup_error& failed) {
-    EXPECT_THAT(failed.what(), testing::HasSubstr("another process owns this store"));
-  }
-}
 
 TEST(SqliteStore, TheLogDoesNotGrowForEverWhileSomebodyAlwaysCounts) {
   const tests::temporary_folder folder;

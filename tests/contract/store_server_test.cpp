@@ -87,7 +87,7 @@ TEST_F(PostgresqlServer, KilledInTheMiddleKeepsWhatItToldAndTakesAgain) {
   server.start();
   stubbornly(store, inserts(after));
   for (const auto& ids : {before, after})
-    for (const auto& found : store.find(ids, true)) EXPECT_TRUE(found);
+    for (const auto& found : store.find(ids, true)) EXPECT_TRUE(found.now);
 }
 
 TEST_F(PostgresqlServer, AFrozenServerLeavesTheOutcomeUnknownAndHindersNobodyElse) {
@@ -116,13 +116,13 @@ TEST_F(PostgresqlServer, CutInTheMiddleOfAReplyNothingIsGuessed) {
     const auto ids = new_ids(3);
     try {
       for (const auto& became : opened.drivers.at(0)->apply(inserts(ids))) applied += became.applied;
-      for (const auto& found : direct.drivers.at(0)->find(ids, true)) ASSERT_TRUE(found) << "told, and not there";
+      for (const auto& found : direct.drivers.at(0)->find(ids, true)) ASSERT_TRUE(found.now) << "told, and not there";
     } catch (const unavailable& failed) {
       unknown += failed.why() == unavailable::reason::outcome_unknown;
       // All of it or nothing.
       const auto rows = direct.drivers.at(0)->find(ids, true);
-      ASSERT_EQ(rows[0] != nullptr, rows[1] != nullptr);
-      ASSERT_EQ(rows[0] != nullptr, rows[2] != nullptr);
+      ASSERT_EQ(rows[0].now != nullptr, rows[1].now != nullptr);
+      ASSERT_EQ(rows[0].now != nullptr, rows[2].now != nullptr);
     }
   }
 }
@@ -321,7 +321,7 @@ TEST_P(PostgresqlPooler, ConversationsGoOnThroughIt) {
         store.apply(inserts({id}));
         store.apply(std::vector<change>{life_cycle::claim({id, 1}, false)});
         store.apply(std::vector<change>{life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, {})});
-        finished += store.find(std::vector<uuid>{id}, true).at(0)->status == status::done;
+        finished += store.find(std::vector<uuid>{id}, true).at(0).now->status == status::done;
         opened.reader->list({});
         store.due(1);
       }

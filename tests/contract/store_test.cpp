@@ -46,7 +46,7 @@ class StoreContract : public testing::TestWithParam<driver> {
   }
   row find(const uuid& id) {
     const std::vector<uuid> ids{id};
-    return store_->find(ids, true).at(0);
+    return store_->find(ids, true).at(0).now;
   }
   void pass(int milliseconds_passed) { around_.now += milliseconds(milliseconds_passed); }
   void reopen() {
@@ -131,10 +131,10 @@ TEST_P(StoreContract, FindsWhatWasInserted) {
 TEST_P(StoreContract, FindsWithoutTextsWhereNobodyReadsThem) {
   const std::array ids{accept(), next_id_()};
   const auto rows = store_->find(ids, false);
-  ASSERT_TRUE(rows.at(0));
-  EXPECT_EQ(rows[0]->text, "");
-  EXPECT_EQ(rows[0]->revision, 1);
-  EXPECT_FALSE(rows.at(1));
+  ASSERT_TRUE(rows.at(0).now);
+  EXPECT_EQ(rows[0].now->text, "");
+  EXPECT_EQ(rows[0].now->revision, 1);
+  EXPECT_FALSE(rows.at(1).now);
 }
 
 TEST_P(StoreContract, FindsInTheOrderAsked) {
@@ -142,9 +142,9 @@ TEST_P(StoreContract, FindsInTheOrderAsked) {
   const auto two = accept("two");
   const std::vector<uuid> ids{two, uuid{}, one};
   const auto rows = store_->find(ids, true);
-  EXPECT_EQ(rows.at(0)->text, "two");
-  EXPECT_EQ(rows.at(1), nullptr);
-  EXPECT_EQ(rows.at(2)->text, "one");
+  EXPECT_EQ(rows.at(0).now->text, "two");
+  EXPECT_EQ(rows.at(1).now, nullptr);
+  EXPECT_EQ(rows.at(2).now->text, "one");
 }
 
 TEST_P(StoreContract, TellsTheRowAfterAChange) {

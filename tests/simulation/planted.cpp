@@ -116,7 +116,7 @@ std::vector<outcome> pretended(store& to, std::span<const change> batch) {
   const auto now = to.now();
   std::vector<outcome> outcomes;
   for (std::size_t i = 0; i < batch.size(); ++i)
-    outcomes.push_back({true, std::make_shared<const message>(changed(batch[i], rows[i].get(), now)), now});
+    outcomes.push_back({true, std::make_shared<const message>(changed(batch[i], rows[i].now.get(), now)), now});
   return outcomes;
 }
 

@@ -11,7 +11,7 @@ class store_through : public store {
   explicit store_through(std::unique_ptr<store> to) : to_(std::move(to)) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override { return to_->apply(batch); }
-  std::vector<row> find(std::span<const uuid> ids, bool with_text) override { return to_->find(ids, with_text); }
+  std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override { return to_->find(ids, with_text); }
   std::vector<due_row> due(std::size_t limit) override { return to_->due(limit); }
   void make_all_due() override { to_->make_all_due(); }
   purged purge(const purge_request& what) override { return to_->purge(what); }

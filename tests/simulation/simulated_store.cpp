@@ -9,7 +9,7 @@ class database::connection : public store {
   connection(database& to, process& by) : to_(to), by_(by) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override { return to_.apply(by_, batch); }
-  std::vector<row> find(std::span<const uuid> ids, bool with_text) override {
+  std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override {
     to_.reach(by_);
     return to_.now_.find(ids, with_text);
   }

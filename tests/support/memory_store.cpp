@@ -37,6 +37,10 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
     const auto found = rows_.find(what.id);
     auto current = found == rows_.end() ? nullptr : found->second;
     if (!current && what.insert && what.then.once) current = find_key(*what.then.once);
+    if (current && unreadable.contains(current->id)) {
+      outcomes.push_back({.at = now_(), .unreadable = true});
+      continue;
+    }
     if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now_())) {
       outcomes.push_back({false, told(current, what, false), now_()});
       continue;
@@ -48,14 +52,15 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
   return outcomes;
 }
 
-std::vector<row> memory_store::find(std::span<const uuid> ids, bool with_text) {
+std::vector<found_row> memory_store::find(std::span<const uuid> ids, bool with_text) {
   ++finds;
   fail_as_told();
   if (failing_finds) throw unavailable(*failing_finds);
-  std::vector<row> found;
+  std::vector<found_row> found;
   for (const auto& id : ids) {
-    found.push_back(rows_.contains(id) ? rows_[id] : nullptr);
-    if (!with_text) found.back() = without_text(found.back());
+    const bool readable = rows_.contains(id) && !unreadable.contains(id);
+    row now = readable ? rows_[id] : nullptr;
+    found.push_back({.now = with_text ? now : without_text(now), .unreadable = unreadable.contains(id)});
   }
   return found;
 }
@@ -65,10 +70,12 @@ std::vector<due_row> memory_store::due(std::size_t limit) {
   fail_as_told();
   std::map<std::string, std::vector<due_row>> queues;
   for (const auto& [id, m] : rows_)
-    if (m->status == status::pending && m->due <= now_()) queues[m->queue].push_back(due_row_of(*m, false));
+    if (m->status == status::pending && m->due <= now_() && !unreadable.contains(id))
+      queues[m->queue].push_back(due_row_of(*m, false));
   std::vector<due_row> all, expired;
   for (const auto& [id, m] : rows_)
-    if (m->status == status::pending && m->expires_at && *m->expires_at <= now_() && expired.size() < limit)
+    if (m->status == status::pending && !unreadable.contains(id) && m->expires_at && *m->expires_at <= now_() &&
+        expired.size() < limit)
       expired.push_back(due_row_of(*m, true));
   for (auto& [name, rows] : queues) {
     std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.due < b.due; });
@@ -86,6 +93,7 @@ message_page memory_store::list(const list_filter& filter) {
   std::size_t bytes = 0;
   for (auto it = rows_.upper_bound(filter.after); it != rows_.end() && !page.next; ++it) {
     const auto& m = it->second;
+    if (unreadable.contains(it->first)) continue;
     if ((filter.status && m->status != *filter.status) || (!filter.queue.empty() && m->queue != filter.queue)) continue;
     bytes += m->text.size();
     if (!page.rows.empty() && bytes > filter.text_bytes_max) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 
 #include "amc/store.hpp"
 
@@ -13,7 +14,7 @@ class memory_store : public store {
   explicit memory_store(std::function<timestamp()> now) : now_(std::move(now)) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override;
-  std::vector<row> find(std::span<const uuid> ids, bool with_text) override;
+  std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override;
   std::vector<due_row> due(std::size_t limit) override;
   void make_all_due() override;
   message_page list(const list_filter& filter);
@@ -34,6 +35,8 @@ class memory_store : public store {
   std::function<std::optional<std::string>(const change&)> unfit{};
   /// And every filter of a list.
   std::optional<std::string> unfit_filter{};
+  /// Rows that are there and cannot be read.
+  std::set<uuid> unreadable{};
   int finds = 0;
   int dues = 0;
   int tried_writes = 0;

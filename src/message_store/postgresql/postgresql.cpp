@@ -33,8 +33,8 @@ void prepare(connection& fresh) {
 
 class postgresql_store : public store {
  public:
-  postgresql_store(const postgresql_options& options, std::string sender)
-      : sender_(std::move(sender)), session_(options, "store", prepare) {}
+  postgresql_store(const postgresql_options& options, std::string sender, std::shared_ptr<unreadable_rows> faults)
+      : sender_(std::move(sender)), faults_(std::move(faults)), session_(options, "store", prepare) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override {
     std::vector<outcome> outcomes;
@@ -49,16 +49,18 @@ class postgresql_store : public store {
     return outcomes;
   }
 
-  std::vector<row> find(std::span<const uuid> ids, bool with_text) override {
+  std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override {
     if (ids.empty()) return {};
     std::string list;
     for (const auto& id : ids) list += (list.empty() ? "" : ",") + to_string(id);
     const auto results = session_.run({{"find", nullptr, parameters().add(list).add(with_text ? "t" : "f")}});
-    std::vector<row> rows(ids.size());
-    for (int at = 0; at < PQntuples(results[0].get()); ++at) {
-      const row found = row_at(results[0].get(), at, outcome_columns, columns);
+    const auto* r = results[0].get();
+    std::vector<found_row> rows(ids.size());
+    for (int at = 0; at < PQntuples(r); ++at) {
+      const auto id = id_at(r, at, outcome_columns);
+      const auto found = found_row_at(r, at, outcome_columns, columns, *faults_);
       for (std::size_t i = 0; i < ids.size(); ++i)
-        if (ids[i] == found->id) rows[i] = found;
+        if (ids[i] == id) rows[i] = found;
     }
     return rows;
   }
@@ -68,8 +70,11 @@ class postgresql_store : public store {
         session_.run({{"due", nullptr, parameters().add_if(session_.clock_now()).add(std::to_string(limit))}});
     const auto* r = results[0].get();
     std::vector<due_row> rows;
-    for (int at = 0; at < PQntuples(r); ++at)
-      rows.push_back(due_row_of(*row_at(r, at, due_flag_columns, due_columns), *PQgetvalue(r, at, 0) == 't'));
+    for (int at = 0; at < PQntuples(r); ++at) {
+      if (faults_->contains(id_at(r, at, due_flag_columns))) continue;
+      const auto found = found_row_at(r, at, due_flag_columns, due_columns, *faults_);
+      if (!found.unreadable) rows.push_back(due_row_of(*found.now, *PQgetvalue(r, at, 0) == 't'));
+    }
     return rows;
   }
 
@@ -222,23 +227,39 @@ class postgresql_store : public store {
   }
 
   /// Of changes in the order of their ids; what is known already stays.
-  static void read_outcomes(const PGresult* r, std::span<const change> batch, const places& changes,
-                            std::vector<outcome>& outcomes) {
+  void read_outcomes(const PGresult* r, std::span<const change> batch, const places& changes,
+                     std::vector<outcome>& outcomes) const {
     for (int at = 0; at < PQntuples(r); ++at) {
-      auto now = row_at(r, at, outcome_columns, columns);
+      const auto id = id_at(r, at, outcome_columns);
       // The one that has the key of the only change has another id.
-      const auto found = std::lower_bound(changes.begin(), changes.end(), now->id,
-                                          [&](std::size_t place, const uuid& id) { return batch[place].id < id; });
+      const auto found =
+          std::lower_bound(changes.begin(), changes.end(), id,
+                           [&](std::size_t place, const uuid& wanted) { return batch[place].id < wanted; });
       const auto place = changes.size() == 1 ? changes.front() : *found;
-      if (outcomes[place].now) continue;
-      const bool applied = *PQgetvalue(r, at, 0) == 't';
-      const auto& what = batch[place];
-      if (applied && what.then.text && tells_text(what, true)) now->text = *what.then.text;
-      outcomes[place] = {applied, std::move(now), time_at(r, at, 1)};
+      if (outcomes[place].now || outcomes[place].unreadable) continue;
+      outcomes[place] = outcome_at(r, at, batch[place]);
     }
   }
 
+  outcome outcome_at(const PGresult* r, int at, const change& what) const {
+    outcome became;
+    became.at = time_at(r, at, 1);
+    const auto id = id_at(r, at, outcome_columns);
+    try {
+      auto now = row_at(r, at, outcome_columns, columns);
+      faults_->forget(id);
+      became.applied = *PQgetvalue(r, at, 0) == 't';
+      if (became.applied && what.then.text && tells_text(what, true)) now->text = *what.then.text;
+      became.now = std::move(now);
+    } catch (const row_fault& fault) {
+      faults_->note(to_string(id), fault);
+      became.unreadable = true;
+    }
+    return became;
+  }
+
   std::string sender_;
+  std::shared_ptr<unreadable_rows> faults_;
   session session_;
 };
 
@@ -277,11 +298,12 @@ void try_everything(store& driver) {
 opened_store open_postgresql(const postgresql_options& options) {
   migrate_postgresql(options, false);
   const auto sender = new_sender();
+  const auto faults = std::make_shared<unreadable_rows>();
   opened_store opened;
   for (std::size_t i = 0; i < options.connections; ++i)
-    opened.drivers.push_back(std::make_unique<postgresql_store>(options, sender));
+    opened.drivers.push_back(std::make_unique<postgresql_store>(options, sender, faults));
   try_everything(*opened.drivers.front());
-  opened.reader = make_reader(options);
+  opened.reader = make_reader(options, faults);
   opened.changes_elsewhere = make_change_feed(options, sender);
   return opened;
 }

@@ -11,7 +11,8 @@ namespace {
 
 class reader : public store_reader {
  public:
-  explicit reader(const postgresql_options& options) : session_(options, "reader") {}
+  reader(const postgresql_options& options, std::shared_ptr<unreadable_rows> faults)
+      : faults_(std::move(faults)), session_(options, "reader") {}
 
   message_page list(const list_filter& filter) override {
     constexpr int looked_at_max = 10'000;
@@ -30,11 +31,18 @@ class reader : public store_reader {
       return page;
     }
     const auto* r = results[0].get();
-    for (int at = 0; at < PQntuples(r); ++at)
-      if (!PQgetisnull(r, at, look_columns)) page.rows.push_back(row_at(r, at, look_columns, columns));
+    std::size_t fitting = 0;  // unreadable ones included
+    uuid last{};
+    for (int at = 0; at < PQntuples(r); ++at) {
+      if (PQgetisnull(r, at, look_columns)) continue;
+      ++fitting;
+      last = id_at(r, at, look_columns);
+      auto found = found_row_at(r, at, look_columns, columns, *faults_);
+      if (!found.unreadable) page.rows.push_back(std::move(found.now));
+    }
     const bool more_fits = *PQgetvalue(r, 0, 0) == 't';
-    if (more_fits || page.rows.size() == filter.limit)
-      page.next = page.rows.back()->id;
+    if (more_fits || fitting == filter.limit)
+      page.next = last;
     else if (number_at(r, 0, 1) == looked_at_max)
       page.next = parse_uuid(text_at(r, 0, 2));
     return page;
@@ -62,13 +70,14 @@ class reader : public store_reader {
   }
 
  private:
+  std::shared_ptr<unreadable_rows> faults_;
   session session_;
 };
 
 }  // namespace
 
-std::unique_ptr<store_reader> make_reader(const postgresql_options& options) {
-  return std::make_unique<reader>(options);
+std::unique_ptr<store_reader> make_reader(const postgresql_options& options, std::shared_ptr<unreadable_rows> faults) {
+  return std::make_unique<reader>(options, std::move(faults));
 }
 
 }  // namespace amc::message_store::postgresql

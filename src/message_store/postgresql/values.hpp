@@ -7,6 +7,7 @@
 
 #include "message_store/attempts.hpp"
 #include "message_store/postgresql/connection.hpp"
+#include "message_store/row_fault.hpp"
 
 /// How PostgreSQL says the types of C++ that columns, guards and effects have.
 namespace amc::message_store::postgresql {
@@ -117,7 +118,7 @@ inline void read(const PGresult* r, int row, int at, uuid& into) {
   into = parse_uuid({PQgetvalue(r, row, at), static_cast<std::size_t>(PQgetlength(r, row, at))}).value();
 }
 inline void read(const PGresult* r, int row, int at, int& into) {
-  into = static_cast<int>(number_at(r, row, at));
+  into = checked_count(number_at(r, row, at));
 }
 inline void read(const PGresult* r, int row, int at, std::int64_t& into) {
   into = number_at(r, row, at);
@@ -129,16 +130,16 @@ inline void read(const PGresult* r, int row, int at, std::string& into) {
   into = text_at(r, row, at);
 }
 inline void read(const PGresult* r, int row, int at, status& into) {
-  into = parse_status(text_at(r, row, at)).value_or(status::dead);
+  into = checked_status(text_at(r, row, at));
 }
 inline void read(const PGresult* r, int row, int at, timestamp& into) {
-  into = time_at(r, row, at);
+  into = checked_time(number_at(r, row, at));
 }
 inline void read(const PGresult* r, int row, int at, milliseconds& into) {
-  into = milliseconds(number_at(r, row, at));
+  into = checked_duration(number_at(r, row, at));
 }
 inline void read(const PGresult* r, int row, int at, std::optional<timestamp>& into) {
-  if (!PQgetisnull(r, row, at)) into = time_at(r, row, at);
+  if (!PQgetisnull(r, row, at)) into = checked_time(number_at(r, row, at));
 }
 inline void read(const PGresult* r, int row, int at, std::vector<attempt>& into) {
   into = parse_attempts({PQgetvalue(r, row, at), static_cast<std::size_t>(PQgetlength(r, row, at))});

@@ -1,14 +1,15 @@
 #include "message_store/sqlite/database.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <cstring>
 #include <filesystem>
 
+#include "core/log.hpp"
+#include "message_store/attempts.hpp"
+
 namespace amc::message_store::sqlite {
 namespace {
+
+using clock = std::chrono::steady_clock;
 
 void make_folder_of(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
@@ -19,31 +20,38 @@ void make_folder_of(const std::string& path) {
                         "); check permissions, or set broker.store.sqlite.path");
 }
 
-/// Texts are nobody else's business. SQLite gives -wal and -shm the mode of the file itself.
-void make_file(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (descriptor >= 0) ::close(descriptor);
-}
-
 bool is_failed_sync(int code) {
   return code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
 }
 
+/// What the file holds is not what was written into it.
+bool is_of_a_damaged_file(int code) {
+  const int kind = code & 0xff;
+  return kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || code == SQLITE_IOERR_SHORT_READ ||
+         code == SQLITE_IOERR_DATA || code == SQLITE_IOERR_CORRUPTFS || code == SQLITE_READONLY_DBMOVED;
+}
+
+/// What was bound, or a row that was met, does not go with the table; everything else does.
+bool is_of_one_row(int code) {
+  const int kind = code & 0xff;
+  return kind == SQLITE_TOOBIG || kind == SQLITE_CONSTRAINT || kind == SQLITE_MISMATCH;
+}
+
+unavailable out_of_memory() {
+  return {unavailable::reason::away, "SQLite has no memory left"};
+}
+
+std::string as_uri(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : std::filesystem::absolute(path).string())
+    if (c == '%' || c == '?' || c == '#')
+      uri.append(c == '%' ? "%25" : c == '?' ? "%3f" : "%23");
+    else
+      uri += c;
+  return uri;
+}
+
 }  // namespace
-
-file_lock::file_lock(const std::string& path) : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
-  if (descriptor_ < 0)
-    throw startup_error(path + ": cannot be written (" + std::strerror(errno) +
-                        "); check the folder's permissions, or set broker.store.sqlite.path");
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(descriptor_);
-    throw startup_error(path + ": another process owns this store; stop it, or set broker.store.sqlite.path");
-  }
-}
-
-file_lock::~file_lock() {
-  ::close(descriptor_);
-}
 
 statement::statement(sqlite3* db, const std::string& sql) {
   if (sqlite3_prepare_v3(db, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &handle_, nullptr) != SQLITE_OK)
@@ -54,36 +62,120 @@ statement::~statement() {
   sqlite3_finalize(handle_);
 }
 
+void statement::check_bound(int code) const {
+  if (code == SQLITE_OK) return;
+  if (code == SQLITE_NOMEM) throw out_of_memory();
+  if (is_of_one_row(code)) throw row_fault(std::string("a value is ") + sqlite3_errstr(code));
+  throw std::logic_error(std::string("binding: ") + sqlite3_errstr(code));
+}
+
 void statement::bind(int parameter, const std::string& text) {
-  sqlite3_bind_text64(handle_, parameter, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  check_bound(sqlite3_bind_text64(handle_, parameter, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void statement::bind_copy(int parameter, std::string_view text) {
+  check_bound(sqlite3_bind_text64(handle_, parameter, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
 void statement::bind(int parameter, const uuid& id) {
-  sqlite3_bind_blob(handle_, parameter, id.data, sizeof id.data, SQLITE_TRANSIENT);
+  check_bound(sqlite3_bind_blob(handle_, parameter, id.data, sizeof id.data, SQLITE_TRANSIENT));
 }
 
 void statement::bind(int parameter, std::int64_t number) {
-  sqlite3_bind_int64(handle_, parameter, number);
+  check_bound(sqlite3_bind_int64(handle_, parameter, number));
 }
 
-std::string statement::text(int column) const {
-  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));
-  return {text, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column))};
+/// Adds the column's name to what is wrong with it.
+template <class Read>
+auto statement::read(int column, const Read& how) const {
+  try {
+    return how();
+  } catch (const row_fault& fault) {
+    throw row_fault(std::string(sqlite3_column_name(handle_, column)) + ": " + fault.what());
+  }
+}
+
+/// The type is asked for first: reading a value may convert it.
+std::string_view statement::bytes(int column, int type) const {
+  if (sqlite3_column_type(handle_, column) != type) throw row_fault("a value of another type");
+  const auto* at = type == SQLITE_TEXT ? static_cast<const void*>(sqlite3_column_text(handle_, column))
+                                       : sqlite3_column_blob(handle_, column);
+  const auto count = static_cast<std::size_t>(sqlite3_column_bytes(handle_, column));
+  if (!at && (count > 0 || type == SQLITE_TEXT)) throw out_of_memory();
+  return {static_cast<const char*>(at), count};
 }
 
 uuid statement::id(int column) const {
-  uuid id{};
-  if (sqlite3_column_bytes(handle_, column) == sizeof id.data)
-    std::memcpy(id.data, sqlite3_column_blob(handle_, column), sizeof id.data);
-  return id;
+  return read(column, [&] {
+    const auto found = bytes(column, SQLITE_BLOB);
+    uuid id{};
+    if (found.size() != sizeof id.data) throw row_fault(std::to_string(found.size()) + " bytes are no id");
+    std::memcpy(id.data, found.data(), sizeof id.data);
+    return id;
+  });
+}
+
+std::string statement::text(int column) const {
+  return read(column, [&] { return std::string(checked_text(bytes(column, SQLITE_TEXT))); });
+}
+
+std::string statement::text_as_it_is(int column) const {
+  return read(column, [&] { return std::string(bytes(column, SQLITE_TEXT)); });
+}
+
+std::string statement::name_of_row(int column) const {
+  constexpr std::size_t shown_max = 40;
+  const auto* at = static_cast<const unsigned char*>(sqlite3_column_blob(handle_, column));
+  const auto count = static_cast<std::size_t>(sqlite3_column_bytes(handle_, column));
+  if (uuid id{}; at && count == sizeof id.data) {
+    std::memcpy(id.data, at, count);
+    return to_string(id);
+  }
+  std::string hex;
+  for (std::size_t i = 0; at && i < std::min(count, shown_max); ++i)
+    for (const int half : {at[i] >> 4, at[i] & 0xf}) hex += "0123456789abcdef"[half];
+  return "X'" + hex + (count > shown_max ? "…" : "") + "'";
+}
+
+std::int64_t statement::number(int column) const {
+  return read(column, [&] {
+    if (sqlite3_column_type(handle_, column) != SQLITE_INTEGER) throw row_fault("a value of another type");
+    return std::int64_t{sqlite3_column_int64(handle_, column)};
+  });
+}
+
+int statement::count(int column) const {
+  const auto value = number(column);
+  return read(column, [&] { return checked_count(value); });
+}
+
+bool statement::flag(int column) const {
+  const auto value = number(column);
+  return read(column, [&] { return checked_flag(value); });
+}
+
+timestamp statement::time(int column) const {
+  const auto value = number(column);
+  return read(column, [&] { return checked_time(value); });
+}
+
+milliseconds statement::duration(int column) const {
+  const auto value = number(column);
+  return read(column, [&] { return checked_duration(value); });
+}
+
+amc::status statement::status(int column) const {
+  return read(column, [&] { return checked_status(bytes(column, SQLITE_TEXT)); });
+}
+
+std::vector<attempt> statement::attempts(int column) const {
+  return read(column, [&] { return parse_attempts(checked_text(bytes(column, SQLITE_TEXT))); });
 }
 
 database::database(std::string path, use how) : path_(std::move(path)) {
-  if (how == use::owning) {
-    make_folder_of(path_);
-    lock_ = std::make_unique<file_lock>(path_ + ".lock");
-    make_file(path_);
-  }
+  if (how == use::owning) make_folder_of(path_);
+  if (how != use::reading)
+    file_ = std::make_unique<owned_file>(path_, how == use::owning ? file_lock::how::owning : file_lock::how::looking);
   try {
     open(how);
     if (how == use::owning) starting([this] { configure(); });
@@ -100,8 +192,13 @@ database::~database() {
 void database::open(use how) {
   // Counting what is allocated takes a lock each time. Refused, and not missed, when SQLite is in use already.
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  const int rights = how == use::owning ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-  if (sqlite3_open_v2(path_.c_str(), &db_, rights | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK)
+  if (how == use::owning) connect(path_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  if (how == use::reading) connect(path_, SQLITE_OPEN_READONLY);
+  if (how == use::looking) open_to_look();
+}
+
+void database::connect(const std::string& name, int rights) {
+  if (sqlite3_open_v2(name.c_str(), &db_, rights | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK)
     throw startup_error(path_ + ": cannot be opened (" + sqlite3_errmsg(db_) +
                         "); check its permissions, or set broker.store.sqlite.path");
   sqlite3_extended_result_codes(db_, 1);
@@ -114,8 +211,22 @@ void database::open(use how) {
   run("PRAGMA temp_store = MEMORY");
 }
 
+/// A log that a crash has left is read as well: with an index in memory alone, and left as it is.
+void database::open_to_look() {
+  std::error_code none;
+  const auto bytes = std::filesystem::file_size(log_of(path_), none);
+  if (none || bytes == 0) return connect(as_uri(path_) + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  connect(path_, SQLITE_OPEN_READWRITE);
+  keep_log();
+  run("PRAGMA locking_mode = EXCLUSIVE");
+}
+
 void database::configure() {
   run("PRAGMA journal_mode = WAL");
+  // Where that cannot be had SQLite goes on without.
+  if (asked("PRAGMA journal_mode") != "wal")
+    throw startup_error(path_ + ": its file system cannot have a write-ahead log; use another disk, or set " +
+                        "broker.store.sqlite.path");
   run("PRAGMA synchronous = FULL");
   // Checkpoints are run below, where a failed sync is noticed: SQLite's own ignore it.
   run("PRAGMA wal_autocheckpoint = 0");
@@ -131,11 +242,32 @@ void database::configure() {
       this);
   begin_ = std::make_unique<statement>(db_, "BEGIN IMMEDIATE");
   commit_ = std::make_unique<statement>(db_, "COMMIT");
+  watch_files();
+}
+
+void database::watch_files() {
+  run("SELECT count(*) FROM sqlite_schema");  // opens the log, and recovers it
+  page_bytes_ = std::stoi(asked("PRAGMA page_size"));
+  const char* name = sqlite3_db_filename(db_, "main");
+  file_->watch(name, sqlite3_filename_wal(name), std::string(name) + "-shm");
+  check(file_->damage());  // between the lock and the opening
+}
+
+std::string database::asked(const std::string& pragma) {
+  statement s(db_, pragma);
+  if (!step(s)) return {};
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(s.get(), 0));
+  if (!text) throw out_of_memory();
+  return text;
 }
 
 void database::close() {
   begin_.reset();
   commit_.reset();
+  // The child of a fork has no share in SQLite's locks: closing there would delete the log under its parent.
+  if (::getpid() != opener_) return;
+  if (file_ && broken_.empty())
+    if (const auto damage = file_->damage()) log::critical("store", give_up(*damage));
   sqlite3_close(db_);
   db_ = nullptr;
 }
@@ -148,12 +280,16 @@ void database::run(const std::string& sql) {
 bool database::step(const statement& s) {
   const int code = sqlite3_step(s.get());
   if (code == SQLITE_ROW) return true;
+  std::string why;
+  if (is_of_one_row(code)) why = sqlite3_errmsg(db_);
   sqlite3_reset(s.get());
+  if (is_of_one_row(code)) throw row_fault(why);
   if (code != SQLITE_DONE) fail(code);
   return false;
 }
 
-void database::execute(const statement& s) {
+void database::execute(statement& s) {
+  const ending in_the_end(s);
   while (step(s)) {
   }
 }
@@ -172,31 +308,79 @@ void database::set_durable(bool durable) {
 }
 
 void database::note_log(int pages) {
+  constexpr std::int64_t header_bytes = 32, frame_header_bytes = 24;
   if (pages < log_pages_) checkpoint_at_ = log_pages_max;  // it has started anew
   log_pages_ = pages;
+  file_->note_log(header_bytes + pages * (frame_header_bytes + page_bytes_));
 }
 
-void database::checkpoint_when_large() {
-  if (log_pages_ < checkpoint_at_) return;
+void database::after_commit() {
+  check(file_->damage());
+  if (log_pages_ >= checkpoint_at_) checkpoint();
+}
+
+void database::checkpoint() {
   const int code = sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  file_->note_written();
   // A checkpoint that finds no room just comes later; the log keeps what it has. So it does where a reader is in the
   // way.
-  if (is_failed_sync(code)) fail(code);
+  if (is_failed_sync(code) || is_of_a_damaged_file(code)) fail(code);
   if (code == SQLITE_OK) checkpoint_at_ = log_pages_ + log_pages_max / 4;
 }
 
-void database::refuse_when_broken() const {
-  if (broken_) throw unavailable(unavailable::reason::broken, path_ + ": the disk failed to sync; restart to recover");
+void database::refuse_when_broken() {
+  if (!broken_.empty()) throw unavailable(unavailable::reason::broken, broken_);
+  if (::getpid() != opener_) break_down(path_ + ": was opened before a fork, by the parent; open it anew");
+  if (const auto now = clock::now(); file_ && now >= next_look_) {
+    constexpr milliseconds between_looks{100};
+    next_look_ = now + between_looks;
+    check(file_->damage());
+    check(file_->damage_of_index());
+  }
+}
+
+void database::refuse_a_cut_log() {
+  check(file_->damage_of_log());
+}
+
+void database::check(const std::optional<std::string>& damage) {
+  if (damage) break_down(give_up(*damage));
+}
+
+/// What the log still holds goes into the file that it belongs to, wherever that is now. The names may lead to other
+/// files, which are left as they are.
+std::string database::give_up(const std::string& damage) {
+  std::string rest = "; what was answered last may be missing in it";
+  if (file_->can_be_completed()) {
+    const int code = sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_FULL, nullptr, nullptr);
+    file_->note_written();
+    if (code == SQLITE_OK) rest = "; the file that was in use has all that was answered";
+  }
+  file_->leave_note();
+  keep_log();
+  return damage + " while it was in use" + rest +
+         ". Put it back, or restore a backup without its -wal and -shm, and "
+         "start again";
+}
+
+/// Closing neither writes it into the database nor deletes it.
+void database::keep_log() {
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
+void database::break_down(const std::string& why) {
+  broken_ = why;
+  keep_log();
+  throw unavailable(unavailable::reason::broken, why);
 }
 
 void database::fail(int code) {
   const auto why = path_ + ": " + sqlite3_errstr(code) + " (" + std::to_string(code) + ")";
-  if (is_failed_sync(code)) {
-    // What a failed sync has left on the disk is unknown, and trying again would succeed without writing it.
-    broken_ = true;
-    // Closing must not try either: it would write what may be lost into the database and delete the log.
-    sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    throw unavailable(unavailable::reason::broken, why);
+  // What a failed sync has left on the disk is unknown, and trying again would succeed without writing it.
+  if (is_failed_sync(code)) break_down(why + ": the disk failed to sync; a restart recovers what is on it");
+  if (is_of_a_damaged_file(code)) {
+    if (file_) check(file_->damage());
+    break_down(why + ": the file is damaged; restore a backup, or save what it has with sqlite3's \".recover\"");
   }
   if ((code & 0xff) == SQLITE_FULL) throw unavailable(unavailable::reason::full, why + "; make room on its disk");
   throw unavailable(unavailable::reason::away, why);

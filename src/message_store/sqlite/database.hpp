@@ -1,28 +1,20 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
 #include "amc/error.hpp"
 #include "amc/message.hpp"
+#include "message_store/row_fault.hpp"
+#include "message_store/sqlite/owned_file.hpp"
 
 namespace amc::message_store::sqlite {
 
-/// The lock that makes this process the file's owner, for as long as it lives. Throws startup_error.
-class file_lock {
- public:
-  explicit file_lock(const std::string& path);
-  ~file_lock();
-  file_lock(const file_lock&) = delete;
-  file_lock& operator=(const file_lock&) = delete;
-
- private:
-  int descriptor_;
-};
-
-/// Parameters are counted from 1, columns from 0.
+/// Parameters are counted from 1, columns from 0. Each use of one is within the scope of an `ending`.
 class statement {
  public:
   /// Throws startup_error when the file does not know what the statement names.
@@ -33,45 +25,67 @@ class statement {
 
   sqlite3_stmt* get() const { return handle_; }
 
-  /// A text must live until the statement was stepped through.
+  /// A text must live until the statement was stepped through. Throws row_fault for what SQLite does not take.
   void bind(int parameter, const std::string& text);
   void bind(int parameter, const uuid& id);
   void bind(int parameter, std::int64_t number);
   void bind(int parameter, timestamp time) { bind(parameter, time.time_since_epoch().count()); }
-  /// What was bound counts no more.
-  void clear() { sqlite3_clear_bindings(handle_); }
-  /// Ends it before its last row.
-  void reset() { sqlite3_reset(handle_); }
+  /// A text that need not live longer than the call.
+  void bind_copy(int parameter, std::string_view text);
 
   bool is_null(int column) const { return sqlite3_column_type(handle_, column) == SQLITE_NULL; }
-  std::string text(int column) const;
-  std::int64_t number(int column) const { return sqlite3_column_int64(handle_, column); }
-  timestamp time(int column) const { return timestamp(milliseconds(number(column))); }
+  bool is_text(int column) const { return sqlite3_column_type(handle_, column) == SQLITE_TEXT; }
+  /// Of the row that a step has found. Each throws row_fault where the column holds something else: another type, what
+  /// is out of range, NULL.
   uuid id(int column) const;
+  std::string text(int column) const;
+  std::string text_as_it_is(int column) const;  ///< may be no UTF-8
+  std::int64_t number(int column) const;
+  int count(int column) const;
+  bool flag(int column) const;
+  timestamp time(int column) const;
+  milliseconds duration(int column) const;
+  amc::status status(int column) const;
+  std::vector<attempt> attempts(int column) const;
+  /// What a person may find the row by, whatever its id looks like.
+  std::string name_of_row(int column) const;
 
  private:
+  std::string_view bytes(int column, int type) const;
+  void check_bound(int code) const;
+  template <class Read>
+  auto read(int column, const Read& how) const;
+
   sqlite3_stmt* handle_ = nullptr;
 };
 
-/// Ends a statement with its scope, whatever ends that: a look that stays open would keep the log from starting anew.
+/// One use of a statement. It ends with its scope, whatever ends that: the next use begins at its first row, with
+/// nothing bound, and a look that stays open would keep the log from starting anew.
 class ending {
  public:
-  explicit ending(statement& s) : statement_(s) {}
-  ~ending() { statement_.reset(); }
+  explicit ending(statement& s) : statement_(s.get()) {}
+  ~ending() {
+    sqlite3_reset(statement_);  // says again what the last step has said
+    sqlite3_clear_bindings(statement_);
+  }
   ending(const ending&) = delete;
   ending& operator=(const ending&) = delete;
 
  private:
-  statement& statement_;
+  sqlite3_stmt* statement_;
 };
 
 /// A connection to one file in WAL mode that this process owns; for one thread. What cannot be done is thrown as
-/// `unavailable`. After a sync that failed nobody knows what the disk has: then it is broken, for good.
+/// `unavailable`. After a sync that failed nobody knows what the disk has; a file that was taken away, replaced or
+/// damaged keeps nothing: then it is broken, for good.
 class database {
  public:
-  /// Owning makes the file, and its folder, where there is none. Reading sees what the owner, in this process, has
-  /// committed, and writes nothing; the owner must live longer. Throws startup_error.
-  enum class use { owning, reading };
+  enum class use {
+    owning,   ///< makes the file, and its folder, where there is none
+    reading,  ///< sees what the owner, in this process, has committed, and writes nothing; the owner lives longer
+    looking,  ///< while nobody owns it: at what is there, and leaves every file as it is
+  };
+  /// Throws startup_error.
   explicit database(std::string path, use how = use::owning);
   ~database();
   database(const database&) = delete;
@@ -81,13 +95,14 @@ class database {
   sqlite3* handle() const { return db_; }
 
   void run(const std::string& sql);
-  /// True for a row; false for the end, with the statement reset for its next use.
+  /// True for a row; false for the end. Throws row_fault where only what was bound, or the row, is at fault.
   bool step(const statement& s);
-  void execute(const statement& s);
+  void execute(statement& s);
 
-  /// All of it or nothing; durable when it returns, if `set_durable` said so.
+  /// All of it or nothing; durable when it returns, if `set_durable` said so, in the file that the path leads to.
   template <class Work>
   void in_transaction(const Work& work) {
+    refuse_a_cut_log();
     execute(*begin_);
     try {
       work();
@@ -96,14 +111,12 @@ class database {
       roll_back();
       throw;
     }
-    checkpoint_when_large();
+    after_commit();
   }
 
   void set_durable(bool durable);
-  /// The log goes on growing until this finds it large; then its pages go into the file, but for those that a reader
-  /// still needs.
-  void checkpoint_when_large();
-  void refuse_when_broken() const;
+  /// Throws `unavailable` (broken). Also when the files were found to be others, which this looks for now and then.
+  void refuse_when_broken();
 
   /// A file that cannot be used at the start is a file that does not fit: startup_error.
   template <class Work>
@@ -119,20 +132,36 @@ class database {
   static constexpr int log_pages_max = 2'000;
 
   void open(use how);
+  void open_to_look();
+  void connect(const std::string& name, int rights);
   void configure();
+  void watch_files();
+  std::string asked(const std::string& pragma);
   void close();
   void roll_back();
   void note_log(int pages);
+  void refuse_a_cut_log();
+  /// Nobody is told that something was committed before this has returned. The log goes on growing until this finds it
+  /// large; then its pages go into the file, but for those that a reader still needs.
+  void after_commit();
+  void checkpoint();
+  std::string give_up(const std::string& damage);
+  void keep_log();
+  void check(const std::optional<std::string>& damage);
   [[noreturn]] void fail(int code);
+  [[noreturn]] void break_down(const std::string& why);
 
   std::string path_;
-  std::unique_ptr<file_lock> lock_;
+  const pid_t opener_ = ::getpid();
+  std::unique_ptr<owned_file> file_;
   sqlite3* db_ = nullptr;
   std::unique_ptr<statement> begin_, commit_;
   bool durable_ = true;
-  bool broken_ = false;
+  std::string broken_;  ///< why
+  int page_bytes_ = 0;
   int log_pages_ = 0;
   int checkpoint_at_ = log_pages_max;
+  std::chrono::steady_clock::time_point next_look_{};
 };
 
 }  // namespace amc::message_store::sqlite

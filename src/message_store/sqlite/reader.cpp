@@ -15,8 +15,10 @@ using clock = std::chrono::steady_clock;
 
 class reader : public store_reader {
  public:
-  explicit reader(sqlite_options options)
-      : now_(std::move(options.now)), file_(std::move(options.path), database::use::reading) {}
+  reader(sqlite_options options, std::shared_ptr<unreadable_rows> faults)
+      : now_(std::move(options.now)),
+        faults_(std::move(faults)),
+        file_(std::move(options.path), database::use::reading) {}
 
   message_page list(const list_filter& filter) override {
     constexpr int looked_at_max = 10'000;
@@ -26,15 +28,12 @@ class reader : public store_reader {
     look.bind(1, filter.after);
     look.bind(2, std::int64_t{looked_at_max});
     std::size_t text_bytes = 0;
-    uuid last{};
+    uuid last = filter.after;
     int looked_at = 0;
     while (page.rows.size() < filter.limit && file_.step(look)) {
       ++looked_at;
-      const auto seen = row_at(look, filter_columns);
-      last = seen->id;
-      if (filter.status && seen->status != *filter.status) continue;
-      if (!filter.queue.empty() && seen->queue != filter.queue) continue;
-      auto found = find(last);
+      auto found = fitting(look, filter, last);
+      if (!found) continue;
       text_bytes += found->text.size();
       if (!page.rows.empty() && text_bytes > filter.text_bytes_max) {
         page.next = page.rows.back()->id;
@@ -58,6 +57,21 @@ class reader : public store_reader {
   }
 
  private:
+  /// The row that the look has come to, if it is to be listed. Null too for one that cannot be read. Its id is the
+  /// last.
+  row fitting(const statement& look, const list_filter& filter, uuid& last) {
+    try {
+      last = look.id(0);
+      const auto seen = row_at(look, filter_columns);
+      if (filter.status && seen->status != *filter.status) return nullptr;
+      if (!filter.queue.empty() && seen->queue != filter.queue) return nullptr;
+      return find(last);
+    } catch (const row_fault& fault) {
+      faults_->note(look.name_of_row(0), fault);
+      return nullptr;
+    }
+  }
+
   /// A row that the look has found, and so is there: both see the file as it was when the look began.
   row find(const uuid& id) {
     const ending in_the_end(find_);
@@ -71,8 +85,10 @@ class reader : public store_reader {
     std::map<std::string, queue_counts> queues;
     counts_.bind(1, now_());
     while (file_.step(counts_)) {
-      auto& q = queues[counts_.text(0)];
-      q.queue = counts_.text(0);
+      std::string name;
+      if (!reads([&] { name = counts_.text(0); })) continue;  // its rows are named where they are met
+      auto& q = queues[name];
+      q.queue = name;
       const auto rows = static_cast<std::size_t>(counts_.number(2));
       if (counts_.number(1) == 0) {
         q.dead = rows;
@@ -81,14 +97,25 @@ class reader : public store_reader {
       q.pending = rows;
       q.due = static_cast<std::size_t>(counts_.number(3));
       q.held = static_cast<std::size_t>(counts_.number(4));
-      if (!counts_.is_null(5)) q.oldest = time_of(counts_.id(5));
+      if (!counts_.is_null(5)) reads([&] { q.oldest = time_of(counts_.id(5)); });
     }
     std::vector<queue_counts> all;
     for (const auto& [name, q] : queues) all.push_back(q);
     return all;
   }
 
+  template <class Read>
+  static bool reads(const Read& read) {
+    try {
+      read();
+      return true;
+    } catch (const row_fault&) {
+      return false;
+    }
+  }
+
   std::function<timestamp()> now_;
+  std::shared_ptr<unreadable_rows> faults_;
   database file_;
   clock::time_point rested_{};
   /// What stands behind a text in a row is as far away as the text is long: these stand before it.
@@ -103,7 +130,7 @@ class reader : public store_reader {
                               "WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2) ORDER BY id"};
   statement find_{file_.handle(), "SELECT " + names(columns) + " FROM message WHERE id = ?1"};
   statement counts_{file_.handle(),
-                    "SELECT queue, 1, count(*), sum(due <= ?1), sum(held), "
+                    "SELECT queue, 1, count(*), sum(due <= ?1), sum(held <> 0), "
                     "min(CASE WHEN NOT held OR due <= ?1 THEN id END) FROM message "
                     "WHERE status = 'pending' GROUP BY queue UNION ALL "
                     "SELECT queue, 0, count(*), 0, 0, NULL FROM message WHERE status = 'dead' GROUP BY queue"};
@@ -111,8 +138,8 @@ class reader : public store_reader {
 
 }  // namespace
 
-std::unique_ptr<store_reader> make_reader(sqlite_options options) {
-  return std::make_unique<reader>(std::move(options));
+std::unique_ptr<store_reader> make_reader(sqlite_options options, std::shared_ptr<unreadable_rows> faults) {
+  return std::make_unique<reader>(std::move(options), std::move(faults));
 }
 
 }  // namespace amc::message_store::sqlite

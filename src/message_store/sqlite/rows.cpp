@@ -10,31 +10,31 @@ void read(const statement& s, int at, uuid& into) {
   into = s.id(at);
 }
 void read(const statement& s, int at, int& into) {
-  into = static_cast<int>(s.number(at));
+  into = s.count(at);
 }
 void read(const statement& s, int at, std::int64_t& into) {
   into = s.number(at);
 }
 void read(const statement& s, int at, bool& into) {
-  into = s.number(at) != 0;
+  into = s.flag(at);
 }
 void read(const statement& s, int at, std::string& into) {
   if (!s.is_null(at)) into = s.text(at);
 }
 void read(const statement& s, int at, status& into) {
-  into = parse_status(s.text(at)).value_or(status::dead);
+  into = s.status(at);
 }
 void read(const statement& s, int at, timestamp& into) {
   into = s.time(at);
 }
 void read(const statement& s, int at, milliseconds& into) {
-  into = milliseconds(s.number(at));
+  into = s.duration(at);
 }
 void read(const statement& s, int at, std::optional<timestamp>& into) {
   if (!s.is_null(at)) into = s.time(at);
 }
 void read(const statement& s, int at, std::vector<attempt>& into) {
-  into = parse_attempts(s.text(at));
+  into = s.attempts(at);
 }
 
 void bind(statement& s, int at, const uuid& id) {
@@ -47,7 +47,7 @@ void bind(statement& s, int at, const std::string& text) {
   s.bind(at, text);
 }
 void bind(statement& s, int at, status value) {
-  sqlite3_bind_text(s.get(), at, to_string(value), -1, SQLITE_STATIC);
+  s.bind_copy(at, to_string(value));
 }
 void bind(statement& s, int at, timestamp time) {
   s.bind(at, time);
@@ -59,12 +59,7 @@ void bind(statement& s, int at, const std::optional<timestamp>& time) {
   if (time) s.bind(at, *time);
 }
 void bind(statement& s, int at, const std::vector<attempt>& attempts) {
-  if (attempts.empty()) {
-    sqlite3_bind_text(s.get(), at, "[]", 2, SQLITE_STATIC);
-    return;
-  }
-  const auto text = attempts_text(attempts);
-  sqlite3_bind_text64(s.get(), at, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  s.bind_copy(at, attempts.empty() ? "[]" : attempts_text(attempts));
 }
 
 bool is_null(const column& c, const message& m) {

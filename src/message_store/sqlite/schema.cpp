@@ -1,5 +1,7 @@
 #include "message_store/sqlite/schema.hpp"
 
+#include <filesystem>
+
 namespace amc::message_store::sqlite {
 namespace {
 
@@ -49,21 +51,25 @@ void set_version(database& file, int version) {
 
 int version_of(database& file) {
   statement asked(file.handle(), "PRAGMA user_version");
-  file.step(asked);
-  return static_cast<int>(asked.number(0));
+  const ending in_the_end(asked);
+  return file.step(asked) ? static_cast<int>(asked.number(0)) : 0;
 }
 
 }  // namespace
 
-migration plan_for_new_file(const std::string& path) {
-  return plan_migration(0, steps, path, path_key);
+migration plan(const std::string& path) {
+  if (!std::filesystem::exists(path)) return plan_migration(0, steps, path, path_key);
+  database file(path, database::use::looking);
+  migration found;
+  file.starting([&] { found = plan_migration(version_of(file), steps, path, path_key); });
+  return found;
 }
 
-migration migrate(database& file, bool only_plan) {
+migration migrate(database& file) {
   migration plan;
   file.starting([&] {
     plan = plan_migration(version_of(file), steps, file.path(), path_key);
-    for (int next = plan.from + 1; next <= plan.to && !only_plan; ++next)
+    for (int next = plan.from + 1; next <= plan.to; ++next)
       file.in_transaction([&] {
         file.run(steps[next - 1].sql);
         set_version(file, next);

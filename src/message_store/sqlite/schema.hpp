@@ -5,12 +5,12 @@
 
 namespace amc::message_store::sqlite {
 
-/// What bringing a file that has no tables up to date would take.
-migration plan_for_new_file(const std::string& path);
+/// What bringing the tables up to date would take; makes and writes no file. Throws startup_error for a newer schema,
+/// and where the file cannot be used or is in use.
+migration plan(const std::string& path);
 
-/// Brings the tables up to date, or only tells what that would take. Throws startup_error for a newer schema, and where
-/// the file cannot be used.
-migration migrate(database& file, bool only_plan);
+/// Brings the tables up to date. Throws startup_error as `plan` does.
+migration migrate(database& file);
 
 /// Writes, and changes nothing.
 void write_version_again(database& file);

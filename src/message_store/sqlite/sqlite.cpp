@@ -1,14 +1,16 @@
 #include "message_store/sqlite/sqlite.hpp"
 
 #include <array>
-#include <filesystem>
 #include <optional>
 
+#include "core/log.hpp"
+#include "core/text.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/sqlite/database.hpp"
 #include "message_store/sqlite/reader.hpp"
 #include "message_store/sqlite/rows.hpp"
 #include "message_store/sqlite/schema.hpp"
+#include "message_store/unreadable_rows.hpp"
 
 namespace amc::message_store {
 namespace {
@@ -67,13 +69,21 @@ struct statements {
                             " FROM message WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"};
   /// Goes on after a row; by the index, in its order.
   statement not_due{db,
-                    "SELECT due, id FROM message WHERE status = 'pending' AND queue = ?1 AND NOT held "
+                    "SELECT id, due FROM message WHERE status = 'pending' AND queue = ?1 AND NOT held "
                     "AND (due, held, id) > (?2, 0, ?3) ORDER BY due, held, id LIMIT ?4"};
   statement make_due{db, "UPDATE message SET due = ?1 WHERE id = ?2 RETURNING length(CAST(text AS BLOB))"};
   statement purge_scan{
       db, "SELECT " + names(purge_columns) + " FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3"};
   statement remove{db, "DELETE FROM message WHERE id = ?1 RETURNING length(CAST(text AS BLOB))"};
 };
+
+/// SQLite would keep other bytes, too, and nobody could read the row.
+bool is_text(const effect& then) {
+  for (const auto* text : {&then.text, &then.queue, &then.error})
+    if (*text && !is_valid_utf8(**text)) return false;
+  return is_valid_utf8(then.traceparent) &&
+         (!then.once || (is_valid_utf8(then.once->key) && is_valid_utf8(then.once->fingerprint)));
+}
 
 timestamp wall_clock() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
@@ -84,11 +94,13 @@ class sqlite_store : public store {
   explicit sqlite_store(sqlite_options options) : now_(std::move(options.now)), file_(std::move(options.path)) {}
 
   /// To be called once after the making, before anything else.
-  migration migrate(bool only_plan) {
-    auto plan = sqlite::migrate(file_, only_plan);
-    if (!only_plan) say_.emplace(file_.handle());
-    return plan;
+  migration migrate() {
+    auto done = sqlite::migrate(file_);
+    say_.emplace(file_.handle());
+    return done;
   }
+
+  std::shared_ptr<unreadable_rows> faults() const { return faults_; }
 
   std::vector<outcome> apply(std::span<const change> batch) override {
     file_.refuse_when_broken();
@@ -102,12 +114,18 @@ class sqlite_store : public store {
     return outcomes;
   }
 
-  std::vector<row> find(std::span<const uuid> ids, bool with_text) override {
+  std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override {
     file_.refuse_when_broken();
-    std::vector<row> rows;
+    std::vector<found_row> rows;
     rows.reserve(ids.size());
     auto& s = with_text ? say_->find : say_->find_without_text;
-    for (const auto& id : ids) rows.push_back(found_by(s, id));
+    for (const auto& id : ids) {
+      try {
+        rows.push_back({.now = found_by(s, id)});
+      } catch (const row_fault&) {
+        rows.push_back({.unreadable = true});
+      }
+    }
     return rows;
   }
 
@@ -117,15 +135,17 @@ class sqlite_store : public store {
     const auto now = now_();
     for (const auto& queue : queues()) {
       auto& s = say_->due;
+      const ending in_the_end(s);
       s.bind(1, queue);
       s.bind(2, now);
-      s.bind(3, static_cast<std::int64_t>(limit));
-      while (file_.step(s)) rows.push_back(due_row_of(*row_at(s, due_columns), false));
+      s.bind(3, limit_with_unreadable(limit));
+      add_due_rows(s, false, limit, rows);
     }
     auto& s = say_->expired;
+    const ending in_the_end(s);
     s.bind(1, now);
-    s.bind(2, static_cast<std::int64_t>(limit));
-    while (file_.step(s)) rows.push_back(due_row_of(*row_at(s, due_columns), true));
+    s.bind(2, limit_with_unreadable(limit));
+    add_due_rows(s, true, limit, rows);
     return rows;
   }
 
@@ -138,6 +158,7 @@ class sqlite_store : public store {
       for (auto next = not_due(queue, last); !next.empty(); next = not_due(queue, last)) {
         for (std::size_t at = 0; at < next.size();)
           at += change_some(next.size() - at, text_bytes_max, [&](std::size_t i) {
+            const ending in_the_end(say_->make_due);
             say_->make_due.bind(1, now);
             say_->make_due.bind(2, next[at + i].id);
             return run_for_bytes(say_->make_due);
@@ -153,23 +174,29 @@ class sqlite_store : public store {
     const auto now = now_();
     // Ids begin with the time of their making: what is younger than both ages has not been terminal for so long.
     const auto youngest = id_at_time(now - std::min(what.kept, what.dead_kept));
-    auto& s = say_->purge_scan;
-    s.bind(1, what.after);
-    s.bind(2, youngest);
-    s.bind(3, static_cast<std::int64_t>(what.limit));
     std::vector<uuid> old;
     purged done;
-    std::size_t looked_at = 0;
-    uuid last{};
-    while (file_.step(s)) {
-      ++looked_at;
-      const auto found = row_at(s, purge_columns);
-      last = found->id;
-      const auto kept = found->status == status::dead ? what.dead_kept : what.kept;
-      if (found->status != status::pending && found->updated_at <= now - kept) old.push_back(last);
+    {
+      auto& s = say_->purge_scan;
+      const ending in_the_end(s);
+      s.bind(1, what.after);
+      s.bind(2, youngest);
+      s.bind(3, static_cast<std::int64_t>(what.limit));
+      std::size_t looked_at = 0;
+      uuid last = what.after;
+      while (file_.step(s)) {
+        ++looked_at;
+        leave_out_unreadable(s, [&] {
+          last = s.id(0);
+          const auto found = row_at(s, purge_columns);
+          const auto kept = found->status == status::dead ? what.dead_kept : what.kept;
+          if (found->status != status::pending && found->updated_at <= now - kept) old.push_back(last);
+        });
+      }
+      if (looked_at == what.limit && last != what.after) done.next = last;
     }
-    if (looked_at == what.limit) done.next = last;
     done.count = change_some(old.size(), what.text_bytes_max, [&](std::size_t i) {
+      const ending in_the_end(say_->remove);
       say_->remove.bind(1, old[i]);
       return run_for_bytes(say_->remove);
     });
@@ -180,8 +207,7 @@ class sqlite_store : public store {
   void try_writing() override {
     file_.refuse_when_broken();
     file_.set_durable(true);
-    sqlite::write_version_again(file_);
-    file_.checkpoint_when_large();
+    file_.in_transaction([&] { sqlite::write_version_again(file_); });
   }
 
   timestamp now() override { return now_(); }
@@ -190,8 +216,45 @@ class sqlite_store : public store {
   /// Of one transaction that only rewrites or deletes.
   static constexpr std::size_t text_bytes_max = 16 << 20;
 
-  /// A text is read where the guard asks for it, or somebody is told of it and has not brought it along.
+  /// What is known to be unreadable takes nobody's place.
+  std::int64_t limit_with_unreadable(std::size_t limit) const {
+    return static_cast<std::int64_t>(limit + faults_->count());
+  }
+
+  void add_due_rows(statement& s, bool expired, std::size_t limit, std::vector<due_row>& rows) {
+    for (const auto full = rows.size() + limit; rows.size() < full && file_.step(s);)
+      leave_out_unreadable(s, [&] {
+        auto found = due_row_of(*row_at(s, due_columns), expired);
+        if (!faults_->contains(found.id)) rows.push_back(std::move(found));
+      });
+  }
+
+  template <class Read>
+  void leave_out_unreadable(const statement& s, const Read& read) const {
+    try {
+      read();
+    } catch (const row_fault& fault) {
+      faults_->note(s.name_of_row(0), fault);
+    }
+  }
+
   outcome apply_one(const change& what, timestamp now) {
+    outcome became;
+    became.at = now;
+    if (!is_text(what.then)) {
+      became.unfit = "a text is not valid UTF-8";
+      return became;
+    }
+    try {
+      return apply_to_readable(what, now);
+    } catch (const row_fault&) {
+      became.unreadable = true;
+      return became;
+    }
+  }
+
+  /// A text is read where the guard asks for it, or somebody is told of it and has not brought it along.
+  outcome apply_to_readable(const change& what, timestamp now) {
     auto current = found_by(say_->find_without_text, what.id);
     if (!current && what.insert && what.then.once) current = find_key(*what.then.once, now);
     bool applies = what.insert ? !current : current && admits_but_for_text(what.when, *current, now);
@@ -205,31 +268,50 @@ class sqlite_store : public store {
       write(what, *current);
     }
     if (current && !tells_text(what, applies)) current->text.clear();
-    return {applies, std::move(current), now};
+    outcome became;
+    became.applied = applies;
+    became.now = std::move(current);
+    became.at = now;
+    return became;
   }
 
   /// The row that has this key, without its text; a key that is too old is taken from its row.
   std::shared_ptr<message> find_key(const idempotency& once, timestamp now) {
-    say_->drop_key.bind(1, once.key);
-    say_->drop_key.bind(2, now - once.kept);
-    file_.execute(say_->drop_key);
+    auto& drop = say_->drop_key;
+    const ending dropped(drop);
+    drop.bind(1, once.key);
+    drop.bind(2, now - once.kept);
+    file_.execute(drop);
     return found_by(say_->find_key, once.key);
   }
 
   template <class Key>
   std::shared_ptr<message> found_by(statement& s, const Key& key) {
+    const ending in_the_end(s);
     s.bind(1, key);
     if (!file_.step(s)) return nullptr;
-    const ending in_the_end(s);
-    return row_at(s, &s == &say_->find ? all_columns : columns_without_text);
+    try {
+      auto found = row_at(s, &s == &say_->find ? all_columns : columns_without_text);
+      if (&s == &say_->find) faults_->forget(found->id);
+      return found;
+    } catch (const row_fault& fault) {
+      faults_->note(s.name_of_row(0), fault);
+      throw;
+    }
   }
 
   void read_text(message& of) {
     if (!of.text.empty()) return;
-    say_->text_of.bind(1, of.id);
-    if (!file_.step(say_->text_of)) return;
-    const ending in_the_end(say_->text_of);
-    of.text = say_->text_of.text(0);
+    auto& s = say_->text_of;
+    const ending in_the_end(s);
+    s.bind(1, of.id);
+    if (!file_.step(s)) return;
+    try {
+      of.text = s.text(0);
+    } catch (const row_fault& fault) {
+      faults_->note(to_string(of.id), fault);
+      throw;
+    }
   }
 
   void write(const change& what, const message& after) {
@@ -239,9 +321,14 @@ class sqlite_store : public store {
                     : then.status || then.queue ? column::writer::change_of_place
                                                 : column::writer::any_change;
     auto& s = say_->writing(by);
+    const ending in_the_end(s);
     bind_row(s, after, by);
-    file_.execute(s);
-    s.clear();
+    try {
+      file_.execute(s);
+    } catch (const row_fault& fault) {
+      log::error("store", "message " + to_string(after.id) + " takes no change: " + fault.what());
+      throw;
+    }
   }
 
   /// One transaction: calls `change_one(i)`, which tells the bytes of a text, until that was `count` times or the texts
@@ -267,12 +354,13 @@ class sqlite_store : public store {
   std::vector<place_in_queue> not_due(const std::string& queue, const place_in_queue& last) {
     constexpr std::int64_t limit = 1'000;
     auto& s = say_->not_due;
+    const ending in_the_end(s);
     s.bind(1, queue);
     s.bind(2, last.due);
     s.bind(3, last.id);
     s.bind(4, limit);
     std::vector<place_in_queue> found;
-    while (file_.step(s)) found.push_back({s.time(0), s.id(1)});
+    while (file_.step(s)) leave_out_unreadable(s, [&] { found.push_back({s.time(1), s.id(0)}); });
     return found;
   }
 
@@ -281,16 +369,18 @@ class sqlite_store : public store {
     std::vector<std::string> names{""};
     auto& s = say_->next_queue;
     for (;;) {
+      const ending in_the_end(s);
       s.bind(1, names.back());
-      if (!file_.step(s)) break;
-      names.push_back(s.text(0));
-      s.reset();
+      // What is no text comes behind all texts.
+      if (!file_.step(s) || !s.is_text(0)) break;
+      names.push_back(s.text_as_it_is(0));
     }
     names.erase(names.begin());
     return names;
   }
 
   std::function<timestamp()> now_;
+  std::shared_ptr<unreadable_rows> faults_ = std::make_shared<unreadable_rows>();
   database file_;
   std::optional<statements> say_;
 };
@@ -300,17 +390,16 @@ class sqlite_store : public store {
 opened_store open_sqlite(sqlite_options options) {
   if (!options.now) options.now = wall_clock;
   auto driver = std::make_unique<sqlite_store>(options);
-  driver->migrate(false);
+  driver->migrate();
   opened_store opened;
+  opened.reader = sqlite::make_reader(std::move(options), driver->faults());
   opened.drivers.push_back(std::move(driver));
-  opened.reader = sqlite::make_reader(std::move(options));
   return opened;
 }
 
 migration migrate_sqlite(sqlite_options options, bool only_plan) {
-  // Opening would make the file.
-  if (only_plan && !std::filesystem::exists(options.path)) return sqlite::plan_for_new_file(options.path);
-  return sqlite_store(std::move(options)).migrate(only_plan);
+  if (only_plan) return sqlite::plan(options.path);
+  return sqlite_store(std::move(options)).migrate();
 }
 
 }  // namespace amc::message_store

@@ -506,6 +506,30 @@ TEST_F(Api, ListsInPages) {
   EXPECT_EQ(ids.size(), 5U);
 }
 
+TEST_F(Api, ARowThatCannotBeReadIs503AndCostsNobodyElse) {
+  const auto bad = post(), good = post();
+  w_.disk->unreadable.insert(*parse_uuid(bad));
+  for (const auto& [method, path] :
+       std::vector<std::pair<std::string, std::string>>{{"GET", "/messages/" + bad},
+                                                        {"GET", "/?id=" + bad},
+                                                        {"DELETE", "/messages/" + bad},
+                                                        {"POST", "/messages/" + bad + "/retry"}}) {
+    const auto reply = w_.ask(method, path);
+    EXPECT_EQ(reply.status, 503) << method << " " << path;
+    EXPECT_THAT(text_of(reply, "detail"),
+                testing::AllOf(HasSubstr(bad), HasSubstr("cannot be read"), HasSubstr("log")));
+    EXPECT_EQ(field(reply, "Retry-After"), "none") << "trying again does not mend it";
+  }
+  EXPECT_EQ(put(bad, "*", "Hi, X.").status, 503);
+  EXPECT_EQ(get(good).status, 200);
+  const auto claims = claim(R"([{"id":")" + bad + R"(","revision":1},{"id":")" + good + R"(","revision":1}])");
+  EXPECT_EQ(claims.at(0).at("refused").as_string(), "unreadable");
+  EXPECT_EQ(claims.at(1).at("claim").as_int64(), 1);
+  const auto listed = body(w_.ask("GET", "/messages")).at("messages").as_array();
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(listed[0].at("id").as_string(), good);
+}
+
 TEST_F(Api, AListThatCannotBeIsRefused) {
   for (const auto* query : {"status=finished", "limit=0", "limit=1001", "limit=x", "after=x"}) {
     const auto reply = w_.ask("GET", std::string("/messages?") + query);

@@ -1,0 +1,238 @@
+#include <gmock/gmock.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+
+#include "broker/life_cycle.hpp"
+#include "core/log.hpp"
+#include "core/uuid_source.hpp"
+#include "message_store/sqlite/sqlite.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+/// A row that holds what AMC never writes costs that row alone.
+namespace amc {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+namespace life_cycle = broker::life_cycle;
+
+class SqliteRows : public testing::Test {
+ protected:
+  SqliteRows() {
+    log::redirect([this](const log::line& line) { told_.emplace_back(line.text); });
+    open();
+  }
+  ~SqliteRows() override { log::redirect(nullptr); }
+
+  void open() {
+    opened_ = {};
+    opened_ = message_store::open_sqlite({path_, [this] { return now_; }});
+    store_ = opened_.drivers.at(0).get();
+  }
+  /// As somebody does with a tool, while nobody uses the file.
+  void set(const uuid& id, const std::string& values) {
+    opened_ = {};
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
+    std::string hex = to_string(id);
+    std::erase(hex, '-');
+    const auto sql = "UPDATE message SET " + values + " WHERE id = X'" + hex + "'";
+    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+    EXPECT_EQ(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+    open();
+  }
+  uuid accept(std::optional<idempotency> once = {}) {
+    const auto id = next_id_();
+    auto what = life_cycle::accept(id, "Hi, ", life_cycle::to_queue{"q"}, false, {});
+    what.then.once = std::move(once);
+    EXPECT_TRUE(apply(what).applied);
+    return id;
+  }
+  outcome apply(const change& what) {
+    const std::vector<change> batch{what};
+    return store_->apply(batch).at(0);
+  }
+  found_row find(const uuid& id) {
+    const std::vector<uuid> ids{id};
+    return store_->find(ids, true).at(0);
+  }
+  std::vector<uuid> listed(const list_filter& filter = {}) {
+    std::vector<uuid> ids;
+    for (const auto& m : opened_.reader->list(filter).rows) ids.push_back(m->id);
+    return ids;
+  }
+  std::ptrdiff_t times_told(const uuid& id) const {
+    return std::count_if(told_.begin(), told_.end(),
+                         [&](const std::string& line) { return line.find(to_string(id)) != std::string::npos; });
+  }
+
+  tests::temporary_folder folder_;
+  std::string path_ = (folder_.path / "amc.db").string();
+  timestamp now_{milliseconds(1'700'000'000'000)};
+  uuid_source next_id_ = uuid_v7_source([this] { return now_; }, [] { return std::uint64_t{42}; });
+  std::vector<std::string> told_;
+  opened_store opened_;
+  store* store_ = nullptr;
+};
+
+struct fault {
+  std::string name;
+  std::string values;
+  std::string column;
+};
+
+const std::vector<fault> faults{
+    {"AttemptsAreNoJson", "attempts = 'oops'", "attempts"},
+    {"AttemptsAreNoList", "attempts = '{}'", "attempts"},
+    {"AttemptsLackMembers", "attempts = '[{}]'", "attempts"},
+    {"AttemptsAreTooLarge", R"(attempts = '[{"revision":3000000000,"claim":1,"at":1,"error":""}]')", "attempts"},
+    {"AttemptsAreLongAgo", R"(attempts = '[{"revision":1,"claim":1,"at":-9000000000000000000,"error":""}]')",
+     "attempts"},
+    {"AttemptsAreBytes", "attempts = X'5b5d'", "attempts"},
+    {"StatusIsUnknown", "status = 'odd'", "status"},
+    {"StatusIsEmpty", "status = ''", "status"},
+    {"RevisionIsNegative", "revision = -1", "revision"},
+    {"RevisionIsTooLarge", "revision = 2147483648", "revision"},
+    {"RevisionIsAText", "revision = 'x'", "revision"},
+    {"RevisionIsBroken", "revision = 1.5", "revision"},
+    {"HeldIsNeither", "held = 7", "held"},
+    {"DueIsAText", "due = 'soon'", "due"},
+    {"DueIsAfterAllTime", "due = 9223372036854775807", "due"},
+    {"CreatedBeforeAllTime", "created_at = -9223372036854775807", "created_at"},
+    {"LeaseIsNegative", "lease = -5", "lease"},
+    {"ClaimIsBytes", "claim = X'01'", "claim"},
+    {"FailuresAreNegative", "failures = -1", "failures"},
+    {"ExpiresAtSomeText", "expires_at = 'never'", "expires_at"},
+    {"QueueIsBytes", "queue = X'ff'", "queue"},
+    {"QueueIsNoUtf8", "queue = CAST(X'71ff' AS TEXT)", "queue"},
+    {"TextIsNoUtf8", "text = CAST(X'c3' AS TEXT)", "text"},
+    {"TextIsBytes", "text = X'48'", "text"},
+    {"TraceIsNoUtf8", "traceparent = CAST(X'eda080' AS TEXT)", "traceparent"},
+};
+
+class SqliteRowFault : public SqliteRows, public testing::WithParamInterface<fault> {};
+
+INSTANTIATE_TEST_SUITE_P(All, SqliteRowFault, testing::ValuesIn(faults), [](const auto& of) { return of.param.name; });
+
+TEST_P(SqliteRowFault, CostsThatRowAlone) {
+  const auto before = accept(), bad = accept(), after = accept();
+  set(bad, GetParam().values);
+  const std::vector<uuid> ids{before, bad, after, next_id_()};
+  const auto found = store_->find(ids, true);
+  EXPECT_TRUE(found.at(0).now);
+  EXPECT_TRUE(found.at(1).unreadable);
+  EXPECT_EQ(found.at(1).now, nullptr);
+  EXPECT_TRUE(found.at(2).now);
+  EXPECT_FALSE(found.at(3).unreadable);
+  // Whatever comes next is of the row that is asked for.
+  EXPECT_EQ(find(after).now->id, after);
+
+  const std::vector<change> claims{life_cycle::claim({before, 1, {}}, false), life_cycle::claim({bad, 1, {}}, false),
+                                   life_cycle::claim({after, 1, {}}, false)};
+  const auto became = store_->apply(claims);
+  EXPECT_TRUE(became.at(0).applied);
+  EXPECT_TRUE(became.at(1).unreadable);
+  EXPECT_FALSE(became.at(1).applied);
+  EXPECT_TRUE(became.at(2).applied);
+  EXPECT_EQ(find(after).now->claim, 1);
+
+  EXPECT_THAT(listed(), testing::ElementsAre(before, after));
+  const auto counts = opened_.reader->counts();
+  EXPECT_TRUE(
+      std::any_of(counts.begin(), counts.end(), [](const auto& q) { return q.queue == "q" && q.pending >= 2; }));
+
+  EXPECT_EQ(times_told(bad), 1) << "it is told once";
+  EXPECT_THAT(told_, Contains(testing::AllOf(HasSubstr(to_string(bad)), HasSubstr(GetParam().column + ": "))));
+}
+
+TEST_P(SqliteRowFault, HoldsUpNothingThatIsDue) {
+  std::vector<uuid> bad;
+  for (int i = 0; i < 3; ++i) bad.push_back(accept());
+  for (const auto& id : bad) set(id, GetParam().values);
+  now_ += milliseconds(1'000);
+  const auto good = accept();
+  now_ += milliseconds(1'000);
+  // As the sweeper does, with as little room as can be.
+  bool rung = false;
+  for (int look = 0; look < 10 && !rung; ++look)
+    for (const auto& row : store_->due(1)) {
+      const auto became = apply(life_cycle::ring(row, {}));
+      const bool text_is_damaged = GetParam().column == "text";  // which a ring does not read
+      EXPECT_EQ(became.unreadable, row.id != good && !text_is_damaged);
+      rung = rung || (became.applied && row.id == good);
+    }
+  EXPECT_TRUE(rung);
+}
+
+TEST_P(SqliteRowFault, HoldsUpNoPurge) {
+  std::vector<uuid> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(accept());
+  for (const auto& id : ids) apply(life_cycle::cancel(id));
+  for (int i = 0; i < 5; ++i) set(ids[i], GetParam().values);
+  now_ += std::chrono::days(60);
+  purge_request what{.kept = std::chrono::days(7), .dead_kept = std::chrono::days(30), .limit = 2};
+  int looks = 0;
+  for (bool more = true; more; ++looks) {
+    ASSERT_LT(looks, 10) << "it goes round in a circle";
+    const auto done = store_->purge(what);
+    more = done.next.has_value();
+    what.after = done.next.value_or(uuid{});
+  }
+  EXPECT_FALSE(find(ids.back()).now);
+}
+
+TEST_F(SqliteRows, AnIdOfAnotherSizeHoldsUpNobody) {
+  const auto bad = accept(), good = accept();
+  set(bad, "id = X'0102'");
+  now_ += milliseconds(1'000);
+  EXPECT_THAT(listed(), testing::ElementsAre(good));
+  EXPECT_EQ(opened_.reader->counts().at(0).pending, 2U);
+  std::vector<uuid> due;
+  for (const auto& row : store_->due(10)) due.push_back(row.id);
+  EXPECT_THAT(due, testing::ElementsAre(good));
+  EXPECT_THAT(told_, Contains(HasSubstr("X'0102'")));
+  EXPECT_NO_THROW(store_->purge({.limit = 1}));
+}
+
+TEST_F(SqliteRows, AKeyWhoseRowCannotBeReadCostsItsRequestAlone) {
+  const idempotency once{"key", "print", std::chrono::days(1)};
+  const auto bad = accept(once);
+  set(bad, "attempts = 'oops'");
+  auto again = life_cycle::accept(next_id_(), "Hi, ", life_cycle::to_queue{"q"}, true, {});
+  again.then.once = once;
+  const auto other = life_cycle::accept(next_id_(), "Hi, ", life_cycle::to_queue{"q"}, true, {});
+  const std::vector<change> batch{again, other};
+  const auto became = store_->apply(batch);
+  EXPECT_TRUE(became.at(0).unreadable);
+  EXPECT_TRUE(became.at(1).applied);
+  EXPECT_FALSE(find(again.id).now);
+  EXPECT_EQ(times_told(bad), 1);
+}
+
+TEST_F(SqliteRows, AChangeThatTheTableRefusesCostsThatChangeAlone) {
+  const auto one = accept(), two = accept();
+  set(one,
+      "queue = queue; CREATE TRIGGER no BEFORE UPDATE ON message WHEN NEW.failures > 0 AND NEW.id = OLD.id "
+      "BEGIN SELECT RAISE(ABORT, 'no failures here'); END; UPDATE message SET queue = queue");
+  change failing{.id = one, .then = {.failures = effect::count::one_more}};
+  change healthy{.id = two, .then = {.due_in = milliseconds(5)}};
+  const std::vector<change> batch{failing, healthy};
+  const auto became = store_->apply(batch);
+  EXPECT_FALSE(became.at(0).applied);
+  EXPECT_TRUE(became.at(1).applied);
+  EXPECT_EQ(find(one).now->failures, 0);
+  EXPECT_THAT(told_, Contains(testing::AllOf(HasSubstr(to_string(one)), HasSubstr("no failures here"))));
+}
+
+TEST_F(SqliteRows, WhatSomebodyHasMendedIsReadAgain) {
+  const auto id = accept();
+  set(id, "attempts = 'oops'");
+  EXPECT_TRUE(find(id).unreadable);
+  set(id, "attempts = '[]'");
+  EXPECT_TRUE(find(id).now);
+}
+
+}  // namespace
+}  // namespace amc
