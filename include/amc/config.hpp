@@ -64,19 +64,25 @@ class config {
   const entry& at(std::string_view path) const;
   const std::map<std::string, entry, std::less<>>& entries() const { return entries_; }
 
+  /// What looks as if it was meant to be read, and was not: to be logged.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
   /// The complaint about a key's value: "FILE:LINE: broker.routes: …". To be thrown.
   config_error complaint(std::string_view path, std::string_view what) const;
 
  private:
   friend class config_builder;
   std::map<std::string, entry, std::less<>> entries_;
+  std::vector<std::string> warnings_;
 };
 
-/// Where configuration comes from, weakest first: defaults, `*.global.yaml`, `*.local.yaml`, environment, `--set`.
+/// Where configuration comes from, weakest first: defaults, `*.global.yaml`, `*.local.yaml`, environment, `--set`. In
+/// files everything is YAML. In the other two a text or URL is taken as it is, empty included, and lists and maps are
+/// YAML.
 struct config_sources {
   std::string folder = "config/autoload";
   bool folder_required = false;                      ///< an absent folder is an error
-  std::map<std::string, std::string> environment{};  ///< variables; those that begin with AMC__ count
+  std::map<std::string, std::string> environment{};  ///< variables; those that begin with AMC__ count, in any case
   std::vector<std::string> sets{};                   ///< "broker.http.port=4000"
 };
 
@@ -86,7 +92,13 @@ config load_config(const std::vector<config_provider>& providers, const config_s
 /// A value for people: YAML on one line, secrets masked.
 std::string printable(const config::entry& value);
 
-/// "postgresql://amc:secret@host/db" → "postgresql://amc:***@host/db". Any other text comes back as it is.
+/// "postgresql://amc:secret@host/db" → "postgresql://amc:***@host/db"; "host=db password=secret" → "host=db
+/// password=***". Shows what is known to be no secret and hides the rest: of a text that is no URL, or not quite one,
+/// nothing is shown.
 std::string mask_url(std::string_view url);
+
+/// What somebody gave, as a complaint repeats it: in quotes, on one line, not too long, and without a secret that
+/// stands in the wrong place.
+std::string repeated(std::string_view given);
 
 }  // namespace amc

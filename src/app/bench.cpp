@@ -7,9 +7,12 @@
 #include <cmath>
 #include <iomanip>
 #include <iostream>
+#include <sstream>
 
 #include "app/loop.hpp"
 #include "app/processes.hpp"
+#include "app/standard_streams.hpp"
+#include "core/log.hpp"
 
 namespace amc::app {
 namespace {
@@ -122,19 +125,23 @@ struct summary {
 };
 
 /// Numbers as people write them; a JSON library would write 1.2E4.
-void print_json(const summary& s) {
-  std::cout << std::fixed << std::setprecision(3) << R"({"conversations":)" << s.conversations << R"(,"failed":)"
-            << s.failed << R"(,"wrong":)" << s.wrong << R"(,"elapsed_s":)" << s.elapsed_s
-            << R"(,"conversations_per_s":)" << s.per_s << R"(,"latency_ms":{"p50":)" << s.p50 << R"(,"p90":)" << s.p90
-            << R"(,"p99":)" << s.p99 << R"(,"p999":)" << s.p999 << R"(,"max":)" << s.max << "}}\n";
+std::string as_json(const summary& s) {
+  std::ostringstream told;
+  told << std::fixed << std::setprecision(3) << R"({"conversations":)" << s.conversations << R"(,"failed":)" << s.failed
+       << R"(,"wrong":)" << s.wrong << R"(,"elapsed_s":)" << s.elapsed_s << R"(,"conversations_per_s":)" << s.per_s
+       << R"(,"latency_ms":{"p50":)" << s.p50 << R"(,"p90":)" << s.p90 << R"(,"p99":)" << s.p99 << R"(,"p999":)"
+       << s.p999 << R"(,"max":)" << s.max << "}}\n";
+  return told.str();
 }
 
-void print_text(const summary& s) {
-  std::cout << std::fixed << std::setprecision(1) << s.conversations << " conversations in " << s.elapsed_s
-            << " s: " << s.per_s << " a second\n"
-            << std::setprecision(2) << "latency in ms: p50 " << s.p50 << ", p90 " << s.p90 << ", p99 " << s.p99
-            << ", p99.9 " << s.p999 << ", max " << s.max << "\n"
-            << "failed " << s.failed << ", wrong " << s.wrong << "\n";
+std::string as_text(const summary& s) {
+  std::ostringstream told;
+  told << std::fixed << std::setprecision(1) << s.conversations << " conversations in " << s.elapsed_s
+       << " s: " << s.per_s << " a second\n"
+       << std::setprecision(2) << "latency in ms: p50 " << s.p50 << ", p90 " << s.p90 << ", p99 " << s.p99 << ", p99.9 "
+       << s.p999 << ", max " << s.max << "\n"
+       << "failed " << s.failed << ", wrong " << s.wrong << "\n";
+  return told.str();
 }
 
 }  // namespace
@@ -148,9 +155,9 @@ int bench(const config& settings, const bench_options& options) {
   };
   if (options.warm_up > 0) converse(options.warm_up);
   auto came = converse(options.conversations);
-  options.json ? print_json(summary(came)) : print_text(summary(came));
+  print(options.json ? as_json(summary(came)) : as_text(summary(came)));
   if (came.failed + came.wrong == 0) return 0;
-  std::cerr << "amc bench: the first that went wrong: " << came.first_complaint << "\n";
+  log::last_words("amc bench", "the first that went wrong: " + came.first_complaint);
   return 1;
 }
 

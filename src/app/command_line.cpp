@@ -3,14 +3,22 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <system_error>
 
 #include "app/bench.hpp"
 #include "app/demo.hpp"
 #include "app/messages_command.hpp"
 #include "app/processes.hpp"
+#include "app/routes_command.hpp"
+#include "app/standard_streams.hpp"
+#include "app/words.hpp"
 #include "consumer_services/services.hpp"
 #include "core/log.hpp"
+#include "core/text.hpp"
 
 extern char** environ;
 
@@ -28,6 +36,14 @@ struct invocation {
   config settings() const {
     auto merged = load_config(known, sources);
     log::configure(merged);
+    for (const auto& warning : merged.warnings()) log::warning("config", warning);
+    return merged;
+  }
+
+  /// For what would otherwise complain later, or never.
+  config checked_settings() const {
+    auto merged = settings();
+    check_configuration(merged);
     return merged;
   }
 };
@@ -37,7 +53,7 @@ int run_requester(const invocation& call) {
   const auto text = call.words.empty() ? "Hi, " : call.words.front();
   const auto came = converse(settings, settings.text("consumer_services.broker_client.url"), text);
   if (came.answered)
-    std::cout << came.text << std::endl;
+    print(shown(came.text) + "\n");
   else
     log::last_words("amc requester", came.text);
   return came.answered ? 0 : 1;
@@ -45,13 +61,16 @@ int run_requester(const invocation& call) {
 
 int run_config(const invocation& call) {
   const auto settings = call.settings();
+  std::string all;
   for (const auto& [path, entry] : settings.entries())
-    std::cout << path << ": " << printable(entry) << "  # " << entry.origin << "\n";
+    all += path + ": " + escaped(printable(entry)) + "  # " + entry.origin + "\n";
+  print(all);
+  check_configuration(settings);  // what a start would say
   return 0;
 }
 
 int run_reference(const invocation& call) {
-  std::cout << configuration_reference(call.known);
+  print(configuration_reference(call.known));
   return 0;
 }
 
@@ -65,16 +84,16 @@ struct subcommand {
 
 const subcommand subcommands[] = {
     {"broker", "run the broker: the HTTP API", "amc broker --set broker.http.port=4000", "",
-     [](const invocation& call) { return broker_process(call.settings()); }},
+     [](const invocation& call) { return broker_process(call.checked_settings()); }},
     {"service-a", "run ServiceA: adds a name", "amc service-a --config /etc/amc", "",
      [](const invocation& call) {
-       const auto settings = call.settings();
+       const auto settings = call.checked_settings();
        return service_process(settings, consumer_services::configured_service_a(settings));
      }},
     {"service-b", "run ServiceB: adds \"Bye!\"", "amc service-b --config /etc/amc", "",
-     [](const invocation& call) { return service_process(call.settings(), consumer_services::service_b()); }},
+     [](const invocation& call) { return service_process(call.checked_settings(), consumer_services::service_b()); }},
     {"all", "run the broker and both services in one process", "amc all --set log.level=debug", "",
-     [](const invocation& call) { return all_process(call.settings()); }},
+     [](const invocation& call) { return all_process(call.checked_settings()); }},
     {"requester", "post a text, wait for the answer, print it", "amc requester 'Hi, '", "the text; \"Hi, \" by default",
      run_requester},
     {"demo", "show one message travel, in a temporary folder", "amc demo", "",
@@ -88,12 +107,16 @@ const subcommand subcommands[] = {
          throw config_error("\"" + call.words.front() + "\" is not known here; say nothing, or \"plan\"");
        return migrate(call.settings(), !call.words.empty());
      }},
+    {"routes", "print the routes, or the one that decides where a text goes", "amc routes 'Hi, '", "the text",
+     [](const invocation& call) {
+       return routes_command(call.settings(), call.words.empty() ? std::nullopt : std::optional(call.words.front()));
+     }},
     {"config", "print the merged configuration, and where each value came from", "amc config", "", run_config},
     {"config-reference", "print the reference page of all keys", "amc config-reference > docs/configuration.md", "",
      run_reference},
-    {"version", "print the version", "amc version", "",
-     [](const invocation&) {
-       std::cout << "amc " << AMC_VERSION << "\n";
+    {"version", "print the version, and which stores and queue engines are built in", "amc version", "",
+     [](const invocation& call) {
+       print(version_text(call.known));
        return 0;
      }},
 };
@@ -124,6 +147,7 @@ void declare_messages(CLI::App& app, messages_question& asked) {
   auto* retry = verb("retry", "make dead or cancelled messages pending again: those named, or all that match",
                      "amc messages retry --queue topic-a --error timeout");
   retry->add_option("--error", asked.error, "a part of the latest error");
+  retry->add_flag("--all", asked.all, "all dead messages, where nothing else says which");
   auto* cancel = verb("cancel", "cancel pending messages", "amc messages cancel ID");
   for (auto* sub : {list, retry}) {
     sub->add_option("--status", asked.status, "pending, done, dead, cancelled or expired");
@@ -164,28 +188,83 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+constexpr int exit_failed = 1, exit_wrong_usage = 2;
+constexpr int exit_reader_gone = 128 + SIGPIPE;  // what a shell says of a program that a closed pipe has ended
+
+constexpr const char* footer =
+    R"(Configuration: files in config/autoload, then variables such as AMC__BROKER__HTTP__PORT=4000,
+then --set broker.http.port=4000; "amc config" prints what is in force, "amc config-reference"
+every key. Documentation: README.md and docs/ of the source.
+
+Exit codes: 0 done, or stopped by SIGTERM or SIGINT; 1 failed; 2 wrong usage or configuration;
+141 whoever read the output has closed it. SIGHUP does not end a process.)";
+
 /// Runs `work`; what stops it becomes one line and an exit code.
 int reporting(const std::string& name, const std::function<int()>& work) {
   try {
     return work();
+  } catch (const output_failed& stdout_failed) {
+    if (stdout_failed.error == EPIPE) return exit_reader_gone;
+    log::last_words(name, "cannot write to stdout: " + std::generic_category().message(stdout_failed.error));
+    return exit_failed;
   } catch (const config_error& failed) {
     log::last_words(name, failed.what());
-    return 2;
+    return exit_wrong_usage;
   } catch (const std::exception& failed) {
     log::last_words(name, failed.what());
-    return 1;
+    return exit_failed;
+  } catch (...) {
+    log::last_words(name, "ended by something that is no std::exception");
+    return exit_failed;
   }
+}
+
+/// ps shows the command line to everybody on the machine: what a key that may hold a password was set to does not stay.
+void hide_secrets(int argc, char** argv, const std::vector<config_provider>& known) {
+  constexpr std::string_view option = "--set=";
+  const auto is_secret = [&](std::string_view path) {
+    return std::any_of(known.begin(), known.end(), [&](const auto& provider) {
+      return std::any_of(provider.keys.begin(), provider.keys.end(),
+                         [&](const auto& key) { return key.path == path && key.kind == config_key::type::url; });
+    });
+  };
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    if (word.starts_with(option)) word.remove_prefix(option.size());
+    const auto equals = word.find('=');
+    if (equals == std::string_view::npos || !is_secret(word.substr(0, equals))) continue;
+    char* value = argv[i] + std::strlen(argv[i]) - (word.size() - equals - 1);
+    std::memset(value, 0, std::strlen(value));
+  }
+}
+
+int complain(const std::string& what) {
+  log::last_words("amc", what);
+  return exit_wrong_usage;
+}
+
+/// What the parser says, without a word that may be a secret.
+int complain_about_parsing(const CLI::App& app, const CLI::ParseError& failed) {
+  if (dynamic_cast<const CLI::ExtrasError*>(&failed) == nullptr)
+    return complain(std::string(failed.what()) + "; amc --help");
+  std::string words;
+  for (const auto& word : app.remaining(true)) words += " " + repeated(word);
+  return complain("not expected here:" + words + "; amc --help");
 }
 
 }  // namespace
 
 int run(int argc, char** argv) {
+  secure_standard_streams();
+  log::flush_when_crashing();
   raise_descriptor_limit();
   invocation call;
   call.sources.environment = environment_variables();
-  CLI::App app("AMC: asynchronous microservice communication that never loses a message");
+  CLI::App app("AMC: asynchronous microservice communication that never loses a message", "amc");
   app.require_subcommand(1);
   app.fallthrough();
+  app.footer(footer);
+  app.set_version_flag("--version", "amc " AMC_VERSION);
   declare_options(app, call);
   for (const auto& command : subcommands) {
     auto* sub = app.add_subcommand(command.name, command.help);
@@ -194,10 +273,17 @@ int run(int argc, char** argv) {
   }
   declare_messages(app, call.messages);
   declare_bench(app, call.bench);
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  hide_secrets(argc, argv, call.known);
+  if (const auto unknown = unknown_word(app, words)) return complain(*unknown);
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& stopped) {
-    return app.exit(stopped) == 0 ? 0 : 2;
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  } catch (const CLI::CallForHelp&) {
+    return reporting("amc", [&] { return print(app.help()), 0; });
+  } catch (const CLI::CallForVersion& asked) {
+    return reporting("amc", [&] { return print(asked.what() + std::string("\n")), 0; });
+  } catch (const CLI::ParseError& failed) {
+    return complain_about_parsing(app, failed);
   }
   call.sources.folder_required = app.count("--config") > 0;
   if (app.got_subcommand("messages"))
@@ -206,7 +292,7 @@ int run(int argc, char** argv) {
   for (const auto& command : subcommands)
     if (app.got_subcommand(command.name))
       return reporting(std::string("amc ") + command.name, [&] { return command.run(call); });
-  return 2;
+  return exit_wrong_usage;
 }
 
 }  // namespace amc::app

@@ -50,12 +50,19 @@ AMC runs without any configuration. To change a key, from weakest to strongest:
 
 1. the default of the module that owns the key (below);
 2. files in `config/autoload`, or in the folder given with `--config DIR`: first all `*.global.yaml`, then all
-   `*.local.yaml`, each in the order of their names. Maps merge; lists replace;
-3. an environment variable: `AMC__BROKER__HTTP__PORT=4000`;
+   `*.local.yaml`, each in the order of their names. Maps merge; lists replace, `broker.routes` among them;
+3. an environment variable: `AMC__BROKER__HTTP__PORT=4000`, in any case;
 4. the command line: `--set broker.http.port=4000`.
 
-`amc config` prints the merged set and where each value came from, with secrets masked. An unknown key or a wrong type
-stops the start, with file and line, exit code 2. The unit is the last word of a key: `_ms` is milliseconds.
+Files are YAML: one document of maps, lists and scalars. A key twice, a second document, anchors, aliases, merge keys and
+tags are refused, and so is what is no regular file of UTF-8. In a variable and after `--set`, a text or URL is taken as it is
+(`::`, `team #1.`, empty), a number is digits alone, and only a list is written in YAML. A file in the folder that looks meant and
+is not read (`x.yaml`, `x.global.yml`), and a variable that begins with `AMC_`, are told in the log; `AMC_BROKER_HTTP_PORT`, which
+looks like a key, stops the start.
+
+`amc config` prints the merged set and where each value came from, with secrets masked, and makes the checks that a start
+makes. An unknown key, a wrong type or a value that cannot work stops the start, with file and line, exit code 2. Whatever is no
+known part of a URL is masked; what is not quite a URL is masked whole. The unit is the last word of a key: `_ms` is milliseconds.
 
 ```yaml
 # config/autoload/mine.local.yaml

@@ -1,13 +1,14 @@
 #include "app/demo.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <iomanip>
-#include <iostream>
 #include <mutex>
 
 #include "app/processes.hpp"
+#include "app/standard_streams.hpp"
 #include "core/log.hpp"
+#include "core/text.hpp"
 
 namespace amc::app {
 namespace {
@@ -38,8 +39,11 @@ class timeline {
   void add(std::string_view who, std::string_view text) {
     const std::lock_guard lock(mutex_);
     const auto passed = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_);
-    std::cout << std::fixed << std::setprecision(1) << std::setw(7) << passed.count() << " ms  " << std::left
-              << std::setw(10) << who << std::right << text << std::endl;
+    char time[40];
+    std::snprintf(time, sizeof time, "%7.1f ms  ", passed.count());
+    std::string line = time + escaped(who);
+    line.resize(std::max<std::size_t>(line.size(), std::string_view(time).size() + 10), ' ');
+    if (readable_) try_to_print(line + escaped(text) + "\n");
   }
 
   /// The part about one message begins; times count from here.
@@ -49,7 +53,17 @@ class timeline {
   }
 
  private:
+  /// Lines come from threads of the broker and the services too; what ends the demo is the last print.
+  void try_to_print(const std::string& line) {
+    try {
+      print(line);
+    } catch (const output_failed&) {
+      readable_ = false;
+    }
+  }
+
   std::mutex mutex_;
+  bool readable_ = true;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
@@ -69,7 +83,7 @@ int demo(config_sources sources, const std::vector<config_provider>& known) {
       shown.add(line.component, line.text);
   });
   const auto ask = [&](const std::string& url) -> std::optional<int> {
-    std::cout << "A message travels: requester, broker, ServiceA, broker, ServiceB, store, requester.\n\n";
+    print("A message travels: requester, broker, ServiceA, broker, ServiceB, store, requester.\n\n");
     shown.begin();
     shown.add("Requester", "POST / {\"message\": \"Hi, \"} to " + url);
     const auto came = converse(settings, url, "Hi, ");
@@ -78,7 +92,7 @@ int demo(config_sources sources, const std::vector<config_provider>& known) {
   };
   const int exit_code = all_process(settings, ask);
   if (exit_code == 0)
-    std::cout << "\nEvery step was durable before anybody was told. Next: make serve, then amc requester.\n";
+    print("\nEvery step was durable before anybody was told. Next: make serve, then amc requester.\n");
   return exit_code;
 }
 

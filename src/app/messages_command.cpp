@@ -3,20 +3,30 @@
 #include <boost/json.hpp>
 #include <boost/url/params_encoded_view.hpp>
 #include <boost/url/url.hpp>
-#include <iostream>
 #include <thread>
 
 #include "app/processes.hpp"
+#include "app/standard_streams.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
 
 namespace amc::app {
 namespace json = boost::json;
 namespace {
+
+/// Nobody is asked for an id that cannot be one: it would be read as something else in a URL.
+void check_ids(const messages_question& asked) {
+  for (const auto& id : asked.ids)
+    if (!parse_uuid(id)) throw config_error(repeated(id) + " is not the id of a message, such as " + to_string(uuid{}));
+}
 
 class messages_client {
  public:
   explicit messages_client(const config& settings) : broker_(settings) {}
 
   int run(const messages_question& asked) {
+    program_ = "amc messages " + asked.verb;
+    check_ids(asked);
     if (asked.verb == "list") return list(asked);
     if (asked.verb == "retry" && asked.ids.empty()) return retry_all(asked);
     if (asked.ids.empty()) throw config_error("name at least one id: amc messages " + asked.verb + " ID …");
@@ -26,17 +36,28 @@ class messages_client {
       const auto reply = asked.verb == "show"     ? broker_.ask("GET", path)
                          : asked.verb == "cancel" ? broker_.ask("DELETE", path)
                                                   : broker_.ask("POST", path + "/retry");
-      if (!print(reply)) exit_code = 1;
+      if (reply.status < 300)
+        print(line(reply.body));
+      else
+        exit_code = refused(reply, id + ": ");
     }
     return exit_code;
   }
 
  private:
-  /// The answer on stdout, or why there is none on stderr.
-  static bool print(const http::response& reply) {
-    const bool good = reply.status < 300;
-    (good ? std::cout : std::cerr) << reply.body << "\n";
-    return good;
+  /// JSON on a line of its own, in which texts of strangers steer no terminal.
+  static std::string line(std::string_view body) { return escaped(trimmed(body)) + "\n"; }
+
+  int refused(const http::response& reply, const std::string& what = "") const {
+    boost::system::error_code not_json;
+    const auto body = json::parse(reply.body, not_json);
+    const auto* fields = body.if_object();
+    const auto* detail = fields ? fields->if_contains("detail") : nullptr;
+    const auto why = detail && detail->is_string()
+                         ? std::string(detail->get_string())
+                         : "what answers there is no broker: " + std::string(shortened(reply.body, 200));
+    log::last_words(program_, what + why + " (" + std::to_string(reply.status) + ")");
+    return 1;
   }
 
   int list(const messages_question& asked) {
@@ -45,15 +66,15 @@ class messages_client {
     for (std::size_t left = asked.limit; left > 0;) {
       boost::urls::url target("/messages");
       auto params = target.params();
-      params.append({"status", asked.status});
-      params.append({"queue", asked.queue});
+      if (!asked.status.empty()) params.append({"status", asked.status});
+      if (!asked.queue.empty()) params.append({"queue", asked.queue});
       params.append({"limit", std::to_string(std::min(left, page))});
-      params.append({"after", after});
+      if (!after.empty()) params.append({"after", after});
       const auto reply = broker_.ask("GET", std::string(target.buffer()));
-      if (reply.status != 200) return print(reply) ? 0 : 1;
+      if (reply.status != 200) return refused(reply);
       const auto body = json::parse(reply.body);
       for (const auto& m : body.at("messages").as_array()) {
-        std::cout << json::serialize(m) << "\n";
+        print(line(json::serialize(m)));
         --left;
       }
       const auto* next = body.as_object().if_contains("next");
@@ -64,21 +85,25 @@ class messages_client {
   }
 
   int retry_all(const messages_question& asked) {
+    if (asked.status.empty() && asked.queue.empty() && asked.error.empty() && !asked.all)
+      throw config_error("say which: ids, --status, --queue or --error, or --all for every dead message");
     json::object filter{{"status", asked.status.empty() ? "dead" : asked.status}};
     if (!asked.queue.empty()) filter["queue"] = asked.queue;
     if (!asked.error.empty()) filter["error"] = asked.error;
     auto reply = broker_.ask("POST", "/retries", json::serialize(filter));
-    if (reply.status != 200) return print(reply) ? 0 : 1;
+    if (reply.status != 200) return refused(reply);
     // It runs in the broker; here it is only waited for.
     for (;;) {
       reply = broker_.ask("GET", "/retries");
-      if (reply.status != 200 || !json::parse(reply.body).at("running").as_bool()) break;
+      if (reply.status != 200) return refused(reply);
+      if (!json::parse(reply.body).at("running").as_bool()) break;
       std::this_thread::sleep_for(milliseconds(200));
     }
-    if (!print(reply)) return 1;
+    print(line(reply.body));
     return json::parse(reply.body).as_object().contains("stopped_because") ? 1 : 0;
   }
 
+  std::string program_;
   broker_caller broker_;
 };
 

@@ -14,6 +14,7 @@ struct messages_question {
   std::string status{};            ///< of list, and of retry without ids
   std::string queue{};
   std::string error{};      ///< of retry without ids: a part of the latest error
+  bool all = false;         ///< of retry without ids or any of the above
   std::size_t limit = 100;  ///< of list
 };
 

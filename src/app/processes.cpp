@@ -2,17 +2,18 @@
 
 #include <boost/asio/thread_pool.hpp>
 #include <cstdlib>
-#include <iostream>
 
 #include "api/configuration.hpp"
 #include "app/broker_server.hpp"
 #include "app/loop.hpp"
+#include "app/standard_streams.hpp"
 #include "app/stop_request.hpp"
 #include "broker/configuration.hpp"
 #include "consumer_services/direct_broker_client.hpp"
 #include "consumer_services/services.hpp"
 #include "core/back_off.hpp"
 #include "core/log.hpp"
+#include "core/text.hpp"
 #include "message_store/stores.hpp"
 #include "queue_system/platforms.hpp"
 #include "service/service_runtime.hpp"
@@ -30,6 +31,7 @@ using service::service_runtime;
 void end_or_exit(bool finished, int exit_code) {
   if (finished) return;
   log::warning("amc", "a handler does not end; ending without it");
+  log::flush();
   std::_Exit(exit_code);
 }
 
@@ -119,7 +121,7 @@ class running_numbers {
           loop_.env(), options, [this](const http::request& asked) { return answer(asked); }, api::http_api::fault);
       server_->run();
     });
-    log::info("amc", "tells its numbers at " + server_->url() + "/metrics");
+    log::info("amc", "reports its metrics at " + server_->url() + "/metrics");
   }
 
   ~running_numbers() {
@@ -361,12 +363,19 @@ broker_caller::~broker_caller() = default;
 
 http::response broker_caller::ask(std::string method, std::string target, std::string body) {
   http::request asked{std::move(method), std::move(target), {}, std::move(body)};
-  return parts_->main.run(parts_->client->send(std::move(asked), parts_->timeout));
+  try {
+    return parts_->main.run(parts_->client->send(std::move(asked), parts_->timeout));
+  } catch (const unavailable& failed) {
+    const bool unknown = failed.why() == unavailable::reason::outcome_unknown;
+    throw startup_error(std::string("no answer from the broker: ") + failed.what() +
+                        (unknown ? "; what was asked may have been carried out" : "") +
+                        "; is it running (amc all), and is consumer_services.broker_client.url its URL?");
+  }
 }
 
 int health(const config& settings) {
   const auto reply = broker_caller(settings).ask("GET", "/readyz");
-  std::cout << reply.body << "\n";
+  print(escaped(trimmed(reply.body)) + "\n");
   return reply.status == 200 ? 0 : 1;
 }
 
@@ -374,13 +383,12 @@ int migrate(const config& settings, bool only_plan) {
   return until_stopped([&](stop_request& stop) {
     const auto done = patiently(stop, settings, "the store, " + message_store::store_name(settings),
                                 [&] { return message_store::migrate_store(settings, only_plan); });
-    std::cout << message_store::store_name(settings) << "\nschema " << done.from;
-    if (done.steps.empty())
-      std::cout << ": up to date\n";
-    else
-      std::cout << " -> " << done.to << (only_plan ? " would take:\n" : ", done:\n");
+    auto told = message_store::store_name(settings) + "\nschema " + std::to_string(done.from);
+    told += done.steps.empty() ? ": up to date\n"
+                               : " -> " + std::to_string(done.to) + (only_plan ? " would take:\n" : ", done:\n");
     for (std::size_t i = 0; i < done.steps.size(); ++i)
-      std::cout << "  " << done.from + static_cast<int>(i) + 1 << "  " << done.steps[i] << "\n";
+      told += "  " + std::to_string(done.from + static_cast<int>(i) + 1) + "  " + done.steps[i] + "\n";
+    print(told);
     return 0;
   });
 }

@@ -14,6 +14,10 @@ namespace amc::app {
 
 std::vector<config_provider> providers();
 
+/// Everything about the configuration that a start would complain about before it opens or connects to anything. Throws
+/// config_error.
+void check_configuration(const config& settings);
+
 std::shared_ptr<http::caller> client_for(const environment& env, const std::string& url);
 consumer_services::requester_options requester_options_from(const config& settings);
 
@@ -25,7 +29,7 @@ int service_process(const config& settings, service_definition service);
 int all_process(const config& settings,
                 const std::function<std::optional<int>(const std::string& url)>& meanwhile = nullptr);
 
-/// Asks the configured broker, one request after the other. Throws unavailable when it cannot be asked.
+/// Asks the configured broker, one request after the other. Throws startup_error when it cannot be asked.
 class broker_caller {
  public:
   explicit broker_caller(const config& settings);

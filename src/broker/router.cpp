@@ -129,12 +129,18 @@ const life_cycle::policy& router::rules_of(const life_cycle::destination& to) co
   return queue ? of(queue->name).rules : defaults_.rules;
 }
 
-std::optional<life_cycle::destination> router::route(std::string_view text) const {
+std::optional<std::size_t> router::matching(std::string_view text) const {
   const auto core = trimmed(text);
   const re2::StringPiece piece(core.data(), core.size());
-  for (const auto& [pattern, to] : routes_)
-    if (RE2::PartialMatch(piece, *pattern)) return to;
+  for (std::size_t i = 0; i < routes_.size(); ++i)
+    if (RE2::PartialMatch(piece, *routes_[i].pattern)) return i;
   return {};
+}
+
+std::optional<life_cycle::destination> router::route(std::string_view text) const {
+  const auto found = matching(text);
+  if (!found) return {};
+  return routes_[*found].to;
 }
 
 }  // namespace amc::broker

@@ -24,6 +24,9 @@ class router {
   /// Nothing when no route matches. Thread-safe.
   std::optional<life_cycle::destination> route(std::string_view text) const;
 
+  /// The place in `broker.routes` of the route that decides, from 0.
+  std::optional<std::size_t> matching(std::string_view text) const;
+
   /// The queues that routes name, each once.
   const std::vector<std::string>& queues() const { return queues_; }
 

@@ -1,16 +1,17 @@
 #include "amc/config.hpp"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <charconv>
-#include <filesystem>
-#include <fstream>
+#include <functional>
+#include <optional>
 
+#include "core/config_files.hpp"
 #include "core/text.hpp"
+#include "core/yaml.hpp"
 
 namespace amc {
+namespace json = boost::json;
 
 config_key number_key(std::string path, std::string default_yaml, std::string help, std::int64_t min,
                       std::int64_t max) {
@@ -21,7 +22,6 @@ config_key number_key(std::string path, std::string default_yaml, std::string he
           .min = min,
           .max = max};
 }
-namespace json = boost::json;
 
 namespace {
 
@@ -42,77 +42,123 @@ const char* expectation(const config_key& key) {
   return "another type";
 }
 
-/// Complains about a value; `load_config` puts the place in front.
-struct bad_value : std::runtime_error {
-  bad_value(const YAML::Node& node, const std::string& what) : std::runtime_error(what), line(node.Mark().line) {}
-  int line;
-};
-
-json::value convert(const config_key& key, const YAML::Node& node);
-
-json::value convert_text(const config_key& key, const YAML::Node& node) {
-  const auto& text = node.Scalar();
+json::value text_value(const config_key& key, const std::string& text, int line) {
   if (!key.choices.empty() && std::find(key.choices.begin(), key.choices.end(), text) == key.choices.end())
-    throw bad_value(node, key.path + ": \"" + text + "\" is none of: " + joined(key.choices));
+    throw yaml::refusal(line, key.path + ": " + repeated(text) + " is none of: " + joined(key.choices));
+  if (text.find('\0') != std::string::npos || !is_valid_utf8(text))
+    throw yaml::refusal(line, key.path + ": a text is UTF-8 without U+0000");
   return json::value(text);
 }
 
-json::value convert_integer(const config_key& key, const YAML::Node& node) {
-  const auto& text = node.Scalar();
+/// Digits and a sign, as JSON has them: what looks like another base or another
+/// way to write a number is refused.
+json::value integer_value(const config_key& key, const std::string& text, int line) {
+  const auto digits = std::string_view(text).substr(text.starts_with('-') ? 1 : 0);
+  const bool is_number = !digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos &&
+                         (digits[0] != '0' || text == "0");
+  if (!is_number) throw yaml::refusal(line, key.path + ": expected a whole number, got " + repeated(text));
   std::int64_t number = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failed != std::errc() || end != text.data() + text.size())
-    throw bad_value(node, key.path + ": expected a whole number, got \"" + text + "\"");
-  if (number < key.min || number > key.max)
-    throw bad_value(node, key.path + ": " + text + " is not between " + std::to_string(key.min) + " and " +
-                              std::to_string(key.max));
+  if (failed != std::errc() || number < key.min || number > key.max)
+    throw yaml::refusal(line, key.path + ": " + repeated(text) + " is not between " + std::to_string(key.min) +
+                                  " and " + std::to_string(key.max));
   return json::value(number);
 }
 
-json::value convert_map(const config_key& key, const YAML::Node& node) {
+json::value value_of(const config_key& key, const yaml::node& node);
+
+json::value map_value(const config_key& key, const yaml::node& node) {
   json::object map;
   for (const auto& field : key.fields)
-    map[field.path] = field.default_yaml == "null" ? json::value() : convert(field, YAML::Load(field.default_yaml));
-  for (const auto& pair : node) {
-    const auto name = pair.first.as<std::string>();
+    map[field.path] = field.default_yaml == "null" ? json::value() : value_of(field, yaml::parse(field.default_yaml));
+  for (const auto& [name, value] : node.pairs) {
     const auto field =
-        std::find_if(key.fields.begin(), key.fields.end(), [&](const auto& f) { return f.path == name; });
+        std::find_if(key.fields.begin(), key.fields.end(), [&](const auto& f) { return f.path == name.scalar; });
     if (field == key.fields.end()) {
       std::vector<std::string> names;
       for (const auto& f : key.fields) names.push_back(f.path);
-      throw bad_value(pair.first, key.path + ": unknown entry \"" + name + "\"; known are: " + joined(names));
+      throw yaml::refusal(name.line,
+                          key.path + ": unknown entry " + repeated(name.scalar) + "; known are: " + joined(names));
     }
-    const bool absent = field->default_yaml == "null" && pair.second.IsNull();  // as a printed value has it
-    map[name] = absent ? json::value() : convert(*field, pair.second);
+    const bool absent =
+        field->default_yaml == "null" && value.kind == yaml::node::type::null;  // as a printed value has it
+    map[name.scalar] = absent ? json::value() : value_of(*field, value);
   }
   return map;
 }
 
-json::value convert(const config_key& key, const YAML::Node& node) {
-  const auto wrong_type = [&] { return bad_value(node, key.path + ": expected " + expectation(key)); };
+/// A value of the type that its key has.
+json::value value_of(const config_key& key, const yaml::node& node) {
+  const auto wrong_type = [&](const char* hint = "") {
+    return yaml::refusal(node.line, key.path + ": expected " + expectation(key) + hint);
+  };
   switch (key.kind) {
     case config_key::type::text:
     case config_key::type::url:
-      if (!node.IsScalar()) throw wrong_type();
-      return convert_text(key, node);
+      if (node.kind == yaml::node::type::null) throw wrong_type("; write '' for an empty one, quotes around null or ~");
+      if (node.kind != yaml::node::type::scalar) throw wrong_type();
+      return text_value(key, node.scalar, node.line);
     case config_key::type::integer:
-      if (!node.IsScalar()) throw wrong_type();
-      return convert_integer(key, node);
+      if (node.kind != yaml::node::type::scalar) throw wrong_type();
+      return integer_value(key, node.scalar, node.line);
     case config_key::type::boolean:
-      if (node.IsScalar() && node.Scalar() == "true") return true;
-      if (node.IsScalar() && node.Scalar() == "false") return false;
+      if (node.kind == yaml::node::type::scalar && node.scalar == "true") return true;
+      if (node.kind == yaml::node::type::scalar && node.scalar == "false") return false;
       throw wrong_type();
     case config_key::type::texts:
     case config_key::type::maps:
-      if (!node.IsSequence()) throw wrong_type();
+      if (node.kind != yaml::node::type::list) throw wrong_type();
       json::array list;
-      for (const auto& item : node) {
-        if (key.kind == config_key::type::maps ? !item.IsMap() : !item.IsScalar()) throw wrong_type();
-        list.push_back(key.kind == config_key::type::maps ? convert_map(key, item) : json::value(item.Scalar()));
+      for (const auto& item : node.items) {
+        const bool maps = key.kind == config_key::type::maps;
+        if (item.kind != (maps ? yaml::node::type::map : yaml::node::type::scalar)) throw wrong_type();
+        list.push_back(maps ? map_value(key, item) : text_value(key, item.scalar, item.line));
       }
       return list;
   }
   throw wrong_type();
+}
+
+/// Text is what it is; only lists and maps are written in YAML where a value
+/// stands alone.
+yaml::node node_of(const config_key& key, const std::string& value) {
+  if (key.kind == config_key::type::texts || key.kind == config_key::type::maps) return yaml::parse(value);
+  return {yaml::node::type::scalar, 1, value};
+}
+
+char lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
+/// "AMC__BROKER__HTTP__PORT" → "broker.http.port"; nothing for other variables.
+std::optional<std::string> key_of_variable(std::string_view name) {
+  constexpr std::string_view prefix = "amc__";
+  if (name.size() < prefix.size()) return {};
+  for (std::size_t i = 0; i < prefix.size(); ++i)
+    if (lower(name[i]) != prefix[i]) return {};
+  std::string path;
+  for (std::size_t i = prefix.size(); i < name.size(); ++i) {
+    const bool separator = name.compare(i, 2, "__") == 0;
+    path += separator ? '.' : lower(name[i]);
+    i += separator ? 1 : 0;
+  }
+  return path;
+}
+
+/// The reverse.
+std::string variable_of_key(std::string_view path) {
+  std::string name = "AMC__";
+  for (const char c : path) name += c == '.' ? "__" : std::string(1, static_cast<char>(std::toupper(c)));
+  return name;
+}
+
+/// Kubernetes gives every container such variables for a service that is called
+/// amc, or amc-broker.
+bool is_of_a_kubernetes_service(std::string_view name, std::string_view value) {
+  return name.find("_SERVICE_HOST") != std::string_view::npos || name.find("_SERVICE_PORT") != std::string_view::npos ||
+         (name.find("_PORT") != std::string_view::npos &&
+          (value.starts_with("tcp://") || value.starts_with("udp://") || name.find("_TCP") != std::string_view::npos ||
+           name.find("_UDP") != std::string_view::npos));
 }
 
 }  // namespace
@@ -122,42 +168,38 @@ class config_builder {
   explicit config_builder(const std::vector<config_provider>& providers) {
     for (const auto& provider : providers)
       for (const auto& key : provider.keys)
-        built_.entries_[key.path] = {key, convert(key, YAML::Load(key.default_yaml)), "default"};
+        built_.entries_[key.path] = {key, value_of(key, yaml::parse(key.default_yaml)), "default"};
   }
 
   void merge_folder(const config_sources& sources) {
-    namespace fs = std::filesystem;
-    if (!fs::is_directory(sources.folder)) {
-      if (sources.folder_required)
-        throw config_error(sources.folder + ": no such folder; name an existing one with --config DIR");
-      return;
-    }
-    std::vector<std::string> files;
-    for (const auto& file : fs::directory_iterator(sources.folder)) files.push_back(file.path().string());
-    std::sort(files.begin(), files.end());
-    for (const auto* ending : {".global.yaml", ".local.yaml"})
-      for (const auto& file : files)
-        if (file.ends_with(ending)) merge_file(file);
+    auto found = find_config_files(sources.folder, sources.folder_required);
+    built_.warnings_ = std::move(found.warnings);
+    for (const auto& file : found.files) merge_file(file);
   }
 
   void merge_environment(const std::map<std::string, std::string>& variables) {
-    constexpr std::string_view prefix = "AMC__";
+    std::map<std::string, std::string> variable_of;  // a key's
     for (const auto& [name, value] : variables) {
-      if (!name.starts_with(prefix)) continue;
-      std::string path;
-      for (std::size_t i = prefix.size(); i < name.size(); ++i) {
-        const bool separator = name.compare(i, 2, "__") == 0;
-        path += separator ? '.' : static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
-        i += separator ? 1 : 0;
+      const auto path = key_of_variable(name);
+      if (!path) {
+        refuse_if_meant_for_us(name, value);
+        continue;
       }
-      merge_single(path, value, "environment " + name);
+      const auto [first, is_first] = variable_of.emplace(*path, name);
+      if (!is_first)
+        throw config_error("environment " + name + ": says " + *path + " a second time, beside " + first->second +
+                           "; leave one of them out");
+      merge_single(*path, value, "environment " + escaped(name));
     }
   }
 
   void merge_sets(const std::vector<std::string>& sets) {
     for (const auto& set : sets) {
       const auto equals = set.find('=');
-      if (equals == std::string::npos) throw config_error("--set " + set + ": write it as --set KEY=VALUE");
+      if (equals == std::string::npos)
+        // What is no key may be a secret that went astray.
+        throw config_error("--set" + (built_.entries_.contains(set) ? " " + set : "") +
+                           ": write it as --set KEY=VALUE, without spaces around the =");
       merge_single(set.substr(0, equals), set.substr(equals + 1), "--set");
     }
   }
@@ -165,48 +207,52 @@ class config_builder {
   config built() && { return std::move(built_); }
 
  private:
+  using place = std::function<std::string(int line)>;
+
   void merge_file(const std::string& file) {
-    std::ifstream stream(file);
-    if (!stream) throw config_error(file + ": cannot be read; check its permissions");
-    merge_yaml(stream, "", [&](int line) { return file + ":" + std::to_string(line + 1); });
+    const place at = [&](int line) { return escaped(file) + ":" + std::to_string(line); };
+    std::map<std::string, int> lines;  // where the file says a key
+    guarded(at, [&] {
+      const auto root = yaml::parse(read_config_file(file));
+      if (root.kind != yaml::node::type::null) merge("", root, at, lines);  // else a file of comments
+    });
   }
 
   void merge_single(const std::string& path, const std::string& value, const std::string& origin) {
-    std::istringstream stream(value);
-    merge_yaml(stream, path, [&](int) { return origin; });
+    const place at = [&](int) { return origin; };
+    std::map<std::string, int> lines;
+    guarded(at, [&] {
+      const auto known = built_.entries_.find(path);
+      if (known == built_.entries_.end() && !is_section(path)) throw yaml::refusal(1, unknown(path));
+      merge(path, known == built_.entries_.end() ? yaml::parse(value) : node_of(known->second.key, value), at, lines);
+    });
   }
 
-  template <class Place>
-  void merge_yaml(std::istream& stream, const std::string& path, const Place& place) {
-    int line = 0;
+  static void guarded(const place& at, const std::function<void()>& work) {
     try {
-      const auto node = YAML::Load(stream);
-      if (path.empty() && node.IsNull()) return;  // a file of comments
-      merge(path, node, place);
-    } catch (const YAML::Exception& failed) {
-      line = std::max(0, failed.mark.line);
-      throw config_error(place(line) + ": not valid YAML: " + failed.msg);
-    } catch (const bad_value& failed) {
-      throw config_error(place(std::max(0, failed.line)) + ": " + failed.what());
+      work();
+    } catch (const yaml::refusal& failed) {
+      throw config_error(at(failed.line) + ": " + failed.what());
     }
   }
 
-  template <class Place>
-  void merge(const std::string& path, const YAML::Node& node, const Place& place) {
+  void merge(const std::string& path, const yaml::node& node, const place& at, std::map<std::string, int>& lines) {
     if (const auto known = built_.entries_.find(path); known != built_.entries_.end()) {
-      known->second.value = convert(known->second.key, node);
-      known->second.origin = place(std::max(0, node.Mark().line));
+      const auto [first, is_first] = lines.emplace(path, node.line);
+      if (!is_first)
+        throw yaml::refusal(node.line,
+                            path + ": stands here a second time, after line " + std::to_string(first->second));
+      known->second.value = value_of(known->second.key, node);
+      known->second.origin = at(node.line);
       return;
     }
-    if (!path.empty() && !is_section(path)) throw bad_value(node, unknown(path));
-    if (!node.IsMap()) throw bad_value(node, (path.empty() ? "the file" : path) + ": expected a map of keys");
-    for (const auto& pair : node) {
-      const auto name = pair.first.as<std::string>();
-      auto child = path;
-      if (!path.empty()) child += '.';
-      child += name;
-      if (!is_section(child) && !built_.entries_.contains(child)) throw bad_value(pair.first, unknown(child));
-      merge(child, pair.second, place);
+    if (!path.empty() && !is_section(path)) throw yaml::refusal(node.line, unknown(path));
+    if (node.kind != yaml::node::type::map)
+      throw yaml::refusal(node.line, (path.empty() ? "the file" : path) + ": expected a map of keys");
+    for (const auto& [name, value] : node.pairs) {
+      const auto child = path.empty() ? name.scalar : path + "." + name.scalar;
+      if (!is_section(child) && !built_.entries_.contains(child)) throw yaml::refusal(name.line, unknown(child));
+      merge(child, value, at, lines);
     }
   }
 
@@ -215,10 +261,35 @@ class config_builder {
     return next != built_.entries_.end() && next->first.starts_with(path + ".");
   }
 
-  std::string unknown(const std::string& path) const {
+  std::vector<std::string> known_keys() const {
     std::vector<std::string> known;
     for (const auto& [name, entry] : built_.entries_) known.push_back(name);
-    return "unknown key \"" + path + "\"; the nearest known key is \"" + nearest(path, known) + "\"";
+    return known;
+  }
+
+  std::string unknown(const std::string& path) const {
+    const auto shown = repeated(path);
+    return "unknown key " + shown + "; the nearest known key is \"" + nearest(shortened(path, 100), known_keys()) +
+           "\"";
+  }
+
+  /// AMC_BROKER__HTTP__PORT, with one underscore, would be ignored.
+  void refuse_if_meant_for_us(const std::string& name, const std::string& value) {
+    constexpr std::string_view prefix = "AMC_";
+    if (!name.starts_with(prefix) || is_of_a_kubernetes_service(name, value)) return;
+    std::vector<std::string> known;
+    bool begins_like_a_key = false;
+    for (const auto& path : known_keys()) {
+      known.push_back(variable_of_key(path));
+      const auto section = known.back().substr(prefix.size() + 1, path.find('.'));
+      begins_like_a_key = begins_like_a_key || name.compare(prefix.size(), section.size(), section) == 0;
+    }
+    if (begins_like_a_key)
+      throw config_error("environment " + escaped(name) + ": unknown; the nearest known variable is " +
+                         nearest(shortened(name, 100), known));
+    built_.warnings_.push_back("the environment variable " + escaped(name) +
+                               " is not read: the names of AMC's begin with "
+                               "AMC__, as in AMC__BROKER__HTTP__PORT");
   }
 
   config built_;
@@ -267,38 +338,6 @@ std::string printable(const config::entry& value) {
   // JSON is YAML, so the printed set can be pasted into a file.
   if (value.key.kind == config_key::type::url) return json::serialize(json::value(mask_url(value.value.as_string())));
   return json::serialize(value.value);
-}
-
-namespace {
-
-/// The values of everything that ends with "password=", in a query or in libpq's form.
-std::string mask_password_parameters(std::string text) {
-  constexpr std::string_view name = "password=";
-  for (auto at = text.find(name); at != std::string::npos; at = text.find(name, at + name.size())) {
-    const auto begin = at + name.size();
-    text.replace(begin, std::min(text.find_first_of("& ", begin), text.size()) - begin, "***");
-  }
-  return text;
-}
-
-}  // namespace
-
-std::string mask_url(std::string_view url) {
-  if (url.find(' ') != std::string_view::npos) return mask_password_parameters(std::string(url));  // not a URL
-  const auto scheme = url.find("://");
-  const auto authority = scheme == std::string_view::npos ? 0 : scheme + 3;
-  const auto end = std::min(url.find_first_of("/?#", authority), url.size());
-  // The last "@" of the authority ends the user information; a password may hold others.
-  auto at = url.substr(0, end).rfind('@');
-  const auto colon = url.find(':', authority);
-  if (at == std::string_view::npos || at < authority) {
-    // A URL that is not quite one, such as with a "/" in its password: what is no port after a colon may be a secret.
-    const auto after = colon == std::string_view::npos ? std::string_view() : url.substr(colon + 1, 1);
-    const bool port = !after.empty() && after[0] >= '0' && after[0] <= '9' && colon < end;
-    at = port ? std::string_view::npos : url.rfind('@');
-  }
-  if (at == std::string_view::npos || colon > at) return mask_password_parameters(std::string(url));
-  return mask_password_parameters(std::string(url.substr(0, colon + 1)) + "***" + std::string(url.substr(at)));
 }
 
 }  // namespace amc

@@ -1,10 +1,15 @@
 #include "core/environment.hpp"
 
+#include <sys/random.h>
+
+#include <array>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
-#include <random>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 namespace amc {
 namespace {
@@ -87,12 +92,18 @@ timestamp system_wall_clock() {
 }
 
 std::uint64_t system_random() {
-  thread_local auto generator = [] {
-    std::random_device device;
-    std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
-    return std::mt19937_64(seed);
-  }();
-  return generator();
+  // From the kernel, some at once: a call for each would cost more than all else that an id takes. What was given is
+  // wiped, so that nothing in memory tells earlier ids.
+  thread_local std::array<std::uint64_t, 32> block{};
+  thread_local std::size_t left = 0;
+  if (left == 0) {
+    // Up to 256 bytes come whole and without an interruption once the kernel's pool is ready.
+    static_assert(sizeof block <= 256);
+    while (getrandom(block.data(), sizeof block, 0) != sizeof block)
+      if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "getrandom");
+    left = block.size();
+  }
+  return std::exchange(block[--left], 0);
 }
 
 environment system_environment(boost::asio::any_io_executor executor) {

@@ -52,7 +52,7 @@ struct environment {
   std::shared_ptr<amc::metrics> metrics = std::make_shared<amc::metrics>();
 };
 
-/// The wall clock and randomness of the operating system.
+/// The wall clock, and the kernel's randomness: nobody can tell the next from those before.
 timestamp system_wall_clock();
 std::uint64_t system_random();
 

@@ -8,7 +8,9 @@
 #include "amc/config.hpp"
 #include "amc/message.hpp"
 
-/// Logging to stderr, from any thread. Levels: debug, info, warning, error, critical.
+/// Logging to stderr, from any thread. Levels: debug, info, warning, error, critical. A line never blocks and never
+/// kills: a thread of its own writes them, what nobody takes is dropped and counted. A line is one line, whatever the
+/// text.
 namespace amc::log {
 
 enum class level { debug, info, warning, error, critical };
@@ -40,13 +42,23 @@ inline void critical(std::string_view component, std::string_view text, std::opt
   write(level::critical, component, text, subject);
 }
 
-/// The keys `log.level` and `log.format`.
+/// The keys `log.…`.
 config_provider provider();
 
 void configure(const config& settings);
 
 /// Why a program ends: "PROGRAM: TEXT" on stderr, or a JSON line where that is configured, whatever the level.
 void last_words(std::string_view program, std::string_view text);
+
+/// Writes what waits, as long as somebody takes it (`log.flush_timeout_ms`). Runs by itself at exit(); before _Exit it
+/// is to be called.
+void flush();
+
+/// Lets the lines that wait be written when the process dies of abort() or a bad access.
+void flush_when_crashing();
+
+/// Lines that nobody took in time, or that could not be written.
+std::uint64_t lines_dropped();
 
 /// One line as it was logged.
 struct line {

@@ -2,6 +2,8 @@
 
 #include <prometheus/text_serializer.h>
 
+#include "core/log.hpp"
+
 namespace amc {
 
 metrics::counters& metrics::counter(const std::string& name, const std::string& help) {
@@ -27,8 +29,24 @@ const prometheus::Histogram::BucketBoundaries& metrics::sizes() {
   return bounds;
 }
 
+namespace {
+
+/// The log is the process's own and counts for itself.
+prometheus::MetricFamily log_lines_dropped() {
+  prometheus::ClientMetric number;
+  number.counter.value = static_cast<double>(log::lines_dropped());
+  return {"amc_log_lines_dropped_total",
+          "Log lines that nobody took in time, or that could not be written",
+          prometheus::MetricType::Counter,
+          {std::move(number)}};
+}
+
+}  // namespace
+
 std::string metrics::text() const {
-  return prometheus::TextSerializer().Serialize(registry_.Collect());
+  auto families = registry_.Collect();
+  families.push_back(log_lines_dropped());
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace amc

@@ -1,20 +1,44 @@
 #include "core/time_text.hpp"
 
+#include <algorithm>
 #include <charconv>
-#include <ctime>
+#include <chrono>
 
 namespace amc {
 
+namespace {
+
+using namespace std::chrono;
+
+constexpr timestamp earliest = sys_days(year(0) / 1 / 1);
+constexpr timestamp latest = sys_days(year(10'000) / 1 / 1) - milliseconds(1);
+
+void append_digits(std::string& to, std::int64_t number, int digits) {
+  for (std::int64_t unit = digits == 4 ? 1'000 : digits == 3 ? 100 : 10; unit > 0; unit /= 10)
+    to += static_cast<char>('0' + number / unit % 10);
+}
+
+}  // namespace
+
 std::string to_rfc3339(timestamp time) {
-  const auto since_epoch = time.time_since_epoch().count();
-  const auto seconds =
-      static_cast<std::time_t>(std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count());
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char whole[40];
-  const auto size = std::strftime(whole, sizeof whole, "%Y-%m-%dT%H:%M:%S.", &parts);
-  const auto fraction = std::to_string(1'000 + (since_epoch % 1'000 + 1'000) % 1'000);
-  return std::string(whole, size) + fraction.substr(1) + "Z";
+  time = std::clamp(time, earliest, latest);
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(time - day);
+  std::string text;
+  text.reserve(24);
+  const auto part = [&](std::int64_t number, int digits, char end) {
+    append_digits(text, number, digits);
+    text += end;
+  };
+  part(static_cast<int>(date.year()), 4, '-');
+  part(static_cast<unsigned>(date.month()), 2, '-');
+  part(static_cast<unsigned>(date.day()), 2, 'T');
+  part(clock.hours().count(), 2, ':');
+  part(clock.minutes().count(), 2, ':');
+  part(clock.seconds().count(), 2, '.');
+  part(clock.subseconds().count(), 3, 'Z');
+  return text;
 }
 
 namespace {
@@ -64,14 +88,13 @@ class scanner {
 }  // namespace
 
 std::optional<timestamp> parse_rfc3339(std::string_view text) {
-  using namespace std::chrono;
   scanner in(text);
   const int year_part = in.number(4);
   in.one_of("-");
   const auto month_part = static_cast<unsigned>(in.number(2));
   in.one_of("-");
   const auto day_part = static_cast<unsigned>(in.number(2));
-  in.one_of("Tt ");
+  in.one_of("Tt");
   const int hour_part = in.number(2);
   in.one_of(":");
   const int minute_part = in.number(2);
@@ -79,17 +102,23 @@ std::optional<timestamp> parse_rfc3339(std::string_view text) {
   const int second_part = in.number(2);
   const int ms = in.fraction_ms();
   const char zone = in.one_of("Zz+-");
-  minutes offset{};
+  int hours_off = 0, minutes_off = 0;
   if (zone == '+' || zone == '-') {
-    const int hours_off = in.number(2);
+    hours_off = in.number(2);
     in.one_of(":");
-    offset = hours(hours_off) + minutes(in.number(2));
-    if (zone == '-') offset = -offset;
+    minutes_off = in.number(2);
   }
   const year_month_day date{year(year_part), month(month_part), day(day_part)};
-  const bool in_range = hour_part < 24 && minute_part < 60 && second_part < 61 && abs(offset) < hours(24);
+  const bool in_range = hour_part < 24 && minute_part < 60 && second_part < 61 && hours_off < 24 && minutes_off < 60;
   if (!in.good() || !in.at_end() || !date.ok() || !in_range) return {};
-  return sys_days(date) + hours(hour_part) + minutes(minute_part) + seconds(second_part) + milliseconds(ms) - offset;
+  const auto offset = (zone == '-' ? -1 : 1) * (hours(hours_off) + minutes(minutes_off));
+  const sys_seconds whole = sys_days(date) + hours(hour_part) + minutes(minute_part) + seconds(second_part) - offset;
+  const bool month_begins = whole == floor<days>(whole) && year_month_day(floor<days>(whole)).day() == day(1);
+  if (second_part == 60 && !month_begins) return {};
+  // The leap second is the last of its month: all of it is the moment after.
+  const timestamp time = whole + milliseconds(second_part == 60 ? 0 : ms);
+  if (time < earliest || time > latest) return {};
+  return time;
 }
 
 }  // namespace amc

@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <csignal>
@@ -33,8 +35,11 @@ class CommandLine : public testing::Test {
   std::string out_, err_;
 };
 
-TEST_F(CommandLine, VersionPrintsTheVersion) {
+TEST_F(CommandLine, VersionPrintsTheVersionAndWhatIsBuiltIn) {
   EXPECT_EQ(run({"version"}), 0);
+  EXPECT_THAT(out_, MatchesRegex("amc [0-9]+\\.[0-9]+\\.[0-9]+\nstores: .*sqlite \\(SQLite [0-9.]+\\).*\n"
+                                 "queue engines: embedded.*\nBoost [0-9.]+, OpenSSL [^\n]*\n"));
+  EXPECT_EQ(run({"--version"}), 0);
   EXPECT_THAT(out_, MatchesRegex("amc [0-9]+\\.[0-9]+\\.[0-9]+\n"));
 }
 
@@ -49,10 +54,96 @@ TEST_F(CommandLine, EverySubcommandHasHelpWithAnExample) {
   }
 }
 
-TEST_F(CommandLine, WrongUsageIsExitCode2) {
-  EXPECT_EQ(run({}), 2);
-  EXPECT_EQ(run({"nonsense"}), 2);
-  EXPECT_EQ(run({"version", "--nonsense"}), 2);
+TEST_F(CommandLine, HelpTellsWhereTheRestIs) {
+  EXPECT_EQ(run({"--help"}), 0);
+  EXPECT_THAT(out_, AllOf(HasSubstr("AMC__BROKER__HTTP__PORT"), HasSubstr("docs/"), HasSubstr("Exit codes: 0 "),
+                          HasSubstr("2 wrong usage")));
+}
+
+TEST_F(CommandLine, WrongUsageIsExitCode2AndOneLine) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong{
+      {{}, "amc: "},
+      {{"brokr"}, "amc: unknown subcommand \"brokr\"; the nearest is \"broker\""},
+      {{"--config", "x", "al"}, "the nearest is \"all\""},
+      {{"messages", "lst"}, "unknown subcommand \"lst\"; the nearest is \"list\", and amc messages --help"},
+      {{"messages", "list", "--stats", "dead"}, "unknown option \"--stats\"; the nearest is \"--status\""},
+      {{"bench", "--conversation=3"}, "the nearest is \"--conversations\""},
+      {{"broker", "--st", "a=b"}, "the nearest is \"--set\""},
+      {{"bench", "--rate", "many"}, "--rate"},
+      {{"broker", "now"}, "not expected here: \"now\""},
+      {{"broker", "\x1b[2J\nforged"}, "\"\\u001b[2J\\nforged\""},
+      {{"broker", "--set", "broker.http.port", "=", "postgresql://amc:s3cret@db"}, "without spaces around the ="},
+      {{"broker", "postgresql://amc:s3cret@db"}, "not expected here: \"postgresql://amc:***@db\""},
+      {{"messages", "retry"}, "--all"},
+      {{"messages", "show"}, "at least one id"},
+      {{"messages", "show", "../queues"}, "\"../queues\" is not the id of a message"},
+      {{"migrate", "plon"}, "\"plon\""}};
+  for (const auto& [words, what] : wrong) {
+    EXPECT_EQ(run(words), 2);
+    EXPECT_THAT(err_, HasSubstr(what));
+    EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1) << err_;
+    EXPECT_EQ(out_, "");
+  }
+}
+
+TEST_F(CommandLine, RoutesSaysWhereATextGoes) {
+  const std::string routes = "broker.routes=[{match: '^order ', queue: orders}, {match: '^bye', done: true}]";
+  EXPECT_EQ(run({"routes"}, {routes}), 0);
+  EXPECT_EQ(out_,
+            "route 1: ^order  -> queue orders\nroute 2: ^bye -> done\n"
+            "The first that matches decides (broker.routes, from: --set).\n");
+  EXPECT_EQ(run({"routes", "order 17"}, {routes}), 0);
+  EXPECT_EQ(out_, "route 1: ^order  -> queue orders\n");
+  EXPECT_EQ(run({"routes", "no\norder"}, {routes}), 1);
+  EXPECT_EQ(out_, "");
+  EXPECT_THAT(err_, StartsWith("amc routes: no route matches \"no\\norder\": "));
+}
+
+TEST_F(CommandLine, TheRoutesOfTheReadmeKeepTheExampleWorking) {
+  std::ifstream stream(std::string(AMC_SOURCE_DIR) + "/README.md");
+  std::ostringstream page;
+  page << stream.rdbuf();
+  const std::string begin = "# config/autoload/routes.global.yaml\n";
+  const auto at = page.str().find(begin);
+  ASSERT_NE(at, std::string::npos);
+  std::filesystem::create_directories(folder_.path / "config/autoload");
+  std::ofstream(folder_.path / "config/autoload/routes.global.yaml")
+      << page.str().substr(at, page.str().find("```", at) - at);
+  for (const auto& [text, to] :
+       {std::pair("Hi, ", "topic-a"), {"Hi, Bram.", "topic-b"}, {"Hi, Bram. Bye!", "done"}, {"order 17", "orders"}}) {
+    EXPECT_EQ(run({"routes", text}), 0) << err_;
+    EXPECT_THAT(out_, HasSubstr(to));
+  }
+}
+
+TEST_F(CommandLine, OutputThatNobodyTakesIsNoSuccess) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  close(ends[0]);
+  for (const auto* word : {"config", "version", "--help", "--version"}) {
+    auto how = amc_command(folder_.path, {word});
+    how.output = ends[1];
+    process head(how);
+    EXPECT_EQ(head.wait(), 141) << word;
+    EXPECT_EQ(head.errors(), "") << "a reader that has had enough is no error";
+    how.output = open("/dev/full", O_WRONLY);
+    process full(how);
+    EXPECT_EQ(full.wait(), 1) << word;
+    EXPECT_THAT(full.errors(), HasSubstr("cannot write to stdout: No space left on device"));
+    close(how.output);
+  }
+  close(ends[1]);
+  process closed({.arguments = {"/bin/sh", "-c", std::string("exec ") + AMC_BINARY + " version >&-"}});
+  EXPECT_EQ(closed.wait(), 1);
+}
+
+TEST_F(CommandLine, ASecretDoesNotStayOnTheCommandLine) {
+  process all(amc_all(folder_.path, {"queue_system.rabbitmq.url=amqp://amc:s3cret@mq"}));
+  port_of(all);
+  std::ifstream stream("/proc/" + std::to_string(all.id()) + "/cmdline");
+  std::ostringstream words;
+  words << stream.rdbuf();
+  EXPECT_THAT(words.str(), AllOf(HasSubstr("queue_system.rabbitmq.url="), testing::Not(HasSubstr("s3cret"))));
 }
 
 TEST_F(CommandLine, DemoShowsTheJourney) {
@@ -72,8 +163,33 @@ TEST_F(CommandLine, ConfigTellsWhereEachValueCameFrom) {
 }
 
 TEST_F(CommandLine, ConfigMasksSecrets) {
-  EXPECT_EQ(run({"config"}, {"consumer_services.broker_client.url=http://me:secret@broker:4000"}), 0);
-  EXPECT_THAT(out_, AllOf(HasSubstr("http://me:***@broker:4000"), testing::Not(HasSubstr("secret"))));
+  EXPECT_EQ(run({"config"}, {"queue_system.rabbitmq.url=amqp://me:s3cret@mq",
+                             "broker.store.postgresql.url=host=db password = s3cret"}),
+            0);
+  EXPECT_THAT(
+      out_, AllOf(HasSubstr("amqp://me:***@mq"), HasSubstr("host=db password=***"), testing::Not(HasSubstr("s3cret"))));
+}
+
+TEST_F(CommandLine, ConfigSaysWhatAStartWouldSay) {
+  for (const auto* wrong :
+       {"broker.routes=[{match: '(', queue: q}]", "broker.http.address=localhost", "consumer_services.http.address=x",
+        "consumer_services.broker_client.url=ftp://x", "consumer_services.name_provider.names=[]",
+        "consumer_services.requester.answer_pattern=("}) {
+    const std::string set = wrong;
+    EXPECT_EQ(run({"config"}, {set}), 2) << set;
+    const auto told = err_.substr(std::string("amc config").size());
+    EXPECT_THAT(told, AllOf(StartsWith(": "), HasSubstr(set.substr(0, set.find('='))), EndsWith("\n")));
+    EXPECT_EQ(run({"all"}, {set}), 2) << set;
+    EXPECT_EQ(err_, "amc all" + told);
+  }
+}
+
+TEST_F(CommandLine, AFileThatIsNotReadIsTold) {
+  std::filesystem::create_directories(folder_.path / "config/autoload");
+  std::ofstream(folder_.path / "config/autoload/a.yaml") << "broker:\n  lease_ms: 5000\n";
+  EXPECT_EQ(run({"config"}), 0);
+  EXPECT_THAT(err_, AllOf(HasSubstr("[warning] [config]"),
+                          HasSubstr("config/autoload/a.yaml is not read; call it a.global.yaml")));
 }
 
 TEST_F(CommandLine, TheReferencePageIsNotStale) {
@@ -98,6 +214,39 @@ TEST_F(CommandLine, RequesterTellsWhyThereIsNoAnswer) {
             1);
   EXPECT_EQ(out_, "");
   EXPECT_THAT(err_, AllOf(StartsWith("amc requester: no response: http://127.0.0.1:1: "), EndsWith("\n")));
+}
+
+TEST_F(CommandLine, WithoutABrokerItSaysWhatWhereAndWhatToDo) {
+  for (const auto& words : {std::vector<std::string>{"messages", "list"}, {"health"}}) {
+    EXPECT_EQ(run(words, {"consumer_services.broker_client.url=http://127.0.0.1:1"}), 1);
+    EXPECT_THAT(err_, AllOf(HasSubstr("no answer from the broker: http://127.0.0.1:1: Connection refused"),
+                            HasSubstr("consumer_services.broker_client.url")));
+  }
+}
+
+TEST_F(CommandLine, MessagesAreListedShownAndCancelled) {
+  process broker(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+  const auto port = port_of(broker);
+  const auto url = "consumer_services.broker_client.url=http://127.0.0.1:" + std::to_string(port);
+  std::string id;
+  for (int i = 0; i < 130; ++i)
+    id = boost::json::value_to<std::string>(
+        ask(port, "POST", "/messages", R"({"message":"Hi, \u001b[2J\u009b."})").json().at("id"));
+  EXPECT_EQ(run({"messages", "list", "--limit", "120"}, {url}), 0) << err_;
+  EXPECT_EQ(std::count(out_.begin(), out_.end(), '\n'), 120) << "more than one page";
+  EXPECT_THAT(out_, AllOf(HasSubstr("\\u001b"), HasSubstr("\\u009b"), testing::Not(HasSubstr("\x1b")),
+                          testing::Not(HasSubstr("\xc2\x9b"))));
+  EXPECT_EQ(run({"messages", "show", id}, {url}), 0) << err_;
+  EXPECT_EQ(boost::json::parse(out_).at("message"), "Hi, \x1b[2J\xc2\x9b.");
+  EXPECT_THAT(out_, testing::Not(HasSubstr("\xc2\x9b")));
+  EXPECT_EQ(run({"messages", "cancel", id}, {url}), 0) << err_;
+  const std::string unknown = "00000000-0000-7000-8000-000000000000";
+  EXPECT_EQ(run({"messages", "show", unknown, id}, {url}), 1);
+  EXPECT_THAT(err_, AllOf(StartsWith("amc messages show: " + unknown + ": "), EndsWith(" (404)\n")));
+  EXPECT_THAT(out_, HasSubstr(id)) << "the others are shown";
+  EXPECT_EQ(run({"messages", "list", "--status", "bogus"}, {url}), 1);
+  EXPECT_THAT(err_, AllOf(StartsWith("amc messages list: "), EndsWith(" (422)\n")));
+  EXPECT_EQ(run({"messages", "retry", "--all"}, {url}), 0) << err_;
 }
 
 TEST_F(CommandLine, AServiceAloneOnTheEmbeddedQueueSaysWhatItNeeds) {

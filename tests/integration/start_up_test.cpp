@@ -70,8 +70,8 @@ TEST_F(StartUp, APortInUse) {
 }
 
 TEST_F(StartUp, AnAddressThatIsNone) {
-  EXPECT_EQ(start({"broker.http.address=localhost"}), 1);
-  EXPECT_THAT(line_, HasSubstr("broker.http.address"));
+  EXPECT_EQ(start({"broker.http.address=localhost"}), 2);
+  EXPECT_THAT(line_, AllOf(HasSubstr("--set: broker.http.address"), HasSubstr("\"localhost\" is not an IP address")));
 }
 
 TEST_F(StartUp, AStoreThatAnotherProcessOwns) {
@@ -115,7 +115,7 @@ TEST_F(StartUp, ANewerSchema) {
 }
 
 TEST_F(StartUp, WhatEndsItIsAJsonLineWhereThatIsConfigured) {
-  EXPECT_EQ(start({"log.format=json", "log.level=critical", "broker.http.address=localhost"}), 1);
+  EXPECT_EQ(start({"log.format=json", "log.level=critical", "broker.http.address=localhost"}), 2);
   const auto fields = boost::json::parse(line_).as_object();
   EXPECT_EQ(fields.at("level"), "critical");
   EXPECT_EQ(fields.at("component"), "amc broker");

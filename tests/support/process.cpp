@@ -39,8 +39,10 @@ process::process(options how) : output_file_(temporary_file()), errors_file_(tem
   if (pid_ < 0) throw std::runtime_error("cannot fork");
   if (pid_ > 0) return;
   for (auto& variable : how.environment) putenv(variable.data());
-  const int out = open(output_file_.c_str(), O_WRONLY | O_APPEND);
-  const int err = open(errors_file_.c_str(), O_WRONLY | O_APPEND);
+  // Where the servers of the tests are is not for the binary, which would wonder about it.
+  for (const auto* variable : {"AMC_TEST_POSTGRESQL_URL", "AMC_TEST_RABBITMQ_URL"}) unsetenv(variable);
+  const int out = how.output < 0 ? open(output_file_.c_str(), O_WRONLY | O_APPEND) : how.output;
+  const int err = how.errors < 0 ? open(errors_file_.c_str(), O_WRONLY | O_APPEND) : how.errors;
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
   const rlimit files{how.open_files_max, how.open_files_max};

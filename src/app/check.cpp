@@ -1,0 +1,40 @@
+#include <re2/re2.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
+
+#include "app/processes.hpp"
+#include "broker/router.hpp"
+#include "consumer_services/services.hpp"
+#include "core/environment.hpp"
+#include "queue_system/platforms.hpp"
+
+namespace amc::app {
+namespace {
+
+void check_address(const config& settings, const char* key) {
+  boost::system::error_code failed;
+  boost::asio::ip::make_address(settings.text(key), failed);
+  if (failed)
+    throw settings.complaint(key, repeated(settings.text(key)) + " is not an IP address, such as 127.0.0.1 or ::");
+}
+
+void check_pattern(const config& settings, const char* key) {
+  const RE2 pattern(settings.text(key), RE2::Quiet);
+  if (!pattern.ok())
+    throw settings.complaint(key, repeated(settings.text(key)) + " is not a regular expression: " + pattern.error());
+}
+
+}  // namespace
+
+void check_configuration(const config& settings) {
+  for (const auto* key : {"broker.http.address", "consumer_services.http.address"}) check_address(settings, key);
+  check_pattern(settings, "consumer_services.requester.answer_pattern");
+  const broker::router routes(settings);
+  queue_system::make_platform(settings);
+  consumer_services::configured_service_a(settings);
+  boost::asio::io_context unused;
+  client_for(system_environment(unused.get_executor()), settings.text("consumer_services.broker_client.url"));
+}
+
+}  // namespace amc::app

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "amc/config.hpp"
+
+namespace amc::app {
+
+/// Prints the configured routes, or which of them decides where a text goes; asks no broker. Exit code 0, or 1 when no
+/// route matches the text.
+int routes_command(const config& settings, const std::optional<std::string>& text);
+
+}  // namespace amc::app
