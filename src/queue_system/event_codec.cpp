@@ -36,12 +36,12 @@ struct reader {
 
   bool on_document_begin(failure&) { return true; }
   bool on_document_end(failure&) { return true; }
-  bool on_array_begin(failure&) { return enter("[]"); }
+  bool on_array_begin(failure&) { return enter(true); }
   bool on_array_end(std::size_t, failure&) { return leave(); }
   bool on_object_begin(failure&) {
     is_object = is_object || path_.empty();
     has_data = has_data || at({"data"});
-    return enter("");
+    return enter(false);
   }
   bool on_object_end(std::size_t, failure& failed) {
     auto& names = path_.back().names;
@@ -56,18 +56,18 @@ struct reader {
   bool on_key(std::string_view part, std::size_t, failure& failed) {
     text_.append(part);
     if (!check(failed)) return false;
-    path_.back().member = text_;
-    path_.back().names.push_back(std::exchange(text_, {}));
+    path_.back().names.push_back(text_);
+    text_.clear();
     return true;
   }
   bool on_string_part(std::string_view part, std::size_t, failure&) { return text_.append(part), true; }
   bool on_string(std::string_view part, std::size_t, failure& failed) {
     text_.append(part);
     if (!check(failed)) return false;
-    const auto value = std::exchange(text_, {});
-    if (at({"type"})) type = value;
-    if (at({"traceparent"})) traceparent = value;
-    if (at({"data", "id"})) id = value;
+    if (at({"type"})) type = text_;
+    if (at({"traceparent"})) traceparent = text_;
+    if (at({"data", "id"})) id = text_;
+    text_.clear();
     return true;
   }
   bool on_number_part(std::string_view, failure&) { return true; }
@@ -84,16 +84,19 @@ struct reader {
 
  private:
   struct level {
-    std::string member;  ///< the one that is being read; "[]" in an array
-    std::vector<std::string> names{};
+    bool is_array = false;
+    std::vector<std::string> names{};  ///< the last one's value is being read
   };
 
   bool at(std::initializer_list<std::string_view> members) const {
     return std::equal(path_.begin(), path_.end(), members.begin(), members.end(),
-                      [](const level& l, std::string_view name) { return l.member == name; });
+                      [](const level& l, std::string_view name) { return !l.is_array && l.names.back() == name; });
   }
-  bool enter(const char* member) {
-    path_.push_back({member});
+  bool enter(bool is_array) {
+    constexpr std::size_t usual_depth = 2, usual_members = 12;
+    path_.reserve(usual_depth);
+    path_.push_back({is_array});
+    if (!is_array) path_.back().names.reserve(usual_members);
     return true;
   }
   bool leave() {

@@ -70,5 +70,11 @@ TEST_F(HttpClient, TakesAnEmptyChunkedAnswerByteByByte) {
   EXPECT_EQ((*reply_)->body, "");
 }
 
+TEST_F(HttpClient, AnAnswerThatIsLargerThanItTakesIsSaidToBeThat) {
+  ask();
+  server_->send("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n");
+  EXPECT_THROW(until([&] { return reply_->has_value(); }), answer_too_large);
+}
+
 }  // namespace
 }  // namespace amc::http
