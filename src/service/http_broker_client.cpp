@@ -204,9 +204,9 @@ class http_broker_client : public broker_client {
       for (auto& item : items) {
         auto& fields = item.as_object();
         if (fields.contains("refused"))
-          results.push_back(refusal_in(fields));
+          results.emplace_back(refusal_in(fields));
         else
-          results.push_back(read(fields));
+          results.emplace_back(read(fields));
       }
     } catch (const std::exception&) {
       const auto nth = std::to_string(results.size());
