@@ -141,7 +141,7 @@ class database {
   void roll_back();
   void note_log(int pages);
   void refuse_a_cut_log();
-  /// Nobody is told that something was committed before this has returned. The log goes on growing until this finds it
+  /// Nobody is told that something is durable before this has returned. The log goes on growing until this finds it
   /// large; then its pages go into the file, but for those that a reader still needs.
   void after_commit();
   void checkpoint();

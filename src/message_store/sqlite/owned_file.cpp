@@ -147,6 +147,7 @@ owned_file::~owned_file() {
   const std::lock_guard guard(owned().mutex);
   owned().remove(id_);
   file_.reset();
+  if (log_descriptor_ >= 0) ::close(log_descriptor_);
 }
 
 /// A version up to 0.1.0 locks the name that it was given: the same as this one's, or what that leads to.
@@ -199,8 +200,11 @@ void owned_file::refuse_when_unfit(const std::string& path) const {
 
 void owned_file::watch(const std::string& database, const std::string& log, const std::string& index) {
   if (database != paths_.front()) paths_.push_back(database);
-  const auto found_log = look_at(log), found_index = look_at(index);
-  log_ = {log, found_log ? id_of(*found_log) : file_id{}};
+  // SQLite locks only the database and the index: of the log another descriptor may be opened, and closed.
+  log_descriptor_ = ::open(log.c_str(), O_RDONLY | O_CLOEXEC);
+  if (log_descriptor_ < 0) throw startup_error(log + ": cannot be read (" + std::strerror(errno) + ")");
+  log_ = {log, id_of(look_at(log_descriptor_))};
+  const auto found_index = look_at(index);
   index_ = {index, found_index ? id_of(*found_index) : file_id{}};
   struct statfs system {};
   ::fstatfs(file_->descriptor(), &system);
@@ -239,8 +243,12 @@ std::optional<std::string> owned_file::damage_of_log() const {
   const auto now = look_at(log_.path);
   if (!now) return log_.path + " was moved or deleted";
   if (id_of(*now) != log_.id) return log_.path + " was replaced by another file";
-  if (now->st_size < log_bytes_) return log_.path + " was cut by another process";
-  return {};
+  return cut_of_log();
+}
+
+std::optional<std::string> owned_file::cut_of_log() const {
+  if (look_at(log_descriptor_).st_size >= log_bytes_) return {};
+  return log_.path + " was cut by another process";
 }
 
 std::optional<std::string> owned_file::damage_of_index() const {
@@ -251,9 +259,7 @@ std::optional<std::string> owned_file::damage_of_index() const {
 }
 
 bool owned_file::can_be_completed() const {
-  const auto log = look_at(log_.path);
-  const bool cut = log && id_of(*log) == log_.id && log->st_size < log_bytes_;
-  return !cut && is_as_written(look_at(file_->descriptor()));
+  return !cut_of_log() && is_as_written(look_at(file_->descriptor()));
 }
 
 void owned_file::leave_note() const {

@@ -65,8 +65,9 @@ class owned_file {
 
   /// What has happened to the files that a commit depends on, for a person; nothing while all is well.
   std::optional<std::string> damage() const;
-  /// Only the log, before a commit writes behind what was cut off; only its index, which other processes read by.
-  std::optional<std::string> damage_of_log() const;
+  /// Only a log that is shorter than it was, before a commit writes behind what was cut off.
+  std::optional<std::string> cut_of_log() const;
+  /// Only the log's index, by which other processes read.
   std::optional<std::string> damage_of_index() const;
   /// Whether the log may still be written into the database: then nothing is lost that it holds.
   bool can_be_completed() const;
@@ -89,6 +90,7 @@ class owned_file {
   void refuse_when_replaced(const std::string& path) const;
   bool is_as_written(const struct stat& now) const;
   std::optional<std::string> damage_of_database() const;
+  std::optional<std::string> damage_of_log() const;
 
   std::vector<std::unique_ptr<file_lock>> names_;
   std::unique_ptr<file_lock> file_;
@@ -96,6 +98,7 @@ class owned_file {
   bool keeps_times_ = true;
   std::vector<std::string> paths_;  ///< of the database
   watched log_{}, index_{};
+  int log_descriptor_ = -1;
   content written_{};
   std::int64_t log_bytes_ = 0;
 };
