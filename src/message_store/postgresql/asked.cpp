@@ -101,6 +101,13 @@ bool sends_text_if_refused(const change& what) {
   return tells_text(what, false);
 }
 
+/// What the statement itself gives a new row; null where the row as it is asked for has the value.
+const char* given_when_inserted(const column& c) {
+  if (&c == &column_of(&message::created_at) || &c == &column_of(&message::updated_at)) return "now";
+  if (&c == &column_of(&message::attempts)) return "'[]'::jsonb";
+  return nullptr;
+}
+
 std::string name_when_inserted(const column& c) {
   return &c == &column_of(&message::id) ? c.name : std::string("new_") + c.name;
 }
@@ -131,7 +138,8 @@ std::vector<asked_column> make_asked_of_updates() {
 
 std::vector<asked_column> make_asked_of_inserts() {
   std::vector<asked_column> all;
-  for (const auto& c : columns) all.push_back(inserted_column(c));
+  for (const auto& c : columns)
+    if (!given_when_inserted(c)) all.push_back(inserted_column(c));
   append(all, {flag("due_from_now", is_due_from_now), flag("text_if_refused", sends_text_if_refused)});
   return all;
 }
@@ -187,13 +195,13 @@ std::string conditions_sql() {
 std::string inserted_sql() {
   std::vector<std::string> all;
   for (const auto& c : columns) {
-    const auto given = name_when_inserted(c);
-    if (&c == &column_of(&message::created_at) || &c == &column_of(&message::updated_at))
-      all.emplace_back("now");
+    const auto asked = name_when_inserted(c);
+    if (const auto* given = given_when_inserted(c))
+      all.emplace_back(given);
     else if (&c == &column_of(&message::due))
-      all.push_back("CASE WHEN due_from_now THEN now + " + given + " ELSE " + given + " END");
+      all.push_back("CASE WHEN due_from_now THEN now + " + asked + " ELSE " + asked + " END");
     else
-      all.push_back(given);
+      all.push_back(asked);
   }
   return joined(all, ", ");
 }
