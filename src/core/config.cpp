@@ -220,11 +220,15 @@ class config_builder {
 
   void merge_single(const std::string& path, const std::string& value, const std::string& origin) {
     const place at = [&](int) { return origin; };
+    const place in_the_value = [&](int) { return origin + ": " + path; };
     std::map<std::string, int> lines;
+    const auto known = built_.entries_.find(path);
+    yaml::node node;
+    guarded(in_the_value,
+            [&] { node = known == built_.entries_.end() ? yaml::parse(value) : node_of(known->second.key, value); });
     guarded(at, [&] {
-      const auto known = built_.entries_.find(path);
       if (known == built_.entries_.end() && !is_section(path)) throw yaml::refusal(1, unknown(path));
-      merge(path, known == built_.entries_.end() ? yaml::parse(value) : node_of(known->second.key, value), at, lines);
+      merge(path, node, at, lines);
     });
   }
 

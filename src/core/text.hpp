@@ -28,6 +28,9 @@ std::string_view shortened(std::string_view text, std::size_t bytes_max);
 /// no UTF-8 as "\xff". JSON stays the same JSON.
 std::string escaped(std::string_view text);
 
+/// How many bytes have to be inserted, deleted or replaced.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
 /// The one of `known` that takes the fewest edits to become `word`; empty when there is none.
 std::string nearest(std::string_view word, std::span<const std::string> known);
 

@@ -100,7 +100,7 @@ TEST_F(CommandLine, RoutesSaysWhereATextGoes) {
 }
 
 TEST_F(CommandLine, TheRoutesOfTheReadmeKeepTheExampleWorking) {
-  std::ifstream stream(std::string(AMC_SOURCE_DIR) + "/README.md");
+  std::ifstream stream(source_folder() / "README.md");
   std::ostringstream page;
   page << stream.rdbuf();
   const std::string begin = "# config/autoload/routes.global.yaml\n";

@@ -29,6 +29,15 @@ std::string content(const std::string& file) {
   return all.str();
 }
 
+std::vector<std::string> variables_of_tests() {
+  std::vector<std::string> names;
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string variable(*entry);
+    if (variable.starts_with("AMC_TEST_")) names.push_back(variable.substr(0, variable.find('=')));
+  }
+  return names;
+}
+
 }  // namespace
 
 process::process(options how) : output_file_(temporary_file()), errors_file_(temporary_file()) {
@@ -38,9 +47,9 @@ process::process(options how) : output_file_(temporary_file()), errors_file_(tem
   pid_ = fork();
   if (pid_ < 0) throw std::runtime_error("cannot fork");
   if (pid_ > 0) return;
-  for (auto& variable : how.environment) putenv(variable.data());
   // Where the servers of the tests are is not for the binary, which would wonder about it.
-  for (const auto* variable : {"AMC_TEST_POSTGRESQL_URL", "AMC_TEST_RABBITMQ_URL"}) unsetenv(variable);
+  for (const auto& variable : variables_of_tests()) unsetenv(variable.c_str());
+  for (auto& variable : how.environment) putenv(variable.data());
   const int out = how.output < 0 ? open(output_file_.c_str(), O_WRONLY | O_APPEND) : how.output;
   const int err = how.errors < 0 ? open(errors_file_.c_str(), O_WRONLY | O_APPEND) : how.errors;
   dup2(out, STDOUT_FILENO);

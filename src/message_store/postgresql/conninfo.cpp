@@ -15,6 +15,7 @@
 
 #include "amc/config.hpp"
 #include "amc/error.hpp"
+#include "core/text.hpp"
 
 namespace amc::message_store::postgresql {
 namespace {
@@ -266,6 +267,15 @@ std::vector<keywords> tries_for(const host& at) {
   return tries;
 }
 
+/// A typing error in a keyword of libpq is no secret.
+bool is_almost_a_keyword(const std::string& word) {
+  constexpr std::size_t shortest = 5, edits_max = 2;
+  const options all(PQconndefaults());
+  for (const auto* one = all.get(); word.size() >= shortest && one && one->keyword; ++one)
+    if (edit_distance(word, one->keyword) <= edits_max) return true;
+  return false;
+}
+
 std::string without_secrets(const std::string& text, const std::string& url) {
   const auto shown = mask_url(url);
   const bool is_url = url.find("://") != std::string::npos;
@@ -275,7 +285,8 @@ std::string without_secrets(const std::string& text, const std::string& url) {
     const auto close = open == std::string::npos ? open : text.find('"', open + 1);
     if (close == std::string::npos) return out + text.substr(at);
     const auto quoted = text.substr(open + 1, close - open - 1);
-    const bool known = quoted == "=" || (is_url ? shown.find(quoted) != std::string::npos : is_key_in(url, quoted));
+    const bool known = quoted == "=" || is_almost_a_keyword(quoted) ||
+                       (is_url ? shown.find(quoted) != std::string::npos : is_key_in(url, quoted));
     out += text.substr(at, open + 1 - at) + (known ? quoted : "…") + '"';
     at = close + 1;
   }
