@@ -54,6 +54,14 @@ TEST_F(StartUp, ABadRegularExpression) {
   EXPECT_THAT(line_, AllOf(HasSubstr("a.local.yaml:3"), HasSubstr("route 1"), HasSubstr("not a regular expression")));
 }
 
+TEST_F(StartUp, AUrlOfPostgresqlThatNoServerMends) {
+  EXPECT_EQ(start({"broker.store.engine=postgresql",
+                   "broker.store.postgresql.url=postgresql://amc:s3cret@127.0.0.1/db?sslmode=requird"}),
+            2);
+  EXPECT_THAT(line_,
+              AllOf(HasSubstr("broker.store.postgresql.url"), HasSubstr("sslmode"), testing::Not(HasSubstr("s3cret"))));
+}
+
 TEST_F(StartUp, AnUnreadableFile) {
   std::filesystem::create_directories(folder_.path / "config/autoload");
   // A link to nowhere cannot be read by anybody, root included.
