@@ -20,8 +20,8 @@ TEST(Intake, TakesTheLargestMessageAndNoLarger) {
 }
 
 TEST(Intake, RefusesWhatThereIsAStoreThatCannotTakeIt) {
-  for (const std::string bad : {std::string("a\0b", 3), std::string("\xff"), std::string("\xc0\xaf"),
-                                std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"), std::string("\xc3")})
+  for (const auto& bad : {std::string("a\0b", 3), std::string("\xff"), std::string("\xc0\xaf"),
+                          std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"), std::string("\xc3")})
     EXPECT_EQ(refusal_of(unfit_message(bad, 100)), errc::invalid);
 }
 

@@ -124,7 +124,8 @@ TEST(Messages, AnswersWithoutARevisionMeetMaxRevisionsToo) {
 class ClaimsBoundedByBytes : public testing::Test {
  protected:
   ClaimsBoundedByBytes() {
-    for (int i = 0; i < 3; ++i) ids_.push_back(w_.accept("Hi," + std::string(37, ' ')));
+    const std::string spaces(37, ' ');
+    for (int i = 0; i < 3; ++i) ids_.push_back(w_.accept("Hi," + spaces));
   }
   std::vector<result<granted>> claim(const std::vector<uuid>& ids) {
     std::vector<claim_request> requests;

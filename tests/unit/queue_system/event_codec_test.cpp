@@ -49,10 +49,12 @@ std::string with_more(const std::string& more) {
 }
 
 TEST(EventCodec, AnEventIsBoundedByBytes) {
-  const auto long_one = with_more(R"(,"more":")" + std::string(event_max_bytes - 120, '.') + "\"");
+  const std::string dots(event_max_bytes - 120, '.');
+  const std::string spaces(event_max_bytes, ' ');
+  const auto long_one = with_more(R"(,"more":")" + dots + "\"");
   ASSERT_LE(long_one.size(), event_max_bytes);
   EXPECT_TRUE(decode(long_one));
-  EXPECT_THAT(decode(long_one + std::string(event_max_bytes, ' ')).error().detail, testing::HasSubstr("65536"));
+  EXPECT_THAT(decode(long_one + spaces).error().detail, testing::HasSubstr("65536"));
 }
 
 TEST(EventCodec, AnEventThatIsNestedDeeplyIsRefused) {

@@ -316,7 +316,10 @@ class SmallClient : public ServiceRuntime {
   }
   ~SmallClient() override { log::redirect(nullptr); }
 
-  static std::string of_size(std::size_t bytes) { return "Hi," + std::string(bytes, ' '); }
+  static std::string of_size(std::size_t bytes) {
+    const std::string spaces(bytes, ' ');
+    return "Hi," + spaces;
+  }
 
   std::shared_ptr<tests::api_caller> caller_ = std::make_shared<tests::api_caller>(w_);
   int left_alone_ = 0;
