@@ -14,7 +14,7 @@ namespace amc::app {
 
 std::vector<config_provider> providers();
 
-std::shared_ptr<http::caller> client_for(const environment& env, const std::string& url);
+std::shared_ptr<http::caller> client_for(const environment& env, const config& settings, const std::string& url);
 consumer_services::requester_options requester_options_from(const config& settings);
 
 int broker_process(const config& settings);

@@ -89,7 +89,7 @@ class running_broker : public running {
         retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), broker::mass_retry_options{})),
         api_(by.env(), parts_->messages(), waiters_, retries_, api::api_options{}) {
     parts_->run(base_->platform->capabilities().empty_at_start);
-    net_.listen(by.name(), by, [this](const http::request& asked) { return api_.handle(asked); });
+    net_.listen(by.name(), by, [this](http::request& asked) { return api_.handle(asked); });
   }
 
   task<void> stop() override {
