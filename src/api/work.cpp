@@ -5,7 +5,7 @@
 #include "api/wording.hpp"
 #include "core/time_text.hpp"
 
-/// For services: batches of claims, and what became of them. A batch may take several calls to the store.
+/// For services: batches of claims, and what became of them.
 namespace amc::api {
 namespace json = boost::json;
 namespace {
@@ -49,7 +49,7 @@ http::response each(const std::vector<event>& asked, const std::vector<Result>& 
   return reply;
 }
 
-/// Of a batch that takes several calls to the store: when it goes away, a part may have been carried out already.
+/// A batch may take several calls to the store, or transactions: when it goes away, a part may have been carried out.
 template <class Results>
 task<Results> in_parts(std::size_t entries, task<Results> work) {
   try {
@@ -78,7 +78,7 @@ task<http::response> post_leases(context& api, http::request& asked) {
   auto claims = parse_claimed(asked, api.options.claims_max);
   if (!claims) co_return refused(claims.error());
   const auto events = events_of(*claims);
-  const auto results = co_await api.messages->extend(std::move(*claims));
+  const auto results = co_await in_parts(events.size(), api.messages->extend(std::move(*claims)));
   co_return each(events, results, [](json::object& item, milliseconds lease) { item["lease_ms"] = lease.count(); });
 }
 
@@ -86,7 +86,7 @@ task<http::response> post_releases(context& api, http::request& asked) {
   auto claims = parse_claimed(asked, api.options.claims_max);
   if (!claims) co_return refused(claims.error());
   const auto events = events_of(*claims);
-  const auto results = co_await api.messages->release(std::move(*claims));
+  const auto results = co_await in_parts(events.size(), api.messages->release(std::move(*claims)));
   co_return each(events, results, [](json::object& item, const row& now) { item["status"] = to_string(now->status); });
 }
 
@@ -94,7 +94,7 @@ task<http::response> post_failures(context& api, http::request& asked) {
   auto failures = parse_failures(asked, api.options.claims_max);
   if (!failures) co_return refused(failures.error());
   const auto events = events_of(*failures);
-  const auto results = co_await api.messages->fail(std::move(*failures));
+  const auto results = co_await in_parts(events.size(), api.messages->fail(std::move(*failures)));
   co_return each(events, results, [](json::object& item, const row& now) {
     item["status"] = to_string(now->status);
     item["failures"] = now->failures;

@@ -2,7 +2,11 @@
 
 #include <netdb.h>
 
+#include <cstring>
+#include <system_error>
 #include <thread>
+
+#include "amc/error.hpp"
 
 namespace amc::http {
 
@@ -34,9 +38,10 @@ addresses look_up(const std::string& host, const std::string& port) {
 /// What the thread and those who wait share.
 struct name_look_up::inquiry {
   std::mutex mutex;
-  asio::any_io_executor executor;                            ///< empty once nobody is there to be told
-  std::vector<std::shared_ptr<one_shot<addresses>>> askers;  ///< of the executor's thread
-  bool done = false;                                         ///< of the executor's thread
+  asio::any_io_executor executor;  ///< empty once nobody is there to be told
+  // Of the executor's thread. Whoever waits belongs to that thread too, and must not end on the other one.
+  std::vector<std::weak_ptr<one_shot<addresses>>> askers;
+  bool done = false;
 };
 
 name_look_up::name_look_up(asio::any_io_executor executor, std::string host, std::string port, blocking_look_up how)
@@ -48,21 +53,28 @@ name_look_up::~name_look_up() {
   under_way_->executor = {};
 }
 
-void name_look_up::tell(std::shared_ptr<one_shot<addresses>> asker) {
-  if (under_way_ && !under_way_->done) return under_way_->askers.push_back(std::move(asker));
+void name_look_up::tell(const std::shared_ptr<one_shot<addresses>>& asker) {
+  if (under_way_ && !under_way_->done) return under_way_->askers.push_back(asker);
   under_way_ = std::make_shared<inquiry>();
   under_way_->executor = executor_;
-  under_way_->askers.push_back(std::move(asker));
-  std::thread([shared = under_way_, how = how_, host = host_, port = port_] {
+  under_way_->askers.push_back(asker);
+  auto work = [shared = under_way_, how = how_, host = host_, port = port_] {
     auto all = how(host, port);
     // Held while it is handed over: until then the executor's context is there.
     const std::lock_guard lock(shared->mutex);
     if (!shared->executor) return;
     asio::post(std::exchange(shared->executor, {}), [shared, all = std::move(all)] {
       shared->done = true;
-      for (const auto& each : std::exchange(shared->askers, {})) each->set(all);
+      for (const auto& each : std::exchange(shared->askers, {}))
+        if (const auto waiting = each.lock()) waiting->set(all);
     });
-  }).detach();
+  };
+  try {
+    std::thread(std::move(work)).detach();
+  } catch (const std::system_error& failed) {
+    under_way_.reset();
+    throw unavailable(unavailable::reason::away, std::string("no thread to look a name up on: ") + failed.what());
+  }
 }
 
 }  // namespace amc::http

@@ -31,8 +31,8 @@ class name_look_up {
   name_look_up(const name_look_up&) = delete;
   name_look_up& operator=(const name_look_up&) = delete;
 
-  /// Sets `asker` when the addresses are known.
-  void tell(std::shared_ptr<one_shot<addresses>> asker);
+  /// Sets `asker` when the addresses are known, if it is still there. Throws `unavailable` where no thread can be had.
+  void tell(const std::shared_ptr<one_shot<addresses>>& asker);
 
  private:
   struct inquiry;

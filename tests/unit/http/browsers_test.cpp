@@ -67,14 +67,12 @@ TEST(Browsers, HttpOf1996HasNoHostAndIsNoBrowser) {
 
 TEST(Browsers, APageOfSomebodyElseIs403) {
   const browser_guard guard({}, true);
-  for (const auto* origin :
-       {"https://evil.example", "null", "", "http://localhost:4001", "http://localhost", "https://localhost:4000",
-        "http://localhost:4000.evil.example", "http://localhost:4000, http://evil.example", "localhost:4000", "file://",
-        "http://127.0.0.1:4000", "*"})
-    for (const auto* method : {"GET", "POST", "OPTIONS", "DELETE"})
-      // The last but one is another origin than localhost, though it is the same machine.
-      if (std::string_view(origin) != "https://localhost:4000")
-        EXPECT_EQ(status_of(guard, {{"Host", "localhost:4000"}, {"Origin", origin}}, method), 403) << origin;
+  for (const auto* origin : {"https://evil.example", "null", "", "http://localhost:4001", "http://localhost",
+                             "http://localhost:4000.evil.example", "http://localhost:4000, http://evil.example",
+                             "localhost:4000", "file://", "http://127.0.0.1:4000", "*"})
+    for (const auto* method : {"GET", "POST", "OPTIONS", "DELETE"}) {
+      EXPECT_EQ(status_of(guard, {{"Host", "localhost:4000"}, {"Origin", origin}}, method), 403) << origin;
+    }
 }
 
 TEST(Browsers, APageOfThisServerIsNoOther) {
