@@ -3,33 +3,51 @@
 namespace amc::api {
 
 config_provider provider() {
-  return {"api",
-          {
-              {.path = "broker.http.address", .default_yaml = "127.0.0.1", .help = "the IP address to listen on"},
-              number_key("broker.http.port", "4000", "the port to listen on; 0 takes any free one", 0, 65'535),
-              number_key("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024,
-                         1 << 20),
-              number_key("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
-              number_key("broker.http.connections_max", "4096", "more connections are answered 503", 1, 1'000'000),
-              number_key("broker.http.idle_timeout_ms", "60000", "a connection without a request is closed after this"),
-              number_key("broker.http.header_timeout_ms", "10000",
-                         "from the first byte of a request to the end of its header"),
-              number_key("broker.http.body_timeout_ms", "30000",
-                         "from the end of a request's header to the end of its body, and for an answer to be taken"),
-              number_key("broker.http.rate_min_bytes_per_s", "16384",
-                         "body_timeout_ms grows by the time that the bytes so far take at this rate", 1, 1 << 30),
-              number_key("broker.http.wait_max_ms", "60000", "the longest that \"Prefer: wait\" is honoured for"),
-              number_key("broker.http.waiters_max", "4096", "parked requests; more are answered 503", 1, 1'000'000),
-              number_key("broker.http.waiters_max_bytes", "67108864",
-                         "of the texts that parked requests hold; what is more is read when it is answered", 0,
-                         std::int64_t{1} << 40),
-              number_key("broker.http.waiters_max_bytes", "67108864",
-                         "of the texts that parked requests hold; what is more is read when it is answered", 0,
-                         std::int64_t{1} << 40),
-              number_key("broker.http.claims_max", "1000",
-                         "entries in one request for claims, leases, releases or failures", 1, 10'000),
-              number_key("broker.http.page_max", "1000", "messages in one page of a list", 1, 10'000),
-          }};
+  return {
+      "api",
+      {
+          {.path = "broker.http.address", .default_yaml = "127.0.0.1", .help = "the IP address to listen on"},
+          number_key("broker.http.port", "4000", "the port to listen on; 0 takes any free one", 0, 65'535),
+          number_key("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024,
+                     1 << 20),
+          number_key("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
+          number_key("broker.http.bodies_max_bytes", "67108864",
+                     "request bodies under way together; more are answered 503. One of the largest always fits", 1,
+                     std::int64_t{1} << 40),
+          number_key("broker.http.answers_max_bytes", "67108864",
+                     "answers that wait to be taken together; to make room those that were not taken within a second "
+                     "are given up, and lists and messages are answered 503",
+                     1, std::int64_t{1} << 40),
+          number_key("broker.http.connections_max", "4096", "more connections are answered 503", 1, 1'000'000),
+          number_key("broker.http.idle_timeout_ms", "60000", "a connection without a request is closed after this"),
+          number_key("broker.http.header_timeout_ms", "10000",
+                     "from the first byte of a request to the end of its header"),
+          number_key("broker.http.body_timeout_ms", "30000",
+                     "from the end of a request's header to the end of its body, and for an answer to be taken"),
+          number_key("broker.http.rate_min_bytes_per_s", "16384",
+                     "body_timeout_ms grows by the time that the bytes so far take at this rate", 1, 1 << 30),
+          number_key("broker.http.wait_max_ms", "60000", "the longest that \"Prefer: wait\" is honoured for"),
+          number_key("broker.http.waiters_max", "4096", "parked requests; more are answered 503", 1, 1'000'000),
+          number_key("broker.http.waiters_max_bytes", "67108864",
+                     "of the texts that parked requests hold; what is more is read when it is answered", 0,
+                     std::int64_t{1} << 40),
+          number_key("broker.http.claims_max", "1000",
+                     "entries in one request for claims, leases, releases or failures", 1, 10'000),
+          number_key("broker.http.page_max", "1000", "messages in one page of a list", 1, 10'000),
+          number_key("broker.http.page_max_bytes", "1048576",
+                     "a page of a list ends when it has so many; its first message comes whatever its size", 1,
+                     1 << 30),
+          {.path = "broker.http.origins",
+           .kind = config_key::type::texts,
+           .default_yaml = "[]",
+           .help = "origins (SCHEME://HOST or SCHEME://HOST:PORT) of web pages that may use this API; a page of any "
+                   "other is answered 403"},
+          {.path = "broker.http.hosts",
+           .kind = config_key::type::texts,
+           .default_yaml = "[]",
+           .help = "names (HOST or HOST:PORT) that a broker on a loopback address goes by, beside localhost and the "
+                   "loopback's addresses; any other Host is answered 421"},
+      }};
 }
 
 }  // namespace amc::api

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "api/http_api.hpp"
+#include "http/byte_budget.hpp"
 
 namespace amc::api {
 
@@ -15,6 +16,7 @@ struct context {
   std::shared_ptr<broker::waiters> waiters;
   std::shared_ptr<broker::mass_retry> retries;
   api_options options;
+  http::byte_budget pages{options.pages_max_bytes};
   std::vector<std::pair<metrics::gauges*, prometheus::Gauge*>> counted{};  ///< by the last GET /metrics
 };
 

@@ -18,17 +18,29 @@ void note_wait(const context& api, http::response& reply, std::optional<millisec
   reply.headers.add("Preference-Applied", "wait=" + std::to_string(applied.count()));
 }
 
+/// What was accepted is not unsaid because the store goes away when it is read once more.
+task<row> latest(context& api, row known) {
+  try {
+    const auto found = co_await api.messages->find(known->id);
+    if (found) known = *found;
+  } catch (const unavailable&) {
+    // What is known will do.
+  }
+  co_return known;
+}
+
 }  // namespace
 
 http::response not_found(const std::string& id, bool root) {
   return problem(404, (root ? "Entity \"" : "Message \"") + id + "\" not found.", root);
 }
 
-task<http::response> accept(context& api, const http::request& asked, int accepted_status, bool root) {
-  auto body = new_message_of(asked.body);
+task<http::response> accept(context& api, http::request& asked, int accepted_status, bool root) {
+  auto body = new_message_of(asked.body, root ? others::ignored : others::refused);
   if (!body) co_return refused(body.error(), root);
   auto options = accept_options_of(asked, *body, api.options.idempotency);
   if (!options) co_return refused(options.error(), root);
+  asked.drop_body();
   const auto wait = preferred_wait(asked);
   const auto id = api.messages->new_id();
   // The watch begins before the message does: no change can slip in between.
@@ -40,8 +52,7 @@ task<http::response> accept(context& api, const http::request& asked, int accept
   if (watch && now->id != id) {
     // The idempotency key has made another message before.
     watch = api.waiters->watch_for(now->id);
-    const auto found = co_await api.messages->find(now->id);
-    if (found) now = *found;
+    now = co_await latest(api, std::move(now));
   }
   if (watch) {
     watch->saw(now);
@@ -56,7 +67,8 @@ task<http::response> accept(context& api, const http::request& asked, int accept
   co_return reply;
 }
 
-task<http::response> read(context& api, const http::request& asked, std::string id, bool root) {
+task<http::response> read(context& api, http::request& asked, std::string id, bool root) {
+  asked.drop_body();
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return not_found(id, root);
   const auto wait = preferred_wait(asked);

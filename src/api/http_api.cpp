@@ -1,5 +1,6 @@
 #include "api/http_api.hpp"
 
+#include "api/reading.hpp"
 #include "api/resources.hpp"
 #include "api/wording.hpp"
 
@@ -12,7 +13,7 @@ class http_api::implementation {
         durations_(
             of_.env.metrics->histogram("http_server_request_duration_seconds", "Requests, parked time included")) {}
 
-  task<http::response> handle(const http::request& asked) {
+  task<http::response> handle(http::request& asked) {
     const auto path = asked.path();
     bool known = false;
     std::string allowed;
@@ -22,20 +23,37 @@ class http_api::implementation {
       if (r.method == asked.method || (r.method == "GET" && asked.method == "HEAD")) co_return co_await timed(asked, r);
       allowed += (allowed.empty() ? "" : ", ") + std::string(r.method) + (r.method == "GET" ? ", HEAD" : "");
     }
-    if (!known) co_return problem(404, "There is nothing at " + std::string(path) + ".");
+    if (!known)
+      co_return problem(404,
+                        "There is nothing at " + quoted(path) + "; the nearest path is " + nearest_path(path) + ".");
     auto reply = problem(405, asked.method + " is not allowed here; allowed: " + allowed + ".", path == "/");
     reply.headers.add("Allow", allowed);
     co_return reply;
   }
 
  private:
-  task<http::response> timed(const http::request& asked, const route& r) {
+  /// What any route refuses.
+  static std::optional<http::response> fault_in(const http::request& asked, const route& r) {
+    const bool root = r.path == "/";
+    if (is_encoded(asked)) {
+      auto reply =
+          problem(415, "Send the body as it is: a Content-Encoding other than identity is not read here.", root);
+      reply.headers.add("Accept-Encoding", "identity");
+      return reply;
+    }
+    return query_fault(asked, r.parameters, root);
+  }
+
+  task<http::response> timed(http::request& asked, const route& r) {
     const auto begun = of_.env.timers->now();
     int status = 503;  // unless it is answered, the store is away
     std::exception_ptr failed;
     http::response reply;
     try {
-      reply = co_await r.call(of_, asked);
+      if (auto refused = fault_in(asked, r))
+        reply = std::move(*refused);
+      else
+        reply = co_await r.call(of_, asked);
       status = reply.status;
     } catch (const unavailable&) {
       failed = std::current_exception();
@@ -65,7 +83,7 @@ http_api::http_api(const environment& env, std::shared_ptr<broker::messages> mes
 
 http_api::~http_api() = default;
 
-task<http::response> http_api::handle(const http::request& asked) {
+task<http::response> http_api::handle(http::request& asked) {
   return implementation_->handle(asked);
 }
 

@@ -13,6 +13,8 @@ struct api_options {
   milliseconds wait_max{60'000};                   ///< the longest that `Prefer: wait` is honoured for
   std::size_t claims_max = 1'000;                  ///< entries of one POST /claims, /leases, /releases or /failures
   std::size_t page_max = 1'000;                    ///< messages of one GET /messages
+  std::size_t page_max_bytes = 1 << 20;            ///< a page ends when it has so many
+  std::size_t pages_max_bytes = 64 << 20;          ///< of all pages that are being read
   milliseconds idempotency{std::chrono::days(1)};  ///< how long an Idempotency-Key is remembered
 };
 
@@ -23,8 +25,9 @@ class http_api {
            std::shared_ptr<broker::mass_retry> retries, api_options options);
   ~http_api();
 
-  /// Answers a request; throws `unavailable` when the store is away.
-  task<http::response> handle(const http::request& asked);
+  /// Answers a request, and drops its body once that has been read and it waits; throws `unavailable` when the store is
+  /// away.
+  task<http::response> handle(http::request& asked);
 
   /// Words a refusal of the HTTP server's own as this API words its errors.
   static http::response fault(int status, std::string detail, std::string_view target);

@@ -1,12 +1,50 @@
 #include "api/json_body.hpp"
 
+#include <algorithm>
 #include <boost/json/monotonic_resource.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/stream_parser.hpp>
 
+#include "api/wording.hpp"
+#include "core/text.hpp"
 #include "core/time_text.hpp"
 
 namespace amc::api {
 namespace json = boost::json;
+
+namespace {
+
+/// The end of the string that begins at `begin`, in valid JSON.
+std::size_t end_of_string(std::string_view body, std::size_t begin) {
+  auto at = begin + 1;
+  while (body[at] != '"') at += body[at] == '\\' ? 2 : 1;
+  return at + 1;
+}
+
+/// In valid JSON: the name of a member that an object has twice. The parser would take the last one.
+std::optional<std::string> repeated_member(std::string_view body) {
+  std::vector<std::vector<std::string>> open;  // the names of each object under way
+  for (std::size_t at = 0; at < body.size(); ++at) {
+    if (body[at] == '{') open.emplace_back();
+    if (body[at] == '}') {
+      auto& names = open.back();
+      std::sort(names.begin(), names.end());
+      if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) return *twice;
+      open.pop_back();
+    }
+    if (body[at] != '"') continue;
+    const auto text = body.substr(at, end_of_string(body, at) - at);
+    at += text.size() - 1;
+    const auto next = body.find_first_not_of(" \t\r\n", at + 1);
+    if (next == std::string_view::npos || body[next] != ':') continue;
+    const bool plain = text.find('\\') == std::string_view::npos;
+    open.back().push_back(plain ? std::string(text.substr(1, text.size() - 2))
+                                : std::string(json::parse(text).as_string()));
+  }
+  return {};
+}
+
+}  // namespace
 
 result<json::value> parse_body(std::string_view body) {
   json::parse_options options;
@@ -22,13 +60,29 @@ result<json::value> parse_body(std::string_view body) {
     return error{errc::invalid, "The body is not valid JSON at byte " + std::to_string(used) + ": it is incomplete."};
   if (body.find_first_not_of(" \t\r\n", used) != std::string_view::npos)
     return error{errc::invalid, "The body is not valid JSON at byte " + std::to_string(used) + ": more follows."};
+  if (const auto name = repeated_member(body))
+    return error{errc::invalid, "The body names the attribute \"" + escaped(*name) + "\" twice in one object."};
   return parser.release();
 }
 
-result<std::string> text_in(const json::value& body) {
-  const auto* fields = body.if_object();
-  const auto* message = fields ? fields->if_contains("message") : nullptr;
-  if (!message) return error{errc::invalid, "Missing the \"message\" attribute."};
+result<void> only_known(const json::object& fields, std::span<const std::string_view> known) {
+  for (const auto& [name, value] : fields)
+    if (std::find(known.begin(), known.end(), std::string_view(name)) == known.end())
+      return error{errc::invalid, unknown_name("attribute", name, known)};
+  return {};
+}
+
+namespace {
+
+error missing_message() {
+  return {errc::invalid, "Missing the \"message\" attribute."};
+}
+
+}  // namespace
+
+result<std::string> text_in(const json::object& fields) {
+  const auto* message = fields.if_contains("message");
+  if (!message) return missing_message();
   if (!message->is_string()) return error{errc::invalid, "The \"message\" attribute must be a string."};
   std::string text(message->get_string());
   if (text.find('\0') != std::string::npos)
@@ -38,8 +92,8 @@ result<std::string> text_in(const json::value& body) {
 
 namespace {
 
-result<std::optional<timestamp>> time_in(const json::value& body, const char* name) {
-  const auto* value = body.get_object().if_contains(name);
+result<std::optional<timestamp>> time_in(const json::object& fields, const char* name) {
+  const auto* value = fields.if_contains(name);
   if (!value || value->is_null()) return std::optional<timestamp>();
   const auto time = value->is_string() ? parse_rfc3339(value->get_string()) : std::nullopt;
   if (!time)
@@ -48,21 +102,31 @@ result<std::optional<timestamp>> time_in(const json::value& body, const char* na
   return time;
 }
 
-result<json::value> parse_message_body(std::string_view body) {
+/// The object that a body is; the refusals of what is none are the seed's.
+result<json::object> parse_message_body(std::string_view body, std::span<const std::string_view> known,
+                                        others unknown) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return error{errc::invalid, "Missing body content."};
-  return parse_body(body);
+  auto parsed = parse_body(body);
+  if (!parsed) return parsed.error();
+  auto* fields = parsed->if_object();
+  if (!fields) return missing_message();
+  if (unknown == others::ignored) return std::move(*fields);
+  if (const auto checked = only_known(*fields, known); !checked) return checked.error();
+  return std::move(*fields);
 }
 
 }  // namespace
 
-result<std::string> message_of(std::string_view body) {
-  const auto parsed = parse_message_body(body);
+result<std::string> message_of(std::string_view body, others unknown) {
+  constexpr std::string_view known[] = {"message"};
+  const auto parsed = parse_message_body(body, known, unknown);
   if (!parsed) return parsed.error();
   return text_in(*parsed);
 }
 
-result<new_message> new_message_of(std::string_view body) {
-  const auto parsed = parse_message_body(body);
+result<new_message> new_message_of(std::string_view body, others unknown) {
+  constexpr std::string_view known[] = {"message", "deliver_at", "expires_at"};
+  const auto parsed = parse_message_body(body, known, unknown);
   if (!parsed) return parsed.error();
   auto text = text_in(*parsed);
   if (!text) return text.error();

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+
 #include "api/conversation.hpp"
 #include "api/json_body.hpp"
 #include "api/reading.hpp"
@@ -11,28 +14,58 @@ namespace {
 /// The segment after "/messages/".
 std::string id_in(const http::request& asked) {
   const auto rest = asked.path().substr(std::string_view("/messages/").size());
-  return std::string(rest.substr(0, rest.find('/')));
+  const auto segment = rest.substr(0, rest.find('/'));
+  return http::percent_decoded(segment).value_or(std::string(segment));
+}
+
+/// Ends, and says where to go on, when it has so many bytes; the first message comes whatever its size.
+std::string page_of(const message_page& page, std::size_t max_bytes) {
+  std::string body = R"({"messages":[)";
+  auto next = page.next;
+  for (std::size_t i = 0; i < page.rows.size(); ++i) {
+    const auto item = json::serialize(in_full(*page.rows[i]));
+    if (i > 0 && body.size() + item.size() > max_bytes) {
+      next = page.rows[i - 1]->id;
+      break;
+    }
+    body.append(i > 0 ? "," : "").append(item);
+  }
+  body += "]";
+  if (next) body += R"(,"next":")" + to_string(*next) + "\"";
+  return body + "}";
+}
+
+/// The revision to answer, which the guard will be about; 0, which no message has, where the tags name none that it
+/// could be. Of several the one that the message has now, if it is one of them.
+task<int> revision_of(context& api, const uuid& id, const if_match& match) {
+  if (match.revisions.size() <= 1) co_return match.revisions.empty() ? 0 : match.revisions.front();
+  const auto found = co_await api.messages->find(id);
+  const auto& all = match.revisions;
+  const bool is_named = found && std::find(all.begin(), all.end(), (*found)->revision) != all.end();
+  co_return is_named ? (*found)->revision : all.front();
 }
 
 }  // namespace
 
-task<http::response> post_message(context& api, const http::request& asked) {
+task<http::response> post_message(context& api, http::request& asked) {
   co_return co_await accept(api, asked, 202, false);
 }
 
-task<http::response> list_messages(context& api, const http::request& asked) {
-  const auto filter = parse_filter(asked, api.options.page_max);
+task<http::response> list_messages(context& api, http::request& asked) {
+  auto filter = parse_filter(asked, api.options.page_max);
   if (!filter) co_return refused(filter.error());
-  const auto page = co_await api.messages->list(*filter);
+  filter->text_bytes_max = api.options.page_max_bytes;
+  http::byte_budget::share room(api.pages);
+  if (!room.hold(api.options.page_max_bytes))
+    throw unavailable(unavailable::reason::overloaded,
+                      "the pages under way are larger together than broker.http.answers_max_bytes");
+  const auto page = co_await api.messages->list(*std::move(filter));
   if (!page) co_return refused(page.error());
-  json::array list;
-  for (const auto& m : page->rows) list.push_back(in_full(*m));
-  json::object body{{"messages", std::move(list)}};
-  if (page->next) body["next"] = to_string(*page->next);
-  co_return json_reply(200, body);
+  http::response reply{200, {{"Content-Type", "application/json"}}, page_of(*page, api.options.page_max_bytes)};
+  co_return reply;
 }
 
-task<http::response> retry_message(context& api, const http::request& asked) {
+task<http::response> retry_message(context& api, http::request& asked) {
   const auto id = id_in(asked);
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return not_found(id, false);
@@ -41,7 +74,7 @@ task<http::response> retry_message(context& api, const http::request& asked) {
   co_return json_reply(200, in_full(**retried));
 }
 
-task<http::response> delete_message(context& api, const http::request& asked) {
+task<http::response> delete_message(context& api, http::request& asked) {
   const auto id = id_in(asked);
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return not_found(id, false);
@@ -50,24 +83,27 @@ task<http::response> delete_message(context& api, const http::request& asked) {
   co_return json_reply(200, in_full(**cancelled));
 }
 
-task<http::response> get_message(context& api, const http::request& asked) {
+task<http::response> get_message(context& api, http::request& asked) {
   const auto id = id_in(asked);
   co_return co_await read(api, asked, id, false);
 }
 
-task<http::response> put_message(context& api, const http::request& asked) {
+task<http::response> put_message(context& api, http::request& asked) {
   const auto id = id_in(asked);
   const auto field = asked.headers.find("If-Match");
-  if (!field) co_return refused({errc::precondition, "Send If-Match with the revision that you answer, or *."});
+  if (!field)
+    co_return refused({errc::precondition, "Send If-Match with the revision that you answer, in quotes, or *."});
   const auto match = parse_if_match(*field);
-  if (!match) co_return problem(400, "If-Match takes * or one entity tag, like \"3\".");
+  if (!match) co_return problem(400, "If-Match takes * or entity tags in quotes, like \"3\" or \"3\", \"4\".");
   auto text = message_of(asked.body);
   if (!text) co_return refused(text.error());
   const auto parsed = parse_uuid(id);
-  if (!parsed) co_return problem(404, "Message \"" + id + "\" not found.");
+  if (!parsed) co_return not_found(id, false);
   std::optional<int> revision;
-  if (!match->any) revision = match->revision;
-  const auto answered = co_await api.messages->answer(*parsed, revision, std::move(*text));
+  if (!match->any) revision = co_await revision_of(api, *parsed, *match);
+  auto answered = co_await api.messages->answer(*parsed, revision, std::move(*text));
+  if (!answered && answered.error().code == errc::stale && revision == 0)
+    co_return problem(412, "If-Match has no tag that a pending message can have: its revision in quotes, like \"3\".");
   if (!answered) co_return refused(answered.error());
   co_return represent(**answered, 200);
 }

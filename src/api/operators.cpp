@@ -19,28 +19,26 @@ result<broker::mass_retry::filter> parse_retry_filter(const std::string& body) {
   const auto parsed = parse_body(body);
   if (!parsed) return parsed.error();
   const auto* fields = parsed->if_object();
-  const error wrong{errc::invalid,
-                    "Send {\"status\": \"dead\" or \"cancelled\", \"queue\": \"…\", \"error\": \"…\"}, each "
-                    "or none of them."};
-  if (!fields) return wrong;
+  if (!fields)
+    return error{errc::invalid, R"(Send {"status": "dead" or "cancelled", "queue": "…", "error": "…"}, each or none.)"};
+  constexpr std::string_view known[] = {"status", "queue", "error"};
+  if (const auto checked = only_known(*fields, known); !checked) return checked.error();
   for (const auto& [name, value] : *fields) {
-    if (!value.is_string()) return wrong;
-    const std::string text(value.get_string());
-    if (name == "queue")
-      filter.queue = text;
-    else if (name == "error")
-      filter.error_part = text;
-    else if (name == "status" && (text == "dead" || text == "cancelled"))
-      filter.status = *parse_status(text);
-    else
-      return wrong;
+    const auto refuse = [&](const char* what) { return error{errc::invalid, quoted(name) + " must be " + what + "."}; };
+    if (!value.is_string()) return refuse("a string");
+    std::string text(value.get_string());
+    if (text.find('\0') != std::string::npos) return refuse("a string without U+0000");
+    if (name == "status" && text != "dead" && text != "cancelled") return refuse(R"("dead" or "cancelled")");
+    if (name == "status") filter.status = *parse_status(text);
+    if (name == "queue") filter.queue = std::move(text);
+    if (name == "error") filter.error_part = std::move(text);
   }
   return filter;
 }
 
 }  // namespace
 
-task<http::response> get_queues(context& api, const http::request&) {
+task<http::response> get_queues(context& api, http::request&) {
   const auto queues = co_await api.messages->queues();
   const auto now = co_await api.messages->store_time();
   json::array list;
@@ -58,11 +56,11 @@ task<http::response> get_queues(context& api, const http::request&) {
   co_return json_reply(200, body);
 }
 
-task<http::response> get_retries(context& api, const http::request&) {
+task<http::response> get_retries(context& api, http::request&) {
   co_return json_reply(200, progress(api.retries->now()));
 }
 
-task<http::response> post_retries(context& api, const http::request& asked) {
+task<http::response> post_retries(context& api, http::request& asked) {
   const auto filter = parse_retry_filter(asked.body);
   if (!filter) co_return refused(filter.error());
   const auto started = api.retries->start(*filter);

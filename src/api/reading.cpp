@@ -4,11 +4,53 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
+#include "api/wording.hpp"
 #include "core/text.hpp"
 
 namespace amc::api {
 namespace {
+
+constexpr std::string_view blanks = " \t";
+
+/// Takes the next element off a list of header values; what stands in quotes separates nothing. Of quoted strings, and
+/// not of entity tags, a backslash makes the character behind it one of the text.
+std::string_view take_element(std::string_view& list, char separator, bool with_backslashes) {
+  bool in_quotes = false;
+  std::size_t end = 0;
+  for (; end < list.size() && (in_quotes || list[end] != separator); ++end) {
+    if (list[end] == '"') in_quotes = !in_quotes;
+    if (with_backslashes && in_quotes && list[end] == '\\') ++end;
+  }
+  end = std::min(end, list.size());
+  const auto element = trimmed(list.substr(0, end), blanks);
+  list.remove_prefix(std::min(list.size(), end + 1));
+  return element;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// As we write numbers: digits, without a sign or zeros in front. Nothing for anything else, and for too large a one.
+template <class Number>
+std::optional<Number> plain_number(std::string_view text) {
+  Number value{};
+  if (!is_number(text) || (text.size() > 1 && text.front() == '0')) return {};
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc()) return {};
+  return value;
+}
+
+/// What stands between the quotes of a strong or weak entity tag; nothing when it is none.
+std::optional<std::string_view> inside_of_tag(std::string_view tag) {
+  if (tag.starts_with("W/")) tag.remove_prefix(2);
+  if (tag.size() < 2 || tag.front() != '"' || tag.back() != '"') return {};
+  tag = tag.substr(1, tag.size() - 2);
+  const bool allowed =
+      std::none_of(tag.begin(), tag.end(), [](unsigned char c) { return c <= ' ' || c == '"' || c == 0x7f; });
+  return allowed ? std::optional(tag) : std::nullopt;
+}
 
 /// Of what a request asks for, so that a key that is used again for something else is noticed. Not a secret's hash.
 std::string fingerprint(const new_message& body) {
@@ -26,30 +68,58 @@ std::string fingerprint(const new_message& body) {
 
 }  // namespace
 
+std::optional<http::response> query_fault(const http::request& asked, std::span<const std::string_view> known,
+                                          bool root) {
+  const auto parameters = asked.parameters();
+  if (!parameters)
+    return problem(400, "In the query a \"%\" is not followed by two hexadecimal digits; write \"%\" as \"%25\".",
+                   root);
+  const auto refuse = [root](const std::string& why) { return problem(422, why, root); };
+  std::set<std::string_view> seen;
+  for (const auto& [name, value] : *parameters) {
+    const bool is_known = std::find(known.begin(), known.end(), name) != known.end();
+    if (!is_known && root) continue;
+    if (!is_known) return refuse(unknown_name("parameter", name, known));
+    if (!seen.insert(name).second) return refuse("The parameter \"" + name + "\" comes twice; give it once.");
+    if (!is_valid_utf8(value) || value.find('\0') != std::string::npos)
+      return refuse("The parameter \"" + name + "\" is " + quoted(value) + ", which is not UTF-8 without U+0000.");
+  }
+  return {};
+}
+
+bool is_encoded(const http::request& asked) {
+  const auto field = asked.headers.find("Content-Encoding");
+  std::string_view rest = field ? std::string_view(*field) : std::string_view();
+  while (!rest.empty()) {
+    const auto coding = take_element(rest, ',', false);
+    if (!coding.empty() && !http::same_ignoring_case(coding, "identity")) return true;
+  }
+  return false;
+}
+
 std::optional<milliseconds> preferred_wait(const http::request& asked) {
   const auto field = asked.headers.find("Prefer");
-  if (!field) return {};
-  std::string_view rest = *field;
+  std::string_view rest = field ? std::string_view(*field) : std::string_view();
   while (!rest.empty()) {
-    const auto comma = rest.find(',');
-    auto preference = trimmed(rest.substr(0, comma));
-    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
-    const auto equals = preference.find('=');
-    if (equals == std::string_view::npos || trimmed(preference.substr(0, equals)) != "wait") continue;
-    const auto value = trimmed(preference.substr(equals + 1, preference.find(';') - equals - 1));
+    auto with_parameters = take_element(rest, ',', true);
+    const auto preference = take_element(with_parameters, ';', true);
+    const auto equals = std::min(preference.find('='), preference.size());
+    if (!http::same_ignoring_case(trimmed(preference.substr(0, equals), blanks), "wait")) continue;
+    // Only the first of several counts.
+    auto value = trimmed(preference.substr(std::min(equals + 1, preference.size())), blanks);
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+    if (!is_number(value)) return {};
+    constexpr std::chrono::seconds longest = std::chrono::days(1);
     std::int64_t seconds = 0;
-    const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-    if (failed != std::errc() || end != value.data() + value.size() || seconds < 0) return {};
-    return std::chrono::seconds(std::min<std::int64_t>(seconds, 86'400));
+    const bool too_many = std::from_chars(value.data(), value.data() + value.size(), seconds).ec != std::errc();
+    return too_many ? longest : std::min(std::chrono::seconds(seconds), longest);
   }
   return {};
 }
 
 bool none_match_has(std::string_view field, std::string_view tag) {
   while (!field.empty()) {
-    const auto comma = field.find(',');
-    auto candidate = trimmed(field.substr(0, comma));
-    field = comma == std::string_view::npos ? std::string_view{} : field.substr(comma + 1);
+    auto candidate = take_element(field, ',', false);
     if (candidate.starts_with("W/")) candidate.remove_prefix(2);
     if (candidate == "*" || candidate == tag) return true;
   }
@@ -57,17 +127,20 @@ bool none_match_has(std::string_view field, std::string_view tag) {
 }
 
 std::optional<if_match> parse_if_match(std::string_view field) {
-  field = trimmed(field);
-  if (field == "*") return if_match{true, 0};
-  const bool weak = field.starts_with("W/");
-  if (weak) field.remove_prefix(2);
-  if (field.size() < 2 || field.front() != '"' || field.back() != '"') return {};
-  const auto inside = field.substr(1, field.size() - 2);
-  if (inside.find('"') != std::string_view::npos) return {};
-  int revision = 0;
-  const auto [end, failed] = std::from_chars(inside.data(), inside.data() + inside.size(), revision);
-  const bool is_revision = failed == std::errc() && end == inside.data() + inside.size() && revision > 0;
-  return if_match{false, weak || !is_revision ? 0 : revision};
+  if (trimmed(field, blanks) == "*") return if_match{.any = true};
+  if_match match;
+  bool empty = true;
+  while (!field.empty()) {
+    const auto tag = take_element(field, ',', false);
+    if (tag.empty()) continue;
+    empty = false;
+    const auto inside = inside_of_tag(tag);
+    if (!inside) return {};
+    // Comparison is strong, so a weak tag matches nothing; and only what we write is a revision of ours.
+    const auto revision = tag.front() == '"' ? plain_number<int>(*inside) : std::nullopt;
+    if (revision && *revision > 0) match.revisions.push_back(*revision);
+  }
+  return empty ? std::nullopt : std::optional(std::move(match));
 }
 
 result<broker::life_cycle::accept_options> accept_options_of(const http::request& asked, const new_message& body,
@@ -93,9 +166,11 @@ result<list_filter> parse_filter(const http::request& asked, std::size_t page_ma
   }
   filter.queue = asked.parameter("queue").value_or("");
   if (const auto limit = asked.parameter("limit"); limit && !limit->empty()) {
-    const auto [end, failed] = std::from_chars(limit->data(), limit->data() + limit->size(), filter.limit);
-    if (failed != std::errc() || end != limit->data() + limit->size() || filter.limit < 1 || filter.limit > page_max)
-      return error{errc::invalid, "\"limit\" is a number from 1 to " + std::to_string(page_max) + "."};
+    const auto number = plain_number<std::size_t>(*limit);
+    if (!number || *number < 1 || *number > page_max)
+      return error{errc::invalid, "\"limit\" is a number from 1 to " + std::to_string(page_max) +
+                                      " (broker.http.page_max), in digits alone."};
+    filter.limit = *number;
   }
   if (const auto after = asked.parameter("after"); after && !after->empty()) {
     const auto cursor = parse_uuid(*after);

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "amc/store.hpp"
 #include "api/json_body.hpp"
@@ -11,18 +13,26 @@
 /// What header fields and queries ask for.
 namespace amc::api {
 
+/// Why the query is refused: it cannot be decoded (400), or has a parameter that is none of these, comes twice, or is
+/// no text (422). The root ignores what it does not know, as the seed does.
+std::optional<http::response> query_fault(const http::request& asked, std::span<const std::string_view> known,
+                                          bool root);
+
+/// Whether the body comes in an encoding (`Content-Encoding`) other than as it is.
+bool is_encoded(const http::request& asked);
+
 /// `Prefer: wait=N`, in seconds (RFC 7240). Other preferences, and one that cannot be read, are ignored, as it says.
 std::optional<milliseconds> preferred_wait(const http::request& asked);
 
 /// `If-None-Match` against a tag; comparison is weak, as for every GET.
 bool none_match_has(std::string_view field, std::string_view tag);
 
-/// What `If-Match` asks for: any revision, one, or one that no message has.
+/// What `If-Match` asks for: any revision, or one of these. A tag that a pending message cannot have adds none.
 struct if_match {
   bool any = false;
-  int revision = 0;
+  std::vector<int> revisions{};
 };
-/// Nothing for a field that is not `*` or one entity tag.
+/// Nothing for a field that is neither `*` nor a list of entity tags (RFC 9110).
 std::optional<if_match> parse_if_match(std::string_view field);
 
 /// `deliver_at` and `expires_at` of the body, `Idempotency-Key` and `traceparent` of the header.

@@ -6,12 +6,12 @@
 /// The seed's contract: everything at "/".
 namespace amc::api {
 
-task<http::response> post_root(context& api, const http::request& asked) {
+task<http::response> post_root(context& api, http::request& asked) {
   co_return co_await accept(api, asked, 201, true);
 }
 
-task<http::response> put_root(context& api, const http::request& asked) {
-  auto text = message_of(asked.body);
+task<http::response> put_root(context& api, http::request& asked) {
+  auto text = message_of(asked.body, others::ignored);
   if (!text) co_return refused(text.error(), true);
   const auto id = asked.parameter("id").value_or("");
   const auto parsed = parse_uuid(id);
@@ -21,7 +21,7 @@ task<http::response> put_root(context& api, const http::request& asked) {
   co_return represent(**answered, 200);
 }
 
-task<http::response> get_root(context& api, const http::request& asked) {
+task<http::response> get_root(context& api, http::request& asked) {
   const auto id = asked.parameter("id").value_or("");
   co_return co_await read(api, asked, id, true);
 }

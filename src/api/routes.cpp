@@ -1,16 +1,20 @@
 #include <algorithm>
 
 #include "api/resources.hpp"
+#include "core/text.hpp"
 
 namespace amc::api {
 namespace {
 
+constexpr std::string_view root_parameters[] = {"id"};
+constexpr std::string_view list_parameters[] = {"status", "queue", "limit", "after"};
+
 constexpr route table[] = {
     {"/", "POST", post_root},
-    {"/", "PUT", put_root},
-    {"/", "GET", get_root},
+    {"/", "PUT", put_root, root_parameters},
+    {"/", "GET", get_root, root_parameters},
     {"/messages", "POST", post_message},
-    {"/messages", "GET", list_messages},
+    {"/messages", "GET", list_messages, list_parameters},
     {"/messages/*", "GET", get_message},
     {"/messages/*", "PUT", put_message},
     {"/messages/*", "DELETE", delete_message},
@@ -28,6 +32,12 @@ constexpr route table[] = {
     {"/readyz", "GET", get_readyz},
 };
 
+/// What stands behind the so-many-th slash; empty when there is no such segment.
+std::string_view segment(std::string_view path, std::size_t index) {
+  for (; index > 0 && !path.empty(); --index) path.remove_prefix(std::min(path.find('/'), path.size() - 1) + 1);
+  return path.substr(0, path.find('/'));
+}
+
 }  // namespace
 
 std::span<const route> routes() {
@@ -41,6 +51,23 @@ bool matches(const route& r, std::string_view path) {
   path.remove_prefix(star);
   const auto segment = std::min(path.find('/'), path.size());
   return segment > 0 && path.substr(segment) == r.path.substr(star + 1);
+}
+
+std::string nearest_path(std::string_view path) {
+  constexpr std::size_t compared_max_bytes = 100;
+  path = shortened(path, compared_max_bytes);
+  std::vector<std::string> known;
+  for (const auto& r : table) {
+    std::string candidate(r.path);
+    if (const auto star = candidate.find('*'); star != std::string::npos) {
+      // What stands there in the path is as good as anything.
+      const auto before = r.path.substr(0, star);
+      const auto own = segment(path, static_cast<std::size_t>(std::count(before.begin(), before.end(), '/')));
+      candidate.replace(star, 1, own.empty() ? "{id}" : own);
+    }
+    known.push_back(std::move(candidate));
+  }
+  return nearest(path, known);
 }
 
 }  // namespace amc::api

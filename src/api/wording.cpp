@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "core/text.hpp"
 #include "core/time_text.hpp"
 
 namespace amc::api {
@@ -40,6 +41,8 @@ const char* title(int status) {
   switch (status) {
     case 400:
       return "Bad Request";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
@@ -52,6 +55,10 @@ const char* title(int status) {
       return "Precondition Failed";
     case 413:
       return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 421:
+      return "Misdirected Request";
     case 422:
       return "Unprocessable Content";
     case 428:
@@ -73,8 +80,7 @@ json::object brief(const message& m) {
 
 http::response problem(int status, std::string detail, bool root) {
   // A detail may repeat what a client sent as an id or a path; the answer must be JSON all the same.
-  for (char& byte : detail)
-    if (static_cast<unsigned char>(byte) >= 0x80) byte = '?';
+  detail = made_valid(detail);
   const json::object body{{"error", true}, {"detail", detail}, {"status", status}, {"title", title(status)}};
   http::response reply{
       status, {{"Content-Type", root ? "application/json" : "application/problem+json"}}, json::serialize(body)};
@@ -83,6 +89,19 @@ http::response problem(int status, std::string detail, bool root) {
 
 http::response refused(const error& why, bool root) {
   return problem(http_status(why.code), why.detail, root);
+}
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t shown_max_bytes = 100;
+  const auto shown = shortened(text, shown_max_bytes);
+  return "\"" + escaped(shown) + (shown.size() < text.size() ? "…\"" : "\"");
+}
+
+std::string unknown_name(std::string_view kind, std::string_view name, std::span<const std::string_view> known) {
+  const std::vector<std::string> names(known.begin(), known.end());
+  auto what = "Unknown " + std::string(kind) + " " + quoted(name);
+  if (names.empty()) return what + "; none is known here.";
+  return what + "; the nearest known one is \"" + nearest(shortened(name, 100), names) + "\".";
 }
 
 json::object in_full(const message& m) {

@@ -148,7 +148,7 @@ std::string as_text(const summary& s) {
 
 int bench(const config& settings, const bench_options& options) {
   loop main("bench");
-  const auto broker = client_for(main.env(), settings.text("consumer_services.broker_client.url"));
+  const auto broker = client_for(main.env(), settings, settings.text("consumer_services.broker_client.url"));
   const auto converse = [&](std::size_t count) {
     runner one(main.env(), broker, requester_options_from(settings), options, count);
     return main.run(one.run());

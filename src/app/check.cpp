@@ -34,7 +34,7 @@ void check_configuration(const config& settings) {
   queue_system::make_platform(settings);
   consumer_services::configured_service_a(settings);
   boost::asio::io_context unused;
-  client_for(system_environment(unused.get_executor()), settings.text("consumer_services.broker_client.url"));
+  client_for(system_environment(unused.get_executor()), settings, settings.text("consumer_services.broker_client.url"));
 }
 
 }  // namespace amc::app

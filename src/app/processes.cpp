@@ -88,7 +88,7 @@ void look_for_engine(platform& engine, const config& settings, std::span<const s
 
 void wait_for_broker(stop_request& stop, loop& on, const config& settings, const std::string& url) {
   const auto timeout = settings.duration("consumer_services.broker_client.timeout_ms");
-  const auto client = client_for(on.env(), url);
+  const auto client = client_for(on.env(), settings, url);
   const auto ask = [&] {
     http::request asked{"GET", "/healthz"};
     const auto reply = on.run(client->send(std::move(asked), timeout));
@@ -113,7 +113,8 @@ class running_numbers {
  public:
   running_numbers(loop& on, const config& settings) : loop_(on) {
     if (!settings.boolean("consumer_services.http.enabled")) return;
-    http::server_options options;
+    auto options = server_options_from(settings);
+    options.address_keys = "consumer_services.http";
     options.address = settings.text("consumer_services.http.address");
     options.port = static_cast<std::uint16_t>(settings.integer("consumer_services.http.port"));
     loop_.run([&] {
@@ -194,7 +195,7 @@ class running_service {
       parts_->run(false);
       client = make_direct_broker_client(parts_->messages());
     } else {
-      client = service::make_http_broker_client(client_for(loop_.env(), broker_url),
+      client = service::make_http_broker_client(client_for(loop_.env(), settings, broker_url),
                                                 settings.duration("consumer_services.broker_client.timeout_ms"));
     }
     auto handlers = handlers_ ? boost::asio::any_io_executor(handlers_->get_executor()) : loop_.executor();
@@ -244,9 +245,13 @@ void stop_when_broken(message_store::shared_store& store, stop_request& stop) {
 
 }  // namespace
 
-std::shared_ptr<http::caller> client_for(const environment& env, const std::string& url) {
+std::shared_ptr<http::caller> client_for(const environment& env, const config& settings, const std::string& url) {
   http::client_options options;
   options.url = url;
+  // A batch of claims has its texts together, or one message alone, however large.
+  const auto largest = std::max(broker::message_max_bytes(settings),
+                                static_cast<std::size_t>(settings.integer("broker.claims_max_bytes")));
+  options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(largest));
   return http::make_client(env, options);
 }
 
@@ -350,7 +355,7 @@ int all_process(const config& settings, const std::function<std::optional<int>(c
 
 struct broker_caller::parts {
   explicit parts(const config& settings)
-      : client(client_for(main.env(), settings.text("consumer_services.broker_client.url"))),
+      : client(client_for(main.env(), settings, settings.text("consumer_services.broker_client.url"))),
         timeout(settings.duration("consumer_services.broker_client.timeout_ms")) {}
   loop main{"caller"};
   std::shared_ptr<http::caller> client;
@@ -395,7 +400,7 @@ int migrate(const config& settings, bool only_plan) {
 
 conversation converse(const config& settings, const std::string& url, const std::string& text) {
   loop main("requester");
-  auto client = client_for(main.env(), url);
+  auto client = client_for(main.env(), settings, url);
   return main.run(request(main.env(), client, text, requester_options_from(settings)));
 }
 

@@ -18,7 +18,7 @@ std::vector<config_provider> providers();
 /// config_error.
 void check_configuration(const config& settings);
 
-std::shared_ptr<http::caller> client_for(const environment& env, const std::string& url);
+std::shared_ptr<http::caller> client_for(const environment& env, const config& settings, const std::string& url);
 consumer_services::requester_options requester_options_from(const config& settings);
 
 int broker_process(const config& settings);

@@ -5,12 +5,18 @@
 #include "broker/endings.hpp"
 #include "broker/intake.hpp"
 #include "core/log.hpp"
+#include "core/text.hpp"
 
 namespace amc::broker {
 namespace {
 
-error unroutable() {
-  return {errc::unroutable, "I don't know which queue this message belongs to."};
+/// The first sentence is the seed's.
+error unroutable(std::string_view text) {
+  constexpr std::size_t shown_max_bytes = 100;
+  const auto shown = shortened(text, shown_max_bytes);
+  return {errc::unroutable, "I don't know which queue this message belongs to. No route matches \"" + escaped(shown) +
+                                (shown.size() < text.size() ? "…" : "") +
+                                "\": add one under broker.routes; \"amc routes TEXT\" says where a text would go."};
 }
 
 /// What a refused change means to its caller: an error, or nothing left to do.
@@ -37,7 +43,7 @@ messages::messages(const environment& env, message_store::async_store store, std
 task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept_options options) {
   if (auto wrong = unfit_message(text, options_.text_max_bytes)) co_return *std::move(wrong);
   const auto to = routes_->route(text);
-  if (!to) co_return unroutable();
+  if (!to) co_return unroutable(text);
   // What is to be delivered later is the sweeper's.
   auto taken = options.deliver_at ? std::nullopt : rings_->take_room(*to);
   const auto what =
@@ -115,7 +121,7 @@ task<result<row>> messages::refuse(answer_request answer, std::optional<error> w
   asked.unreadable = current.unreadable;
   if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return settled(what, asked);
   if (why) co_return *std::move(why);
-  co_return unroutable();
+  co_return unroutable(answer.text);
 }
 
 task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {

@@ -35,6 +35,7 @@ class connection {
   }
 
   tcp::socket socket;
+  std::shared_ptr<one_shot<addresses>> looked_up;  ///< while its name is looked up
   beast::flat_buffer buffer;
   timers::time_point idle_since{};
 };
@@ -42,18 +43,23 @@ class connection {
 class pooled_client : public caller, public std::enable_shared_from_this<pooled_client> {
  public:
   pooled_client(const environment& env, client_options options) : env_(env), options_(std::move(options)) {
+    const auto complain = [this](const std::string& what) {
+      throw config_error("consumer_services.broker_client.url: \"" + mask_url(options_.url) + "\" " + what);
+    };
     const auto url = boost::urls::parse_uri(options_.url);
-    if (!url || url->scheme() != "http" || url->host().empty())
-      throw config_error("consumer_services.broker_client.url: \"" + mask_url(options_.url) +
-                         "\" is not a URL like http://127.0.0.1:4000");
-    if (url->has_userinfo())
-      throw config_error("consumer_services.broker_client.url: \"" + mask_url(options_.url) +
-                         "\" holds credentials, and AMC sends none: leave them out");
+    if (!url || !same_ignoring_case(url->scheme(), "http") || url->host().empty())
+      complain("is not a URL like http://127.0.0.1:4000");
+    if (url->has_userinfo()) complain("holds credentials, and AMC sends none: leave them out");
+    if (url->has_query() || url->has_fragment()) complain("has a query or a fragment, which have no meaning here");
+    // 0 also where the port is no 16 bits.
+    if (url->has_port() && url->port_number() == 0) complain("has a port that is not a number from 1 to 65535");
     host_ = url->host_address();
-    port_ = url->has_port() ? std::string(url->port()) : "80";
-    authority_ = std::string(url->encoded_host_and_port());
+    port_ = url->has_port() ? url->port_number() : std::uint16_t{80};
+    authority_ = std::string(url->encoded_host());
+    if (url->has_port()) authority_ += ":" + std::to_string(port_);
     prefix_ = std::string(url->encoded_path());
     if (prefix_.ends_with('/')) prefix_.pop_back();
+    names_.emplace(env.executor, host_, std::to_string(port_), options_.look_up);
   }
 
   task<response> send(request asked, milliseconds timeout) override {
@@ -65,6 +71,7 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
       late = true;
       error_code ignored;
       link->socket.close(ignored);
+      if (link->looked_up) link->looked_up->set(addresses{});
     });
     try {
       if (!link->socket.is_open()) co_await connect(*link, late);
@@ -74,15 +81,24 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
     } catch (const boost::system::system_error& failed) {
       if (failed.code() == beast::http::error::body_limit)
         throw answer_too_large("http://" + authority_ + ": the answer to " + asked.method + " " + asked.target +
-                               " is larger than " + std::to_string(options_.body_max_bytes) + " bytes");
-      throw unavailable(
-          sent ? unavailable::reason::outcome_unknown : unavailable::reason::away,
-          "http://" + authority_ + ": " +
-              (late ? "no answer within " + std::to_string(timeout.count()) + " ms" : failed.code().message()));
+                               " is larger than " + std::to_string(options_.answer_max_bytes) + " bytes");
+      throw unavailable(sent ? unavailable::reason::outcome_unknown : unavailable::reason::away,
+                        "http://" + authority_ + ": " + (late ? no_answer(*link, timeout) : told(failed.code())));
     }
   }
 
  private:
+  static std::string no_answer(const connection& link, milliseconds timeout) {
+    const auto within = "within " + std::to_string(timeout.count()) + " ms";
+    return link.looked_up ? "its name could not be looked up " + within : "no answer " + within;
+  }
+
+  std::string told(error_code failed) const {
+    if (failed != beast::http::error::body_limit) return failed.message();
+    return "the answer has more than " + std::to_string(options_.answer_max_bytes) +
+           " bytes, which is more than one with the largest message takes";
+  }
+
   std::shared_ptr<connection> kept() {
     while (!idle_.empty()) {
       auto link = std::move(idle_.back());
@@ -93,17 +109,19 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
   }
 
   task<void> connect(connection& link, const bool& late) {
-    // A literal address needs no resolver, whose thread a short-lived process would wait for.
     error_code not_literal;
     const auto address = asio::ip::make_address(host_, not_literal);
     if (!not_literal) {
-      const tcp::endpoint endpoint(address, static_cast<std::uint16_t>(std::stoi(port_)));
+      const tcp::endpoint endpoint(address, port_);
       co_await link.socket.async_connect(endpoint, asio::use_awaitable);
     } else {
-      tcp::resolver resolver(env_.executor);
-      const auto found = co_await resolver.async_resolve(host_, port_, asio::use_awaitable);
+      link.looked_up = std::make_shared<one_shot<addresses>>(env_.executor);
+      names_->tell(link.looked_up);
+      const auto all = co_await link.looked_up->wait();
       if (late) throw boost::system::system_error(asio::error::timed_out);
-      co_await asio::async_connect(link.socket, found, asio::use_awaitable);
+      link.looked_up.reset();
+      if (!all.failed.empty()) throw unavailable(unavailable::reason::away, "http://" + authority_ + ": " + all.failed);
+      co_await asio::async_connect(link.socket, all.found, asio::use_awaitable);
     }
     link.socket.set_option(tcp::no_delay(true));
   }
@@ -112,7 +130,7 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
     const auto bytes = serialized(asked);
     co_await asio::async_write(link->socket, asio::buffer(bytes), asio::use_awaitable);
     beast::http::response_parser<beast::http::string_body> parsed;
-    parsed.body_limit(options_.body_max_bytes);
+    parsed.body_limit(options_.answer_max_bytes);
     parsed.skip(asked.method == "HEAD");
     co_await beast::http::async_read(link->socket, link->buffer, parsed, asio::use_awaitable);
     auto& message = parsed.get();
@@ -143,7 +161,9 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
 
   environment env_;
   client_options options_;
-  std::string host_, port_, authority_, prefix_;
+  std::string host_, authority_, prefix_;
+  std::uint16_t port_ = 0;
+  std::optional<name_look_up> names_;
   std::deque<std::shared_ptr<connection>> idle_;
 };
 

@@ -7,6 +7,7 @@
 #include "core/environment.hpp"
 #include "core/task.hpp"
 #include "http/message.hpp"
+#include "http/name_look_up.hpp"
 
 namespace amc::http {
 
@@ -25,14 +26,22 @@ class caller {
   virtual task<response> send(request asked, milliseconds timeout) = 0;
 };
 
+/// What an answer may take that carries so many bytes of texts: JSON writes a byte as up to six ("\u0001"), and what
+/// belongs to a message (names, times, the reasons of its last failures) comes on top.
+constexpr std::size_t answer_bytes_for(std::size_t text_bytes) {
+  return 6 * text_bytes + (1 << 20);
+}
+
 struct client_options {
   std::string url = "http://127.0.0.1:4000";
-  std::size_t idle_max = 1'024;           ///< kept connections that wait for a next request
-  milliseconds idle_timeout{30'000};      ///< shorter than a server's, so that a kept connection is seldom a dead one
-  std::size_t body_max_bytes = 16 << 20;  ///< of an answer
+  std::size_t idle_max = 1'024;       ///< kept connections that wait for a next request
+  milliseconds idle_timeout{30'000};  ///< shorter than a server's, so that a kept connection is seldom a dead one
+  /// A larger answer is not taken. At least one with the largest message must be.
+  std::size_t answer_max_bytes = answer_bytes_for(4 << 20);
+  name_look_up::blocking_look_up look_up = http::look_up;
 };
 
-/// HTTP/1.1 over kept connections, one request at a time on each. Throws startup_error for a URL it cannot use.
+/// HTTP/1.1 over kept connections, one request at a time on each. Throws config_error for a URL it cannot use.
 std::shared_ptr<caller> make_client(const environment& env, client_options options);
 
 }  // namespace amc::http

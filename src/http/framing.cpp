@@ -57,21 +57,48 @@ std::optional<malformed> framing_fault(const header_parser::value_type& header) 
   return {};
 }
 
-malformed parse_fault(boost::system::error_code failed) {
-  if (failed == beast::http::error::body_limit) return {413, "The body is larger than this server takes."};
+/// Names the limits as they are configured.
+malformed body_too_large(const framing_limits& limits) {
+  return {413, "The body has more than " + std::to_string(limits.body_max_bytes) +
+                   " bytes (broker.http.body_max_bytes): send less, or raise it."};
+}
+
+malformed header_too_large(const framing_limits& limits) {
+  return {431, "The header has more than " + std::to_string(limits.header_max_bytes) +
+                   " bytes (broker.http.header_max_bytes): send less, or raise it."};
+}
+
+malformed parse_fault(boost::system::error_code failed, const framing_limits& limits) {
+  if (failed == beast::http::error::body_limit) return body_too_large(limits);
   return {400, "Not a valid HTTP request: " + failed.message() + "."};
 }
 
-/// The path and query, whichever form the target has; nothing when it names nothing on this server.
-std::optional<std::string> path_and_query(std::string_view method, std::string_view target) {
-  if (target.starts_with('/') || (target == "*" && method == "OPTIONS")) return std::string(target);
+struct parsed_target {
+  std::string path{};  ///< and query
+  std::optional<std::string> authority{};
+  std::string_view default_port{};  ///< ":80", of the authority
+};
+
+/// Readers differ in which of two that are not the same counts.
+bool names_same_server(const parsed_target& target, std::string_view host) {
+  const auto without_port = [&](std::string_view authority) {
+    return authority.substr(
+        0, authority.size() - (authority.ends_with(target.default_port) ? target.default_port.size() : 0));
+  };
+  return beast::iequals(without_port(*target.authority), without_port(host));
+}
+
+/// Whichever form the target has; nothing when it names nothing on this server.
+std::optional<parsed_target> path_and_query(std::string_view method, std::string_view target) {
+  if (target.starts_with('/') || (target == "*" && method == "OPTIONS")) return parsed_target{std::string(target)};
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!beast::iequals(target.substr(0, scheme.size()), scheme)) continue;
     target.remove_prefix(scheme.size());
-    const auto authority = std::min(target.find_first_of("/?"), target.size());
-    if (authority == 0) return {};
-    target.remove_prefix(authority);
-    return (target.starts_with('/') ? "" : "/") + std::string(target);
+    const auto end = std::min(target.find_first_of("/?"), target.size());
+    if (end == 0) return {};
+    const auto rest = target.substr(end);
+    return parsed_target{(rest.starts_with('/') ? "" : "/") + std::string(rest), std::string(target.substr(0, end)),
+                         scheme == "http://" ? ":80" : ":443"};
   }
   return {};
 }
@@ -106,11 +133,16 @@ framed_request request_reader::take() {
   return std::exchange(under_way_, {});
 }
 
-void request_reader::refuse(int status, std::string detail) {
+malformed request_reader::refusal(int status, std::string detail) const {
+  malformed why(status, std::move(detail));
+  why.target = under_way_.request.target;
+  why.head = under_way_.request.method == "HEAD";
+  return why;
+}
+
+void request_reader::refuse(const malformed& why) {
   state_ = state::refused;
-  fault_.emplace(status, std::move(detail));
-  fault_->target = under_way_.request.target;
-  fault_->head = under_way_.request.method == "HEAD";
+  fault_.emplace(refusal(why.status, why.detail));
 }
 
 void request_reader::read_header() {
@@ -122,8 +154,8 @@ void request_reader::read_header() {
   state_ = rest().empty() || rest() == "\r" ? state::idle : state::header;
   const auto end = rest().find("\r\n\r\n", searched_ < 3 ? 0 : searched_ - 3);
   const auto seen = rest().substr(0, end == std::string_view::npos ? end : end + 4);
-  if (has_bare_line_feed(seen, searched_)) return refuse(400, "A line of the header ends without a carriage return.");
-  if (seen.size() > limits_.header_max_bytes) return refuse(431, "The header is larger than this server takes.");
+  if (has_bare_line_feed(seen, searched_)) return refuse({400, "A line of the header ends without a carriage return."});
+  if (seen.size() > limits_.header_max_bytes) return refuse(header_too_large(limits_));
   searched_ = seen.size();
   if (end == std::string_view::npos) return;
   parse_header(seen);
@@ -131,7 +163,7 @@ void request_reader::read_header() {
 }
 
 void request_reader::parse_header(std::string_view raw) {
-  if (is_folded(raw)) return refuse(400, "A header field continues on the next line; write it on one.");
+  if (is_folded(raw)) return refuse({400, "A header field continues on the next line; write it on one."});
   header_parser parsed;
   parsed.header_limit(static_cast<std::uint32_t>(limits_.header_max_bytes + 1));
   parsed.body_limit(limits_.body_max_bytes);
@@ -141,11 +173,13 @@ void request_reader::parse_header(std::string_view raw) {
   auto& asked = under_way_.request;
   asked.method = std::string(header.method_string());
   asked.target = std::string(header.target());
-  auto fault = failed ? parse_fault(failed) : framing_fault(header);
-  if (fault) return refuse(fault->status, std::move(fault->detail));
+  auto fault = failed ? parse_fault(failed, limits_) : framing_fault(header);
+  if (fault) return refuse(*fault);
   auto target = path_and_query(asked.method, asked.target);
-  if (!target) return refuse(400, "The target is neither a path nor a URL.");
-  asked.target = std::move(*target);
+  if (!target) return refuse({400, "The target is neither a path nor a URL."});
+  if (target->authority && header.count(field::host) > 0 && !names_same_server(*target, header[field::host]))
+    return refuse({400, "The target and the Host field name two different servers."});
+  asked.target = std::move(target->path);
   for (const auto& f : header) asked.headers.add(std::string(f.name_string()), std::string(f.value()));
   under_way_.http_10 = header.version() < 11;
   under_way_.keep_alive = header.keep_alive();
@@ -194,11 +228,12 @@ void request_reader::read_chunks() {
 void request_reader::read_chunk_size() {
   const auto end = rest().find("\r\n");
   const auto line = rest().substr(0, end);
-  if (line.size() > chunk_line_max_bytes) return refuse(400, "A chunk's extensions are larger than this server takes.");
+  if (line.size() > chunk_line_max_bytes)
+    return refuse({400, "A chunk's extensions are larger than this server takes."});
   if (end == std::string_view::npos) {
     // A carriage return may be the first half of the line's end.
     if (has_control(line.substr(0, line.size() - line.ends_with('\r'))))
-      refuse(400, "A chunk's size is not plain text.");
+      refuse({400, "A chunk's size is not plain text."});
     return;
   }
   std::uint64_t size = 0;
@@ -206,15 +241,15 @@ void request_reader::read_chunk_size() {
   // More digits overflow in some readers, even where the first ones are zeros.
   constexpr std::ptrdiff_t digits_max = 16;
   if (failed != std::errc() || digits_end - line.data() > digits_max)
-    return refuse(400, "A chunk's size is not a hexadecimal number of at most 16 digits.");
+    return refuse({400, "A chunk's size is not a hexadecimal number of at most 16 digits."});
   const auto extensions = line.substr(static_cast<std::size_t>(digits_end - line.data()));
   const auto first = extensions.find_first_not_of(" \t");
   if (has_control(line) || (!extensions.empty() && (first == std::string_view::npos || extensions[first] != ';')))
-    return refuse(400, "A chunk's size is followed by something that is no extension.");
+    return refuse({400, "A chunk's size is followed by something that is no extension."});
   extensions_ += extensions.size();
   if (extensions_ > chunk_extensions_max_bytes)
-    return refuse(400, "The extensions of the chunks are larger than this server takes.");
-  if (size > limits_.body_max_bytes - body_bytes()) return refuse(413, "The body is larger than this server takes.");
+    return refuse({400, "The extensions of the chunks are larger than this server takes."});
+  if (size > limits_.body_max_bytes - body_bytes()) return refuse(body_too_large(limits_));
   begin_ += line.size() + 2;
   left_ = size;
   chunk_ = size == 0 ? chunk::end_of_body : chunk::data;
@@ -222,7 +257,7 @@ void request_reader::read_chunk_size() {
 
 bool request_reader::passed_line_end(const char* complaint) {
   constexpr std::string_view line_end = "\r\n";
-  if (!line_end.starts_with(rest().substr(0, line_end.size()))) refuse(400, complaint);
+  if (!line_end.starts_with(rest().substr(0, line_end.size()))) refuse({400, complaint});
   if (state_ == state::refused || rest().size() < line_end.size()) return false;
   begin_ += line_end.size();
   return true;

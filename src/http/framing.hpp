@@ -58,6 +58,8 @@ class request_reader {
 
   /// Within a body of which nothing has come yet: whether the client waits to hear that it is wanted.
   bool awaits_continue() const { return awaits_continue_ && body_bytes() == 0 && rest().empty(); }
+  /// Says why the request under way is not carried out.
+  malformed refusal(int status, std::string detail) const;
   /// Of the body under way; what frames it does not count.
   std::size_t body_bytes() const { return under_way_.request.body.size(); }
 
@@ -65,7 +67,7 @@ class request_reader {
   enum class chunk { size, data, end_of_data, end_of_body };
 
   std::string_view rest() const { return std::string_view(pending_).substr(begin_); }
-  void refuse(int status, std::string detail);
+  void refuse(const malformed& why);
   void read_header();
   void parse_header(std::string_view raw);
   void read_body();

@@ -15,6 +15,9 @@ struct header {
   std::string value;
 };
 
+/// Of ASCII letters; as names of fields, schemes and hosts are compared.
+bool same_ignoring_case(std::string_view one, std::string_view other);
+
 class headers {
  public:
   headers() = default;
@@ -29,6 +32,15 @@ class headers {
  private:
   std::vector<header> all_;
 };
+
+/// Of a query.
+struct parameter {
+  std::string name;
+  std::string value;
+};
+
+/// Each `%` and its two hexadecimal digits as the byte that they are; nothing where a `%` has none. All else stays.
+std::optional<std::string> percent_decoded(std::string_view text);
 
 /// Whoever sent a request. For handlers that wait: once it has gone, there is nobody to wait for.
 class peer {
@@ -51,11 +63,20 @@ struct request {
   std::string target = "/";  ///< path and query, still encoded
   http::headers headers{};
   std::string body{};
-  std::shared_ptr<peer> from{};  ///< null where nobody can go away
+  std::shared_ptr<peer> from{};       ///< null where nobody can go away
+  std::shared_ptr<void> body_room{};  ///< the room that the body takes among those of all requests
+
+  /// For a request that has been read and waits: nobody needs its body any more.
+  void drop_body() {
+    std::string().swap(body);
+    body_room.reset();
+  }
 
   /// The path, without the query.
   std::string_view path() const;
-  /// The decoded value of a query parameter; nothing when absent or not decodable.
+  /// The parameters of the query, decoded, in order; nothing where one of them cannot be decoded. A "+" is a plus.
+  std::optional<std::vector<http::parameter>> parameters() const;
+  /// The value of the first parameter of this name; nothing when absent or not decodable.
   std::optional<std::string> parameter(std::string_view name) const;
 };
 

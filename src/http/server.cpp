@@ -9,6 +9,7 @@
 
 #include "amc/error.hpp"
 #include "core/log.hpp"
+#include "http/byte_budget.hpp"
 #include "http/framing.hpp"
 
 namespace amc::http {
@@ -45,12 +46,31 @@ std::string serialized(const response& answer, bool head, bool close) {
   out.append(reason.data(), reason.size());
   out += "\r\nDate: ";
   out += http_date();
+  out += "\r\nX-Content-Type-Options: nosniff";  // a browser takes no answer for a page or a program
   for (const auto& [name, value] : answer.headers) out.append("\r\n").append(name).append(": ").append(value);
   if (!bodiless) out += "\r\nContent-Length: " + std::to_string(answer.body.size());
   if (close) out += "\r\nConnection: close";
   out += "\r\n\r\n";
   if (!head && !bodiless) out += answer.body;
   return out;
+}
+
+bool only_reads(const request& asked) {
+  return asked.method == "GET" || asked.method == "HEAD";
+}
+
+/// For a request that met an absence: what is known to have become of it. Only where this process itself refused does
+/// the reason come along; others may name hosts and users.
+std::string not_now(const unavailable& failed, const request& asked) {
+  using enum unavailable::reason;
+  const bool unknown = failed.why() == outcome_unknown || failed.why() == broken;
+  if (unknown && !only_reads(asked))
+    return "Not available right now: it may have been carried out; ask, or send it again with the same "
+           "Idempotency-Key.";
+  if (failed.why() == overloaded)
+    return std::string("Too much to do right now (") + failed.what() + "); nothing was changed. Try again soon.";
+  if (failed.why() == full) return "No room on the disk; nothing was changed. Try again when there is some.";
+  return "Not available right now; nothing was changed. Try again soon.";
 }
 
 /// One connection. It listens also while a handler runs, so that a peer that hangs up is noticed then.
@@ -98,7 +118,10 @@ class session : public std::enable_shared_from_this<session> {
   request_reader reader;
   const std::shared_ptr<peer> from = std::make_shared<peer>();
   timers::time_point deadline = timers::time_point::max();
-  bool idle = true;  ///< between two requests
+  bool idle = true;                                 ///< between two requests
+  std::shared_ptr<byte_budget::share> body_room;    ///< of the request under way
+  std::shared_ptr<byte_budget::share> answer_room;  ///< of the answer that is being written
+  std::optional<timers::time_point> answer_since;
 
  private:
   static constexpr std::size_t read_size = 32'768;
@@ -143,9 +166,12 @@ class server::implementation : public std::enable_shared_from_this<implementatio
         handle_(std::move(handle)),
         word_fault_(std::move(word_fault)),
         acceptor_(env.executor),
+        bodies_(std::max(options_.bodies_max_bytes, options_.body_max_bytes)),
+        answers_(options_.answers_max_bytes),
         sessions_done_(env.executor),
         ticks_(env) {
     bind();
+    browsers_.emplace(options_.browsers, is_loopback(acceptor_.local_endpoint().address()));
   }
 
   std::string url() const {
@@ -205,10 +231,17 @@ class server::implementation : public std::enable_shared_from_this<implementatio
  private:
   using session_list = std::list<std::shared_ptr<session>>;
 
+  static bool is_loopback(const asio::ip::address& bound) {
+    if (bound.is_v6() && bound.to_v6().is_v4_mapped())
+      return asio::ip::make_address_v4(asio::ip::v4_mapped, bound.to_v6()).is_loopback();
+    return bound.is_loopback();
+  }
+
   void bind() {
     error_code failed;
     const auto address = asio::ip::make_address(options_.address, failed);
-    if (failed) throw startup_error("broker.http.address: \"" + options_.address + "\" is not an IP address");
+    const auto& keys = options_.address_keys;
+    if (failed) throw startup_error(keys + ".address: \"" + options_.address + "\" is not an IP address");
     const tcp::endpoint endpoint(address, options_.port);
     acceptor_.open(endpoint.protocol(), failed);
     if (!failed) acceptor_.set_option(tcp::acceptor::reuse_address(true), failed);
@@ -219,7 +252,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     if (!failed) acceptor_.listen(asio::socket_base::max_listen_connections, failed);
     if (failed)
       throw startup_error("cannot listen on " + options_.address + ":" + std::to_string(options_.port) + ": " +
-                          failed.message() + "; stop what uses the port, or set broker.http.port");
+                          failed.message() + "; stop what uses the port, or set " + keys + ".port");
   }
 
   /// Many at once: under load one for each turn of the loop would leave the others outside for seconds.
@@ -258,7 +291,9 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     session& s = **entry;
     try {
       if (sessions_.size() > options_.connections_max)
-        co_await refuse(s, malformed{503, "Too many connections; try again soon."});
+        co_await refuse(
+            s,
+            malformed{503, "Too many connections (broker.http.connections_max); nothing was changed. Try again soon."});
       else
         while (co_await serve_one(s)) {
         }
@@ -279,6 +314,10 @@ class server::implementation : public std::enable_shared_from_this<implementatio
         co_await refuse(s, s.reader.fault());
         co_return false;
       }
+      if (!has_room(s)) {
+        co_await refuse(s, no_room(s));
+        co_return false;
+      }
       s.idle = now == state::idle;
       if (stopping_ && s.idle) co_return false;
       if (std::exchange(last, now) != now) {
@@ -287,11 +326,34 @@ class server::implementation : public std::enable_shared_from_this<implementatio
       }
       s.deadline = began + allowed_in(now, s.reader.body_bytes());
       if (co_await s.more()) continue;
-      if (s.late()) co_await refuse(s, malformed{408, "The request did not come in time."});
+      if (s.late()) co_await refuse(s, too_late(s, now));
       co_return false;
     }
     s.idle = false;
+    if (!has_room(s)) {
+      co_await refuse(s, no_room(s));
+      co_return false;
+    }
     co_return co_await answer(s);
+  }
+
+  /// Whether what has come of the body fits beside those of all others.
+  bool has_room(session& s) {
+    const auto bytes = s.reader.body_bytes();
+    if (bytes == 0) return true;
+    if (!s.body_room) s.body_room = std::make_shared<byte_budget::share>(bodies_);
+    return s.body_room->hold(bytes);
+  }
+
+  static malformed no_room(const session& s) {
+    return s.reader.refusal(503,
+                            "The bodies of the requests under way are larger together than "
+                            "broker.http.bodies_max_bytes; nothing was changed. Try again soon.");
+  }
+
+  static malformed too_late(const session& s, request_reader::state phase) {
+    const auto* key = phase == request_reader::state::body ? "body_timeout_ms" : "header_timeout_ms";
+    return s.reader.refusal(408, std::string("The request did not come in time (broker.http.") + key + ").");
   }
 
   milliseconds allowed_in(request_reader::state phase, std::size_t body_bytes) const {
@@ -303,33 +365,94 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   task<bool> answer(session& s) {
     auto framed = s.reader.take();
     framed.request.from = s.from;
+    framed.request.body_room = std::exchange(s.body_room, nullptr);
     s.deadline = timers::time_point::max();  // the handler bounds itself
     s.watch_peer(true);
-    auto reply = co_await handled(framed.request);
+    auto reply = co_await admitted(framed.request);
     s.watch_peer(false);
+    framed.request.drop_body();
     const bool close_after = !framed.keep_alive || stopping_;
     if (framed.http_10 && !close_after) reply.headers.add("Connection", "keep-alive");
     co_return co_await write(s, reply, framed.request.method == "HEAD", close_after) && !close_after;
   }
 
-  task<response> handled(const request& asked) {
+  task<response> admitted(request& asked) {
+    std::optional<response> reply;
+    if (const auto why = browsers_->refuses(asked)) reply = word_fault_(why->status, why->detail, asked.target);
+    if (!reply) reply = browsers_->preflight(asked);
+    if (!reply) {
+      reply = co_await handled(asked);
+      // What a change is answered with cannot be had again.
+      if (!make_room_for(reply->body.size()) && only_reads(asked)) reply = not_taken(asked);
+    }
+    browsers_->mark(asked, *reply);
+    co_return *std::move(reply);
+  }
+
+  /// Among the answers that wait to be taken. Those of clients that are slow to take theirs make way.
+  bool make_room_for(std::size_t bytes) {
+    const auto fits = [&] { return answers_.held() == 0 || answers_.held() + bytes <= options_.answers_max_bytes; };
+    while (!fits()) {
+      const auto slowest = slowest_reader();
+      if (!slowest) return bytes <= small_answer_bytes;
+      slowest->close();
+      slowest->answer_room->hold_anyway(0);
+      slowest->answer_since.reset();
+    }
+    return true;
+  }
+
+  std::shared_ptr<session> slowest_reader() const {
+    constexpr milliseconds slow_after{1'000};
+    std::shared_ptr<session> slowest;
+    for (const auto& s : sessions_)
+      if (s->answer_since && (!slowest || *s->answer_since < *slowest->answer_since)) slowest = s;
+    return slowest && *slowest->answer_since + slow_after < env_.timers->now() ? slowest : nullptr;
+  }
+
+  response not_taken(const request& asked) const {
+    return later(
+        asked,
+        "The answers that wait to be taken are larger together than broker.http.answers_max_bytes; nothing was "
+        "changed. Try again soon.");
+  }
+
+  response later(const request& asked, std::string detail) const {
+    auto reply = word_fault_(503, std::move(detail), asked.target);
+    reply.headers.add("Retry-After", "1");
+    return reply;
+  }
+
+  task<response> handled(request& asked) {
     try {
       co_return co_await handle_(asked);
     } catch (const unavailable& failed) {
       log::debug("http", std::string("answered 503: ") + failed.what());
-      auto reply = word_fault_(503, "Not available right now; nothing is known to have been changed. Try again soon.",
-                               asked.target);
-      reply.headers.add("Retry-After", "1");
-      co_return reply;
+      co_return later(asked, not_now(failed, asked));
     } catch (const std::exception& failed) {
-      log::error("http", "answered 500 to " + asked.method + " " + std::string(asked.path()) + ": " + failed.what());
-      co_return word_fault_(500, "An internal error; the log of the server tells more.", asked.target);
+      co_return broken(asked, failed.what());
+    } catch (...) {
+      co_return broken(asked, "something that is no std::exception");
     }
   }
 
-  task<bool> write(session& s, const response& reply, bool head, bool close_after) {
+  response broken(const request& asked, const std::string& why) const {
+    log::error("http", "answered 500 to " + asked.method + " " + std::string(asked.path()) + ": " + why);
+    std::string detail = "An internal error; the log of the server tells more.";
+    if (!only_reads(asked)) detail += " It may have been carried out.";
+    return word_fault_(500, std::move(detail), asked.target);
+  }
+
+  task<bool> write(session& s, response& reply, bool head, bool close_after) {
     const auto bytes = serialized(reply, head, close_after);
-    co_return co_await write_bytes(s, bytes);
+    std::string().swap(reply.body);
+    s.answer_room = std::make_shared<byte_budget::share>(answers_);
+    s.answer_room->hold_anyway(bytes.size());
+    s.answer_since = env_.timers->now();
+    const bool taken = co_await write_bytes(s, bytes);
+    s.answer_room.reset();
+    s.answer_since.reset();
+    co_return taken;
   }
 
   task<bool> write_bytes(session& s, std::string_view bytes) {
@@ -343,7 +466,9 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   task<void> refuse(session& s, malformed why) {
     s.idle = false;
     s.discard();
-    const auto reply = word_fault_(why.status, why.detail, why.target);
+    s.body_room.reset();
+    auto reply = word_fault_(why.status, why.detail, why.target);
+    if (why.status == 503) reply.headers.add("Retry-After", "1");
     if (!co_await write(s, reply, why.head, true)) co_return;
     error_code ignored;
     s.socket.shutdown(tcp::socket::shutdown_send, ignored);
@@ -352,6 +477,8 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     }
   }
 
+  /// There are no more of them than connections.
+  static constexpr std::size_t small_answer_bytes = 16'384;
   static constexpr std::size_t refusals_max = 128;
   static constexpr int accepted_at_once_max = 128;
 
@@ -360,6 +487,9 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   handler handle_;
   fault word_fault_;
   tcp::acceptor acceptor_;
+  byte_budget bodies_;
+  byte_budget answers_;
+  std::optional<browser_guard> browsers_;  // which rules hold depends on what was bound
   session_list sessions_;
   task_group sessions_done_;
   task_group loops_{env_.executor};

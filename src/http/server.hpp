@@ -6,6 +6,7 @@
 
 #include "core/environment.hpp"
 #include "core/task.hpp"
+#include "http/browsers.hpp"
 #include "http/message.hpp"
 
 namespace amc::http {
@@ -20,15 +21,22 @@ struct server_options {
   milliseconds header_timeout{10'000};        ///< from a request's first byte to the end of its header
   milliseconds body_timeout{30'000};          ///< from the end of the header to the end of the body, and for an answer
   std::size_t rate_min_bytes_per_s = 16'384;  ///< body_timeout grows by the time that the bytes take at this rate
+  std::size_t bodies_max_bytes = 64 << 20;   ///< of all bodies under way; more is answered 503. One largest always fits
+  std::size_t answers_max_bytes = 64 << 20;  ///< of all answers that wait to be taken; more is answered 503
+  browser_rules browsers{};
+  std::string address_keys = "broker.http";  ///< where address and port are configured, for messages
 };
 
 /// An HTTP/1.1 server. Everything about it is bounded; what is not plainly one request (framing.hpp) is refused with
-/// 400 and the connection closed. A request that does not come in time is answered 408.
+/// 400 and the connection closed. A request that does not come in time is answered 408, and one that a page of somebody
+/// else may have sent (browsers.hpp) 403 or 421.
 class server {
  public:
-  /// Answers a request. `unavailable` leaving it becomes 503, any other exception 500.
-  using handler = std::function<task<response>(const request&)>;
-  /// Words a refusal of the server's own (400, 408, 413, 431, 500, 503). The target is empty where none could be read.
+  /// Answers a request, which is its own: it may drop the body. `unavailable` leaving it becomes 503, any other
+  /// exception 500.
+  using handler = std::function<task<response>(request&)>;
+  /// Words a refusal of the server's own (400, 403, 408, 413, 421, 431, 500, 503). The target is empty where none could
+  /// be read.
   using fault = std::function<response(int status, std::string detail, std::string_view target)>;
 
   /// Binds at once; throws startup_error when it cannot.

@@ -184,10 +184,14 @@ std::vector<shared_store::answer> shared_store::run(store& driver, std::vector<j
   auto on_failure = availability::failed::writing;
   try {
     std::vector<answer> answers(batch.size());
+    // What is new since a start is rung as it comes, and not once more.
+    for (const auto& asked : batch)
+      if (std::holds_alternative<ring_all>(asked)) driver.make_all_due();
     const bool wrote = apply_all(driver, batch, answers);
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (std::holds_alternative<std::vector<change>>(batch[i])) continue;
-      on_failure = deletes_or_rings(batch[i]) ? availability::failed::writing : availability::failed::reading;
+      if (std::holds_alternative<std::vector<change>>(batch[i]) || std::holds_alternative<ring_all>(batch[i])) continue;
+      on_failure = std::holds_alternative<purge_request>(batch[i]) ? availability::failed::writing
+                                                                   : availability::failed::reading;
       answers[i] = read(driver, batch[i]);
     }
     const bool asked = std::any_of(batch.begin(), batch.end(), asks_for_a_check);
@@ -210,8 +214,7 @@ shared_store::answer shared_store::read(store& driver, const job& asked) {
   if (std::holds_alternative<tell_time>(asked)) return driver.now();
   if (std::holds_alternative<be_checked>(asked))
     return driver.find(std::array{uuid{}}, false);  // no message has the nil UUID
-  driver.make_all_due();
-  return {};
+  throw std::logic_error("a job of the store that is no look");
 }
 
 std::vector<shared_store::look> shared_store::look_up(const std::vector<question>& batch) {

@@ -81,9 +81,6 @@ class shared_store {
   std::vector<look> look_up(const std::vector<question>& batch);
   /// Whether anything was written.
   bool apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
-  static bool deletes_or_rings(const job& asked) {
-    return std::holds_alternative<purge_request>(asked) || std::holds_alternative<ring_all>(asked);
-  }
   static bool asks_for_a_check(const job& asked) { return std::holds_alternative<be_checked>(asked); }
   void try_writing(store& driver, const std::vector<job>& batch, std::vector<answer>& answers);
   bool writes_are_in_doubt();

@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   http::request_reader reader({4'096, 4'096});
   reader.feed(fuzz::text_of(data, std::min(size, reader.room())));
   while (reader.advance() == http::request_reader::state::complete) {
-    const auto asked = reader.take().request;
+    auto asked = reader.take().request;
     fuzz::check(asked, w.world.run(w.api->handle(asked)));
   }
   return 0;

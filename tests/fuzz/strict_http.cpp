@@ -104,7 +104,15 @@ std::optional<strict_request> read_strictly(std::string_view bytes) {
   if (!line) return {};
   const auto encodings = values(read, "transfer-encoding");
   const auto lengths = values(read, "content-length");
-  const auto hosts = values(read, "host").size();
+  const auto named = values(read, "host");
+  const auto hosts = named.size();
+  if (hosts == 1 && read.target.front() != '/' && read.target != "*") {
+    const auto begin = read.target.find("://") + 3;
+    const auto authority = lower(read.target.substr(begin, read.target.find_first_of("/?", begin) - begin));
+    const std::string port = lower(read.target).starts_with("https") ? ":443" : ":80";
+    if (authority != lower(named[0]) && authority + port != lower(named[0]) && authority != lower(named[0]) + port)
+      return {};
+  }
   if (hosts > 1 || (http_11 && hosts == 0) || encodings.size() + lengths.size() > 1) return {};
   if (!encodings.empty() && (!http_11 || lower(encodings[0]) != "chunked" || !read_chunks(at, read.body))) return {};
   if (!lengths.empty()) {

@@ -161,7 +161,7 @@ TEST_F(HttpContract, AStaleIfMatchIs412AndAMalformedOne400) {
 TEST_F(HttpContract, ABodyOverTheLimitIs413) {
   raw_connection link(port_);
   const auto got = link.ask("POST", "/", R"({"message":")" + std::string(8'192, 'x') + R"("})");
-  expect_error(got, 413, "larger");
+  expect_error(got, 413, "broker.http.body_max_bytes");
   EXPECT_TRUE(link.closed());
 }
 

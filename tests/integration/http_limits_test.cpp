@@ -50,7 +50,7 @@ class HttpLimits : public testing::Test {
 
   /// Parks a request in the only place there is.
   void park(raw_connection& link, const std::string& id) {
-    const auto request = "GET /messages/" + id + " HTTP/1.1\r\nHost: a\r\nPrefer: wait=60\r\n\r\n";
+    const auto request = "GET /messages/" + id + " HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n\r\n";
     link.send(request);
     until([&] {
       if (look(id) == 503) return true;
@@ -91,7 +91,7 @@ TEST_F(HttpLimits, TwoThousandIdleConnectionsHinderNobody) {
   }
   EXPECT_EQ(ask(port_, "POST", "/", R"({"message":"Hi, "})").status, 201);
   EXPECT_LT(resident_bytes() - before, many * 24'576U) << "bytes: a connection that waits holds no buffer";
-  for (int i = 3; i < many; i += 4) idle[i]->send("Host: a\r\n\r\n");
+  for (int i = 3; i < many; i += 4) idle[i]->send("Host: localhost\r\n\r\n");
   for (int i = 3; i < many; i += 4) ASSERT_EQ(idle[i]->read().status, 200) << "all of them still live";
 }
 
@@ -103,7 +103,7 @@ TEST_F(HttpLimits, RunningOutOfDescriptorsIsSurvived) {
   broker_->wait_for_error_text("cannot accept connections");
   EXPECT_EQ(open.front()->ask("GET", "/healthz").status, 200) << "those that are open go on";
   EXPECT_EQ(open.front()->ask("POST", "/", R"({"message":"Hi, "})").status, 201);
-  open.back()->send("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+  open.back()->send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
   open.erase(open.begin(), open.begin() + descriptors / 2);
   EXPECT_EQ(open.back()->read().status, 200) << "the others are accepted when there is room";
 }
@@ -142,7 +142,7 @@ TEST_F(HttpLimits, AClientThatHangsUpIsNotWaitedFor) {
 TEST_F(HttpLimits, AClientThatSendsNoMoreIsAnsweredAtOnce) {
   start();
   raw_connection link(port_);
-  link.send("GET /messages/" + post() + " HTTP/1.1\r\nHost: a\r\nPrefer: wait=60\r\n\r\n");
+  link.send("GET /messages/" + post() + " HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n\r\n");
   link.finish_sending();
   EXPECT_EQ(link.read().status, 200);
   EXPECT_TRUE(link.closed());

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "amc/error.hpp"
 #include "http/server.hpp"
 #include "tests/support/manual_environment.hpp"
 #include "tests/support/raw_http.hpp"
@@ -18,7 +19,7 @@ class HttpServer : public testing::Test {
 
   void start() {
     server_ = std::make_unique<server>(
-        world_.env(), options_, [this](const request& asked) { return handle(asked); },
+        world_.env(), options_, [this](request& asked) { return handle(asked); },
         [](int status, std::string detail, std::string_view) {
           response reply{status, {}, std::move(detail)};
           return reply;
@@ -28,11 +29,14 @@ class HttpServer : public testing::Test {
     port_ = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
   }
 
-  task<response> handle(const request& asked) {
+  task<response> handle(request& asked) {
     ++handled_;
+    if (absent_) throw *absent_;
+    if (asked.target == "/throw") throw 7;
+    if (asked.target == "/drop") asked.drop_body();
     response reply{200, {}, asked.method + " " + asked.target + " " + asked.body};
     if (asked.target == "/large") reply.body.assign(large_size, 'x');
-    if (asked.target == "/park") co_await park(asked);
+    if (asked.target == "/park" || asked.target == "/drop") co_await park(asked);
     co_return reply;
   }
 
@@ -90,14 +94,15 @@ class HttpServer : public testing::Test {
   }
 
   static constexpr std::size_t large_size = 32 << 20;  // more than all socket buffers on its way hold
-  static constexpr const char* get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-  static constexpr const char* get_park = "GET /park HTTP/1.1\r\nHost: a\r\n\r\n";
+  static constexpr const char* get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  static constexpr const char* get_park = "GET /park HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
   tests::manual_environment world_;
   server_options options_{.rate_min_bytes_per_s = 1'000};
   std::unique_ptr<server> server_;
   std::uint16_t port_ = 0;
   int handled_ = 0;
+  std::optional<unavailable> absent_;
   std::shared_ptr<one_shot<bool>> parked_;
   bool left_ = false;
 };
@@ -149,7 +154,7 @@ TEST_F(HttpServer, EmptyLinesDoNotKeepAConnection) {
 }
 
 std::string post(std::size_t size) {
-  return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
+  return "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
 }
 
 TEST_F(HttpServer, ABodyThatTricklesHasATotalTime) {
@@ -180,7 +185,7 @@ TEST_F(HttpServer, ALargeBodyMayTakeLongWhileItKeepsTheLeastRate) {
 TEST_F(HttpServer, WhatFramesABodyBuysNoTime) {
   start();
   const auto link = connect();
-  send(*link, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+  send(*link, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
   for (int i = 0; i < 10; ++i) {
     ASSERT_TRUE(silent_for(*link, options_.body_timeout / 10));
     send(*link, "1;" + std::string(400, 'x') + "\r\nx\r\n");
@@ -193,7 +198,7 @@ TEST_F(HttpServer, AnAnswerThatNobodyTakesIsGivenUp) {
   options_.rate_min_bytes_per_s = large_size;
   start();
   const auto link = connect();
-  send(*link, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  send(*link, "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
   until([&] { return link->readable(); });
   world_.advance(options_.body_timeout + milliseconds(1'200));
   EXPECT_LT(read_all(*link), large_size);
@@ -203,7 +208,7 @@ TEST_F(HttpServer, ALargeAnswerMayTakeLongWhileItIsTakenAtTheLeastRate) {
   options_.rate_min_bytes_per_s = large_size / 1'000;
   start();
   const auto link = connect();
-  send(*link, "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  send(*link, "GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   until([&] { return link->readable(); });
   world_.advance(milliseconds(900'000));
   EXPECT_GT(read_all(*link), large_size);
@@ -213,7 +218,7 @@ TEST_F(HttpServer, ManyRequestsInOneWriteAreAnsweredInOrder) {
   start();
   const auto link = connect();
   std::string bytes;
-  for (int i = 0; i < 1'000; ++i) bytes += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (int i = 0; i < 1'000; ++i) bytes += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
   link->send(bytes);
   for (int i = 0; i < 1'000; ++i) {
     until([&] { return link->readable(); });
@@ -307,7 +312,7 @@ TEST_F(HttpServer, WhatComesWhileAHandlerRunsIsNextAndHangingUpBehindItIsHeard) 
   EXPECT_EQ(handled_, 1);
   parked_->set(true);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(status_of_next(*link), 200);
-  send(*link, std::string(" HTTP/1.1\r\nHost: a\r\n\r\n") + get_park + get);
+  send(*link, std::string(" HTTP/1.1\r\nHost: localhost\r\n\r\n") + get_park + get);
   EXPECT_EQ(status_of_next(*link), 200);
   link->finish_sending();
   EXPECT_EQ(status_of_next(*link), 200);
@@ -331,6 +336,172 @@ TEST_F(HttpServer, WhatComesWhileAHandlerRunsIsKeptOnlyAsFarAsThereIsRoom) {
   EXPECT_LT(sent, large_size) << "the rest waits at the sender";
   parked_->set(true);
   for (const int status : {200, 200, 431}) EXPECT_EQ(status_of_next(*link), status);
+}
+
+TEST_F(HttpServer, EveryAnswerSaysThatItIsWhatItSays) {
+  options_.connections_max = 1;
+  start();
+  auto link = connect();
+  for (const auto* asked : {get, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+                            "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", "nonsense\r\n\r\n"}) {
+    send(*link, asked);
+    until([&] { return link->readable(); });
+    EXPECT_EQ(link->read().headers.at("x-content-type-options"), "nosniff") << asked;
+  }
+  const auto second = connect();
+  until([&] { return second->readable(); });
+  EXPECT_EQ(second->read().headers.at("x-content-type-options"), "nosniff");
+}
+
+TEST_F(HttpServer, WhatAPageOfSomebodyElseAsksIsNotDone) {
+  options_.browsers.origins = {"https://ops.example"};
+  start();
+  const auto link = connect();
+  const auto post_from = [&](const std::string& fields) {
+    send(*link, "POST / HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" + fields + "\r\n[]");
+    until([&] { return link->readable(); });
+    return link->read();
+  };
+  EXPECT_EQ(post_from("Host: localhost\r\nOrigin: https://evil.example\r\n").status, 403);
+  EXPECT_EQ(post_from("Host: localhost\r\nSec-Fetch-Site: same-site\r\n").status, 403);
+  EXPECT_EQ(post_from("Host: evil.example\r\n").status, 421);
+  EXPECT_EQ(handled_, 0);
+  EXPECT_EQ(post_from("Host: localhost\r\n").status, 200) << "as curl asks";
+  const auto told = post_from("Host: localhost\r\nOrigin: https://ops.example\r\n");
+  EXPECT_EQ(told.status, 200);
+  EXPECT_EQ(told.headers.at("access-control-allow-origin"), "https://ops.example");
+  EXPECT_EQ(handled_, 2);
+  send(*link,
+       "OPTIONS / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://ops.example\r\n"
+       "Access-Control-Request-Method: PUT\r\n\r\n");
+  until([&] { return link->readable(); });
+  EXPECT_EQ(link->read_some().substr(0, 12), "HTTP/1.1 204");
+  EXPECT_EQ(handled_, 2);
+}
+
+TEST_F(HttpServer, AnAbsenceSaysWhatIsKnownToHaveBecomeOfTheRequest) {
+  start();
+  const auto link = connect();
+  const auto told = [&](unavailable::reason why, const std::string& asked) {
+    absent_ = unavailable(why, "what was said");
+    send(*link, asked);
+    until([&] { return link->readable(); });
+    const auto got = link->read();
+    EXPECT_EQ(got.status, 503);
+    EXPECT_TRUE(got.headers.count("retry-after"));
+    return got.body;
+  };
+  using enum unavailable::reason;
+  const auto put = "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+  for (const auto why : {outcome_unknown, broken}) {
+    EXPECT_THAT(told(why, put), testing::HasSubstr("may have been carried out"));
+    EXPECT_THAT(told(why, put), testing::HasSubstr("Idempotency-Key"));
+    EXPECT_THAT(told(why, put), testing::Not(testing::HasSubstr("nothing")));
+    EXPECT_THAT(told(why, get), testing::HasSubstr("nothing was changed")) << "looking changes nothing";
+  }
+  for (const auto why : {away, refused, full, overloaded}) {
+    EXPECT_THAT(told(why, put), testing::HasSubstr("nothing was changed"));
+    EXPECT_EQ(told(why, put).find("what was said") != std::string::npos, why == overloaded)
+        << "a store may say names of hosts and users";
+  }
+}
+
+TEST_F(HttpServer, WhatAHandlerThrowsNeverEndsMoreThanItsRequest) {
+  start();
+  const auto link = connect();
+  send(*link, "POST /throw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(status_of_next(*link), 500);
+  send(*link, get);
+  EXPECT_EQ(status_of_next(*link), 200);
+}
+
+TEST_F(HttpServer, BodiesUnderWayAreBoundedTogether) {
+  options_.bodies_max_bytes = 1'000;
+  options_.body_max_bytes = 600;
+  start();
+  const auto one = connect(), other = connect(), third = connect();
+  send(*one, post(600) + std::string(599, 'x'));
+  send(*other, post(500) + std::string(500, 'x'));
+  until([&] { return other->readable(); });
+  const auto refusal = other->read();
+  EXPECT_EQ(refusal.status, 503);
+  EXPECT_TRUE(refusal.headers.count("retry-after"));
+  EXPECT_THAT(refusal.body, testing::HasSubstr("broker.http.bodies_max_bytes"));
+  EXPECT_EQ(handled_, 0);
+  send(*third, post(400) + std::string(400, 'x'));
+  EXPECT_EQ(status_of_next(*third), 200) << "what fits beside it";
+  send(*one, "x");
+  EXPECT_EQ(status_of_next(*one), 200);
+  const auto fourth = connect();
+  send(*fourth, post(600) + std::string(600, 'x'));
+  EXPECT_EQ(status_of_next(*fourth), 200) << "there is room again";
+}
+
+TEST_F(HttpServer, ABodyThatComesInChunksCountsToo) {
+  options_.bodies_max_bytes = options_.body_max_bytes = 1'000;
+  start();
+  const auto one = connect(), other = connect();
+  send(*one, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n" + std::string(600, 'x') +
+                 "\r\n");
+  send(*other, post(600) + std::string(600, 'x'));
+  EXPECT_EQ(status_of_next(*other), 503);
+  send(*one, "0\r\n\r\n");
+  EXPECT_EQ(status_of_next(*one), 200);
+}
+
+TEST_F(HttpServer, OneLargestBodyAlwaysFits) {
+  options_.bodies_max_bytes = 10;
+  options_.body_max_bytes = 1'000;
+  start();
+  const auto link = connect();
+  send(*link, post(1'000) + std::string(1'000, 'x'));
+  EXPECT_EQ(status_of_next(*link), 200);
+}
+
+TEST_F(HttpServer, ARequestThatWaitsTakesNoRoomForABodyThatItHasDropped) {
+  options_.bodies_max_bytes = options_.body_max_bytes = 1'000;
+  start();
+  const auto parked = connect(), other = connect();
+  send(*parked, "POST /drop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n" + std::string(1'000, 'x'));
+  until([&] { return parked_ != nullptr; });
+  send(*other, post(1'000) + std::string(1'000, 'x'));
+  EXPECT_EQ(status_of_next(*other), 200);
+  parked_->set(true);
+  EXPECT_EQ(status_of_next(*parked), 200);
+}
+
+constexpr const char* get_large = "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+TEST_F(HttpServer, AnswersThatWaitToBeTakenAreBoundedTogether) {
+  options_.answers_max_bytes = large_size + 1'000;
+  start();
+  const auto slow = connect(), other = connect();
+  send(*slow, get_large);
+  until([&] { return slow->readable(); });
+  send(*other, get_large);
+  until([&] { return other->readable(); });
+  const auto refusal = other->read();
+  EXPECT_EQ(refusal.status, 503);
+  EXPECT_TRUE(refusal.headers.count("retry-after"));
+  EXPECT_THAT(refusal.body, testing::HasSubstr("broker.http.answers_max_bytes"));
+  send(*other, get);
+  EXPECT_EQ(status_of_next(*other), 200) << "small answers always fit";
+  send(*other, "POST /large HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+  until([&] { return other->readable(); });
+  EXPECT_EQ(other->read_some().substr(0, 12), "HTTP/1.1 200") << "what a change is answered with cannot be had again";
+}
+
+TEST_F(HttpServer, AnAnswerThatIsTakenSlowlyMakesWayForOthers) {
+  options_.answers_max_bytes = large_size + 1'000;
+  start();
+  const auto slow = connect(), other = connect();
+  send(*slow, get_large);
+  until([&] { return slow->readable(); });
+  world_.advance(milliseconds(2'000));
+  send(*other, get_large);
+  until([&] { return other->readable(); });
+  EXPECT_EQ(other->read_some().substr(0, 12), "HTTP/1.1 200");
+  EXPECT_LT(read_all(*slow), large_size);
 }
 
 TEST_F(HttpServer, AStopAnswersWhatIsUnderWay) {

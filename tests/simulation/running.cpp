@@ -102,7 +102,7 @@ class running_broker : public running {
         retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), retry_options())),
         api_(by.env(), parts_->messages(), waiters_, retries_, options_of_api(around.in.plan())) {
     parts_->run(base_->platform->capabilities().empty_at_start);
-    net_.listen(by.name(), by, [this](const http::request& asked) { return api_.handle(asked); });
+    net_.listen(by.name(), by, [this](http::request& asked) { return api_.handle(asked); });
   }
 
   task<void> stop() override {
@@ -147,8 +147,8 @@ class running_service : public running {
     options.concurrency = around.in.plan().concurrency;
     options.handler_timeout = around.in.plan().handler_timeout;
     runtime_ = std::make_unique<service::service_runtime>(
-        by.env(), definition(letter), record(std::move(client), by, std::string(1, letter), around.told), base_ ? *base_->platform : *platform_,
-        by.slow_executor([this] { return handler_time(); }), options);
+        by.env(), definition(letter), record(std::move(client), by, std::string(1, letter), around.told),
+        base_ ? *base_->platform : *platform_, by.slow_executor([this] { return handler_time(); }), options);
     runtime_->run();
   }
 

@@ -15,7 +15,7 @@ namespace amc::simulation {
 /// Carries requests to brokers and answers back, as values: it may lose either, delay them, and cut a client off.
 class network {
  public:
-  using service = std::function<task<http::response>(const http::request&)>;
+  using service = std::function<task<http::response>(http::request&)>;
 
   explicit network(world& in) : world_(in) {}
 

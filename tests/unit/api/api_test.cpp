@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <boost/json.hpp>
+#include <numeric>
 #include <set>
 
 #include "api/http_api.hpp"
@@ -75,10 +76,24 @@ TEST_F(Api, WaitsAreCapped) {
 }
 
 TEST_F(Api, APreferenceThatCannotBeReadIsIgnored) {
-  for (const auto* prefer : {"wait", "wait=", "wait=x", "wait=-1", "return=minimal"}) {
+  for (const auto* prefer :
+       {"wait", "wait=", "wait=x", "wait=-1", "wait=+5", "wait=1e9", "wait=5.0", "wait='5'", "waits=5",
+        "return=minimal", "x=\"a, wait=5\"", "x; wait=5", "x=\"\\\", wait=5\"", "wait=x, wait=5"}) {
     const auto reply = w_.ask("POST", "/messages", R"({"message":"Hi, "})", {{"Prefer", prefer}});
     EXPECT_EQ(field(reply, "Preference-Applied"), "none") << prefer;
   }
+}
+
+TEST_F(Api, APreferenceIsReadAsRfc7240HasIt) {
+  const std::pair<http::headers, const char*> preferences[] = {
+      {{{"Prefer", "WAIT=5"}}, "wait=5"},
+      {{{"prefer", "Wait = \"5\""}}, "wait=5"},
+      {{{"Prefer", "wait=5; foo=\"a,b;c\""}}, "wait=5"},
+      {{{"Prefer", ", respond-async;x=\"\\\",\" ,\twait=5, wait=7"}}, "wait=5"},
+      {{{"Prefer", "respond-async"}, {"Prefer", "wait=5"}}, "wait=5"},
+      {{{"Prefer", "wait=99999999999999999999999"}}, "wait=60"}};
+  for (const auto& [headers, applied] : preferences)
+    EXPECT_EQ(field(w_.ask("POST", "/messages", R"({"message":"Hi, "})", headers), "Preference-Applied"), applied);
 }
 
 TEST_F(Api, GetHasTheTagOfTheRevision) {
@@ -174,20 +189,137 @@ TEST_F(Api, AnEmptyBatchIsAnsweredEmpty) {
   }
 }
 
-TEST_F(Api, WhatIsRepeatedFromARequestDoesNotBreakTheJson) {
-  EXPECT_EQ(text_of(w_.ask("GET", "/?id=%FF"), "detail"), "Entity \"?\" not found.");
+TEST_F(Api, WhatIsRepeatedFromARequestIsKeptAndDoesNotBreakTheJson) {
+  EXPECT_EQ(text_of(w_.ask("GET", "/?id=%C3%A9%E2%82%AC"), "detail"), "Entity \"é€\" not found.");
+  EXPECT_EQ(text_of(w_.ask("GET", "/messages/%F0%9F%98%80"), "detail"), "Message \"😀\" not found.");
+  EXPECT_EQ(text_of(w_.ask("GET", "/messages/a%FFb"), "detail"),
+            "Message \"a\xef\xbf\xbd"
+            "b\" not found.");
+  EXPECT_THAT(text_of(w_.ask("GET", "/caf\xc3\xa9\xff"), "detail"), HasSubstr("/café\\xff"));
+  EXPECT_THAT(text_of(w_.ask("POST", "/messages", R"({"message":"Günaydın"})"), "detail"), HasSubstr("Günaydın"));
+}
+
+TEST_F(Api, AQueryThatCannotBeDecodedIsRefusedAndNotDropped) {
+  post();
+  for (const auto* query : {"queue=%zz", "x&queue=%", "queue=topic-a&y=%2", "%=1", "queue=%c3%"}) {
+    const auto reply = w_.ask("GET", std::string("/messages?") + query);
+    EXPECT_EQ(reply.status, 400) << query;
+    EXPECT_THAT(text_of(reply, "detail"), HasSubstr("%25"));
+  }
+  EXPECT_EQ(w_.ask("GET", "/?id=%zz").status, 400);
+}
+
+TEST_F(Api, AParameterThatIsNoTextOrComesTwiceIsRefusedByName) {
+  for (const auto* query :
+       {"queue=%ff", "queue=a%00b", "queue=%ed%a0%80", "queue=a&queue=a", "status=dead&status=dead"}) {
+    const auto reply = w_.ask("GET", std::string("/messages?") + query);
+    EXPECT_EQ(reply.status, 422) << query;
+    EXPECT_THAT(text_of(reply, "detail"), HasSubstr(std::string(query).substr(0, std::string(query).find('='))));
+  }
+  for (const auto* query : {"id=%00", "id=%ff", "id=a&id=b"}) {
+    EXPECT_EQ(w_.ask("GET", std::string("/?") + query).status, 422) << query;
+    EXPECT_EQ(w_.ask("PUT", std::string("/?") + query, R"({"message":"Hi, X."})").status, 422) << query;
+  }
+}
+
+TEST_F(Api, AQueryIsDecodedAsFormsAre) {
+  post();
+  const auto count = [&](const std::string& query) {
+    return body(w_.ask("GET", "/messages?" + query)).at("messages").as_array().size();
+  };
+  EXPECT_EQ(count("queue=topic%2Da"), 1U);
+  EXPECT_EQ(count("%71ueue=topic-a&&"), 1U);
+  EXPECT_EQ(count("queue=caf%c3%a9"), 0U);
+  EXPECT_EQ(count("queue=caf\xc3\xa9"), 0U) << "also as it is";
+  EXPECT_EQ(count("status=&queue=&limit=&after="), 1U) << "empty is absent";
+}
+
+TEST_F(Api, AParameterThatNobodyKnowsIsRefusedWithTheNearestKnownOne) {
+  const auto reply = w_.ask("GET", "/messages?stauts=dead");
+  EXPECT_EQ(reply.status, 422);
+  EXPECT_EQ(text_of(reply, "detail"), "Unknown parameter \"stauts\"; the nearest known one is \"status\".");
+  for (const auto* target : {"/healthz?x", "/queues?queue=a", "/retries?x=1"})
+    EXPECT_EQ(w_.ask("GET", target).status, 422);
+  EXPECT_EQ(w_.ask("POST", "/messages?deliver_at=x", R"({"message":"Hi, "})").status, 422);
+  const auto id = post();
+  EXPECT_EQ(w_.ask("GET", "/?utm=1&utm=2&id=" + id).status, 200) << "the root is as lenient as the seed";
+}
+
+TEST_F(Api, AnEncodedBodyIsRefused) {
+  for (const auto* coding : {"gzip", "identity, br", "x"})
+    for (const auto* target : {"/", "/messages"}) {
+      const auto reply = w_.ask("POST", target, R"({"message":"Hi, "})", http::headers{{"Content-Encoding", coding}});
+      EXPECT_EQ(reply.status, 415) << coding;
+      EXPECT_EQ(field(reply, "Accept-Encoding"), "identity");
+    }
+  for (const auto* coding : {"identity", "Identity", ""})
+    EXPECT_EQ(w_.ask("POST", "/", R"({"message":"Hi, "})", http::headers{{"Content-Encoding", coding}}).status, 201);
+}
+
+TEST_F(Api, AMemberThatNobodyKnowsIsRefusedEverywhereButAtTheRoot) {
+  const auto id = post();
+  const std::tuple<const char*, std::string, std::string> asked[] = {
+      {"POST", "/messages", R"({"message":"Hi, ","deliverAt":"2030-01-01T00:00:00Z"})"},
+      {"PUT", "/messages/" + id, R"({"message":"Hi, ","revision":1})"},
+      {"POST", "/claims", R"([{"id":"x","revision":1,"Alone":true}])"},
+      {"POST", "/leases", R"([{"id":"x","revision":1,"claim":1,"lease_ms":5}])"},
+      {"POST", "/releases", R"([{"id":"x","revision":1,"claim":1,"error":"x"}])"},
+      {"POST", "/failures", R"([{"id":"x","revision":1,"claim":1,"reason":"x"}])"},
+      {"POST", "/answers", R"([{"id":"x","revision":1,"message":"x","claim":1}])"},
+      {"POST", "/retries", R"({"queues":"x"})"}};
+  for (const auto& [method, target, body] : asked) {
+    const auto reply = w_.ask(method, target, body, http::headers{{"If-Match", "*"}});
+    EXPECT_EQ(reply.status, 422) << target;
+    EXPECT_THAT(text_of(reply, "detail"), HasSubstr("nearest known one is")) << target;
+  }
+  EXPECT_EQ(w_.ask("POST", "/", R"({"message":"Hi, ","deliverAt":"2030"})").status, 201);
+  EXPECT_EQ(w_.ask("PUT", "/?id=" + id, R"({"message":"Hi, X.","id":"x"})").status, 200);
+}
+
+TEST_F(Api, NumbersInBodiesAreWrittenAsIntegers) {
+  const auto id = post();
+  claim(R"([{"id":")" + id + R"(","revision":1}])");
+  for (const auto* bad :
+       {"1.0", "1e0", "-1", "0", "2147483648", "9223372036854775808", "\"1\"", "null", "true", "[1]"}) {
+    const auto reply = w_.ask("POST", "/claims", R"([{"id":")" + id + R"(","revision":)" + bad + "}]");
+    EXPECT_EQ(reply.status, 422) << bad;
+    EXPECT_THAT(text_of(reply, "detail"), HasSubstr("\"revision\"")) << bad;
+  }
+  for (const auto* bad : {"1.0", "1e0", "9223372036854775808", "\"1\"", "null"}) {
+    const auto reply = w_.ask("POST", "/leases", R"([{"id":")" + id + R"(","revision":1,"claim":)" + bad + "}]");
+    EXPECT_EQ(reply.status, 422) << bad;
+    EXPECT_THAT(text_of(reply, "detail"), HasSubstr("\"claim\"")) << bad;
+  }
+  const auto large =
+      body(w_.ask("POST", "/leases", R"([{"id":")" + id + R"(","revision":1,"claim":9007199254740993}])"));
+  EXPECT_EQ(large.at(0).at("refused").as_string(), "stale");
 }
 
 TEST_F(Api, PutNeedsAnIfMatchThatCanBeRead) {
   const auto id = post();
   EXPECT_EQ(w_.ask("PUT", "/messages/" + id, R"({"message":"Hi, X."})").status, 428);
-  for (const auto* bad : {"1", "\"1", "\"1\", \"2\"", "", "\""}) EXPECT_EQ(put(id, bad, "Hi, X.").status, 400) << bad;
+  for (const auto* bad : {"1", "\"1", "\"1\" \"2\"", "\"1\", 2", "*, \"1\"", "", ",", "\"", "w/\"1\"", "\"a b\""})
+    EXPECT_EQ(put(id, bad, "Hi, X.").status, 400) << bad;
 }
 
 TEST_F(Api, PutNeverMatchesAWeakOrForeignTag) {
   const auto id = post();
-  for (const auto* tag : {"W/\"1\"", "\"x\"", "\"1-done\"", "\"0\"", "\"-1\"", "\"99999999999\""})
-    EXPECT_EQ(put(id, tag, "Hi, X.").status, 412) << tag;
+  for (const auto* tag : {"W/\"1\"", "\"x\"", "\"1-done\"", "\"0\"", "\"-1\"", "\"01\"", "\"+1\"", "\"1.0\"", "\"0x1\"",
+                          "\"\"", "\"2147483648\"", "\"4294967297\"", "\"99999999999\"", "\"18446744073709551617\""}) {
+    const auto reply = put(id, tag, "Hi, X.");
+    EXPECT_EQ(reply.status, 412) << tag;
+    EXPECT_THAT(text_of(reply, "detail"), HasSubstr("If-Match")) << tag;
+  }
+}
+
+TEST_F(Api, PutTakesAListOfTags) {
+  const auto id = post();
+  EXPECT_EQ(put(id, "\"7\", \"8\"", "Hi, X.").status, 412);
+  EXPECT_EQ(put(id, "\"a,b\", W/\"1\"", "Hi, X.").status, 412);
+  EXPECT_EQ(put(id, "\"7\" , ,\"x,y\", \"1\"", "Hi, X.").status, 200);
+  EXPECT_EQ(put(id, "\"1\", \"2\"", "Hi, Y.").status, 200);
+  EXPECT_EQ(body(get(id)).at("revision").as_int64(), 3);
+  EXPECT_EQ(put(unknown_id, "\"1\", \"2\"", "Hi, X.").status, 404);
 }
 
 TEST_F(Api, PutWithAStarIsLastWriterWins) {
@@ -202,7 +334,11 @@ TEST_F(Api, PutOfAnUnroutableTextIsRefused) {
   const auto id = post();
   const auto reply = put(id, "\"1\"", "Good night");
   EXPECT_EQ(reply.status, 422);
-  EXPECT_THAT(text_of(reply, "detail"), HasSubstr("which queue"));
+  EXPECT_THAT(text_of(reply, "detail"),
+              testing::StartsWith("I don't know which queue this message belongs to. No route matches \"Good night\""));
+  EXPECT_THAT(text_of(reply, "detail"), HasSubstr("broker.routes"));
+  const auto long_one = w_.ask("POST", "/messages", R"({"message":")" + std::string(500, 'x') + R"("})");
+  EXPECT_LT(text_of(long_one, "detail").size(), 300U);
 }
 
 TEST_F(Api, ErrorsAreProblems) {
@@ -217,6 +353,15 @@ TEST_F(Api, UnknownPathsAndMethods) {
   EXPECT_EQ(w_.ask("GET", "/nothing").status, 404);
   EXPECT_EQ(w_.ask("GET", "/messages/").status, 404);
   EXPECT_EQ(w_.ask("GET", "/messages/a/b").status, 404);
+  for (const auto& [path, near] : {std::pair{"/mesages", "/messages"},
+                                   {"/message/x", "/messages/x"},
+                                   {"/messages/x/retries", "/messages/x/retry"},
+                                   {"/claim", "/claims"},
+                                   {"/health", "/healthz"}}) {
+    const auto missed = w_.ask("GET", path);
+    EXPECT_EQ(missed.status, 404);
+    EXPECT_THAT(text_of(missed, "detail"), testing::EndsWith(std::string("nearest path is ") + near + ".")) << path;
+  }
   const auto reply = w_.ask("PATCH", "/messages/" + post());
   EXPECT_EQ(reply.status, 405);
   EXPECT_EQ(field(reply, "Allow"), "GET, HEAD, PUT, DELETE");
@@ -234,10 +379,12 @@ TEST_F(Api, ClaimsAreAnsweredOneByOne) {
 }
 
 TEST_F(Api, AClaimedMessageIsHeldUntilItIsReleased) {
-  const auto entry = R"([{"id":")" + post() + R"(","revision":1,"claim":1}])";
+  const auto id = post();
+  const auto entry = R"([{"id":")" + id + R"(","revision":1}])";
   claim(entry);
   EXPECT_EQ(claim(entry).at(0).at("refused").as_string(), "held");
-  EXPECT_EQ(body(w_.ask("POST", "/releases", entry)).at(0).at("status").as_string(), "pending");
+  const auto claimed = R"([{"id":")" + id + R"(","revision":1,"claim":1}])";
+  EXPECT_EQ(body(w_.ask("POST", "/releases", claimed)).at(0).at("status").as_string(), "pending");
   EXPECT_EQ(claim(entry).at(0).at("claim").as_int64(), 2);
 }
 
@@ -271,7 +418,9 @@ TEST_F(Api, BatchesThatCannotBeReadAreRefusedWhole) {
   EXPECT_EQ(w_.ask("POST", "/leases", R"([{"id":"x","revision":1}])").status, 422) << "without a claim";
   std::string many = "[";
   for (int i = 0; i < 1'001; ++i) many += std::string(i ? "," : "") + R"({"id":"x","revision":1})";
-  EXPECT_EQ(w_.ask("POST", "/claims", many + "]").status, 422);
+  const auto too_many = w_.ask("POST", "/claims", many + "]");
+  EXPECT_EQ(too_many.status, 422);
+  EXPECT_THAT(text_of(too_many, "detail"), HasSubstr("broker.http.claims_max"));
 }
 
 TEST_F(Api, ReadinessTellsTheStoreFromThePlatform) {
@@ -348,6 +497,26 @@ TEST_F(Api, WhatComesBackIsReadyOnlyWhenItCanBeWritten) {
   EXPECT_EQ(w_.ask("GET", any).status, 404);
   EXPECT_EQ(w_.ask("GET", "/readyz").status, 503);
   w_.disk->failing_writes.reset();
+}
+
+TEST_F(Api, ABatchOfWhichAPartMayHaveBeenDoneDoesNotClaimThatNothingWasChanged) {
+  const auto id = post();
+  const auto one = R"({"id":")" + id + R"(","revision":1,"message":"Hi, X."})";
+  const auto reason_of = [&](const std::string& path, const std::string& entries) {
+    w_.disk->failing = unavailable(unavailable::reason::away, "away");
+    std::optional<unavailable::reason> why;
+    try {
+      w_.ask("POST", path, entries);
+    } catch (const unavailable& failed) {
+      why = failed.why();
+    }
+    w_.disk->failing.reset();
+    return why;
+  };
+  EXPECT_EQ(reason_of("/answers", "[" + one + "," + one + "]"), unavailable::reason::outcome_unknown);
+  EXPECT_EQ(reason_of("/answers", "[" + one + "]"), unavailable::reason::away);
+  const auto ready = R"({"id":")" + id + R"(","revision":1})";
+  EXPECT_EQ(reason_of("/claims", "[" + ready + "," + ready + "]"), unavailable::reason::outcome_unknown);
 }
 
 TEST_F(Api, AStoreThatIsAwayIsThrownToTheHttpBorder) {
@@ -476,7 +645,9 @@ TEST_F(Api, AnIdempotencyKeyMakesOneMessage) {
 TEST_F(Api, AnIdempotencyKeyThatIsUsedAgainAnswersWithWhatTheMessageHasBecome) {
   const http::headers key{{"Idempotency-Key", "k-1"}, {"Prefer", "wait=5"}};
   http::request asked{"POST", "/messages", key, R"({"message":"Hi, "})"};
-  const auto first = w_.world.start(w_.api->handle(asked));
+  auto asked_first = asked;
+  const auto first = w_.world.start(w_.api->handle(asked_first));
+  EXPECT_EQ(asked_first.body, "") << "nobody needs it while the request waits";
   const auto id = w_.take("topic-a").id;
   w_.world.run(w_.messages->answer(id, 1, "Hi, X. Bye!"));
   const auto again = w_.world.run(w_.api->handle(asked));
@@ -531,10 +702,40 @@ TEST_F(Api, ARowThatCannotBeReadIs503AndCostsNobodyElse) {
 }
 
 TEST_F(Api, AListThatCannotBeIsRefused) {
-  for (const auto* query : {"status=finished", "limit=0", "limit=1001", "limit=x", "after=x"}) {
+  for (const auto* query :
+       {"status=finished", "status=DEAD", "limit=0", "limit=1001", "limit=x", "limit=+5", "limit=%2B5", "limit=05",
+        "limit=-1", "limit=5.0", "limit=1e2", "limit=18446744073709551617", "limit= 5", "after=x"}) {
     const auto reply = w_.ask("GET", std::string("/messages?") + query);
     EXPECT_EQ(reply.status, 422) << query;
   }
+  EXPECT_THAT(text_of(w_.ask("GET", "/messages?limit=1001"), "detail"), HasSubstr("broker.http.page_max"));
+}
+
+TEST_F(Api, APageEndsByItsBytesAndSaysWhereToGoOn) {
+  const std::string large(700'000, ' ');
+  for (int i = 0; i < 5; ++i) w_.accept("Hi," + large);
+  w_.accept("Hi,");
+  std::string after;
+  std::vector<std::size_t> pages;
+  do {
+    const auto reply = w_.ask("GET", "/messages?limit=1000&after=" + after);
+    EXPECT_LT(reply.body.size(), (1U << 20) + 1'000);
+    pages.push_back(body(reply).at("messages").as_array().size());
+    const auto page = body(reply);
+    const auto* next = page.as_object().if_contains("next");
+    after = next ? std::string(next->as_string()) : "";
+  } while (!after.empty());
+  EXPECT_EQ(std::accumulate(pages.begin(), pages.end(), std::size_t{0}), 6U) << "each message once";
+  EXPECT_GE(pages.size(), 5U);
+}
+
+TEST_F(Api, APageCountsTheBytesThatItIsWrittenWith) {
+  // JSON writes each as six; the store's own bound counts it as one.
+  for (int i = 0; i < 4; ++i) w_.accept("Hi, " + std::string(200'000, '\x01') + ".");
+  const auto reply = w_.ask("GET", "/messages");
+  EXPECT_LT(reply.body.size(), 2U << 20);
+  EXPECT_EQ(body(reply).at("messages").as_array().size(), 1U) << "the first comes whatever its size";
+  EXPECT_TRUE(body(reply).as_object().contains("next"));
 }
 
 TEST_F(Api, AListThatTheStoreCannotTakeIsRefused) {

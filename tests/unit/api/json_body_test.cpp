@@ -13,7 +13,26 @@ std::string complaint(const std::string& body) {
 }
 
 TEST(JsonBody, TheMessageIsTaken) {
-  EXPECT_EQ(message_of(R"({"message":"Hi, \u00e9","other":1})").value(), "Hi, é");
+  EXPECT_EQ(message_of(R"({"message":"Hi, \u00e9"})").value(), "Hi, é");
+}
+
+TEST(JsonBody, AMemberThatNobodyKnowsIsRefusedWithTheNearestKnownOne) {
+  constexpr auto body = R"({"message":"Hi, ","deliverAt":"2030-01-01T00:00:00Z"})";
+  const auto refused = new_message_of(body);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail, "Unknown attribute \"deliverAt\"; the nearest known one is \"deliver_at\".");
+  EXPECT_TRUE(new_message_of(body, others::ignored)) << "at the root";
+  EXPECT_THAT(complaint(R"({"mesage":"Hi, "})"), HasSubstr("\"message\""));
+  EXPECT_TRUE(message_of(R"({"message":"Hi, ","other":{"a":[1]}})", others::ignored));
+}
+
+TEST(JsonBody, AMemberThatComesTwiceIsRefusedByName) {
+  for (const auto* body : {R"({"message":"a","message":"b"})", R"({"message":"a" , "m\u0065ssage" :"a"})",
+                           R"({"x":[{"message":1,"message":2}]})"})
+    EXPECT_THAT(complaint(body), HasSubstr("\"message\" twice")) << body;
+  for (const auto* body : {R"({"message":"\"message\":\"message\":{}","a":{"message":1},"b":[{"a":1},{"a":1}]})",
+                           R"({"message":"a\\","b":"message","c":"}{"})"})
+    EXPECT_TRUE(message_of(body, others::ignored)) << body;
 }
 
 TEST(JsonBody, TheSeedsRefusals) {

@@ -131,7 +131,10 @@ TEST(Framing, AnEmptyLineBeforeARequestBelongsToNothing) {
 }
 
 TEST(Framing, AUrlAsTargetNamesItsPath) {
-  EXPECT_EQ(only("GET http://a:1/b?c HTTP/1.1\r\nHost: a\r\n\r\n").request.target, "/b?c");
+  EXPECT_EQ(only("GET http://a:1/b?c HTTP/1.1\r\nHost: A:1\r\n\r\n").request.target, "/b?c");
+  EXPECT_EQ(only("GET http://a:80/b HTTP/1.1\r\nHost: a\r\n\r\n").request.target, "/b");
+  EXPECT_EQ(only("GET https://a/b HTTP/1.1\r\nHost: a:443\r\n\r\n").request.target, "/b");
+  EXPECT_EQ(only("GET http://a/b HTTP/1.0\r\n\r\n").request.target, "/b");
   EXPECT_EQ(only("GET HTTPS://a?c HTTP/1.1\r\nHost: a\r\n\r\n").request.target, "/?c");
   EXPECT_EQ(only("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n").request.target, "/");
   EXPECT_EQ(only("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").request.target, "*");
@@ -192,6 +195,14 @@ TEST(Framing, ARefusalKnowsWhatItAnswers) {
   EXPECT_EQ(reader.room(), 0U);
 }
 
+TEST(Framing, ARefusalNamesTheLimitByItsKey) {
+  EXPECT_THAT(read_both_ways(post("Content-Length: 65\r\n")).why,
+              testing::HasSubstr("64 bytes (broker.http.body_max_bytes)"));
+  EXPECT_THAT(read_both_ways(chunked("41\r\n")).why, testing::HasSubstr("broker.http.body_max_bytes"));
+  EXPECT_THAT(read_both_ways("GET / HTTP/1.1\r\nX: " + std::string(2'000, 'x')).why,
+              testing::HasSubstr("1024 bytes (broker.http.header_max_bytes)"));
+}
+
 TEST(Framing, ChunkExtensionsAreBoundedInALineAndInABody) {
   EXPECT_EQ(read_both_ways(chunked("1;a=" + std::string(2'000, 'x'))).refused, 400);
   std::string body;
@@ -240,6 +251,9 @@ INSTANTIATE_TEST_SUITE_P(
         bad_request{"NoTarget", get("GET HTTP/1.1")}, bad_request{"RelativeTarget", get("GET a/b HTTP/1.1")},
         bad_request{"Authority", get("CONNECT a:443 HTTP/1.1")}, bad_request{"Asterisk", get("GET * HTTP/1.1")},
         bad_request{"NoAuthority", get("GET http:///b HTTP/1.1")}, bad_request{"Ftp", get("GET ftp://a/b HTTP/1.1")},
+        bad_request{"AnotherAuthority", get("GET http://b/ HTTP/1.1")},
+        bad_request{"AnotherPort", get("GET http://a:443/ HTTP/1.1")},
+        bad_request{"UserInAuthority", get("GET http://b@a/ HTTP/1.1")},
         bad_request{"NulInTarget", get(std::string("GET /a\0b HTTP/1.1", 17))},
         bad_request{"NotATokenAsMethod", get("G(T / HTTP/1.1")}),
     [](const auto& suite) { return std::string(suite.param.name); });
