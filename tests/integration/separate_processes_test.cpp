@@ -217,7 +217,7 @@ TEST(SeparateProcesses, HealthIsAskedForByExitCode) {
 TEST(SeparateProcesses, AServiceTellsItsNumbers) {
   cluster system;
   const auto b = system.start("service-b", {"consumer_services.http.enabled=true", "consumer_services.http.port=0"});
-  const auto address = b->wait_for_error_text("tells its numbers at http://127.0.0.1:");
+  const auto address = b->wait_for_error_text("reports its metrics at http://127.0.0.1:");
   const auto port = static_cast<std::uint16_t>(std::stoi(address));
   EXPECT_THAT(ask(port, "GET", "/metrics").body, HasSubstr("amc_batch_size_count{worker=\"store\"}"));
   EXPECT_EQ(ask(port, "GET", "/messages").status, 404);
