@@ -63,7 +63,7 @@ int run_config(const invocation& call) {
   const auto settings = call.settings();
   std::string all;
   for (const auto& [path, entry] : settings.entries())
-    all += path + ": " + escaped(printable(entry)) + "  # " + entry.origin + "\n";
+    all += path + ": " + printable(entry) + "  # " + entry.origin + "\n";
   print(all);
   check_configuration(settings);  // what a start would say
   return 0;

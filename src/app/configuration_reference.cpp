@@ -57,7 +57,7 @@ AMC runs without any configuration. To change a key, from weakest to strongest:
 Files are YAML: one document of maps, lists and scalars. A key twice, a second document, anchors, aliases, merge keys and
 tags are refused, and so is what is no regular file of UTF-8. In a variable and after `--set`, a text or URL is taken as it is
 (`::`, `team #1.`, empty), a number is digits alone, and only a list is written in YAML. A file in the folder that looks meant and
-is not read (`x.yaml`, `x.global.yml`), and a variable that begins with `AMC_`, are told in the log; `AMC_BROKER_HTTP_PORT`, which
+is not read (`x.yaml`, `x.global.yml`), and a variable that begins with `AMC_`, are reported in the log; `AMC_BROKER_HTTP_PORT`, which
 looks like a key, stops the start.
 
 `amc config` prints the merged set and where each value came from, with secrets masked, and makes the checks that a start

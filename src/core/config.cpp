@@ -340,8 +340,8 @@ config_error config::complaint(std::string_view path, std::string_view what) con
 
 std::string printable(const config::entry& value) {
   // JSON is YAML, so the printed set can be pasted into a file.
-  if (value.key.kind == config_key::type::url) return json::serialize(json::value(mask_url(value.value.as_string())));
-  return json::serialize(value.value);
+  const bool is_url = value.key.kind == config_key::type::url;
+  return escaped(json::serialize(is_url ? json::value(mask_url(value.value.as_string())) : value.value));
 }
 
 }  // namespace amc

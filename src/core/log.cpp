@@ -27,13 +27,26 @@ std::string tell_dropped(std::uint64_t count, const std::string& why);
 /// The one global: a log is the process's own. Never destroyed, because its thread may be held up in a write when the
 /// process ends.
 struct state {
-  std::atomic<level> least = level::info;
-  std::atomic<bool> as_json = false;
-  std::atomic<std::size_t> line_max_bytes = 16'384;
-  std::atomic<std::int64_t> flush_timeout_ms = 500;
+  state() { apply(load_config({provider()}, {.folder = ""})); }  // the defaults, until `configure`
+  void apply(const config& settings);
+
+  std::atomic<level> least;
+  std::atomic<bool> as_json;
+  std::atomic<std::size_t> line_max_bytes;
+  std::atomic<std::int64_t> flush_timeout_ms;
   std::function<void(const line&)> reader;
-  line_writer writer{STDERR_FILENO, 1 << 20, tell_dropped};
+  line_writer writer{STDERR_FILENO, 0, tell_dropped};
 };
+
+void state::apply(const config& settings) {
+  const auto named = settings.text("log.level");
+  for (std::size_t i = 0; i < std::size(level_names); ++i)
+    if (named == level_names[i]) least = static_cast<level>(i);
+  as_json = settings.text("log.format") == "json";
+  line_max_bytes = static_cast<std::size_t>(settings.integer("log.line_max_bytes"));
+  flush_timeout_ms = settings.integer("log.flush_timeout_ms");
+  writer.set_buffer_max_bytes(static_cast<std::size_t>(settings.integer("log.buffer_max_bytes")));
+}
 
 state& the() {
   static auto& instance = *[] {
@@ -110,7 +123,7 @@ config_provider provider() {
            .help = "text for people, json for one JSON object a line",
            .choices = {"text", "json"}},
           number_key("log.buffer_max_bytes", "1048576",
-                     "lines that wait for whoever reads stderr; what does not fit is dropped, counted and told", 1,
+                     "lines that wait for whoever reads stderr; what does not fit is dropped, counted and reported", 1,
                      1 << 30),
           number_key("log.line_max_bytes", "16384", "the text of a line is cut after so many", 100, 1 << 20),
           number_key("log.flush_timeout_ms", "500",
@@ -119,14 +132,7 @@ config_provider provider() {
 }
 
 void configure(const config& settings) {
-  auto& log = the();
-  const auto named = settings.text("log.level");
-  for (std::size_t i = 0; i < std::size(level_names); ++i)
-    if (named == level_names[i]) log.least = static_cast<level>(i);
-  log.as_json = settings.text("log.format") == "json";
-  log.line_max_bytes = static_cast<std::size_t>(settings.integer("log.line_max_bytes"));
-  log.flush_timeout_ms = settings.integer("log.flush_timeout_ms");
-  log.writer.set_buffer_max_bytes(static_cast<std::size_t>(settings.integer("log.buffer_max_bytes")));
+  the().apply(settings);
 }
 
 void last_words(std::string_view program, std::string_view text) {

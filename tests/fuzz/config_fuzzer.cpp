@@ -23,13 +23,15 @@ std::optional<config> load(const config_sources& sources, std::string_view place
 }
 
 void expect_same_when_printed(const config& settings) {
-  for (const auto& [path, entry] : settings.entries()) {
-    if (entry.origin == "default" || entry.key.kind == config_key::type::url) continue;
-    config_sources sources{.folder = "/nowhere"};
-    sources.sets.push_back(path + "=" + printable(entry));
-    const auto again = load(sources, "--set");
-    expect(again && again->at(path).value == entry.value, "a printed value means the same", sources.sets.front());
-  }
+  static const tests::temporary_folder folder;
+  std::string printed;
+  for (const auto& [path, entry] : settings.entries())
+    if (entry.key.kind != config_key::type::url) printed += path + ": " + printable(entry) + "\n";
+  std::ofstream(folder.path / "printed.local.yaml", std::ios::binary) << printed;
+  const auto again = load({.folder = folder.path.string()}, "printed.local.yaml:");
+  for (const auto& [path, entry] : settings.entries())
+    expect(again && (entry.key.kind == config_key::type::url || again->at(path).value == entry.value),
+           "a printed value means the same", printed);
 }
 
 }  // namespace

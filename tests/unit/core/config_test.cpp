@@ -350,6 +350,17 @@ TEST_F(Config, EntriesOfMapsHaveDefaultsAndTypes) {
   EXPECT_FALSE(shelves[1].at("high").as_bool());
 }
 
+TEST_F(Config, WhatIsPrintedCanBePastedIntoAFile) {
+  write("a.local.yaml", R"(shop: {name: "a\e\x7f\u009b\u2028 \"q\" #1 é", wares: [': ', "\n", '']})");
+  const auto first = load();
+  std::string printed;
+  for (const auto& [path, entry] : first.entries())
+    printed += path + ": " + printable(entry) + "  # " + entry.origin + "\n";
+  write("a.local.yaml", printed);
+  const auto again = load();
+  for (const auto& [path, entry] : first.entries()) EXPECT_EQ(again.at(path).value, entry.value) << path;
+}
+
 TEST_F(Config, WhatIsPrintedCanBeGivenBack) {
   write("a.local.yaml", "shop:\n  shelves: [{high: true}]\n  wares: ['1', \"a\\tb\"]\n");
   const auto first = load();
