@@ -1,15 +1,19 @@
-FROM debian:bookworm-20250908-slim AS build
+# Builds on Debian 12, too: --build-arg DEBIAN=bookworm-20250908-slim
+ARG DEBIAN=trixie-20250908-slim
+FROM debian:${DEBIAN} AS build
 WORKDIR /src
 # The packages by themselves: they change less often than the code.
 COPY scripts/install-packages scripts/
 RUN scripts/install-packages build
 COPY . .
-RUN scripts/build release amc
+RUN scripts/build release amc && scripts/run-packages build/release/amc >build/run-packages
 
-FROM debian:bookworm-20250908-slim
+FROM debian:${DEBIAN}
 WORKDIR /amc
-COPY scripts/install-packages scripts/
-RUN scripts/install-packages run && rm -r scripts /var/lib/apt/lists/*
+COPY --from=build /src/build/run-packages /tmp/
+RUN apt-get update -qq && \
+  DEBIAN_FRONTEND=noninteractive xargs -a /tmp/run-packages apt-get install -y -qq --no-install-recommends && \
+  rm -r /tmp/run-packages /var/lib/apt/lists/*
 # var holds SQLite's file, where that is the store; mount a volume there.
 RUN useradd --system --home-dir /amc --shell /usr/sbin/nologin amc && \
   install -d config/autoload && install -d -o amc -g amc var

@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo serve test crash-points simulate planted chaos bench bench-full test-coverage test-sanitizers fuzz check lint format clean
+.PHONY: help build demo serve test test-system crash-points simulate planted chaos bench bench-full test-coverage test-sanitizers fuzz check lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +22,10 @@ test: ## every test, on the release build
 	@scripts/build release
 	@scripts/with-test-servers ctest --test-dir build/release --output-on-failure -j $$(nproc)
 
+test-system: ## fresh systems, every crash point, planted bugs, minutes of chaos: most of two hours
+	@scripts/test-system $(MINUTES)
+
 test-sanitizers: ## every test again, under ASan with UBSan, then under TSan
-	@scripts/install-packages test
 	@scripts/test-sanitizers
 
 crash-points: ## the process dies before and after every call through its seams, on every store and queue engine
@@ -37,35 +39,27 @@ simulate: ## the production logic in a simulated world: SEEDS= seeds from FIRST=
 	@SEEDS=$(SEEDS) FIRST=$(FIRST) scripts/simulate build/release/tests/simulation/amc_simulation
 
 planted: ## how many seeds the simulation needs to find each planted bug
-	@scripts/install-packages test
 	@scripts/planted
 
 test-coverage: ## HTML in test-coverage/ and a summary for each module
-	@scripts/install-packages coverage
 	@scripts/coverage
 
 fuzz: ## each fuzzer for a minute, or SECONDS=600
-	@scripts/install-packages fuzz
 	@scripts/fuzz $(or $(SECONDS),60)
 
 check: ## unit tests of what changed, in under a minute
-	@scripts/install-packages build
 	@scripts/check-changed
 
 chaos: ## processes and servers killed, paused and moved under load: make chaos MINUTES=5 (default 2)
-	@scripts/install-packages test
 	@scripts/chaos $(or $(MINUTES),2) $(SEED)
 
 bench: ## raw engines, drivers, conversations, side by side, into docs/performance.md
-	@scripts/install-packages bench
 	@scripts/bench
 
 bench-full: ## the same in longer rounds; stores of millions, memory, overload: most of an hour
-	@scripts/install-packages bench
 	@scripts/bench --full
 
 lint: ## format check, clang-tidy, warnings as errors
-	@scripts/install-packages lint
 	@scripts/lint
 
 format: ## clang-format on everything

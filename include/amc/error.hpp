@@ -16,9 +16,12 @@ enum class errc {
   terminal,      ///< the message is done, dead, cancelled or expired
   stale,         ///< the message has moved on to another revision, or the claim is not the latest
   held,          ///< somebody else works on this revision, or it is not due yet
+  too_large,     ///< the text has more bytes than this broker takes; the detail names the key
   needs_alone,   ///< left unanswered twice: claim it with `alone`, and nothing else in hand
+  needs_room,    ///< its text is larger than its share of an answer to so many: claim it by itself, in a request of one
   precondition,  ///< If-Match is missing
   key_reused,    ///< the Idempotency-Key was used for another request
+  unknown,       ///< a refusal of a newer broker that this version has no code for; the detail has the broker's words
 };
 
 /// The stable name of a code, as it stands in answers and logs: "not_found", "stale", …

@@ -19,6 +19,7 @@ namespace amc {
 struct guard {
   std::optional<amc::status> status{};
   std::optional<int> revision{};
+  std::optional<int> revision_below{};
   std::optional<std::int64_t> claim{};  ///< number of the latest claim
   std::optional<bool> held{};
   std::optional<timestamp> due{};  ///< exactly this
@@ -84,6 +85,7 @@ struct outcome {
   bool applied = false;
   row now{};
   timestamp at{};
+  std::optional<std::string> unfit{};  ///< why the store cannot take this change, ever; then nothing else is told
 };
 
 /// A row for the sweeper: what its guard needs.
@@ -114,6 +116,7 @@ struct list_filter {
 struct message_page {
   std::vector<row> rows{};
   std::optional<uuid> next{};
+  std::optional<std::string> unfit{};  ///< why the store cannot take this filter, ever; then nothing else is told
 };
 
 /// What waits in a queue, and what died there.
@@ -123,7 +126,7 @@ struct queue_counts {
   std::size_t due = 0;   ///< of them, those whose due has passed
   std::size_t held = 0;  ///< of them
   std::size_t dead = 0;
-  std::optional<timestamp> oldest{};  ///< when the oldest pending one was accepted
+  std::optional<timestamp> oldest{};  ///< when the oldest was accepted that could be worked on now: un-held, or due
 };
 
 /// What may be deleted: messages that have been terminal for so long.
@@ -132,6 +135,7 @@ struct purge_request {
   milliseconds dead_kept{};  ///< dead
   uuid after{};              ///< looks at rows with a greater id
   std::size_t limit = 1'000;
+  std::size_t text_bytes_max = 64 << 20;  ///< stops once the texts deleted have so many bytes
 };
 
 /// `next` is where to go on; nothing when all that is old enough has been looked at.
@@ -147,18 +151,19 @@ class store {
   virtual ~store() = default;
 
   /// All changes, in order, in one transaction that is durable before this returns if any change asks for it. Each has
-  /// its own outcome: one that is refused hinders no other. On an exception none was applied, unless its reason is
-  /// outcome_unknown.
+  /// its own outcome: one that is refused hinders no other. Nor does one that is unfit: where there are any, the others
+  /// may be several transactions. On an exception none was applied, unless its reason is outcome_unknown.
   virtual std::vector<outcome> apply(std::span<const change> batch) = 0;
 
-  /// The rows with these ids, in order; null for an unknown one.
-  virtual std::vector<row> find(std::span<const uuid> ids) = 0;
+  /// The rows with these ids, in order; null for an unknown one. Without their texts unless asked for.
+  virtual std::vector<row> find(std::span<const uuid> ids, bool with_text) = 0;
 
   /// Of each queue up to `limit` pending rows whose due has passed, oldest due first; and up to `limit` pending rows of
   /// any queue that have expired.
   virtual std::vector<due_row> due(std::size_t limit) = 0;
 
-  /// Makes every pending row that is not held due now. For a start with an engine that is known to be empty.
+  /// Makes every pending row that is not held due now, in bounded transactions: where it throws, some may be. For a
+  /// start with an engine that is known to be empty.
   virtual void make_all_due() = 0;
 
   /// Deletes what a look at `limit` rows finds old enough.
@@ -206,6 +211,15 @@ struct opened_store {
 /// Whether the guard admits the row, and the row after the effect: what `apply` means, for stores that hold a row in
 /// hand. Stores that speak another language are held to it by the contract tests.
 bool admits(const guard& when, const message& current, timestamp now);
+/// As `admits` would say if the guard asked nothing of the text, which may not have been read.
+bool admits_but_for_text(const guard& when, const message& current, timestamp now);
+inline bool asks_for_text(const guard& when) {
+  return when.text_other_than || when.text_bytes_max;
+}
+/// Whether the row of the outcome carries its text.
+inline bool tells_text(const change& what, bool applied) {
+  return what.text_back == text_back::always || (applied && what.text_back == text_back::when_applied);
+}
 message changed(const change& what, const message* current, timestamp now);
 
 }  // namespace amc

@@ -57,19 +57,11 @@ class runner {
         // The intended start: whoever is late for it has that counted.
         start = begun_ + std::chrono::duration_cast<clock::duration>(
                              std::chrono::duration<double>(static_cast<double>(number) / options_.rate));
-        co_await sleep_until(start);
+        co_await sleep_for(env_, std::chrono::ceil<milliseconds>(start - clock::now()));
       }
       const auto came = co_await consumer_services::request(env_, broker_, "Hi, ", how_);
       note(came, std::chrono::duration<double, std::milli>(clock::now() - start).count());
     }
-  }
-
-  task<void> sleep_until(clock::time_point time) {
-    const auto left = std::chrono::ceil<milliseconds>(time - clock::now());
-    if (left <= milliseconds(0)) co_return;
-    auto over = std::make_shared<one_shot<bool>>(env_.executor);
-    const auto timer = env_.timers->start(left, [over] { over->set(true); });
-    co_await over->wait();
   }
 
   void note(const consumer_services::conversation& came, double latency_ms) {

@@ -31,22 +31,27 @@ api::api_options api_options_from(const config& settings) {
 
 }  // namespace
 
+broker::waiters_options waiters_options_from(const config& settings) {
+  return {static_cast<std::size_t>(settings.integer("broker.http.waiters_max")),
+          static_cast<std::size_t>(settings.integer("broker.http.waiters_max_bytes"))};
+}
+
 broker_server::broker_server(const environment& env, const foundation& base, const config& settings)
     : engine_is_empty_(base.platform->capabilities().empty_at_start),
       drain_timeout_(settings.duration("broker.drain_timeout_ms")),
-      messages_(make_messages(env, base, settings)),
-      waiters_(std::make_shared<broker::waiters>(
-          env, *base.store, static_cast<std::size_t>(settings.integer("broker.http.waiters_max")))),
+      parts_(make_parts(env, base, settings)),
+      waiters_(std::make_shared<broker::waiters>(env, message_store::async_store(env, base.store),
+                                                 waiters_options_from(settings))),
       retries_(std::make_shared<broker::mass_retry>(
-          env, messages_,
+          env, parts_->messages(),
           broker::mass_retry_options{static_cast<std::size_t>(settings.integer("broker.retries_per_second"))})),
-      api_(env, messages_, waiters_, retries_, api_options_from(settings)),
+      api_(env, parts_->messages(), waiters_, retries_, api_options_from(settings)),
       server_(
           env, server_options_from(settings), [this](const http::request& asked) { return api_.handle(asked); },
           api::http_api::fault) {}
 
 void broker_server::run() {
-  messages_->run(engine_is_empty_);
+  parts_->run(engine_is_empty_);
   server_.run();
   log::info("broker", "listening on " + url());
 }
@@ -56,7 +61,7 @@ task<void> broker_server::stop() {
   co_await server_.stop(drain_timeout_);
   co_await waiters_->stop();
   co_await retries_->stop();
-  co_await messages_->stop();
+  co_await parts_->stop();
 }
 
 }  // namespace amc::app

@@ -9,6 +9,9 @@
 
 namespace amc::app {
 
+/// As configured.
+broker::waiters_options waiters_options_from(const config& settings);
+
 /// The broker: HTTP API, relay, sweeper and waiters on one thread.
 class broker_server {
  public:
@@ -23,7 +26,7 @@ class broker_server {
  private:
   bool engine_is_empty_;
   milliseconds drain_timeout_;
-  std::shared_ptr<broker::messages> messages_;
+  std::unique_ptr<broker::parts> parts_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::mass_retry> retries_;
   api::http_api api_;

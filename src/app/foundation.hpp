@@ -4,8 +4,8 @@
 
 #include "amc/config.hpp"
 #include "amc/platform.hpp"
-#include "broker/messages.hpp"
-#include "message_store/async_store.hpp"
+#include "broker/parts.hpp"
+#include "message_store/shared_store.hpp"
 
 namespace amc::app {
 
@@ -13,14 +13,14 @@ namespace amc::app {
 struct foundation {
   std::shared_ptr<amc::platform> platform;
   std::shared_ptr<const broker::router> routes;
-  std::shared_ptr<message_store::async_store> store;
+  std::shared_ptr<message_store::shared_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
 };
 
 /// Opens the store and the engine that are configured; throws startup_error when one cannot be.
 foundation make_foundation(const environment& env, const config& settings);
 
-/// The verbs of a message's life over a foundation, for the thread of `env`.
-std::shared_ptr<broker::messages> make_messages(const environment& env, const foundation& base, const config& settings);
+/// The verbs of a message's life over a foundation, and what keeps them going, for the thread of `env`.
+std::unique_ptr<broker::parts> make_parts(const environment& env, const foundation& base, const config& settings);
 
 }  // namespace amc::app

@@ -162,7 +162,7 @@ class running_service {
       loop_.run([&] { start(settings, std::move(service), engine, base, broker_url, options); });
     } catch (...) {
       // What runs already must end before it is destroyed.
-      if (messages_) loop_.run(messages_->stop());
+      if (parts_) loop_.run(parts_->stop());
       throw;
     }
   }
@@ -174,10 +174,10 @@ class running_service {
   /// False when a handler is still running after `longest`: then the process must end without destroying this.
   bool stop(milliseconds longest) {
     if (!loop_.run(runtime_->stop(longest))) return false;
-    if (messages_) loop_.run(messages_->stop());
+    if (parts_) loop_.run(parts_->stop());
     loop_.run([&] {
       runtime_.reset();
-      messages_.reset();
+      parts_.reset();
     });
     return true;
   }
@@ -187,9 +187,9 @@ class running_service {
              const std::string& broker_url, const runtime_options& options) {
     std::shared_ptr<broker_client> client;
     if (service.on_the_store) {
-      messages_ = make_messages(loop_.env(), *base, settings);
-      messages_->run(false);
-      client = make_direct_broker_client(messages_);
+      parts_ = make_parts(loop_.env(), *base, settings);
+      parts_->run(false);
+      client = make_direct_broker_client(parts_->messages());
     } else {
       client = service::make_http_broker_client(client_for(loop_.env(), broker_url),
                                                 settings.duration("consumer_services.broker_client.timeout_ms"));
@@ -202,7 +202,7 @@ class running_service {
 
   loop& loop_;
   std::unique_ptr<boost::asio::thread_pool> handlers_;
-  std::shared_ptr<broker::messages> messages_;
+  std::unique_ptr<broker::parts> parts_;
   std::unique_ptr<service_runtime> runtime_;
 };
 
@@ -232,7 +232,7 @@ class running_broker {
   std::unique_ptr<broker_server> broker_;
 };
 
-void stop_when_broken(message_store::async_store& store, stop_request& stop) {
+void stop_when_broken(message_store::shared_store& store, stop_request& stop) {
   store.when_broken(stop.executor(), [&stop] {
     log::critical("store", "the disk failed to sync; stopping, so that a restart recovers what is on it");
     stop.fail();

@@ -1,5 +1,7 @@
 #include "broker/configuration.hpp"
 
+#include <algorithm>
+
 #include "broker/router.hpp"
 
 namespace amc::broker {
@@ -32,6 +34,14 @@ config_provider provider() {
                       .default_yaml = default_routes,
                       .help = "the first pattern (RE2) found in the trimmed text decides where a message goes",
                       .fields = route_fields()});
+  all.keys.push_back(number_key("broker.message_max_bytes", "0",
+                                "of one message's text, counted after decoding; 0: 1,024 less than "
+                                "broker.http.body_max_bytes, which is the most that leaves a request room for the rest",
+                                0, 1 << 30));
+  all.keys.push_back(number_key("broker.claims_max_bytes", "8388608",
+                                "of the texts that one request for claims is granted; a message of more than its share "
+                                "is claimed in a request of its own, whatever its size",
+                                1, 1 << 30));
   const auto policies = router::policy_keys();
   all.keys.insert(all.keys.end(), policies.begin(), policies.end());
   all.keys.push_back(number_key("broker.sweep_interval_ms", "250", "between two looks for messages that are due"));
@@ -45,9 +55,24 @@ config_provider provider() {
                                 "an Idempotency-Key is remembered for this long; no longer than its message is kept",
                                 1'000, 100 * year_ms));
   all.keys.push_back(number_key("broker.retries_per_second", "100", "how fast POST /retries goes", 1, 100'000));
+  all.keys.push_back(number_key("broker.purge_interval_ms", "1000", "between two steps of deleting that find little"));
   all.keys.push_back(number_key("broker.purge_max", "1000", "messages that one step of deleting looks at", 1, 100'000));
   all.keys.push_back(number_key("broker.drain_timeout_ms", "10000", "how long a stop waits for requests under way"));
   return all;
+}
+
+std::size_t message_max_bytes(const config& settings) {
+  // What an answer has around its text: brackets, names, an id and a revision.
+  constexpr std::int64_t envelope_bytes = 1'024;
+  const auto body = settings.integer("broker.http.body_max_bytes");
+  const auto asked = settings.integer("broker.message_max_bytes");
+  const auto most = std::max<std::int64_t>(1, body - envelope_bytes);
+  if (asked > most)
+    throw settings.complaint("broker.message_max_bytes",
+                             std::to_string(asked) + " does not fit into a request; set at most " +
+                                 std::to_string(most) + ", or a larger broker.http.body_max_bytes (" +
+                                 std::to_string(body) + ")");
+  return static_cast<std::size_t>(asked == 0 ? most : asked);
 }
 
 }  // namespace amc::broker

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "core/invariant.hpp"
+
 namespace amc::broker::life_cycle {
 namespace {
 
@@ -40,6 +42,22 @@ milliseconds back_off(const message& read, std::int64_t claim, const policy& rul
   return milliseconds(static_cast<std::int64_t>(std::min(grown, longest) * shorter));
 }
 
+/// What every change must be, whatever it was asked for.
+change well_formed(change what) {
+  const auto& when = what.when;
+  const auto& then = what.then;
+  ensure(!then.text || (then.status && then.queue && then.held && then.lease && then.max_claims),
+         "a new revision says all that begins afresh");
+  ensure(!then.text || *then.status != status::pending || !then.queue->empty(), "what is pending waits in a queue");
+  ensure(!when.revision || *when.revision >= 0, "revisions count from 1; 0 is that of no message");
+  ensure(what.insert || when.status, "a change says which status it is for");
+  ensure(!then.new_claim || (then.held && *then.held && then.due_after_lease && when.open && when.claims_left),
+         "a claim holds an open row for a lease");
+  ensure(what.durable || !(then.text || then.status), "what is told to a client is durable");
+  ensure(then.status != status::pending || !then.error, "only what ends or fails has a reason");
+  return what;
+}
+
 guard as_read(const due_row& read) {
   return {.status = status::pending, .revision = read.revision, .held = read.held, .due = read.due};
 }
@@ -57,7 +75,7 @@ change accept(const uuid& id, std::string text, const destination& to, bool ring
   what.then.once = std::move(options.once);
   what.then.traceparent = std::move(options.traceparent);
   what.text_back = text_back::always;
-  return what;
+  return well_formed(std::move(what));
 }
 
 change claim(const event& ready, bool alone) {
@@ -70,15 +88,16 @@ change claim(const event& ready, bool alone) {
               .then = {.held = true, .due_after_lease = true, .new_claim = true, .unanswered = effect::count::one_more},
               .durable = false};
   if (!alone) what.when.unanswered_below = claims_in_company;
-  return what;
+  return well_formed(std::move(what));
 }
 
 change extend(const event& ready, std::int64_t claim) {
-  return {.id = ready.id,
-          .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .unanswered_above = 0},
-          .then = {.held = true, .due_after_lease = true},
-          .durable = false,
-          .text_back = text_back::never};
+  return well_formed(
+      {.id = ready.id,
+       .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .unanswered_above = 0},
+       .then = {.held = true, .due_after_lease = true},
+       .durable = false,
+       .text_back = text_back::never});
 }
 
 change answer(const uuid& id, std::optional<int> revision, std::string text, const destination& to, bool rings_now,
@@ -90,11 +109,25 @@ change answer(const uuid& id, std::optional<int> revision, std::string text, con
   }
   what.then = arrival(std::move(text), to, rings_now, rules);
   const bool goes_on = what.then.status == status::pending;
-  if (goes_on && revision && *revision + 1 > rules.max_revisions) {
+  const bool runs_out = goes_on && revision && *revision >= rules.max_revisions;
+  if (runs_out) {
     what.then.status = status::dead;
     what.then.error = "more than " + std::to_string(rules.max_revisions) + " revisions";
   }
-  return what;
+  // Without a revision only the row knows; and no number is above the greatest.
+  what.when.revision_below = goes_on && !revision ? rules.max_revisions : INT32_MAX;
+  return well_formed(std::move(what));
+}
+
+std::optional<change> last_answer(const change& refused, const outcome& became, const policy& rules) {
+  const auto& by = became.now;
+  if (became.applied || refused.when.revision || !refused.then.text || !refused.when.revision_below) return {};
+  if (!by || by->status != status::pending || by->text == *refused.then.text) return {};
+  if (by->revision < *refused.when.revision_below || by->revision == INT32_MAX) return {};
+  const destination to = to_queue{refused.then.queue.value_or("")};
+  auto last = answer(refused.id, by->revision, *refused.then.text, to, false, rules);
+  last.text_back = text_back::always;
+  return last;
 }
 
 change fail(const message& read, std::int64_t claim, std::string reason, const policy& rules) {
@@ -106,63 +139,68 @@ change fail(const message& read, std::int64_t claim, std::string reason, const p
                        .unanswered = effect::count::zero,
                        .failures = effect::count::one_more,
                        .error = std::move(reason)},
-              .text_back = text_back::when_applied};
+              .text_back = text_back::never};
   if (read.failures + 1 > rules.max_failures) what.then.status = status::dead;
-  return what;
+  return well_formed(std::move(what));
 }
 
 change release(const event& ready, std::int64_t claim) {
   // `held` keeps a release that is sent twice from counting twice.
-  return {.id = ready.id,
-          .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .held = true},
-          .then = {.held = false, .due_in = milliseconds(0), .unanswered = effect::count::one_less},
-          .durable = false,
-          .text_back = text_back::never};
+  return well_formed({.id = ready.id,
+                      .when = {.status = status::pending, .revision = ready.revision, .claim = claim, .held = true},
+                      .then = {.held = false, .due_in = milliseconds(0), .unanswered = effect::count::one_less},
+                      .durable = false,
+                      .text_back = text_back::never});
 }
 
 change cancel(const uuid& id) {
-  return {.id = id,
-          .when = {.status = status::pending},
-          .then = {.status = status::cancelled},
-          .text_back = text_back::always};
+  return well_formed({.id = id,
+                      .when = {.status = status::pending},
+                      .then = {.status = status::cancelled},
+                      .text_back = text_back::always});
 }
 
 change retry(const message& read) {
-  return {.id = read.id,
-          .when = {.status = read.status, .revision = read.revision, .expired = false},
-          .then = {.status = status::pending,
-                   .held = false,
-                   .due_in = milliseconds(0),
-                   .unanswered = effect::count::zero,
-                   .failures = effect::count::zero},
-          .text_back = text_back::always};
+  change what{.id = read.id,
+              .when = {.status = read.status, .revision = read.revision, .expired = false},
+              .then = {.status = status::pending, .unanswered = effect::count::zero, .failures = effect::count::zero},
+              .text_back = text_back::always};
+  // One that was cancelled before its date, and never worked on, keeps it.
+  const bool waits_for_its_date = read.status == status::cancelled && read.held && read.claim == 0;
+  if (!waits_for_its_date) {
+    what.then.held = false;
+    what.then.due_in = milliseconds(0);
+  }
+  return well_formed(std::move(what));
 }
 
 change ring(const due_row& read, const policy& rules) {
-  return {.id = read.id,
-          .when = as_read(read),
-          .then = {.held = false, .due_in = rules.ring_again},
-          .durable = false,
-          .text_back = text_back::never};
+  return well_formed({.id = read.id,
+                      .when = as_read(read),
+                      .then = {.held = false, .due_in = rules.ring_again},
+                      .durable = false,
+                      .text_back = text_back::never});
 }
 
 change bury(const due_row& read) {
-  return {.id = read.id,
-          .when = as_read(read),
-          .then = {.status = status::dead, .error = "no answer to " + std::to_string(read.unanswered) + " claims"},
-          .text_back = text_back::when_applied};
+  return well_formed(
+      {.id = read.id,
+       .when = as_read(read),
+       .then = {.status = status::dead, .error = "no answer to " + std::to_string(read.unanswered) + " claims"},
+       .text_back = text_back::never});
 }
 
 change expire(const due_row& read) {
-  return {.id = read.id,
-          .when = {.status = status::pending, .expired = true},
-          .then = {.status = status::expired},
-          .text_back = text_back::when_applied};
+  return well_formed({.id = read.id,
+                      .when = {.status = status::pending, .expired = true},
+                      .then = {.status = status::expired},
+                      .text_back = text_back::never});
 }
 
 std::optional<error> refusal(const change& refused, const outcome& became) {
   const auto& when = refused.when;
   const auto& by = became.now;
+  if (became.unfit) return error{errc::invalid, "The store cannot take this: " + *became.unfit};
   if (!by) return error{errc::not_found, "Message \"" + to_string(refused.id) + "\" not found."};
   if (refused.insert && refused.then.once && by->idempotency_key == refused.then.once->key) {
     if (by->fingerprint == refused.then.once->fingerprint) return {};
@@ -177,6 +215,8 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (when.revision && by->revision != *when.revision)
     return error{errc::stale, "The message is at revision " + std::to_string(by->revision) + ", not " +
                                   std::to_string(*when.revision) + "."};
+  if (when.revision_below && by->revision >= *when.revision_below)
+    return error{errc::stale, "The message is at revision " + std::to_string(by->revision) + " and takes no other."};
   if (when.claim && by->claim != *when.claim)
     return error{errc::stale, "Claim " + std::to_string(*when.claim) + " is not the latest; claim " +
                                   std::to_string(by->claim) + " is."};
@@ -188,9 +228,11 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
     return error{errc::held, "Somebody works on this revision, or it is not due yet."};
   if (when.claims_left && by->unanswered >= by->max_claims)
     return error{errc::held, "No answer to " + std::to_string(by->unanswered) + " claims: the message is given up."};
+  // Last: what is wrong with the row, and not with this batch, is told first.
   if (when.unanswered_below && by->unanswered >= *when.unanswered_below)
     return error{errc::needs_alone, "Left unanswered " + std::to_string(by->unanswered) +
                                         " times: claim it with \"alone\" and nothing else in hand."};
+  if (when.text_bytes_max) return error{errc::needs_room, "The message is large: claim it in a request of its own."};
   return error{errc::held, "The message has changed meanwhile."};
 }
 

@@ -56,6 +56,10 @@ change extend(const event& ready, std::int64_t claim);
 change answer(const uuid& id, std::optional<int> revision, std::string text, const destination& to, bool rings_now,
               const policy& rules);
 
+/// What becomes of an answer without a revision where the message has none left: its last one, with which it is dead,
+/// as with an answer that names its revision. Nothing where the refusal had another reason.
+std::optional<change> last_answer(const change& refused, const outcome& became, const policy& rules);
+
 /// The latest claim of this row has failed: due again after a back-off, or dead.
 change fail(const message& read, std::int64_t claim, std::string reason, const policy& rules);
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/text.hpp"
+
 namespace amc::broker {
 
 struct router::entry {
@@ -12,13 +14,6 @@ struct router::entry {
 };
 
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view white = " \t\n\r\v\f";
-  const auto begin = text.find_first_not_of(white);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(white) - begin + 1);
-}
 
 /// One thing that a route may override.
 struct policy_setting {

@@ -2,15 +2,16 @@
 
 namespace amc::broker {
 
-waiters::waiters(const environment& env, message_store::async_store& store, std::size_t max)
-    : env_(env), store_(store), max_(max), tasks_(env.executor) {
-  observing_ = store.observe(env.executor, [this](const std::vector<row>& changed) { notice(changed); });
-  observing_elsewhere_ = store.observe_elsewhere(env, [this](const change_feed::news& news) { hear(news); });
+waiters::waiters(const environment& env, message_store::async_store store, waiters_options options)
+    : env_(env), store_(std::move(store)), options_(options), tasks_(env.executor) {
+  observing_ = store_.observe([this](const message_store::shared_store::news& changed) { notice(changed); });
+  observing_elsewhere_ = store_.observe_elsewhere([this](const change_feed::news& news) { hear(news); });
 }
 
 std::unique_ptr<waiters::watch> waiters::watch_for(const uuid& id) {
-  if (watches_.size() >= max_)
-    throw unavailable(unavailable::reason::overloaded, std::to_string(max_) + " requests are parked already");
+  if (watches_.size() >= options_.max)
+    throw unavailable(unavailable::reason::overloaded,
+                      std::to_string(options_.max) + " requests are parked already (broker.http.waiters_max)");
   return std::make_unique<watch>(*this, id);
 }
 
@@ -27,32 +28,52 @@ task<void> waiters::stop() {
 
 void waiters::hear(const change_feed::news& elsewhere) {
   if (elsewhere.everything)
-    for (const auto& [id, w] : watches_) stale_.insert(id);
+    for (const auto& [id, w] : watches_) doubtful_.insert(id);
   for (const auto& id : elsewhere.ids)
     if (watches_.contains(id)) stale_.insert(id);
-  if (!stale_.empty() && !std::exchange(reading_, true)) tasks_.spawn(read_stale());
+  read_soon();
+}
+
+void waiters::read_soon() {
+  if ((!stale_.empty() || !doubtful_.empty()) && !std::exchange(reading_, true)) tasks_.spawn(read_stale());
 }
 
 task<void> waiters::read_stale() {
-  while (!stale_.empty()) {
-    std::vector<uuid> ids(stale_.begin(), stale_.end());
-    stale_.clear();
-    try {
-      auto rows = co_await store_.find(env_, std::move(ids));
-      std::erase(rows, nullptr);
-      notice(rows);
-    } catch (const unavailable&) {
-      break;  // the feed tells `everything` now and then
+  // Texts are read of what has changed, and of few at once; of the others whether they have changed.
+  constexpr std::size_t texts_at_once = 32, rows_at_once = 1'000;
+  try {
+    while (!stale_.empty() || !doubtful_.empty()) {
+      while (!stale_.empty()) co_await read_some(stale_, texts_at_once, true);
+      if (!doubtful_.empty()) co_await read_some(doubtful_, rows_at_once, false);
     }
+  } catch (const unavailable&) {
+    stale_.clear(), doubtful_.clear();  // the feed tells `everything` now and then
   }
   reading_ = false;
 }
 
-void waiters::notice(const std::vector<row>& changed) {
-  for (const auto& now : changed) {
-    const auto [begin, end] = watches_.equal_range(now->id);
-    for (auto it = begin; it != end; ++it) it->second->saw(now);
-  }
+task<void> waiters::read_some(std::set<uuid>& from, std::size_t max, bool with_text) {
+  std::vector<uuid> ids;
+  while (!from.empty() && ids.size() < max) ids.push_back(from.extract(from.begin()).value());
+  std::vector<row> rows;
+  if (with_text)
+    rows = co_await store_.find(std::move(ids));
+  else
+    rows = co_await store_.find_without_text(std::move(ids));
+  for (const auto& now : rows)
+    if (now) tell(now, with_text);
+}
+
+void waiters::notice(const message_store::shared_store::news& changed) {
+  for (const auto& now : changed.rows) tell(now, true);
+  for (const auto& id : changed.ids)
+    if (watches_.contains(id)) stale_.insert(id);
+  read_soon();
+}
+
+void waiters::tell(const row& now, bool with_text) {
+  const auto [begin, end] = watches_.equal_range(now->id);
+  for (auto it = begin; it != end; ++it) it->second->keep(now, with_text);
 }
 
 waiters::watch::watch(waiters& owner, const uuid& id) : owner_(owner), id_(id) {
@@ -60,6 +81,7 @@ waiters::watch::watch(waiters& owner, const uuid& id) : owner_(owner), id_(id) {
 }
 
 waiters::watch::~watch() {
+  if (has_text_) owner_.kept_bytes_ -= latest_->text.size();
   const auto [begin, end] = owner_.watches_.equal_range(id_);
   for (auto it = begin; it != end; ++it)
     if (it->second == this) {
@@ -69,9 +91,24 @@ waiters::watch::~watch() {
 }
 
 void waiters::watch::saw(row now) {
+  keep(std::move(now), true);
+}
+
+void waiters::watch::keep(row now, bool with_text) {
   // A revision only grows and a terminal status is final, except for a retry, which the store tells in order.
   if (latest_ && now->revision < latest_->revision) return;
-  latest_ = std::move(now);
+  const bool same = latest_ && now->revision == latest_->revision && now->status == latest_->status;
+  if (same && (has_text_ || !with_text)) return;
+  if (has_text_) owner_.kept_bytes_ -= latest_->text.size();
+  has_text_ = with_text && owner_.kept_bytes_ + now->text.size() <= owner_.options_.max_bytes;
+  if (has_text_) owner_.kept_bytes_ += now->text.size();
+  if (has_text_ || now->text.empty()) {
+    latest_ = std::move(now);
+  } else {
+    auto without = std::make_shared<message>(*now);
+    std::string().swap(without->text);
+    latest_ = std::move(without);
+  }
   if (woken_) woken_->set(true);
 }
 
@@ -86,6 +123,14 @@ task<row> waiters::watch::until(std::function<bool(const message&)> enough, mill
     const auto timer = owner_.env_.timers->start(left, [woken = woken_] { woken->set(false); });
     co_await woken_->wait();
     woken_.reset();
+  }
+  if (latest_ && !has_text_) {
+    try {
+      const auto whole = co_await owner_.store_.find(id_);
+      if (whole) co_return whole;
+    } catch (const unavailable& failed) {
+      throw unavailable(unavailable::reason::outcome_unknown, failed.what());
+    }
   }
   co_return latest_;
 }

@@ -13,10 +13,15 @@
 
 namespace amc::broker {
 
-/// Requests that are parked until a message changes. Bounded in number; each costs one entry and one timer.
+struct waiters_options {
+  std::size_t max = 0;        ///< requests that may be parked
+  std::size_t max_bytes = 0;  ///< of the texts that they hold together; the others are read when they are answered
+};
+
+/// Requests that are parked until a message changes. Bounded in number and bytes; each costs one entry and one timer.
 class waiters {
  public:
-  waiters(const environment& env, message_store::async_store& store, std::size_t max);
+  waiters(const environment& env, message_store::async_store store, waiters_options options);
 
   /// Sees every change of one message from its making to its destruction, so: watch first, then read, then wait.
   class watch {
@@ -30,15 +35,19 @@ class waiters {
     void saw(row now);
 
     /// Returns when `enough` is true of the latest row, the time is over, everyone is sent home, or who asked has gone
-    /// (null: nobody can). Null when no row was seen.
+    /// (null: nobody can). Null when no row was seen. `enough` must not look at the text. Throws `unavailable` (its
+    /// outcome unknown: whatever the request did was done) where the text has to be read and cannot be.
     task<row> until(std::function<bool(const message&)> enough, milliseconds longest,
                     std::shared_ptr<http::peer> asker = nullptr);
 
    private:
     friend class waiters;
+    void keep(row now, bool with_text);
+
     waiters& owner_;
     uuid id_;
     row latest_;
+    bool has_text_ = false;  ///< of the latest
     std::shared_ptr<one_shot<bool>> woken_;
   };
 
@@ -53,16 +62,21 @@ class waiters {
   std::size_t size() const { return watches_.size(); }
 
  private:
-  void notice(const std::vector<row>& changed);
+  void notice(const message_store::shared_store::news& changed);
+  void tell(const row& now, bool with_text);
   void hear(const change_feed::news& elsewhere);
+  void read_soon();
   task<void> read_stale();
+  task<void> read_some(std::set<uuid>& from, std::size_t max, bool with_text);
 
   environment env_;
-  message_store::async_store& store_;
-  std::size_t max_;
+  message_store::async_store store_;
+  waiters_options options_;
+  std::size_t kept_bytes_ = 0;  ///< of texts
   bool closing_ = false;
   std::unordered_multimap<uuid, watch*, boost::hash<uuid>> watches_;
-  std::set<uuid> stale_;  ///< watched, and perhaps changed by another process
+  std::set<uuid> stale_;     ///< watched, and changed
+  std::set<uuid> doubtful_;  ///< watched, and perhaps changed by another process
   bool reading_ = false;
   task_group tasks_;
   std::shared_ptr<void> observing_;

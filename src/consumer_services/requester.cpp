@@ -34,7 +34,7 @@ class conversing {
         if (left() <= milliseconds(0))
           co_return failed("no response within " + std::to_string(options_.timeout.count()) + " ms");
         const bool was_kept_waiting = reply.headers.find("Preference-Applied").value_or("wait=0") != "wait=0";
-        if (!was_kept_waiting) co_await pause();
+        if (!was_kept_waiting) co_await sleep_for(env_, options_.poll_interval);
         reply = co_await ask("GET", "/?id=" + id_, "");
       }
       co_return outcome_;
@@ -55,7 +55,7 @@ class conversing {
       }
       const bool may_have_been_done = failed->why() == unavailable::reason::outcome_unknown && method == "POST";
       if (may_have_been_done || left() <= options_.poll_interval) throw unavailable(*failed);
-      co_await pause();
+      co_await sleep_for(env_, options_.poll_interval);
     }
   }
 
@@ -93,12 +93,6 @@ class conversing {
   static conversation failed(std::string why) { return {false, std::move(why)}; }
 
   milliseconds left() const { return std::chrono::ceil<milliseconds>(deadline_ - env_.timers->now()); }
-
-  task<void> pause() {
-    auto over = std::make_shared<one_shot<bool>>(env_.executor);
-    const auto timer = env_.timers->start(options_.poll_interval, [over] { over->set(true); });
-    co_await over->wait();
-  }
 
   environment env_;
   std::shared_ptr<http::caller> broker_;

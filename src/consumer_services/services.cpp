@@ -3,15 +3,10 @@
 #include <random>
 
 #include "core/log.hpp"
+#include "core/text.hpp"
 
 namespace amc::consumer_services {
 namespace {
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* white = " \t\n\r\v\f";
-  const auto begin = text.find_first_not_of(white);
-  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(white) - begin + 1);
-}
 
 void log_step(const char* service, const delivery& work, const std::string& received, const std::string& sent,
               const char* where) {
@@ -66,7 +61,7 @@ service_definition service_a(name_provider next_name) {
   service.queue = "topic-a";
   service.blocking = false;
   service.handler = [next_name = std::move(next_name)](const delivery& work) {
-    const auto received = trimmed(work.text);
+    const std::string received(trimmed(work.text));
     auto sent = received + " " + next_name() + ".";
     log_step("ServiceA", work, received, sent, "back to API");
     return sent;
@@ -81,7 +76,7 @@ service_definition service_b() {
   service.blocking = false;
   service.on_the_store = true;
   service.handler = [](const delivery& work) {
-    const auto received = trimmed(work.text);
+    const std::string received(trimmed(work.text));
     auto sent = received + " Bye!";
     log_step("ServiceB", work, received, sent, "to the store");
     return sent;

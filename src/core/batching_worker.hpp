@@ -17,13 +17,20 @@
 
 namespace amc {
 
+/// The bytes of one job: what it holds while it waits, and what its outcome may hold.
+struct job_bytes {
+  std::size_t held = 0;
+  std::size_t answer = 0;
+};
+
 /// Makes a blocking, batched driver asynchronous: "take everything that has queued up while the last batch ran, run it
 /// as one". That is group commit for a store and pipelined confirms for a queue engine.
 ///
-/// The inbox is bounded: a submission to a full one throws `unavailable` (overloaded) and changes nothing. Several
-/// drivers, each on a thread of its own, may empty one inbox; with one alone, batches run in the order of submission.
-/// Completions are posted to the submitter's executor; no caller's code runs on a worker's thread. A batch that throws
-/// fails every job in it with the same reason. `submit` may be called from any thread.
+/// The inbox is bounded, by count and by bytes: a submission to a full one throws `unavailable` (overloaded) and
+/// changes nothing. So is a batch; both hold one job at least. Several drivers, each on a thread of its own, may empty
+/// one inbox; with one alone, batches run in the order of submission. Completions are posted to the submitter's
+/// executor; no caller's code runs on a worker's thread. A batch that throws fails every job in it with the same
+/// reason. `submit` may be called from any thread.
 template <class Job, class Outcome>
 class batching_worker {
  public:
@@ -37,6 +44,9 @@ class batching_worker {
     std::size_t inbox_max = 0;  ///< jobs that may wait
     std::size_t batch_max = 0;  ///< jobs that run as one
     std::shared_ptr<amc::metrics> numbers = std::make_shared<amc::metrics>();
+    std::size_t inbox_max_bytes = SIZE_MAX;
+    std::size_t batch_max_bytes = SIZE_MAX;              ///< of jobs and outcomes
+    std::function<job_bytes(const Job&)> bytes_of = {};  ///< none: jobs are small
   };
 
   /// `runs` has one function for each driver.
@@ -57,12 +67,16 @@ class batching_worker {
 
   void submit(Job job, boost::asio::any_io_executor executor, callback done) {
     worker_host* host = nullptr;
+    const auto bytes = options_.bytes_of ? options_.bytes_of(job) : job_bytes{};
     {
       const std::lock_guard lock(mutex_);
-      if (inbox_.size() >= options_.inbox_max)
-        throw unavailable(unavailable::reason::overloaded,
-                          options_.name + ": " + std::to_string(inbox_.size()) + " requests wait already");
-      inbox_.push_back({std::move(job), std::move(executor), std::move(done)});
+      const bool too_heavy = inbox_bytes_ > 0 && inbox_bytes_ + bytes.held > options_.inbox_max_bytes;
+      if (inbox_.size() >= options_.inbox_max || too_heavy)
+        throw unavailable(unavailable::reason::overloaded, options_.name + ": " + std::to_string(inbox_.size()) +
+                                                               " requests wait already, with " +
+                                                               std::to_string(inbox_bytes_) + " bytes");
+      inbox_.push_back({std::move(job), std::move(executor), std::move(done), bytes});
+      inbox_bytes_ += bytes.held;
       const auto idle = std::find_if(lanes_.begin(), lanes_.end(), [](const lane& l) { return !l.busy; });
       host = (idle == lanes_.end() ? lanes_.front() : *idle).host.get();
     }
@@ -88,6 +102,7 @@ class batching_worker {
     Job job;
     boost::asio::any_io_executor executor;
     callback done;
+    job_bytes bytes;
   };
 
   struct completion {
@@ -116,12 +131,24 @@ class batching_worker {
   std::vector<entry> take(lane& l) {
     const std::lock_guard lock(mutex_);
     l.busy = !inbox_.empty();
-    const auto count = std::min(inbox_.size(), options_.batch_max);
+    const auto count = fitting();
     const auto end = inbox_.begin() + static_cast<std::ptrdiff_t>(count);
     std::vector<entry> batch(std::make_move_iterator(inbox_.begin()), std::make_move_iterator(end));
     inbox_.erase(inbox_.begin(), end);
+    for (const auto& e : batch) inbox_bytes_ -= e.bytes.held;
     inbox_depth_.Set(static_cast<double>(inbox_.size()));
     return batch;
+  }
+
+  /// How many of the oldest make a batch.
+  std::size_t fitting() const {
+    std::size_t count = 0, bytes = 0;
+    for (const auto& e : inbox_) {
+      bytes += e.bytes.held + e.bytes.answer;
+      if (count == options_.batch_max || (count > 0 && bytes > options_.batch_max_bytes)) break;
+      ++count;
+    }
+    return count;
   }
 
   std::variant<std::vector<Outcome>, unavailable> run_guarded(const lane& l, std::vector<Job>& jobs) {
@@ -157,6 +184,7 @@ class batching_worker {
   prometheus::Gauge& inbox_depth_;
   mutable std::mutex mutex_;
   std::deque<entry> inbox_;
+  std::size_t inbox_bytes_ = 0;
   std::list<lane> lanes_;
 };
 

@@ -7,7 +7,8 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <numeric>
+
+#include "core/text.hpp"
 
 namespace amc {
 
@@ -24,17 +25,6 @@ namespace json = boost::json;
 
 namespace {
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j)
-      diagonal = std::exchange(row[j + 1], std::min({row[j] + 1, row[j + 1] + 1, diagonal + (a[i] != b[j])}));
-  }
-  return row.back();
-}
-
 const char* expectation(const config_key& key) {
   switch (key.kind) {
     case config_key::type::text:
@@ -50,12 +40,6 @@ const char* expectation(const config_key& key) {
       return "a list of maps";
   }
   return "another type";
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string all;
-  for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
-  return all;
 }
 
 /// Complains about a value; `load_config` puts the place in front.
@@ -232,10 +216,9 @@ class config_builder {
   }
 
   std::string unknown(const std::string& path) const {
-    const auto nearest = std::min_element(
-        built_.entries_.begin(), built_.entries_.end(),
-        [&](const auto& a, const auto& b) { return edit_distance(a.first, path) < edit_distance(b.first, path); });
-    return "unknown key \"" + path + "\"; the nearest known key is \"" + nearest->first + "\"";
+    std::vector<std::string> known;
+    for (const auto& [name, entry] : built_.entries_) known.push_back(name);
+    return "unknown key \"" + path + "\"; the nearest known key is \"" + nearest(path, known) + "\"";
   }
 
   config built_;

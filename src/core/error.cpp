@@ -16,12 +16,18 @@ const char* to_string(errc code) {
       return "stale";
     case errc::held:
       return "held";
+    case errc::too_large:
+      return "too_large";
     case errc::needs_alone:
       return "needs_alone";
+    case errc::needs_room:
+      return "needs_room";
     case errc::precondition:
       return "precondition";
     case errc::key_reused:
       return "key_reused";
+    case errc::unknown:
+      break;
   }
   return "unknown";
 }

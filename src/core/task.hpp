@@ -79,6 +79,14 @@ class one_shot {
   std::unique_ptr<resumer> resume_;
 };
 
+/// Goes on no sooner than this; at once when it is not positive.
+inline task<void> sleep_for(const environment& env, milliseconds time) {
+  if (time <= milliseconds(0)) co_return;
+  auto over = std::make_shared<one_shot<bool>>(env.executor);
+  const auto timer = env.timers->start(time, [over] { over->set(true); });
+  co_await over->wait();
+}
+
 /// Lets a loop sleep until it is poked or the time is over.
 class alarm_clock {
  public:

@@ -1,105 +1,52 @@
 #pragma once
 
-#include <functional>
-#include <list>
 #include <memory>
-#include <mutex>
 #include <vector>
 
-#include "amc/store.hpp"
-#include "core/batching_worker.hpp"
+#include "message_store/shared_store.hpp"
 
 namespace amc::message_store {
 
-/// A store, asynchronously and in batches: each of its drivers, and its reader, on a thread of its own. May be used
-/// from any thread's coroutines; each call throws `unavailable` as the store does.
+/// A shared store, for the coroutines of one environment: each verb resumes on its thread, and throws `unavailable` as
+/// the store does. A value; copies are the same store.
 class async_store {
  public:
-  struct limits {
-    std::size_t inbox_max = 8'192;  ///< requests that may wait; more are refused (overloaded)
-    std::size_t batch_max = 512;    ///< requests that become one transaction
-  };
+  async_store(const environment& env, std::shared_ptr<shared_store> store) : env_(env), store_(std::move(store)) {}
 
-  async_store(const environment& env, opened_store opened, limits bounds);
-
-  task<std::vector<outcome>> apply(const environment& env, std::vector<change> changes);
-  task<outcome> apply(const environment& env, change what);
-  task<row> find(const environment& env, uuid id);
+  task<std::vector<outcome>> apply(std::vector<change> changes) const {
+    return store_->apply(env_, std::move(changes));
+  }
+  task<outcome> apply(change what) const { return store_->apply(env_, std::move(what)); }
+  task<row> find(uuid id) const { return store_->find(env_, id); }
   /// In order; null for an unknown one.
-  task<std::vector<row>> find(const environment& env, std::vector<uuid> ids);
-  task<std::vector<due_row>> due(const environment& env, std::size_t limit);
-  task<void> make_all_due(const environment& env);
-  task<message_page> list(const environment& env, list_filter filter);
-  task<std::vector<queue_counts>> counts(const environment& env);
-  task<purged> purge(const environment& env, purge_request what);
-  task<timestamp> now(const environment& env);
+  task<std::vector<row>> find(std::vector<uuid> ids) const { return store_->find(env_, std::move(ids), true); }
+  task<std::vector<row>> find_without_text(std::vector<uuid> ids) const {
+    return store_->find(env_, std::move(ids), false);
+  }
+  task<std::vector<due_row>> due(std::size_t limit) const { return store_->due(env_, limit); }
+  task<void> make_all_due() const { return store_->make_all_due(env_); }
+  task<message_page> list(list_filter filter) const { return store_->list(env_, std::move(filter)); }
+  task<std::vector<queue_counts>> counts() const { return store_->counts(env_); }
+  task<purged> purge(purge_request what) const { return store_->purge(env_, what); }
+  task<timestamp> now() const { return store_->now(env_); }
   /// Throws while the store can be read and not written, too. That costs a write only where one has failed, after an
   /// absence, and the first time.
-  task<void> check(const environment& env);
+  task<void> check() const { return store_->check(env_); }
 
-  /// `observe` runs on the executor for the rows of each transaction that are new, have a new revision or a new status,
-  /// in the order of the commits, until the returned handle is destroyed (on the executor's thread).
-  [[nodiscard]] std::shared_ptr<void> observe(boost::asio::any_io_executor executor,
-                                              std::function<void(const std::vector<row>&)> observe);
-
-  /// `hear` runs on the executor with what other processes have changed, until the returned handle is destroyed (on the
-  /// executor's thread). For one listener. Does nothing where no other process can change the store.
-  [[nodiscard]] std::shared_ptr<void> observe_elsewhere(const environment& env,
-                                                        std::function<void(const change_feed::news&)> hear);
-
-  /// `stop` runs once, on the executor, when the store cannot go on safely.
-  void when_broken(boost::asio::any_io_executor executor, std::function<void()> stop);
+  /// `observe` runs on this environment's thread for each transaction of this process, in the order of the commits,
+  /// until the returned handle is destroyed (on that thread).
+  [[nodiscard]] std::shared_ptr<void> observe(std::function<void(const shared_store::news&)> observe) const {
+    return store_->observe(env_.executor, std::move(observe));
+  }
+  /// The same for what other processes have changed. For one listener. Does nothing where no other process can change
+  /// the store.
+  [[nodiscard]] std::shared_ptr<void> observe_elsewhere(std::function<void(const change_feed::news&)> hear) const {
+    return store_->observe_elsewhere(env_, std::move(hear));
+  }
 
  private:
-  struct find_all {
-    std::vector<uuid> ids;
-  };
-  struct find_due {
-    std::size_t limit;
-  };
-  struct ring_all {};
-  struct tell_time {};
-  struct be_checked {};
-  using job = std::variant<std::vector<change>, find_all, find_due, ring_all, purge_request, tell_time, be_checked>;
-  using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<row>, std::vector<due_row>, purged,
-                              timestamp, unavailable>;
-  struct count_all {};
-  using question = std::variant<list_filter, count_all>;
-  using look = std::variant<message_page, std::vector<queue_counts>>;
-  struct observer {
-    boost::asio::any_io_executor executor;
-    std::weak_ptr<std::function<void(const std::vector<row>&)>> call;
-  };
-
-  /// What is known of the store. Reads that succeed say nothing about writes.
-  enum class state { untried, usable, unreadable, unwritable };
-
-  std::vector<answer> run(store& driver, std::vector<job>& batch);
-  static answer read(store& driver, const job& asked);
-  std::vector<look> look_up(const std::vector<question>& batch);
-  /// Whether anything was written.
-  bool apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
-  static bool deletes_or_rings(const job& asked) {
-    return std::holds_alternative<purge_request>(asked) || std::holds_alternative<ring_all>(asked);
-  }
-  static bool asks_for_a_check(const job& asked) { return std::holds_alternative<be_checked>(asked); }
-  void try_writing(store& driver, const std::vector<job>& batch, std::vector<answer>& answers);
-  bool writes_are_in_doubt();
-  void tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes);
-  void tell_broken();
-  void note_readable();
-  void note_writable();
-  void note_failure(state now, const std::string& why);
-
-  opened_store opened_;
-  std::mutex mutex_;
-  std::list<observer> observers_;
-  boost::asio::any_io_executor broken_executor_;
-  std::function<void()> broken_;
-  state state_ = state::untried;
-  std::unique_ptr<batching_worker<job, answer>> worker_;
-  bool reader_away_ = false;  // of the reader's thread
-  std::unique_ptr<batching_worker<question, look>> reader_;
+  environment env_;
+  std::shared_ptr<shared_store> store_;
 };
 
 }  // namespace amc::message_store

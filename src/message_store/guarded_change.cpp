@@ -3,9 +3,16 @@
 namespace amc {
 
 bool admits(const guard& when, const message& current, timestamp now) {
+  return admits_but_for_text(when, current, now) &&                           //
+         (!when.text_other_than || current.text != *when.text_other_than) &&  //
+         (!when.text_bytes_max || current.text.size() <= *when.text_bytes_max);
+}
+
+bool admits_but_for_text(const guard& when, const message& current, timestamp now) {
   const bool expired = current.expires_at && *current.expires_at <= now;
   return (!when.status || current.status == *when.status) &&                         //
          (!when.revision || current.revision == *when.revision) &&                   //
+         (!when.revision_below || current.revision < *when.revision_below) &&        //
          (!when.claim || current.claim == *when.claim) &&                            //
          (!when.held || current.held == *when.held) &&                               //
          (!when.due || current.due == *when.due) &&                                  //
@@ -13,9 +20,7 @@ bool admits(const guard& when, const message& current, timestamp now) {
          (!when.claims_left || current.unanswered < current.max_claims) &&           //
          (!when.unanswered_below || current.unanswered < *when.unanswered_below) &&  //
          (!when.unanswered_above || current.unanswered > *when.unanswered_above) &&  //
-         (!when.expired || expired == *when.expired) &&                              //
-         (!when.text_other_than || current.text != *when.text_other_than) &&         //
-         (!when.text_bytes_max || current.text.size() <= *when.text_bytes_max);
+         (!when.expired || expired == *when.expired);
 }
 
 namespace {

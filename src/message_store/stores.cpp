@@ -71,6 +71,11 @@ config_provider provider() {
   all.keys.push_back(
       number_key("broker.store.inbox_max", "8192", "requests that may wait for the store; more are answered 503"));
   all.keys.push_back(number_key("broker.store.batch_max", "512", "requests that become one transaction", 1, 10'000));
+  all.keys.push_back(number_key("broker.store.inbox_max_bytes", "268435456",
+                                "of the texts of requests that wait for the store; more are answered 503", 1 << 20,
+                                std::int64_t{1} << 40));
+  all.keys.push_back(number_key("broker.store.batch_max_bytes", "67108864",
+                                "of the texts that one transaction takes and gives", 1 << 20, std::int64_t{1} << 40));
   return all;
 }
 
@@ -91,6 +96,12 @@ opened_store open_store(const config& settings) {
 
 migration migrate_store(const config& settings, bool only_plan) {
   return configured(settings).migrate(settings, only_plan);
+}
+
+limits limits_from(const config& settings, std::size_t text_max_bytes) {
+  const auto size = [&](const char* key) { return static_cast<std::size_t>(settings.integer(key)); };
+  return {size("broker.store.inbox_max"), size("broker.store.inbox_max_bytes"), size("broker.store.batch_max"),
+          size("broker.store.batch_max_bytes"), text_max_bytes};
 }
 
 std::string store_name(const config& settings) {

@@ -5,6 +5,7 @@
 #include "amc/config.hpp"
 #include "amc/store.hpp"
 #include "message_store/migration.hpp"
+#include "message_store/shared_store.hpp"
 
 namespace amc::message_store {
 
@@ -17,6 +18,9 @@ opened_store open_store(const config& settings);
 
 /// Brings the schema up to date without opening the store, or only tells what that would take.
 migration migrate_store(const config& settings, bool only_plan);
+
+/// What it may have to do at once, as configured.
+limits limits_from(const config& settings, std::size_t text_max_bytes);
 
 /// The store that is configured, for a person: "postgresql at postgresql://amc:***@…".
 std::string store_name(const config& settings);

@@ -45,8 +45,10 @@ void agent::disturb(std::chrono::seconds longest) {
       else
         later.push_back(next);
     }
-    if (!later.empty() && !on_rabbitmq()) move_to_rabbitmq();
-    for (const auto& next : later) play(next);
+    for (const auto& next : later) {
+      if (!can_play(next)) move_to_rabbitmq();  // also after one of these has moved everything away
+      play(next);
+    }
   }
 }
 

@@ -310,6 +310,25 @@ TEST(RabbitmqServer, SpeaksTls) {
   EXPECT_EQ(engine->make_subscriber("q", 1)->receive(1, milliseconds(5'000)).size(), 1U);
 }
 
+TEST(RabbitmqServer, SpeaksTlsWithAnAddressThatItsCertificateHas) {
+  const char* url = std::getenv("AMC_TEST_RABBITMQ_TLS_URL");
+  const char* ca_file = std::getenv("AMC_TEST_RABBITMQ_CA_FILE");
+  if (!url || !ca_file) GTEST_SKIP() << "the server has no TLS listener (AMC_TEST_RABBITMQ_TLS_URL, _CA_FILE)";
+  auto options = quick({});
+  options.url = url;
+  options.ca_file = ca_file;
+  const auto with_host = [&](const std::string& host) {
+    auto other = options;
+    const auto name = other.url.find("localhost");
+    if (name == std::string::npos) throw std::logic_error("the server is known by another name: " + other.url);
+    other.url.replace(name, std::string_view("localhost").size(), host);
+    return make_rabbitmq(other);
+  };
+  EXPECT_NO_THROW(with_host("127.0.0.1")->check({}, {}));
+  // The same socket, by an address that the certificate does not have.
+  EXPECT_EQ(failure_of([&] { with_host("[::ffff:127.0.0.1]")->check({}, {}); }).why(), unavailable::reason::refused);
+}
+
 TEST(RabbitmqServer, ACertificateOfAStrangerIsRefused) {
   const char* url = std::getenv("AMC_TEST_RABBITMQ_TLS_URL");
   if (!url) GTEST_SKIP() << "the server has no TLS listener (AMC_TEST_RABBITMQ_TLS_URL)";

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <random>
 #include <thread>
 
 #include "broker/life_cycle.hpp"
@@ -59,7 +60,7 @@ TEST_F(PostgresqlStore, OfManyThatAnswerOneRevisionExactlyOneWins) {
     });
   for (auto& rival : rivals) rival.join();
   const std::vector<uuid> ids{id};
-  EXPECT_EQ(open()->find(ids).at(0)->revision, 51);
+  EXPECT_EQ(open()->find(ids, true).at(0)->revision, 51);
   EXPECT_EQ(wins, 50) << "each revision was answered once";
 }
 
@@ -84,7 +85,7 @@ TEST_F(PostgresqlStore, BatchesOverTheSameRowsInAnyOrderDoNotDeadlock) {
       }
     });
   for (auto& rival : rivals) rival.join();
-  for (const auto& found : open()->find(ids)) EXPECT_EQ(found->claim, 40);
+  for (const auto& found : open()->find(ids, true)) EXPECT_EQ(found->claim, 40);
 }
 
 TEST_F(PostgresqlStore, AConnectionThatWasCutWhileIdleCostsNobodyARequest) {
@@ -106,6 +107,85 @@ TEST_F(PostgresqlStore, ManyOpenersAtOnceMakeTheTablesOnce) {
     });
   for (auto& opener : openers) opener.join();
   EXPECT_EQ(opened, 5);
+}
+
+TEST_F(PostgresqlStore, AFaultOfOneRowCostsOnlyThatRow) {
+  const auto own = open();
+  // By a constraint, by a trigger, and only at the commit.
+  database_.execute(R"sql(
+ALTER TABLE amc_message ADD CONSTRAINT polite CHECK (text NOT LIKE '%rude%');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'not this one'; END$$;
+CREATE TRIGGER refuse_at_once BEFORE UPDATE ON amc_message FOR EACH ROW WHEN (NEW.text = 'unwanted')
+  EXECUTE FUNCTION refuse();
+CREATE CONSTRAINT TRIGGER refuse_late AFTER INSERT ON amc_message DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  WHEN (NEW.text = 'late') EXECUTE FUNCTION refuse();
+)sql");
+  auto next_id = system_uuid_source();
+  std::vector<change> batch;
+  for (int i = 0; i < 105; ++i) batch.push_back(life_cycle::accept(next_id(), "Hi, ", to_queue{"q"}, true, times_));
+  const auto accept = [&](const std::string& text) {
+    return life_cycle::accept(next_id(), text, to_queue{"q"}, true, times_);
+  };
+  const auto answer = [&](std::size_t at, int revision, const std::string& text) {
+    return life_cycle::answer(batch[at].id, revision, text, to_queue{"q"}, true, times_);
+  };
+  batch[3] = accept("rude");
+  batch[90] = accept("late");
+  batch.push_back(answer(1, 1, "next"));
+  batch.push_back(answer(1, 2, "unwanted"));
+  batch.push_back(answer(1, 2, "last"));
+  std::string long_name;  // longer than an index takes, and nothing that could be compressed
+  for (std::minstd_rand random; long_name.size() < 9'000;) long_name += static_cast<char>('a' + random() % 26);
+  batch.push_back(life_cycle::accept(next_id(), "x", to_queue{long_name}, true, times_));
+  const auto became = own->apply(batch);
+  ASSERT_EQ(became.size(), batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const bool unfit = i == 3 || i == 90 || i == 106 || i == 108;
+    EXPECT_EQ(became[i].applied, !unfit) << i;
+    EXPECT_EQ(became[i].unfit.has_value(), unfit) << i;
+  }
+  EXPECT_THAT(*became[3].unfit, testing::HasSubstr("\"polite\" (23514)"));
+  EXPECT_EQ(became[107].now->revision, 3) << "changes of one row stay in their order";
+}
+
+TEST_F(PostgresqlStore, AFaultOfTheInputKeepsTheConnection) {
+  message_store::postgresql_options options;
+  options.url = database_.url();
+  options.connections = 1;
+  const auto opened = message_store::open_postgresql(options);
+  opened.drivers.at(0)->due(1);
+  opened.reader->list({});
+  const auto connected = [&] {
+    return tests::postgresql_session(database_.url())
+        .value(
+            "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity WHERE application_name IN "
+            "('amc store', 'amc reader') AND datname = current_database()");
+  };
+  const auto before = connected();
+  EXPECT_TRUE(opened.reader->list({.queue = "\xff"}).unfit);
+  EXPECT_TRUE(opened.reader->list({.queue = std::string("\0", 1)}).unfit);
+  const auto id = system_uuid_source()();
+  const std::vector<change> unfit{life_cycle::accept(id, "x", to_queue{"q"}, true, times_),
+                                  life_cycle::claim({id, 1}, false),
+                                  life_cycle::fail({.id = id, .revision = 1}, 1, "\xff", times_),
+                                  life_cycle::fail({.id = id, .revision = 1}, 1, std::string("\0", 1), times_),
+                                  life_cycle::answer(id, 1, "\xff", to_queue{"q"}, true, times_)};
+  const auto became = opened.drivers.at(0)->apply(unfit);
+  EXPECT_TRUE(became.at(1).applied);
+  for (std::size_t i = 2; i < unfit.size(); ++i) EXPECT_TRUE(became.at(i).unfit) << i;
+  EXPECT_FALSE(opened.reader->list({}).unfit);
+  EXPECT_EQ(connected(), before);
+}
+
+TEST_F(PostgresqlStore, ABatchTooLargeForOneTransactionIsSeveral) {
+  std::vector<change> batch;
+  auto next_id = system_uuid_source();
+  const std::string large(33 << 20, '"');
+  for (int i = 0; i < 2; ++i) batch.push_back(life_cycle::accept(next_id(), large, to_queue{"q"}, true, times_));
+  const auto own = open();
+  for (const auto& became : own->apply(batch)) EXPECT_TRUE(became.applied);
+  EXPECT_EQ(tests::postgresql_session(database_.url()).value("SELECT count(DISTINCT xmin::text) > 1 FROM amc_message"),
+            "t");
 }
 
 TEST_F(PostgresqlStore, ANewerSchemaIsRefused) {

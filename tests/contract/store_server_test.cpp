@@ -82,7 +82,7 @@ TEST_F(PostgresqlServer, KilledInTheMiddleKeepsWhatItToldAndTakesAgain) {
   server.start();
   stubbornly(store, inserts(after));
   for (const auto& ids : {before, after})
-    for (const auto& found : store.find(ids)) EXPECT_TRUE(found);
+    for (const auto& found : store.find(ids, true)) EXPECT_TRUE(found);
 }
 
 TEST_F(PostgresqlServer, AFrozenServerLeavesTheOutcomeUnknownAndHindersNobodyElse) {
@@ -111,11 +111,11 @@ TEST_F(PostgresqlServer, CutInTheMiddleOfAReplyNothingIsGuessed) {
     const auto ids = new_ids(3);
     try {
       for (const auto& became : opened.drivers.at(0)->apply(inserts(ids))) applied += became.applied;
-      for (const auto& found : direct.drivers.at(0)->find(ids)) ASSERT_TRUE(found) << "told, and not there";
+      for (const auto& found : direct.drivers.at(0)->find(ids, true)) ASSERT_TRUE(found) << "told, and not there";
     } catch (const unavailable& failed) {
       unknown += failed.why() == unavailable::reason::outcome_unknown;
       // All of it or nothing.
-      const auto rows = direct.drivers.at(0)->find(ids);
+      const auto rows = direct.drivers.at(0)->find(ids, true);
       ASSERT_EQ(rows[0] != nullptr, rows[1] != nullptr);
       ASSERT_EQ(rows[0] != nullptr, rows[2] != nullptr);
     }
@@ -241,7 +241,7 @@ TEST_F(PostgresqlServer, WhoCanOnlyReadIsToldSoByTryingToWrite) {
   auto url = database.url();
   url.replace(url.find("amc@"), 3, role);
   const auto opened = open(url);
-  EXPECT_NO_THROW(opened.drivers.at(0)->find(new_ids(1)));
+  EXPECT_NO_THROW(opened.drivers.at(0)->find(new_ids(1), true));
   EXPECT_EQ(why([&] { opened.drivers.at(0)->try_writing(); }), unavailable::reason::refused);
   database.execute("DROP OWNED BY " + role + "; DROP ROLE " + role);
 }
@@ -251,7 +251,7 @@ TEST_F(PostgresqlServer, AReadOnlyServerIsToldSoByTryingToWrite) {
   open(database.url());
   database.execute("ALTER DATABASE " + database.name() + " SET default_transaction_read_only = on");
   const auto opened = open(database.url());
-  EXPECT_NO_THROW(opened.drivers.at(0)->find(new_ids(1)));
+  EXPECT_NO_THROW(opened.drivers.at(0)->find(new_ids(1), true));
   EXPECT_EQ(why([&] { opened.drivers.at(0)->try_writing(); }), unavailable::reason::away);
 }
 

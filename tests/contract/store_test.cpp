@@ -4,6 +4,8 @@
 
 #include "broker/life_cycle.hpp"
 #include "core/uuid_source.hpp"
+#include "message_store/attempts.hpp"
+#include "message_store/columns.hpp"
 #include "message_store/postgresql/postgresql.hpp"
 #include "message_store/sqlite/sqlite.hpp"
 #include "tests/support/memory_store.hpp"
@@ -44,7 +46,7 @@ class StoreContract : public testing::TestWithParam<driver> {
   }
   row find(const uuid& id) {
     const std::vector<uuid> ids{id};
-    return store_->find(ids).at(0);
+    return store_->find(ids, true).at(0);
   }
   void pass(int milliseconds_passed) { around_.now += milliseconds(milliseconds_passed); }
   void reopen() {
@@ -58,6 +60,40 @@ class StoreContract : public testing::TestWithParam<driver> {
     return ids;
   }
 
+  /// How many rows each page has, until there is no next one; what they were is in `listed_`.
+  std::vector<std::size_t> pages_of(list_filter filter) {
+    std::vector<std::size_t> sizes;
+    listed_.clear();
+    for (std::optional<uuid> next = filter.after; next;) {
+      filter.after = *next;
+      const auto page = opened_->reader->list(filter);
+      sizes.push_back(page.rows.size());
+      for (const auto& m : page.rows) listed_.push_back(m->id);
+      next = page.next;
+    }
+    return sizes;
+  }
+  /// A text that no store can keep small.
+  static std::string incompressible(std::size_t bytes) {
+    std::string text;
+    for (std::uint64_t bits = 42; text.size() < bytes; bits = bits * 6'364'136'223'846'793'005 + 1)
+      text += static_cast<char>('0' + (bits >> 33) % 64);
+    return text;
+  }
+  /// The first column in which two rows differ; empty: none.
+  static std::string unlike(const message& one, const message& other) {
+    const auto same = [&](auto member) {
+      if constexpr (std::is_same_v<decltype(member), std::vector<attempt> message::*>)
+        return message_store::attempts_text(one.*member) == message_store::attempts_text(other.*member);
+      else
+        return one.*member == other.*member;
+    };
+    for (const auto& c : message_store::columns)
+      if (!std::visit(same, c.value)) return c.name;
+    return "";
+  }
+
+  std::vector<uuid> listed_;
   surroundings around_;
   std::optional<opened_store> opened_{GetParam().open(around_)};
   store* store_ = opened_->drivers.at(0).get();
@@ -92,11 +128,20 @@ TEST_P(StoreContract, FindsWhatWasInserted) {
   EXPECT_EQ(found->created_at, around_.now);
 }
 
+TEST_P(StoreContract, FindsWithoutTextsWhereNobodyReadsThem) {
+  const std::array ids{accept(), next_id_()};
+  const auto rows = store_->find(ids, false);
+  ASSERT_TRUE(rows.at(0));
+  EXPECT_EQ(rows[0]->text, "");
+  EXPECT_EQ(rows[0]->revision, 1);
+  EXPECT_FALSE(rows.at(1));
+}
+
 TEST_P(StoreContract, FindsInTheOrderAsked) {
   const auto one = accept("one");
   const auto two = accept("two");
   const std::vector<uuid> ids{two, uuid{}, one};
-  const auto rows = store_->find(ids);
+  const auto rows = store_->find(ids, true);
   EXPECT_EQ(rows.at(0)->text, "two");
   EXPECT_EQ(rows.at(1), nullptr);
   EXPECT_EQ(rows.at(2)->text, "one");
@@ -148,6 +193,30 @@ TEST_P(StoreContract, OneBadChangeInABatchHindersNoOther) {
   EXPECT_EQ(find(two)->text, "d");
 }
 
+TEST_P(StoreContract, WhatIsNoTextIsKeptToTheByteOrUnfitAndHindersNoOther) {
+  for (const std::string odd :
+       {std::string("a\0b", 3), std::string("\xff"), std::string("\xed\xa0\x80"), std::string("Hi, \xf0\x9f\x98")}) {
+    const auto before = next_id_(), between = next_id_(), after = next_id_();
+    const std::vector<change> batch{life_cycle::accept(before, "b", to_queue{"q"}, true, times_),
+                                    life_cycle::accept(next_id_(), odd, to_queue{"q"}, true, times_),
+                                    life_cycle::accept(between, "b", to_queue{"q"}, true, times_),
+                                    life_cycle::accept(next_id_(), "x", to_queue{odd}, true, times_),
+                                    life_cycle::accept(after, "b", to_queue{"q"}, true, times_)};
+    const auto became = store_->apply(batch);
+    ASSERT_EQ(became.size(), batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) EXPECT_NE(became[i].applied, became[i].unfit.has_value()) << i;
+    for (const auto& id : {before, between, after}) EXPECT_TRUE(find(id));
+    if (became[1].applied) {
+      EXPECT_EQ(find(batch[1].id)->text, odd);
+    }
+    if (became[3].applied) {
+      EXPECT_EQ(find(batch[3].id)->queue, odd);
+    }
+    EXPECT_EQ(opened_->reader->list({.queue = odd}).rows.size(), became[3].applied ? 1U : 0U);
+    EXPECT_FALSE(opened_->reader->list({.queue = "q"}).rows.empty());
+  }
+}
+
 TEST_P(StoreContract, ChangesOfOneRowInABatchSeeEachOther) {
   const auto id = next_id_();
   const std::vector<change> batch{life_cycle::accept(id, "x", to_queue{"q"}, true, times_),
@@ -182,6 +251,7 @@ TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
   EXPECT_TRUE(refuses({.unanswered_above = 1}));
   EXPECT_TRUE(refuses({.expired = true}));
   EXPECT_TRUE(refuses({.text_other_than = "Hi, "}));
+  EXPECT_TRUE(refuses({.text_bytes_max = 3}));
   EXPECT_FALSE(refuses({.status = status::pending,
                         .revision = 1,
                         .claim = 1,
@@ -191,7 +261,102 @@ TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
                         .unanswered_below = 2,
                         .unanswered_above = 0,
                         .expired = false,
-                        .text_other_than = "other"}));
+                        .text_other_than = "other",
+                        .text_bytes_max = 4}));
+}
+
+TEST_P(StoreContract, AGuardMeasuresATextInBytes) {
+  const auto id = accept("é€😀");  // of 2, 3 and 4 bytes
+  const auto admits = [&](std::size_t bytes) {
+    return apply({.id = id, .when = {.text_bytes_max = bytes}, .text_back = text_back::never}).applied;
+  };
+  EXPECT_FALSE(admits(8));
+  EXPECT_TRUE(admits(9));
+  const auto large = accept(incompressible(100'000));  // kept apart from its row where a store does so
+  const auto admits_large = [&](std::size_t bytes) {
+    return apply({.id = large, .when = {.text_bytes_max = bytes}}).applied;
+  };
+  EXPECT_FALSE(admits_large(99'999));
+  EXPECT_TRUE(admits_large(100'000));
+}
+
+TEST_P(StoreContract, ARowCarriesItsTextWhereTheChangeWantsItBack) {
+  const auto text_told = [&](const uuid& id, guard when, effect then, text_back back) {
+    const auto became = apply({.id = id, .when = std::move(when), .then = std::move(then), .text_back = back});
+    return became.now->text;
+  };
+  const guard admitting{.status = status::pending}, refusing{.status = status::done};
+  const effect claims{.new_claim = true};
+  const auto id = accept("old");
+  EXPECT_EQ(text_told(id, admitting, claims, text_back::never), "");
+  EXPECT_EQ(text_told(id, admitting, claims, text_back::when_applied), "old");
+  EXPECT_EQ(text_told(id, admitting, claims, text_back::always), "old");
+  EXPECT_EQ(text_told(id, refusing, claims, text_back::never), "");
+  EXPECT_EQ(text_told(id, refusing, claims, text_back::when_applied), "");
+  EXPECT_EQ(text_told(id, refusing, claims, text_back::always), "old");
+  EXPECT_EQ(text_told(id, {.text_bytes_max = 2}, claims, text_back::when_applied), "");
+  EXPECT_EQ(text_told(id, {.text_bytes_max = 2}, claims, text_back::always), "old");
+  EXPECT_EQ(text_told(id, admitting, {.status = status::pending, .queue = "z"}, text_back::never), "");
+  EXPECT_EQ(find(id)->text, "old") << "what nobody wanted to be told is still there";
+  EXPECT_EQ(text_told(id, refusing, {.text = "new"}, text_back::when_applied), "");
+  EXPECT_EQ(text_told(id, refusing, {.text = "new"}, text_back::always), "old");
+  EXPECT_EQ(text_told(id, admitting, {.text = "new"}, text_back::never), "");
+  EXPECT_EQ(find(id)->text, "new");
+  EXPECT_EQ(text_told(id, admitting, {.text = "newer"}, text_back::when_applied), "newer");
+  EXPECT_EQ(text_told(id, admitting, {.text = "newest"}, text_back::always), "newest");
+}
+
+TEST_P(StoreContract, AnInsertTellsTheTextWhereItIsWanted) {
+  const auto insert = [&](const uuid& id, const std::string& text, text_back back, const std::string& key) {
+    change what{.id = id, .insert = true, .then = {.text = text, .status = status::pending}, .text_back = back};
+    if (!key.empty()) what.then.once = idempotency{key, "f", milliseconds(1'000)};
+    return apply(what).now;
+  };
+  for (const std::string key : {"", "key"}) {
+    const auto id = next_id_();
+    EXPECT_EQ(insert(id, "first", text_back::when_applied, key)->text, "first");
+    // One with a key meets the key's row, under another id.
+    const auto other = key.empty() ? id : next_id_();
+    EXPECT_EQ(insert(other, "second", text_back::never, key)->text, "");
+    EXPECT_EQ(insert(other, "second", text_back::when_applied, key)->text, "");
+    EXPECT_EQ(insert(other, "second", text_back::always, key)->text, "first");
+    EXPECT_EQ(insert(other, "second", text_back::always, key)->id, id);
+    EXPECT_EQ(find(id)->text, "first");
+  }
+  EXPECT_EQ(insert(next_id_(), "x", text_back::never, "")->text, "");
+  EXPECT_EQ(insert(next_id_(), "x", text_back::never, "other key")->text, "");
+}
+
+TEST_P(StoreContract, EveryColumnIsKept) {
+  life_cycle::accept_options all{.expires_at = around_.now + milliseconds(9'000),
+                                 .once = idempotency{"key", "fingerprint", milliseconds(1'000)},
+                                 .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
+  const auto id = next_id_();
+  const auto inserted = apply(life_cycle::accept(id, "Hi, ", to_queue{"q"}, true, times_, all));
+  ASSERT_TRUE(inserted.applied);
+  EXPECT_EQ(unlike(*inserted.now, *find(id)), "");
+  EXPECT_EQ(inserted.now->idempotency_key, "key");
+  EXPECT_EQ(inserted.now->traceparent, all.traceparent);
+  pass(7);
+  const auto unlike_after = [&](change what) {
+    what.text_back = text_back::always;
+    const auto became = apply(what);
+    return became.applied ? unlike(*became.now, *find(id)) : "was refused";
+  };
+  EXPECT_EQ(unlike_after(life_cycle::claim({id, 1}, false)), "");
+  EXPECT_EQ(unlike_after(life_cycle::fail(*find(id), 1, "it broke", times_)), "");
+  EXPECT_EQ(unlike_after(life_cycle::answer(id, 1, "next", to_queue{"r"}, true, times_)), "");
+  EXPECT_EQ(unlike_after({.id = id, .then = {.status = status::dead, .queue = "z"}}), "");
+  EXPECT_EQ(find(id)->revision, 2);
+  EXPECT_EQ(find(id)->attempts.size(), 1U);
+  const auto page = opened_->reader->list({});
+  EXPECT_EQ(unlike(*page.rows.at(0), *find(id)), "");
+}
+
+TEST_P(StoreContract, ALeaseThatChangesCountsForTheDueThatGoesWithIt) {
+  const auto id = accept();
+  apply({.id = id, .then = {.due_after_lease = true, .lease = milliseconds(4'321)}});
+  EXPECT_EQ(find(id)->due, around_.now + milliseconds(4'321));
 }
 
 TEST_P(StoreContract, EveryMemberOfAnEffectCounts) {
@@ -284,6 +449,23 @@ TEST_P(StoreContract, MakeAllDueLeavesOutWhatIsHeld) {
   EXPECT_THAT(due_ids(), testing::ElementsAre(free));
 }
 
+TEST_P(StoreContract, MakesABacklogDueWhateverItsSizeAndLengths) {
+  std::vector<change> backlog;
+  constexpr int small = 2'500, large = 20;  // more than a store takes at a time, in rows and in bytes
+  for (int i = 0; i < small; ++i)
+    backlog.push_back(life_cycle::accept(next_id_(), "x", to_queue{i % 2 ? "a" : "b"}, true, times_));
+  for (int i = 0; i < large; ++i)
+    backlog.push_back(life_cycle::accept(next_id_(), std::string(1 << 20, 'x'), to_queue{"a"}, true, times_));
+  for (auto& one : backlog) one.text_back = text_back::never;
+  store_->apply(backlog);
+  std::vector<change> holds;
+  for (int i = 0; i < small; i += 5) holds.push_back({.id = backlog[i].id, .then = {.held = true}});
+  store_->apply(holds);
+  store_->make_all_due();
+  EXPECT_EQ(store_->due(10'000).size(), backlog.size() - holds.size());
+  for (const auto& one : store_->due(10'000)) EXPECT_FALSE(one.held);
+}
+
 TEST_P(StoreContract, ListsInTheOrderOfIdsPageByPage) {
   const std::vector<uuid> ids{accept("1"), accept("2"), accept("3")};
   list_filter all{.limit = 2};
@@ -310,6 +492,61 @@ TEST_P(StoreContract, ListsWhatHasTheStatusAndTheQueue) {
   EXPECT_THAT(ids(status::dead, "r"), testing::ElementsAre(dead_in_r));
   EXPECT_THAT(ids(status::pending, ""), testing::ElementsAre(pending));
   EXPECT_THAT(ids({}, "q"), testing::ElementsAre(dead, pending));
+}
+
+TEST_P(StoreContract, APageOfAListEndsByTheBytesOfItsTexts) {
+  const std::vector<uuid> ids{accept("12345"), accept("1234567"), accept("12"), accept("123"), accept("")};
+  // Exactly as many bytes as are let through, and one less.
+  EXPECT_THAT(pages_of({.text_bytes_max = 12}), testing::ElementsAre(2, 3));
+  EXPECT_THAT(pages_of({.text_bytes_max = 11}), testing::ElementsAre(1, 2, 2));
+  EXPECT_THAT(pages_of({.text_bytes_max = 100}), testing::ElementsAre(5));
+  // The first row comes whatever its size.
+  EXPECT_THAT(pages_of({.text_bytes_max = 1}), testing::ElementsAre(1, 1, 1, 1, 1));
+  // Whichever bound is met first.
+  EXPECT_THAT(pages_of({.limit = 2, .text_bytes_max = 9}), testing::ElementsAre(1, 2, 2, 0));
+}
+
+TEST_P(StoreContract, TextsThatDoNotFitAListCountForNothing) {
+  const std::string huge = incompressible(300'000);
+  std::vector<uuid> wanted;
+  for (int i = 0; i < 6; ++i) {
+    accept(huge, "others");
+    apply({.id = accept(huge, "q"), .then = {.status = status::dead}, .text_back = text_back::never});
+    wanted.push_back(accept("é", "q"));
+  }
+  const list_filter small{.status = status::pending, .queue = "q", .text_bytes_max = 4};
+  EXPECT_THAT(pages_of(small), testing::ElementsAre(2, 2, 2));
+  EXPECT_THAT(listed_, testing::ElementsAreArray(wanted));
+  EXPECT_THAT(pages_of({.status = status::dead, .text_bytes_max = 600'000}), testing::ElementsAre(2, 2, 2));
+  EXPECT_THAT(pages_of({.queue = "others", .text_bytes_max = 599'999}), testing::ElementsAre(1, 1, 1, 1, 1, 1));
+  EXPECT_THAT(pages_of({.queue = "nowhere", .text_bytes_max = 1}), testing::ElementsAre(0));
+}
+
+TEST_P(StoreContract, TheOldestIsOneThatCouldBeWorkedOnNow) {
+  const auto oldest = [&]() -> std::optional<timestamp> {
+    const auto all = opened_->reader->counts();
+    return all.at(0).oldest;
+  };
+  life_cycle::accept_options later{.deliver_at = around_.now + milliseconds(60'000)};
+  ASSERT_TRUE(apply(life_cycle::accept(next_id_(), "later", to_queue{"q"}, true, times_, later)).applied);
+  EXPECT_EQ(oldest(), std::nullopt) << "nothing but what is scheduled";
+  pass(10);
+  const auto worked_on = accept();
+  const auto accepted = around_.now;
+  apply(life_cycle::claim({worked_on, 1}, false));
+  EXPECT_EQ(oldest(), std::nullopt) << "somebody works on the only other one";
+  pass(10);
+  const auto failed = accept();
+  apply(life_cycle::claim({failed, 1}, false));
+  apply(life_cycle::fail(*find(failed), 1, "it broke", times_));
+  EXPECT_EQ(oldest(), std::nullopt) << "in its back-off";
+  pass(10);
+  accept();  // will be rung again later, and may be claimed at any time
+  EXPECT_EQ(oldest(), around_.now);
+  pass(80);
+  EXPECT_EQ(oldest(), accepted) << "its lease has run out";
+  apply({.id = worked_on, .then = {.status = status::dead}});
+  EXPECT_EQ(oldest(), accepted + milliseconds(20));
 }
 
 TEST_P(StoreContract, CountsWhatWaitsInAQueueAndWhatDiedThere) {
@@ -363,6 +600,26 @@ TEST_P(StoreContract, PurgesALimitedNumberOfRowsAtATime) {
   EXPECT_FALSE(second.next);
 }
 
+TEST_P(StoreContract, PurgesTextsOfALimitedSizeAtATime) {
+  std::vector<uuid> done;
+  for (const auto* text : {"123", "1234567890", "12", "12", "12"}) {
+    accept("pending, and never deleted");
+    done.push_back(accept(text));
+    apply({.id = done.back(), .then = {.status = status::done}});
+  }
+  pass(10);
+  purge_request some{.kept = milliseconds(1), .dead_kept = milliseconds(1), .text_bytes_max = 4};
+  std::vector<std::size_t> counts;
+  for (std::optional<uuid> next = uuid{}; next;) {
+    some.after = *next;
+    const auto gone = store_->purge(some);
+    counts.push_back(gone.count);
+    next = gone.next;
+  }
+  EXPECT_THAT(counts, testing::ElementsAre(2, 2, 1)) << "the one that meets the bound goes too";
+  EXPECT_EQ(opened_->reader->list({}).rows.size(), 5U);
+}
+
 TEST_P(StoreContract, KeepsEverythingOverAReopening) {
   if (!GetParam().keeps) GTEST_SKIP() << "keeps nothing by design";
   const auto id = accept();
@@ -386,7 +643,7 @@ TEST_P(StoreContract, HoldsTextsOfAnySize) {
 
 TEST_P(StoreContract, AnEmptyBatchIsFine) {
   EXPECT_TRUE(store_->apply({}).empty());
-  EXPECT_TRUE(store_->find({}).empty());
+  EXPECT_TRUE(store_->find({}, true).empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -53,8 +53,8 @@ class dying_store : public store {
   std::vector<outcome> apply(std::span<const change> batch) override {
     return counted([&] { return real_->apply(batch); });
   }
-  std::vector<row> find(std::span<const uuid> ids) override {
-    return counted([&] { return real_->find(ids); });
+  std::vector<row> find(std::span<const uuid> ids, bool with_text) override {
+    return counted([&] { return real_->find(ids, with_text); });
   }
   std::vector<due_row> due(std::size_t limit) override {
     return counted([&] { return real_->due(limit); });

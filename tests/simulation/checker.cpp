@@ -152,6 +152,7 @@ class checking {
     constexpr int key_reused = 422;
     for (const auto& entry : told_.requests) {
       if (!is_post(entry) || entry.key.empty()) continue;
+      if (is_unfit(entry.sent)) continue;
       const auto& first = first_use.emplace(entry.key, entry.sent).first->second;
       require(entry.status != key_reused || entry.sent != first, "a key was refused to its own request: " + first);
     }

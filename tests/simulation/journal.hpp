@@ -51,6 +51,7 @@ struct told {
   std::optional<mass_retry> retries{};  ///< what a POST /retries is about
   verdict outcome = verdict::unknown;
   int status = 0;
+  bool decided = false;  ///< somebody who could decide about it has answered
   std::optional<shown> now{};
 };
 

@@ -151,7 +151,11 @@ class judging {
     require(!has_expired(before_, at_), "was retried after it had expired");
     require(after_.unanswered == 0 && after_.failures == 0, "does not start afresh when it is retried");
     require(told_.was_asked(after_.id, "retry") || told_.retries_all(before_), "is retried, and nobody asked for that");
-    require(!after_.held && after_.due == at_, "is retried, and is not due at once");
+    const bool never_begun = before_.status == status::cancelled && before_.held && before_.claim == 0;
+    if (never_begun)
+      require(after_.held && after_.due == before_.due, "is retried before its date, and has lost it");
+    else
+      require(!after_.held && after_.due == at_, "is retried, and is not due at once");
   }
 
   /// One more, the last ten of them.

@@ -107,6 +107,8 @@ task<void> store_operator::count(calls to, process& on) {
       held += m->held;
       due_then += m->due <= begun;
       due_now += m->due <= ended;
+      if (m->held && m->due > begun && m->due <= ended) co_return;  // told before or after
+      if (m->held && m->due > begun) continue;
       if (!oldest || m->created_at < *oldest) oldest = m->created_at;
     }
     const bool true_numbers = number(told, "pending") == pending && number(told, "dead") == dead &&

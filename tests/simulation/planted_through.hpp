@@ -11,7 +11,7 @@ class store_through : public store {
   explicit store_through(std::unique_ptr<store> to) : to_(std::move(to)) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override { return to_->apply(batch); }
-  std::vector<row> find(std::span<const uuid> ids) override { return to_->find(ids); }
+  std::vector<row> find(std::span<const uuid> ids, bool with_text) override { return to_->find(ids, with_text); }
   std::vector<due_row> due(std::size_t limit) override { return to_->due(limit); }
   void make_all_due() override { to_->make_all_due(); }
   purged purge(const purge_request& what) override { return to_->purge(what); }
@@ -23,6 +23,16 @@ class store_through : public store {
 
  private:
   std::unique_ptr<store> to_;
+};
+
+class reader_through : public store_reader {
+ public:
+  explicit reader_through(std::unique_ptr<store_reader> to) : to_(std::move(to)) {}
+  message_page list(const list_filter& filter) override { return to_->list(filter); }
+  std::vector<queue_counts> counts() override { return to_->counts(); }
+
+ private:
+  std::unique_ptr<store_reader> to_;
 };
 
 class publisher_through : public queue_publisher {

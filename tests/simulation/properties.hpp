@@ -21,6 +21,8 @@ class properties {
   void look();
   /// At the end: who waited for a change was told of it in time.
   void check_waits() const;
+  /// And: nobody was refused for no reason.
+  void check_refusals() const;
   /// And: nobody died who was not to blame (P2, P3).
   void check_deaths() const;
   /// From here on there is nothing to do, and nothing may be done.
@@ -30,6 +32,7 @@ class properties {
   /// What is known of one revision of one message.
   struct revision_history {
     milliseconds changed{-1};  ///< when it came to be
+    milliseconds ended{-1};    ///< when it was answered, or came to another end
     milliseconds arrived{-1};  ///< and when it may be claimed from
     milliseconds first_claimed{-1};
     timestamp lease_ends{};
@@ -56,6 +59,7 @@ class properties {
   void check_rows_stay();
   void check_due_rows_are_rung();
   void check_all_rung_after_a_start();
+  void check_nobody_idles();
   void note_depth(const std::string& queue, std::size_t depth);
   void check_rung_once(const message& m, revision_history& here);
   void check_overtaking(const revision_history& claimed);

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/time_text.hpp"
+#include "tests/simulation/wording.hpp"
 
 namespace amc::simulation {
 namespace json = boost::json;
@@ -97,16 +98,32 @@ class recording_caller : public http::caller {
     entry.ended = by_.in().now();
     if (failed) {
       by_.in().note(by_.name(), failed->what());
+      if (by_.in().calm())
+        by_.in().fail(by_.name() + "'s " + entry.method + " came to nothing, though nothing is wrong: " + failed->what());
       if (failed->why() == unavailable::reason::away) entry.outcome = told::verdict::refused;  // nothing was sent
       return;
     }
     entry.status = reply->status;
     entry.outcome = verdict_of(reply->status);
+    entry.decided = true;
+    check_status(entry);
     if (reply->status < 300) entry.now = shown_in(parsed(reply->body));
     if (entry.now)
       by_.in().note(by_.name(), entry.method, entry.now->id, entry.now->revision);
     else
       by_.in().note(by_.name(), entry.method, static_cast<std::uint64_t>(reply->status));
+  }
+
+  /// P7: nobody's input costs anybody else's request, nor does its size.
+  void check_status(const told& entry) const {
+    constexpr int unprocessable = 422, unavailable_now = 503;
+    const bool may_be_refused = !entry.key.empty() || is_unfit(entry.sent);
+    const bool odd = entry.status == 400 || entry.status == 405 || entry.status == 413 || entry.status == 500 ||
+                     (entry.status == unprocessable && !may_be_refused);
+    if (odd || (entry.status == unavailable_now && by_.in().calm()))
+      by_.in().fail(by_.name() + "'s " + entry.method + " was answered " + std::to_string(entry.status));
+    if (is_unfit(entry.sent) && entry.outcome == told::verdict::ok)
+      by_.in().fail(by_.name() + " was told that a text is stored that no store takes");
   }
 
   std::shared_ptr<http::caller> calls_;
@@ -120,6 +137,7 @@ class recording_client : public service::broker_client {
       : asks_(std::move(asks)), by_(by), into_(into), hands_(std::make_shared<hands>()) {
     hands_->of = &by;
     hands_->queue = std::move(queue);
+    hands_->idle_since = by.in().now();
     into_.services.push_back(hands_);
   }
 
@@ -138,6 +156,8 @@ class recording_client : public service::broker_client {
     for (std::size_t i = 0; i < became.size(); ++i)
       if (became[i]) hands_->in_hand.insert({asked[i].ready.id, asked[i].ready.revision, became[i]->claim});
     note_idle();
+    if (failed && by_.alive() && by_.in().calm())
+      by_.in().fail(by_.name() + " cannot claim, though nothing is wrong: " + failed->what());
     if (failed) throw unavailable(*failed);
     co_return became;
   }
@@ -183,10 +203,11 @@ class recording_client : public service::broker_client {
   void conclude(told& entry, const result<void>& became) {
     entry.ended = by_.in().now();
     entry.outcome = became ? told::verdict::ok : told::verdict::refused;
+    entry.decided = true;
     by_.in().note(by_.name(), became ? "answered" : "was refused", *entry.id, *entry.revision);
     const bool fails_instead =
         !became && (became.error().code == errc::unroutable || became.error().code == errc::invalid);
-    if (fails_instead)
+    if (fails_instead && !is_unfit(entry.sent))
       by_.in().fail(by_.name() + "'s answer to a healthy message was refused: " + became.error().detail);
     drop(*entry.id, *entry.revision);
   }

@@ -1,8 +1,11 @@
 #include "tests/simulation/running.hpp"
 
+#include "api/configuration.hpp"
 #include "api/http_api.hpp"
 #include "broker/configuration.hpp"
+#include "broker/parts.hpp"
 #include "consumer_services/direct_broker_client.hpp"
+#include "message_store/stores.hpp"
 #include "service/service_runtime.hpp"
 #include "tests/simulation/recording.hpp"
 #include "tests/simulation/wording.hpp"
@@ -26,12 +29,16 @@ std::shared_ptr<const broker::router> routes(const scenario& plan) {
   return shared;
 }
 
-broker::messages_options options_of(const scenario& plan) {
-  broker::messages_options options;
-  options.sweep_interval = plan.sweep_interval;
-  options.purge_interval = plan.purge_interval;
-  options.purge.kept = plan.kept;
-  options.purge.dead_kept = plan.dead_kept;
+broker::parts_options options_of(const scenario& plan) {
+  static const auto defaults =
+      broker::parts_options_from(load_config({broker::provider(), api::provider()}, {.folder = "/nowhere"}));
+  auto options = defaults;
+  options.sweep.interval = plan.sweep_interval;
+  options.purge.interval = plan.purge_interval;
+  options.verbs.text_max_bytes = text_max_bytes;
+  options.verbs.claims_max_bytes = claims_max_bytes;
+  options.purge.what.kept = plan.kept;
+  options.purge.what.dead_kept = plan.dead_kept;
   return options;
 }
 
@@ -47,6 +54,12 @@ api::api_options options_of_api(const scenario& plan) {
   return options;
 }
 
+message_store::limits bounds() {
+  static const auto defaults = message_store::limits_from(
+      load_config({message_store::provider()}, {.folder = "/nowhere"}), options_of({}).verbs.text_max_bytes);
+  return defaults;
+}
+
 std::unique_ptr<platform> connect_engine(const surroundings& around, process& by) {
   auto connected = around.queues.connect(by);
   if (around.planted.wrap_engine) connected = around.planted.wrap_engine(std::move(connected), by);
@@ -60,22 +73,23 @@ struct foundation {
     const auto& planted = around.planted;
     if (planted.wrap_store)
       for (auto& driver : opened.drivers) driver = planted.wrap_store(std::move(driver), by, *platform);
+    if (planted.wrap_reader) opened.reader = planted.wrap_reader(std::move(opened.reader));
     if (planted.wrap_feed && opened.changes_elsewhere)
       opened.changes_elsewhere = planted.wrap_feed(std::move(opened.changes_elsewhere));
-    store =
-        std::make_shared<message_store::async_store>(by.env(), std::move(opened), message_store::async_store::limits{});
+    store = std::make_shared<message_store::shared_store>(by.env(), std::move(opened), bounds());
     publisher = std::make_shared<queue_system::publisher>(by.env(), *platform);
   }
 
-  std::shared_ptr<broker::messages> make_messages(const surroundings& around, process& by) const {
+  std::unique_ptr<broker::parts> make_parts(const surroundings& around, process& by) const {
     const auto& env = by.env();
     auto ids = uuid_v7_source(env.wall_clock, env.random);
     const auto& plan = around.in.plan();
-    return std::make_shared<broker::messages>(env, store, publisher, routes(plan), std::move(ids), options_of(plan));
+    return std::make_unique<broker::parts>(env, message_store::async_store(env, store), publisher, routes(plan),
+                                           std::move(ids), options_of(plan));
   }
 
   std::unique_ptr<amc::platform> platform;
-  std::shared_ptr<message_store::async_store> store;
+  std::shared_ptr<message_store::shared_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
 };
 
@@ -85,11 +99,12 @@ class running_broker : public running {
       : net_(around.net),
         by_(by),
         base_(std::move(base)),
-        messages_(base_->make_messages(around, by)),
-        waiters_(std::make_shared<broker::waiters>(by.env(), *base_->store, waiters_max)),
-        retries_(std::make_shared<broker::mass_retry>(by.env(), messages_, retry_options())),
-        api_(by.env(), messages_, waiters_, retries_, options_of_api(around.in.plan())) {
-    messages_->run(base_->platform->capabilities().empty_at_start);
+        parts_(base_->make_parts(around, by)),
+        waiters_(std::make_shared<broker::waiters>(by.env(), message_store::async_store(by.env(), base_->store),
+                                                   broker::waiters_options{waiters_max, waiters_max_bytes})),
+        retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), retry_options())),
+        api_(by.env(), parts_->messages(), waiters_, retries_, options_of_api(around.in.plan())) {
+    parts_->run(base_->platform->capabilities().empty_at_start);
     net_.listen(by.name(), by, [this](const http::request& asked) { return api_.handle(asked); });
   }
 
@@ -99,7 +114,7 @@ class running_broker : public running {
     while (by_.alive() && net_.in_flight(by_) > 0) co_await nap();
     co_await waiters_->stop();
     co_await retries_->stop();
-    co_await messages_->stop();
+    co_await parts_->stop();
   }
 
  private:
@@ -110,12 +125,12 @@ class running_broker : public running {
     co_await over->wait();
   }
 
-  static constexpr std::size_t waiters_max = 100;
+  static constexpr std::size_t waiters_max = 100, waiters_max_bytes = 1'000;
 
   network& net_;
   process& by_;
   std::shared_ptr<const foundation> base_;
-  std::shared_ptr<broker::messages> messages_;
+  std::unique_ptr<broker::parts> parts_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::mass_retry> retries_;
   api::http_api api_;
@@ -143,14 +158,14 @@ class running_service : public running {
   task<void> stop() override {
     const auto longest = by_.alive() ? drain_timeout : milliseconds(0);
     finished_ = co_await runtime_->stop(longest);
-    if (messages_) co_await messages_->stop();
+    if (parts_) co_await parts_->stop();
   }
 
  private:
   std::shared_ptr<broker_client> direct_client() {
-    messages_ = base_->make_messages(around_, by_);
-    messages_->run(false);
-    return consumer_services::make_direct_broker_client(messages_);
+    parts_ = base_->make_parts(around_, by_);
+    parts_->run(false);
+    return consumer_services::make_direct_broker_client(parts_->messages());
   }
 
   std::shared_ptr<broker_client> http_client() {
@@ -170,6 +185,7 @@ class running_service : public running {
     suffer(read(work.text)->nature);
     const int run = ++around_.told.last_run;
     auto next = answered(work.text, by_.name(), run);
+    if (read(work.text)->nature == std::string(1, spoiling)) next.insert(next.find('>'), 1, unfit);
     around_.told.runs.push_back({by_.name(), run, work.id, work.revision, work.claim, around_.in.now(), work.text});
     around_.in.note(by_.name(), "handles", work.id, work.revision);
     return next;
@@ -197,7 +213,7 @@ class running_service : public running {
   process& by_;
   std::unique_ptr<platform> platform_;
   std::shared_ptr<const foundation> base_;
-  std::shared_ptr<broker::messages> messages_;
+  std::unique_ptr<broker::parts> parts_;
   bool finished_ = false;
   std::unique_ptr<service::service_runtime> runtime_;
 };

@@ -115,7 +115,10 @@ task<void> network::serve(std::shared_ptr<call> what, service handle) {
   http::response reply;
   int fault_status = 0;
   try {
-    reply = co_await handle(what->asked);
+    if (what->asked.body.size() > request_max_bytes)
+      fault_status = 413;
+    else
+      reply = co_await handle(what->asked);
   } catch (const unavailable&) {
     fault_status = 503;
   } catch (const std::exception&) {
@@ -130,9 +133,16 @@ task<void> network::serve(std::shared_ptr<call> what, service handle) {
 void network::answer(const std::shared_ptr<call>& what, http::response reply) {
   if (is_cut(*what) || world_.strikes(fault::response_lost, 0.3)) return;
   world_.note(what->address, what->asked.method, static_cast<std::uint64_t>(reply.status));
+  if (reply.body.size() > response_max_bytes) return fail(what, too_large(*what, reply));
   world_.later(world_.between(0, 3), [what, reply = std::move(reply)]() mutable {
     what->client.later(milliseconds(0), [what, reply = std::move(reply)] { what->done.set(reply); });
   });
+}
+
+/// As http::client says it.
+unavailable network::too_large(const call& what, const http::response& reply) {
+  return {unavailable::reason::outcome_unknown,
+          "the answer to " + what.asked.target + " has " + std::to_string(reply.body.size()) + " bytes"};
 }
 
 void network::fail(const std::shared_ptr<call>& what, const unavailable& why) {

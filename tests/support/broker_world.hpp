@@ -3,7 +3,10 @@
 #include <deque>
 
 #include "api/http_api.hpp"
+#include "app/broker_server.hpp"
 #include "app/processes.hpp"
+#include "broker/configuration.hpp"
+#include "message_store/stores.hpp"
 #include "queue_system/event_codec.hpp"
 #include "tests/support/manual_environment.hpp"
 #include "tests/support/memory_store.hpp"
@@ -37,18 +40,18 @@ struct broker_world {
     return load_config(app::providers(), sources);
   }
 
-  explicit broker_world(broker::messages_options options = {}, std::size_t waiters_max = 100,
-                        std::vector<std::string> sets = {}) {
+  explicit broker_world(std::vector<std::string> sets = {}) {
+    const auto configured = settings(std::move(sets));
     auto opened = open_memory([this] { return world.wall_clock(); });
     disk = static_cast<memory_store*>(opened.drivers.front().get());
     opened.changes_elsewhere = std::make_unique<scripted_feed>(elsewhere);
-    store = std::make_shared<message_store::async_store>(world.env(), std::move(opened),
-                                                         message_store::async_store::limits{});
+    shared = std::make_shared<message_store::shared_store>(
+        world.env(), std::move(opened), message_store::limits_from(configured, broker::message_max_bytes(configured)));
     publisher = std::make_shared<queue_system::publisher>(world.env(), engine);
-    messages = std::make_shared<broker::messages>(world.env(), store, publisher,
-                                                  std::make_shared<const broker::router>(settings(std::move(sets))),
-                                                  system_uuid_source(), options);
-    waiters = std::make_shared<broker::waiters>(world.env(), *store, waiters_max);
+    parts = make_parts(configured);
+    messages = parts->messages();
+    waiters = std::make_shared<broker::waiters>(world.env(), message_store::async_store(world.env(), shared),
+                                                app::waiters_options_from(configured));
     retries = std::make_shared<broker::mass_retry>(world.env(), messages, broker::mass_retry_options{});
     api = std::make_unique<api::http_api>(world.env(), messages, waiters, retries, api::api_options{});
   }
@@ -57,7 +60,14 @@ struct broker_world {
     waiters->send_home();
     world.run(waiters->stop());
     world.run(retries->stop());
-    world.run(messages->stop());
+    world.run(parts->stop());
+  }
+
+  /// One more of what works on the same store and engine.
+  std::unique_ptr<broker::parts> make_parts(const config& configured) {
+    return std::make_unique<broker::parts>(world.env(), message_store::async_store(world.env(), shared), publisher,
+                                           std::make_shared<const broker::router>(configured), system_uuid_source(),
+                                           broker::parts_options_from(configured));
   }
 
   uuid accept(const std::string& text) {
@@ -88,8 +98,9 @@ struct broker_world {
   std::deque<change_feed::news> elsewhere;
   scripted_platform engine;
   memory_store* disk = nullptr;
-  std::shared_ptr<message_store::async_store> store;
+  std::shared_ptr<message_store::shared_store> shared;
   std::shared_ptr<queue_system::publisher> publisher;
+  std::unique_ptr<broker::parts> parts;
   std::shared_ptr<broker::messages> messages;
   std::shared_ptr<broker::waiters> waiters;
   std::shared_ptr<broker::mass_retry> retries;

@@ -2,28 +2,24 @@
 
 #include <algorithm>
 
+#include "message_store/columns.hpp"
+
 namespace amc::tests {
+
+using message_store::due_row_of;
+
 namespace {
 
-/// As the change wants it told.
-row told(row now, const change& what, bool applied) {
-  const bool whole = what.text_back == text_back::always || (applied && what.text_back == text_back::when_applied);
-  if (!now || whole || now->text.empty()) return now;
-  auto without = std::make_shared<message>(*now);
+row without_text(const row& whole) {
+  if (!whole || whole->text.empty()) return whole;
+  auto without = std::make_shared<message>(*whole);
   without->text.clear();
   return without;
 }
 
-due_row due_row_of(const message& m, bool expired) {
-  return {.id = m.id,
-          .revision = m.revision,
-          .queue = m.queue,
-          .due = m.due,
-          .held = m.held,
-          .unanswered = m.unanswered,
-          .used_up = m.unanswered >= m.max_claims,
-          .expired = expired,
-          .traceparent = m.traceparent};
+/// As the change wants it told.
+row told(row now, const change& what, bool applied) {
+  return tells_text(what, applied) ? now : without_text(now);
 }
 
 }  // namespace
@@ -34,6 +30,10 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
   if (inserts && failing_inserts) throw unavailable(*failing_inserts);
   std::vector<outcome> outcomes;
   for (const auto& what : batch) {
+    if (auto why = unfit ? unfit(what) : std::nullopt) {
+      outcomes.push_back({.unfit = std::move(why)});
+      continue;
+    }
     const auto found = rows_.find(what.id);
     auto current = found == rows_.end() ? nullptr : found->second;
     if (!current && what.insert && what.then.once) current = find_key(*what.then.once);
@@ -48,12 +48,15 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
   return outcomes;
 }
 
-std::vector<row> memory_store::find(std::span<const uuid> ids) {
+std::vector<row> memory_store::find(std::span<const uuid> ids, bool with_text) {
   ++finds;
   fail_as_told();
   if (failing_finds) throw unavailable(*failing_finds);
   std::vector<row> found;
-  for (const auto& id : ids) found.push_back(rows_.contains(id) ? rows_[id] : nullptr);
+  for (const auto& id : ids) {
+    found.push_back(rows_.contains(id) ? rows_[id] : nullptr);
+    if (!with_text) found.back() = without_text(found.back());
+  }
   return found;
 }
 
@@ -78,6 +81,7 @@ std::vector<due_row> memory_store::due(std::size_t limit) {
 
 message_page memory_store::list(const list_filter& filter) {
   fail_as_told();
+  if (unfit_filter) return {.unfit = unfit_filter};
   message_page page;
   std::size_t bytes = 0;
   for (auto it = rows_.upper_bound(filter.after); it != rows_.end() && !page.next; ++it) {
@@ -108,7 +112,8 @@ std::vector<queue_counts> memory_store::counts() {
     ++q.pending;
     q.due += m->due <= now_();
     q.held += m->held;
-    if (!q.oldest || m->created_at < *q.oldest) q.oldest = m->created_at;
+    const bool can_be_worked_on = !m->held || m->due <= now_();
+    if (can_be_worked_on && (!q.oldest || m->created_at < *q.oldest)) q.oldest = m->created_at;
   }
   std::vector<queue_counts> all;
   for (const auto& [name, q] : queues) all.push_back(q);
@@ -118,15 +123,16 @@ std::vector<queue_counts> memory_store::counts() {
 purged memory_store::purge(const purge_request& what) {
   fail_writing_as_told();
   purged done;
-  std::size_t looked_at = 0;
+  std::size_t looked_at = 0, bytes = 0;
   for (auto it = rows_.upper_bound(what.after); it != rows_.end() && !done.next;) {
     const auto id = it->first;
     const auto& m = *it->second;
     const auto kept = m.status == status::dead ? what.dead_kept : what.kept;
     const bool old = m.status != status::pending && m.updated_at <= now_() - kept;
+    if (old) bytes += m.text.size();
     it = old ? rows_.erase(it) : std::next(it);
     done.count += old;
-    if (++looked_at == what.limit) done.next = id;
+    if (++looked_at == what.limit || bytes >= what.text_bytes_max) done.next = id;
   }
   return done;
 }

@@ -13,7 +13,7 @@ class memory_store : public store {
   explicit memory_store(std::function<timestamp()> now) : now_(std::move(now)) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override;
-  std::vector<row> find(std::span<const uuid> ids) override;
+  std::vector<row> find(std::span<const uuid> ids, bool with_text) override;
   std::vector<due_row> due(std::size_t limit) override;
   void make_all_due() override;
   message_page list(const list_filter& filter);
@@ -30,6 +30,10 @@ class memory_store : public store {
   std::optional<unavailable> failing_inserts{};
   /// And every one that reads rows by their ids, this.
   std::optional<unavailable> failing_finds{};
+  /// What a change is refused with as unfit; nothing: it is taken.
+  std::function<std::optional<std::string>(const change&)> unfit{};
+  /// And every filter of a list.
+  std::optional<std::string> unfit_filter{};
   int finds = 0;
   int dues = 0;
   int tried_writes = 0;

@@ -39,7 +39,12 @@ task<void> mass_retry::run(filter which) {
     try {
       co_await look_after();
       if (!state_.stopped_because.empty()) break;
-      const auto page = co_await messages_->list(asked);
+      const auto listed = co_await messages_->list(asked);
+      if (!listed) {
+        state_.stopped_because = listed.error().detail;
+        break;
+      }
+      const auto& page = *listed;
       co_await retry_page(page.rows, which);
       more = page.next.has_value();
       asked.after = page.next.value_or(asked.after);

@@ -13,9 +13,15 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
+/// The server may quote all of what it was given.
 std::string first_line(const char* text) {
-  const std::string all = text ? text : "";
-  return all.substr(0, all.find('\n'));
+  constexpr std::size_t longest = 300;
+  std::string line = text ? text : "";
+  line.resize(std::min(line.size(), line.find('\n')));
+  if (line.size() <= longest) return line;
+  auto end = longest;
+  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xc0U) == 0x80U) --end;  // not within a character
+  return line.substr(0, end) + "…";
 }
 
 unavailable::reason reason_of(std::string_view sqlstate) {
@@ -44,33 +50,7 @@ unavailable log_in_failure(PGconn* handle) {
   return {wants_another_url(handle, line) ? unavailable::reason::refused : unavailable::reason::away, line};
 }
 
-/// As an element of an array.
-std::string quoted(const std::string& text) {
-  std::string out;
-  out.reserve(text.size() + 2);
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  out += '"';
-  return out;
-}
-
 }  // namespace
-
-void parameters::add_columns(const std::vector<parameters>& rows) {
-  const auto width = rows.front().values_.size();
-  for (std::size_t column = 0; column < width; ++column) {
-    std::string array = "{";
-    for (const auto& row : rows) {
-      if (array.size() > 1) array += ',';
-      const auto& value = row.values_[column];
-      array += value ? quoted(*value) : "NULL";
-    }
-    add(array + "}");
-  }
-}
 
 std::vector<const char*> parameters::pointers() const {
   std::vector<const char*> all;
@@ -79,8 +59,26 @@ std::vector<const char*> parameters::pointers() const {
   return all;
 }
 
+bool server_error::is_of_the_input() const {
+  // Values and constraints; what triggers, functions and views of the database's owner say to a row; too long for an
+  // index, or too large at all.
+  for (const auto* own_fault : {"22", "23", "09", "27", "38", "39", "44", "54", "P0"})
+    if (sqlstate.starts_with(own_fault)) return true;
+  return false;
+}
+
+bool server_error::leaves_the_connection() const {
+  // Not after what may be another server's state (a standby), another schema's, or the end of the session.
+  return is_of_the_input() || sqlstate.starts_with("40") || sqlstate.starts_with("53") || sqlstate == "55P03" ||
+         sqlstate == "57014";
+}
+
+std::string server_error::told() const {
+  return "postgresql: " + std::string(what()) + " (" + sqlstate + ")";
+}
+
 unavailable server_error::as_unavailable() const {
-  return {reason_of(sqlstate), "postgresql: " + std::string(what()) + " (" + sqlstate + ")"};
+  return {reason_of(sqlstate), told()};
 }
 
 connection::connection(const postgresql_options& options, const std::string& role)
@@ -147,6 +145,7 @@ void connection::collect_to_the_end() {
 }
 
 std::vector<pg_result> connection::run(const std::vector<call>& calls, const std::optional<call>& afterwards) {
+  for (const auto& c : calls) check_texts(c);
   const auto deadline = clock::now() + answer_timeout_;
   PQenterPipelineMode(handle_);
   for (const auto& c : calls) send(c);
@@ -157,14 +156,14 @@ std::vector<pg_result> connection::run(const std::vector<call>& calls, const std
   }
   flushed_ = PQflush(handle_) == 0;
   auto results = collect_until_sync(deadline);
-  if (results.size() != calls.size()) lost();
   try {
     if (afterwards) collect_until_sync(deadline);
   } catch (const unavailable&) {
     broken_ = true;  // but what the calls did is known
   }
   PQexitPipelineMode(handle_);
-  for (const auto& r : results) check(r.get());
+  for (const auto& r : results) check(r.get());  // one more than the calls where the commit failed
+  if (results.size() != calls.size()) lost();
   return results;
 }
 
@@ -177,6 +176,13 @@ std::vector<std::string> connection::notifications(milliseconds longest) {
     PQfreemem(n);
   }
   return told;
+}
+
+/// libpq takes texts that end with a zero: what stands after one would not be sent.
+void connection::check_texts(const call& c) {
+  for (const auto& value : c.arguments.values())
+    if (value && value->find('\0') != std::string::npos)
+      throw server_error("22021", "ERROR:  a text contains U+0000, which PostgreSQL cannot store");
 }
 
 void connection::send(const call& c) {

@@ -45,9 +45,8 @@ class parameters {
     else
       return add(std::to_string(*value));
   }
-  /// Rows of the same width, as one array for each of their columns.
-  void add_columns(const std::vector<parameters>& rows);
   std::vector<const char*> pointers() const;
+  const std::vector<std::optional<std::string>>& values() const { return values_; }
 
  private:
   std::vector<std::optional<std::string>> values_;
@@ -59,8 +58,20 @@ struct server_error : std::runtime_error {
   std::string sqlstate;
   /// The same again may well succeed: a deadlock, a conflict, a lock that was not had in time.
   bool is_passing() const { return sqlstate == "40001" || sqlstate == "40P01" || sqlstate == "55P03"; }
-  /// What it means to who asked.
+  /// The fault of what was asked for, or of the row that it met, and of nothing else: the same again fails again, and
+  /// others do not.
+  bool is_of_the_input() const;
+  /// The connection is as it was before.
+  bool leaves_the_connection() const;
+  /// For a person: "postgresql: ERROR:  … (22021)".
+  std::string told() const;
+  /// What it means to who asked, where it is not of the input.
   unavailable as_unavailable() const;
+};
+
+/// The store cannot take what was asked for, ever; nothing was changed.
+struct unfit_input : unavailable {
+  explicit unfit_input(std::string what) : unavailable(reason::away, std::move(what)) {}
 };
 
 /// One connection, for one thread. Statements go out together and come back in order. Throws `unavailable` when the
@@ -92,6 +103,8 @@ class connection {
   };
 
   /// All calls as one transaction in one write, and their results; a server_error means that none of them took effect.
+  /// It is the transaction that PostgreSQL makes of what comes before a Sync: no BEGIN and COMMIT, and so nothing to
+  /// undo after an error.
   /// `afterwards`, when given, travels in the same write, is a transaction of its own, and is not missed when it fails.
   std::vector<pg_result> run(const std::vector<call>& calls, const std::optional<call>& afterwards = {});
 
@@ -101,6 +114,7 @@ class connection {
  private:
   void connect(milliseconds longest);
   void send(const call& c);
+  static void check_texts(const call& c);
   std::vector<pg_result> collect_until_sync(std::chrono::steady_clock::time_point deadline);
   void collect_to_the_end();
   void read_until_ready(std::chrono::steady_clock::time_point deadline);

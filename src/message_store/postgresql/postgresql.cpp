@@ -6,6 +6,7 @@
 #include "amc/config.hpp"
 #include "core/log.hpp"
 #include "core/uuid_source.hpp"
+#include "message_store/postgresql/asked.hpp"
 #include "message_store/postgresql/changes.hpp"
 #include "message_store/postgresql/connection.hpp"
 #include "message_store/postgresql/reader.hpp"
@@ -19,19 +20,13 @@ namespace {
 
 using namespace postgresql;
 
-parameters& add_count(parameters& to, effect::count how) {
-  const bool keeps = how != effect::count::zero;
-  const int term = how == effect::count::one_more ? 1 : how == effect::count::one_less ? -1 : 0;
-  return to.add(keeps ? "1" : "0").add(std::to_string(term));
-}
-
 void prepare(connection& fresh) {
-  fresh.prepare("insert", insert_sql);
-  fresh.prepare("update", update_sql);
-  fresh.prepare("find", find_sql);
-  fresh.prepare("due", due_sql);
-  fresh.prepare("drop_key", drop_key_sql);
-  fresh.prepare("find_key", find_key_sql);
+  fresh.prepare("insert", say().insert.c_str());
+  fresh.prepare("update", say().update.c_str());
+  fresh.prepare("find", say().find.c_str());
+  fresh.prepare("due", say().due.c_str());
+  fresh.prepare("drop_key", say().drop_key.c_str());
+  fresh.prepare("find_key", say().find_key.c_str());
   fresh.prepare("notify", notify_sql);
 }
 
@@ -41,28 +36,26 @@ class postgresql_store : public store {
       : sender_(std::move(sender)), session_(options, "store", prepare) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override {
-    if (batch.empty()) return {};
-    std::vector<connection::call> calls;
-    const bool durable = std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; });
-    calls.push_back({nullptr, "BEGIN", {}});
-    if (!durable) calls.push_back({nullptr, "SET LOCAL synchronous_commit = off", {}});
-    std::vector<statement> statements;
-    for (const auto& part : parts_of(batch)) render(batch, part, calls, statements);
-    calls.push_back({nullptr, "COMMIT", {}});
-    const auto results = session_.run(calls, telling_others(batch));
-    std::vector<outcome> outcomes(batch.size());
-    for (const auto& s : statements) read_outcomes(results[s.place].get(), batch, s.changes, outcomes);
+    std::vector<outcome> outcomes;
+    outcomes.reserve(batch.size());
+    try {
+      apply_or_halve(batch, outcomes);
+    } catch (const unavailable& failed) {
+      // Halves that came before have been committed.
+      if (outcomes.empty()) throw;
+      throw unavailable(unavailable::reason::outcome_unknown, failed.what());
+    }
     return outcomes;
   }
 
-  std::vector<row> find(std::span<const uuid> ids) override {
+  std::vector<row> find(std::span<const uuid> ids, bool with_text) override {
     if (ids.empty()) return {};
     std::string list;
     for (const auto& id : ids) list += (list.empty() ? "" : ",") + to_string(id);
-    const auto results = session_.run({{"find", nullptr, parameters().add(list)}});
+    const auto results = session_.run({{"find", nullptr, parameters().add(list).add(with_text ? "t" : "f")}});
     std::vector<row> rows(ids.size());
     for (int at = 0; at < PQntuples(results[0].get()); ++at) {
-      const auto found = row_at(results[0].get(), at);
+      const row found = row_at(results[0].get(), at, outcome_columns, columns);
       for (std::size_t i = 0; i < ids.size(); ++i)
         if (ids[i] == found->id) rows[i] = found;
     }
@@ -74,23 +67,19 @@ class postgresql_store : public store {
         session_.run({{"due", nullptr, parameters().add_if(session_.clock_now()).add(std::to_string(limit))}});
     const auto* r = results[0].get();
     std::vector<due_row> rows;
-    for (int at = 0; at < PQntuples(r); ++at) {
-      const auto unanswered = static_cast<int>(number_at(r, at, 5));
-      rows.push_back({.id = parse_uuid(text_at(r, at, 0)).value(),
-                      .revision = static_cast<int>(number_at(r, at, 1)),
-                      .queue = text_at(r, at, 2),
-                      .due = time_at(r, at, 3),
-                      .held = *PQgetvalue(r, at, 4) == 't',
-                      .unanswered = unanswered,
-                      .used_up = unanswered >= number_at(r, at, 6),
-                      .expired = *PQgetvalue(r, at, 8) == 't',
-                      .traceparent = text_at(r, at, 7)});
-    }
+    for (int at = 0; at < PQntuples(r); ++at)
+      rows.push_back(due_row_of(*row_at(r, at, due_flag_columns, due_columns), *PQgetvalue(r, at, 0) == 't'));
     return rows;
   }
 
   void make_all_due() override {
-    session_.run({{nullptr, make_all_due_sql, parameters().add_if(session_.clock_now())}});
+    // A long statement would hold its locks for as long, and find the server's answer late.
+    constexpr int limit = 10'000;
+    for (int changed_rows = limit; changed_rows == limit;) {
+      auto arguments = parameters().add_if(session_.clock_now()).add(std::to_string(limit));
+      const auto results = session_.run({{nullptr, say().make_due.c_str(), std::move(arguments)}});
+      changed_rows = std::atoi(PQcmdTuples(results[0].get()));
+    }
   }
 
   purged purge(const purge_request& what) override {
@@ -100,27 +89,70 @@ class postgresql_store : public store {
     p.add(to_string(what.after)).add(to_string(id_at_time(since - std::min(what.kept, what.dead_kept))));
     p.add(std::to_string(what.limit));
     p.add_if(std::optional(since - what.kept)).add_if(std::optional(since - what.dead_kept));
-    const auto results = session_.run({{nullptr, purge_sql, std::move(p)}});
+    p.add(std::to_string(what.text_bytes_max));
+    const auto results = session_.run({{nullptr, say().purge.c_str(), std::move(p)}});
     const auto* r = results[0].get();
     purged done{static_cast<std::size_t>(number_at(r, 0, 0)), {}};
-    if (number_at(r, 0, 1) == static_cast<std::int64_t>(what.limit)) done.next = parse_uuid(text_at(r, 0, 2));
+    if (!PQgetisnull(r, 0, 2))
+      done.next = parse_uuid(text_at(r, 0, 2));
+    else if (number_at(r, 0, 1) == static_cast<std::int64_t>(what.limit))
+      done.next = parse_uuid(text_at(r, 0, 3));
     return done;
   }
 
   void try_writing() override {
-    session_.run({{nullptr, "BEGIN", {}},
-                  {nullptr, try_insert_sql, {}},
-                  {nullptr, try_update_sql, {}},
-                  {nullptr, try_delete_sql, {}},
-                  {nullptr, "COMMIT", {}}});
+    session_.run({{nullptr, say().try_insert.c_str(), {}},
+                  {nullptr, say().try_update.c_str(), {}},
+                  {nullptr, say().try_delete.c_str(), {}}});
   }
 
   timestamp now() override {
-    const auto results = session_.run({{nullptr, now_sql, parameters().add_if(session_.clock_now())}});
+    const auto results = session_.run({{nullptr, say().now.c_str(), parameters().add_if(session_.clock_now())}});
     return time_at(results[0].get(), 0, 0);
   }
 
  private:
+  /// A batch that fails by the fault of one of its changes has been undone whole. Its halves, one after the other, find
+  /// which.
+  void apply_or_halve(std::span<const change> batch, std::vector<outcome>& outcomes) {
+    if (batch.empty()) return;
+    if (batch.size() == 1 || fits_a_transaction(batch)) try {
+        auto became = apply_together(batch);
+        std::move(became.begin(), became.end(), std::back_inserter(outcomes));
+        return;
+      } catch (const unfit_input& failed) {
+        if (batch.size() == 1) {
+          log::warning("store", std::string("cannot take a change: ") + failed.what(), log::about{batch[0].id});
+          outcomes.push_back({.unfit = failed.what()});
+          return;
+        }
+      }
+    apply_or_halve(batch.first(batch.size() / 2), outcomes);
+    apply_or_halve(batch.subspan(batch.size() / 2), outcomes);
+  }
+
+  /// PostgreSQL takes less than 1 GB as one parameter, in which every character may be escaped.
+  static bool fits_a_transaction(std::span<const change> batch) {
+    constexpr std::size_t texts_max_bytes = 64 << 20;
+    std::size_t bytes = 0;
+    for (const auto& what : batch)
+      for (const auto* text : {&what.then.text, &what.then.error, &what.when.text_other_than})
+        if (*text) bytes += (*text)->size();
+    return bytes <= texts_max_bytes;
+  }
+
+  std::vector<outcome> apply_together(std::span<const change> batch) {
+    std::vector<connection::call> calls;
+    const bool durable = std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; });
+    if (!durable) calls.push_back({nullptr, "SELECT set_config('synchronous_commit', 'off', true)", {}});
+    std::vector<statement> statements;
+    for (const auto& part : parts_of(batch)) render(batch, part, calls, statements);
+    const auto results = session_.run(calls, telling_others(batch));
+    std::vector<outcome> outcomes(batch.size());
+    for (const auto& s : statements) read_outcomes(results[s.place].get(), batch, s.changes, outcomes);
+    return outcomes;
+  }
+
   /// What wakes those who wait at other brokers.
   std::optional<connection::call> telling_others(std::span<const change> batch) const {
     std::vector<uuid> ids;
@@ -165,10 +197,14 @@ class postgresql_store : public store {
   void render(std::span<const change> batch, const places& part, std::vector<connection::call>& calls,
               std::vector<statement>& statements) const {
     const auto& first = batch[part.front()];
-    std::vector<parameters> rows;
-    for (const auto i : part) rows.push_back(first.insert ? insert_parameters(batch[i]) : update_parameters(batch[i]));
+    std::vector<asked_change> asked;
+    asked.reserve(part.size());
+    for (const auto i : part) {
+      asked.push_back({batch[i]});
+      if (first.insert) asked.back().inserted = changed(batch[i], nullptr, {});
+    }
     auto arguments = parameters().add_if(session_.clock_now());
-    arguments.add_columns(rows);
+    add_asked(arguments, first.insert ? asked_of_inserts() : asked_of_updates(), asked);
     const auto* once = first.insert && first.then.once ? &*first.then.once : nullptr;
     if (once)
       calls.push_back(
@@ -179,59 +215,25 @@ class postgresql_store : public store {
     if (!once) return;
     // Nothing is inserted where another row has the key.
     statements.push_back({calls.size(), part});
-    calls.push_back({"find_key", nullptr, parameters().add(once->key).add_if(session_.clock_now())});
-  }
-
-  static parameters insert_parameters(const change& what) {
-    const auto& then = what.then;
-    parameters p;
-    p.add(to_string(what.id));
-    p.add_if(then.text)
-        .add_if(then.status)
-        .add_if(then.queue)
-        .add_if(then.held)
-        .add_if(then.due_in)
-        .add_if(then.due_at);
-    p.add_if(then.lease).add_if(then.max_claims).add_if(then.expires_at);
-    if (then.once)
-      p.add(then.once->key).add(then.once->fingerprint);
-    else
-      p.null().add("");
-    p.add(then.traceparent);
-    return p;
-  }
-
-  static parameters update_parameters(const change& what) {
-    const auto& when = what.when;
-    const auto& then = what.then;
-    parameters p;
-    p.add(to_string(what.id));
-    p.add_if(when.status).add_if(when.revision).add_if(when.claim).add_if(when.held).add_if(when.due);
-    p.add(when.open ? "t" : "f").add(when.claims_left ? "t" : "f");
-    p.add_if(when.unanswered_below).add_if(when.unanswered_above).add_if(when.expired).add_if(when.text_other_than);
-    p.add_if(then.text)
-        .add_if(then.status)
-        .add_if(then.queue)
-        .add_if(then.held)
-        .add_if(then.due_in)
-        .add_if(then.due_at);
-    p.add(then.due_after_lease ? "t" : "f").add(then.new_claim ? "1" : "0");
-    add_count(p, then.unanswered);
-    add_count(p, then.failures);
-    p.add_if(then.lease).add_if(then.max_claims).add_if(then.error);
-    return p;
+    calls.push_back(
+        {"find_key", nullptr,
+         parameters().add(once->key).add_if(session_.clock_now()).add(tells_text(first, false) ? "t" : "f")});
   }
 
   /// Of changes in the order of their ids; what is known already stays.
   static void read_outcomes(const PGresult* r, std::span<const change> batch, const places& changes,
                             std::vector<outcome>& outcomes) {
     for (int at = 0; at < PQntuples(r); ++at) {
-      auto now = row_at(r, at);
+      auto now = row_at(r, at, outcome_columns, columns);
       // The one that has the key of the only change has another id.
       const auto found = std::lower_bound(changes.begin(), changes.end(), now->id,
                                           [&](std::size_t place, const uuid& id) { return batch[place].id < id; });
-      auto& became = outcomes[changes.size() == 1 ? changes.front() : *found];
-      if (!became.now) became = {*PQgetvalue(r, at, 0) == 't', std::move(now), time_at(r, at, 1)};
+      const auto place = changes.size() == 1 ? changes.front() : *found;
+      if (outcomes[place].now) continue;
+      const bool applied = *PQgetvalue(r, at, 0) == 't';
+      const auto& what = batch[place];
+      if (applied && what.then.text && tells_text(what, true)) now->text = *what.then.text;
+      outcomes[place] = {applied, std::move(now), time_at(r, at, 1)};
     }
   }
 

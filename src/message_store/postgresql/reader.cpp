@@ -23,22 +23,29 @@ class reader : public store_reader {
     if (!filter.queue.empty()) queue = filter.queue;
     parameters p;
     p.add(to_string(filter.after)).add(std::to_string(looked_at_max)).add_if(filter.status).add_if(queue);
-    p.add(std::to_string(filter.limit));
-    const auto results =
-        session_.run({{nullptr, filter.status == status::dead ? list_dead_sql : list_sql, std::move(p)}});
-    const auto* r = results[0].get();
+    p.add(std::to_string(filter.limit)).add(std::to_string(filter.text_bytes_max));
+    const auto& sql = filter.status == status::dead ? say().list_dead : say().list;
     message_page page;
+    std::vector<pg_result> results;
+    try {
+      results = session_.run({{nullptr, sql.c_str(), std::move(p)}});
+    } catch (const unfit_input& failed) {
+      page.unfit = failed.what();
+      return page;
+    }
+    const auto* r = results[0].get();
     for (int at = 0; at < PQntuples(r); ++at)
-      if (!PQgetisnull(r, at, 2)) page.rows.push_back(row_at(r, at));
-    if (page.rows.size() == filter.limit)
+      if (!PQgetisnull(r, at, look_columns)) page.rows.push_back(row_at(r, at, look_columns, columns));
+    const bool more_fits = *PQgetvalue(r, 0, 0) == 't';
+    if (more_fits || page.rows.size() == filter.limit)
       page.next = page.rows.back()->id;
-    else if (number_at(r, 0, 0) == looked_at_max)
-      page.next = parse_uuid(text_at(r, 0, 1));
+    else if (number_at(r, 0, 1) == looked_at_max)
+      page.next = parse_uuid(text_at(r, 0, 2));
     return page;
   }
 
   std::vector<queue_counts> counts() override {
-    const auto results = session_.run({{nullptr, counts_sql, parameters().add_if(session_.clock_now())}});
+    const auto results = session_.run({{nullptr, say().counts.c_str(), parameters().add_if(session_.clock_now())}});
     const auto* r = results[0].get();
     std::map<std::string, queue_counts> queues;
     for (int at = 0; at < PQntuples(r); ++at) {
@@ -51,7 +58,7 @@ class reader : public store_reader {
       q.pending = static_cast<std::size_t>(number_at(r, at, 2));
       q.due = static_cast<std::size_t>(number_at(r, at, 3));
       q.held = static_cast<std::size_t>(number_at(r, at, 4));
-      q.oldest = time_at(r, at, 5);
+      if (!PQgetisnull(r, at, 5)) q.oldest = time_at(r, at, 5);
     }
     std::vector<queue_counts> all;
     for (const auto& [name, q] : queues) all.push_back(q);

@@ -11,7 +11,8 @@ std::vector<pg_result> session::run(const std::vector<connection::call>& calls,
       return link_.get([&] { return connect(); }).run(calls, afterwards);
     } catch (const server_error& failed) {
       // The transaction has been undone, whole: running it again is safe.
-      link_.drop();
+      if (!failed.leaves_the_connection()) link_.drop();
+      if (failed.is_of_the_input()) throw unfit_input(failed.told());
       if (!failed.is_passing() || attempt == tries) throw failed.as_unavailable();
     } catch (const unavailable&) {
       link_.drop();

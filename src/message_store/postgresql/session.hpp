@@ -16,7 +16,8 @@ class session {
   session(postgresql_options options, std::string role, preparation prepare)
       : options_(std::move(options)), role_(std::move(role)), prepare_(std::move(prepare)) {}
 
-  /// As connection::run; what a passing error has undone is run again.
+  /// As connection::run; what a passing error has undone is run again. Throws unfit_input where the fault is the
+  /// input's, and keeps the connection.
   std::vector<pg_result> run(const std::vector<connection::call>& calls,
                              const std::optional<connection::call>& afterwards = {});
 

@@ -1,5 +1,6 @@
 #include "message_store/sqlite/reader.hpp"
 
+#include <array>
 #include <map>
 #include <thread>
 
@@ -20,23 +21,28 @@ class reader : public store_reader {
   message_page list(const list_filter& filter) override {
     constexpr int looked_at_max = 10'000;
     message_page page;
-    auto& s = filter.status == status::dead ? list_dead_ : list_;
-    const ending in_the_end(s);
-    s.bind(1, filter.after);
-    s.bind(2, std::int64_t{looked_at_max});
+    auto& look = filter.status == status::dead ? look_at_dead_ : look_;
+    const ending in_the_end(look);
+    look.bind(1, filter.after);
+    look.bind(2, std::int64_t{looked_at_max});
+    std::size_t text_bytes = 0;
     uuid last{};
     int looked_at = 0;
-    bool full = false;
-    while (!full && file_.step(s)) {
+    while (page.rows.size() < filter.limit && file_.step(look)) {
       ++looked_at;
-      last = s.id(0);
-      auto found = row_at(s);
-      const bool fits =
-          (!filter.status || found->status == *filter.status) && (filter.queue.empty() || found->queue == filter.queue);
-      if (fits) page.rows.push_back(std::move(found));
-      full = page.rows.size() >= filter.limit;
+      const auto seen = row_at(look, filter_columns);
+      last = seen->id;
+      if (filter.status && seen->status != *filter.status) continue;
+      if (!filter.queue.empty() && seen->queue != filter.queue) continue;
+      auto found = find(last);
+      text_bytes += found->text.size();
+      if (!page.rows.empty() && text_bytes > filter.text_bytes_max) {
+        page.next = page.rows.back()->id;
+        return page;
+      }
+      page.rows.push_back(std::move(found));
     }
-    if (full || looked_at == looked_at_max) page.next = last;
+    if (page.rows.size() >= filter.limit || looked_at == looked_at_max) page.next = last;
     return page;
   }
 
@@ -52,6 +58,14 @@ class reader : public store_reader {
   }
 
  private:
+  /// A row that the look has found, and so is there: both see the file as it was when the look began.
+  row find(const uuid& id) {
+    const ending in_the_end(find_);
+    find_.bind(1, id);
+    file_.step(find_);
+    return row_at(find_, all_columns);
+  }
+
   std::vector<queue_counts> count() {
     const ending in_the_end(counts_);
     std::map<std::string, queue_counts> queues;
@@ -67,7 +81,7 @@ class reader : public store_reader {
       q.pending = rows;
       q.due = static_cast<std::size_t>(counts_.number(3));
       q.held = static_cast<std::size_t>(counts_.number(4));
-      q.oldest = time_of(counts_.id(5));
+      if (!counts_.is_null(5)) q.oldest = time_of(counts_.id(5));
     }
     std::vector<queue_counts> all;
     for (const auto& [name, q] : queues) all.push_back(q);
@@ -77,13 +91,20 @@ class reader : public store_reader {
   std::function<timestamp()> now_;
   database file_;
   clock::time_point rested_{};
-  statement list_{file_.handle(), "SELECT " + columns + " FROM message WHERE id > ?1 ORDER BY id LIMIT ?2"};
+  /// What stands behind a text in a row is as far away as the text is long: these stand before it.
+  static constexpr std::array filter_columns{column_of(&message::id), column_of(&message::status),
+                                             column_of(&message::queue)};
+  statement look_{file_.handle(),
+                  "SELECT " + names(filter_columns) + " FROM message WHERE id > ?1 ORDER BY id LIMIT ?2"};
   /// By the index of the dead: there may be few among millions.
-  statement list_dead_{file_.handle(), "SELECT " + columns +
-                                           " FROM message WHERE id IN (SELECT id FROM message INDEXED BY message_dead "
-                                           "WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2) ORDER BY id"};
+  statement look_at_dead_{file_.handle(),
+                          "SELECT " + names(filter_columns) +
+                              " FROM message WHERE id IN (SELECT id FROM message INDEXED BY message_dead "
+                              "WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2) ORDER BY id"};
+  statement find_{file_.handle(), "SELECT " + names(columns) + " FROM message WHERE id = ?1"};
   statement counts_{file_.handle(),
-                    "SELECT queue, 1, count(*), sum(due <= ?1), sum(held), min(id) FROM message "
+                    "SELECT queue, 1, count(*), sum(due <= ?1), sum(held), "
+                    "min(CASE WHEN NOT held OR due <= ?1 THEN id END) FROM message "
                     "WHERE status = 'pending' GROUP BY queue UNION ALL "
                     "SELECT queue, 0, count(*), 0, 0, NULL FROM message WHERE status = 'dead' GROUP BY queue"};
 };

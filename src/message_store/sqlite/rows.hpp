@@ -2,16 +2,21 @@
 
 #include <string>
 
-#include "amc/store.hpp"
+#include "message_store/columns.hpp"
 #include "message_store/sqlite/database.hpp"
 
 namespace amc::message_store::sqlite {
 
-/// Of a row, in the order in which it is read.
-inline const std::string columns =
-    "id, revision, status, queue, due, held, claim, unanswered, failures, created_at, updated_at, lease, max_claims, "
-    "attempts, expires_at, idempotency_key, fingerprint, traceparent, text";
+/// A row of a statement that selects the `names` of these columns, and nothing before them.
+std::shared_ptr<message> row_at(const statement& s, std::span<const column> selected);
 
-row row_at(const statement& s);
+/// Inserts the row that `bind_row` binds.
+std::string insert_sql();
+
+/// Writes into the row with its id what such a change writes of the row that `bind_row` binds.
+std::string update_sql(column::writer by);
+
+/// The message must live until the statement was stepped through; the bindings are to be cleared then.
+void bind_row(statement& s, const message& m, column::writer by);
 
 }  // namespace amc::message_store::sqlite

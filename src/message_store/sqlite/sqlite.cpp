@@ -1,10 +1,10 @@
 #include "message_store/sqlite/sqlite.hpp"
 
+#include <array>
 #include <filesystem>
 #include <optional>
 
 #include "core/uuid_source.hpp"
-#include "message_store/attempts.hpp"
 #include "message_store/sqlite/database.hpp"
 #include "message_store/sqlite/reader.hpp"
 #include "message_store/sqlite/rows.hpp"
@@ -13,51 +13,67 @@
 namespace amc::message_store {
 namespace {
 
-using sqlite::columns;
+using sqlite::bind_row;
 using sqlite::database;
+using sqlite::ending;
 using sqlite::row_at;
 using sqlite::statement;
 
-const std::string due_columns = "id, revision, queue, due, held, unanswered, max_claims, traceparent";
-const std::string standing_update =
-    "UPDATE message SET revision=?2, due=?5, held=?6, claim=?7, unanswered=?8, failures=?9, updated_at=?11, "
-    "lease=?12, max_claims=?13, attempts=?14";
+constexpr uuid greatest_id{
+    {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
-/// What the store says to its file. Parameters that are a row are counted like `columns`.
+/// What says whether a row is old enough to be deleted.
+constexpr std::array purge_columns{column_of(&message::id), column_of(&message::status),
+                                   column_of(&message::updated_at)};
+
+/// Where a pending row stands in its queue.
+struct place_in_queue {
+  timestamp due{};
+  uuid id{};
+};
+
+/// What the store says to its file.
 struct statements {
   explicit statements(sqlite3* of) : db(of) {}
 
   sqlite3* db;
-  statement find{db, "SELECT " + columns + " FROM message WHERE id = ?1"};
-  statement find_key{db, "SELECT " + columns + " FROM message WHERE idempotency_key = ?1"};
+  statement find{db, "SELECT " + names(columns) + " FROM message WHERE id = ?1"};
+  statement find_without_text{db, "SELECT " + names(columns_without_text) + " FROM message WHERE id = ?1"};
+  statement text_of{db, "SELECT text FROM message WHERE id = ?1"};
+  statement find_key{db, "SELECT " + names(columns_without_text) + " FROM message WHERE idempotency_key = ?1"};
   statement drop_key{db, "UPDATE message SET idempotency_key = NULL WHERE idempotency_key = ?1 AND created_at <= ?2"};
-  statement insert{db, "INSERT INTO message (" + columns +
-                           ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)"};
-  /// Where the status stays, the indexes of some states only need no look.
-  statement update_standing{db, standing_update + " WHERE id=?1"};
-  statement update{db, standing_update + ", status=?3, queue=?4, text=?19 WHERE id=?1"};
+  statement insert{db, sqlite::insert_sql()};
+  /// Where the status and the queue stay, the indexes need no look; and a text that stays is not passed through here.
+  statement update{db, sqlite::update_sql(column::writer::any_change)};
+  statement update_place{db, sqlite::update_sql(column::writer::change_of_place)};
+  statement update_text{db, sqlite::update_sql(column::writer::change_of_text)};
+  statement& writing(column::writer by) {
+    switch (by) {
+      case column::writer::insert:
+        return insert;
+      case column::writer::change_of_text:
+        return update_text;
+      case column::writer::change_of_place:
+        return update_place;
+      case column::writer::any_change:
+        return update;
+    }
+    return update;
+  }
   statement next_queue{db, "SELECT queue FROM message WHERE status = 'pending' AND queue > ?1 ORDER BY queue LIMIT 1"};
-  statement due{db, "SELECT " + due_columns +
+  statement due{db, "SELECT " + names(due_columns) +
                         " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?2 ORDER BY due LIMIT ?3"};
-  statement expired{db, "SELECT " + due_columns +
+  statement expired{db, "SELECT " + names(due_columns) +
                             " FROM message WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"};
-  statement make_all_due{db, "UPDATE message SET due = ?1 WHERE status = 'pending' AND held = 0 AND due > ?1"};
-  statement purge_scan{db, "SELECT id, status, updated_at FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3"};
-  statement remove{db, "DELETE FROM message WHERE id = ?1"};
+  /// Goes on after a row; by the index, in its order.
+  statement not_due{db,
+                    "SELECT due, id FROM message WHERE status = 'pending' AND queue = ?1 AND NOT held "
+                    "AND (due, held, id) > (?2, 0, ?3) ORDER BY due, held, id LIMIT ?4"};
+  statement make_due{db, "UPDATE message SET due = ?1 WHERE id = ?2 RETURNING length(CAST(text AS BLOB))"};
+  statement purge_scan{
+      db, "SELECT " + names(purge_columns) + " FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3"};
+  statement remove{db, "DELETE FROM message WHERE id = ?1 RETURNING length(CAST(text AS BLOB))"};
 };
-
-due_row due_row_at(const statement& s, bool expired) {
-  const auto unanswered = static_cast<int>(s.number(5));
-  return {.id = s.id(0),
-          .revision = static_cast<int>(s.number(1)),
-          .queue = s.text(2),
-          .due = s.time(3),
-          .held = s.number(4) != 0,
-          .unanswered = unanswered,
-          .used_up = unanswered >= s.number(6),
-          .expired = expired,
-          .traceparent = s.text(7)};
-}
 
 timestamp wall_clock() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
@@ -86,11 +102,12 @@ class sqlite_store : public store {
     return outcomes;
   }
 
-  std::vector<row> find(std::span<const uuid> ids) override {
+  std::vector<row> find(std::span<const uuid> ids, bool with_text) override {
     file_.refuse_when_broken();
     std::vector<row> rows;
     rows.reserve(ids.size());
-    for (const auto& id : ids) rows.push_back(find_one(id));
+    auto& s = with_text ? say_->find : say_->find_without_text;
+    for (const auto& id : ids) rows.push_back(found_by(s, id));
     return rows;
   }
 
@@ -103,20 +120,31 @@ class sqlite_store : public store {
       s.bind(1, queue);
       s.bind(2, now);
       s.bind(3, static_cast<std::int64_t>(limit));
-      while (file_.step(s)) rows.push_back(due_row_at(s, false));
+      while (file_.step(s)) rows.push_back(due_row_of(*row_at(s, due_columns), false));
     }
     auto& s = say_->expired;
     s.bind(1, now);
     s.bind(2, static_cast<std::int64_t>(limit));
-    while (file_.step(s)) rows.push_back(due_row_at(s, true));
+    while (file_.step(s)) rows.push_back(due_row_of(*row_at(s, due_columns), true));
     return rows;
   }
 
   void make_all_due() override {
     file_.refuse_when_broken();
     file_.set_durable(false);
-    say_->make_all_due.bind(1, now_());
-    file_.execute(say_->make_all_due);
+    const auto now = now_();
+    for (const auto& queue : queues()) {
+      place_in_queue last{now, greatest_id};
+      for (auto next = not_due(queue, last); !next.empty(); next = not_due(queue, last)) {
+        for (std::size_t at = 0; at < next.size();)
+          at += change_some(next.size() - at, text_bytes_max, [&](std::size_t i) {
+            say_->make_due.bind(1, now);
+            say_->make_due.bind(2, next[at + i].id);
+            return run_for_bytes(say_->make_due);
+          });
+        last = next.back();
+      }
+    }
   }
 
   purged purge(const purge_request& what) override {
@@ -135,14 +163,17 @@ class sqlite_store : public store {
     uuid last{};
     while (file_.step(s)) {
       ++looked_at;
-      last = s.id(0);
-      const auto state = parse_status(s.text(1)).value_or(status::dead);
-      const auto kept = state == status::dead ? what.dead_kept : what.kept;
-      if (state != status::pending && s.time(2) <= now - kept) old.push_back(last);
+      const auto found = row_at(s, purge_columns);
+      last = found->id;
+      const auto kept = found->status == status::dead ? what.dead_kept : what.kept;
+      if (found->status != status::pending && found->updated_at <= now - kept) old.push_back(last);
     }
     if (looked_at == what.limit) done.next = last;
-    if (!old.empty()) remove_all(old);
-    done.count = old.size();
+    done.count = change_some(old.size(), what.text_bytes_max, [&](std::size_t i) {
+      say_->remove.bind(1, old[i]);
+      return run_for_bytes(say_->remove);
+    });
+    if (done.count < old.size()) done.next = old[done.count - 1];
     return done;
   }
 
@@ -156,73 +187,93 @@ class sqlite_store : public store {
   timestamp now() override { return now_(); }
 
  private:
-  void remove_all(const std::vector<uuid>& ids) {
-    file_.in_transaction([&] {
-      for (const auto& id : ids) {
-        say_->remove.bind(1, id);
-        file_.execute(say_->remove);
-      }
-    });
-  }
+  /// Of one transaction that only rewrites or deletes.
+  static constexpr std::size_t text_bytes_max = 16 << 20;
 
+  /// A text is read where the guard asks for it, or somebody is told of it and has not brought it along.
   outcome apply_one(const change& what, timestamp now) {
-    auto current = find_one(what.id);
+    auto current = found_by(say_->find_without_text, what.id);
     if (!current && what.insert && what.then.once) current = find_key(*what.then.once, now);
-    if (what.insert ? current != nullptr : !current || !admits(what.when, *current, now)) return {false, current, now};
-    auto after = std::make_shared<const message>(changed(what, current.get(), now));
-    const bool moves = what.then.text || what.then.status || what.then.queue;
-    write(what.insert ? say_->insert : moves ? say_->update : say_->update_standing, *after);
-    return {true, std::move(after), now};
+    bool applies = what.insert ? !current : current && admits_but_for_text(what.when, *current, now);
+    if (applies && asks_for_text(what.when)) {
+      read_text(*current);
+      applies = admits(what.when, *current, now);
+    }
+    if (current && tells_text(what, applies) && !(applies && what.then.text)) read_text(*current);
+    if (applies) {
+      current = std::make_shared<message>(changed(what, current.get(), now));
+      write(what, *current);
+    }
+    if (current && !tells_text(what, applies)) current->text.clear();
+    return {applies, std::move(current), now};
   }
 
-  /// The row that has this key; a key that is too old is taken from its row.
-  row find_key(const idempotency& once, timestamp now) {
+  /// The row that has this key, without its text; a key that is too old is taken from its row.
+  std::shared_ptr<message> find_key(const idempotency& once, timestamp now) {
     say_->drop_key.bind(1, once.key);
     say_->drop_key.bind(2, now - once.kept);
     file_.execute(say_->drop_key);
-    auto& s = say_->find_key;
-    s.bind(1, once.key);
-    return only_row(s);
+    return found_by(say_->find_key, once.key);
   }
 
-  row find_one(const uuid& id) {
-    say_->find.bind(1, id);
-    return only_row(say_->find);
-  }
-
-  row only_row(statement& s) {
+  template <class Key>
+  std::shared_ptr<message> found_by(statement& s, const Key& key) {
+    s.bind(1, key);
     if (!file_.step(s)) return nullptr;
-    auto found = row_at(s);
-    s.reset();
-    return found;
+    const ending in_the_end(s);
+    return row_at(s, &s == &say_->find ? all_columns : columns_without_text);
   }
 
-  void write(statement& s, const message& m) {
-    const std::string state = to_string(m.status);
-    const auto attempts = attempts_text(m.attempts);
-    s.bind(1, m.id);
-    s.bind(2, std::int64_t{m.revision});
-    s.bind(3, state);
-    s.bind(4, m.queue);
-    s.bind(5, m.due);
-    s.bind(6, std::int64_t{m.held});
-    s.bind(7, m.claim);
-    s.bind(8, std::int64_t{m.unanswered});
-    s.bind(9, std::int64_t{m.failures});
-    s.bind(10, m.created_at);
-    s.bind(11, m.updated_at);
-    s.bind(12, m.lease.count());
-    s.bind(13, std::int64_t{m.max_claims});
-    s.bind(14, attempts);
-    if (&s == &say_->insert) {
-      if (m.expires_at) s.bind(15, *m.expires_at);
-      if (!m.idempotency_key.empty()) s.bind(16, m.idempotency_key);
-      s.bind(17, m.fingerprint);
-      s.bind(18, m.traceparent);
-    }
-    if (&s != &say_->update_standing) s.bind(19, m.text);
+  void read_text(message& of) {
+    if (!of.text.empty()) return;
+    say_->text_of.bind(1, of.id);
+    if (!file_.step(say_->text_of)) return;
+    const ending in_the_end(say_->text_of);
+    of.text = say_->text_of.text(0);
+  }
+
+  void write(const change& what, const message& after) {
+    const auto& then = what.then;
+    const auto by = what.insert                 ? column::writer::insert
+                    : then.text                 ? column::writer::change_of_text
+                    : then.status || then.queue ? column::writer::change_of_place
+                                                : column::writer::any_change;
+    auto& s = say_->writing(by);
+    bind_row(s, after, by);
     file_.execute(s);
     s.clear();
+  }
+
+  /// One transaction: calls `change_one(i)`, which tells the bytes of a text, until that was `count` times or the texts
+  /// have so many. Returns how often.
+  template <class Change>
+  std::size_t change_some(std::size_t count, std::size_t bytes_max, const Change& change_one) {
+    if (count == 0) return 0;
+    std::size_t done = 0, bytes = 0;
+    file_.in_transaction([&] {
+      while (done < count && (done == 0 || bytes < bytes_max)) bytes += change_one(done++);
+    });
+    return done;
+  }
+
+  /// Of a statement that returns how long the text is of each row that it changes.
+  std::size_t run_for_bytes(statement& s) {
+    std::size_t bytes = 0;
+    while (file_.step(s)) bytes += static_cast<std::size_t>(s.number(0));
+    return bytes;
+  }
+
+  /// Those that come behind it, are not due and not held.
+  std::vector<place_in_queue> not_due(const std::string& queue, const place_in_queue& last) {
+    constexpr std::int64_t limit = 1'000;
+    auto& s = say_->not_due;
+    s.bind(1, queue);
+    s.bind(2, last.due);
+    s.bind(3, last.id);
+    s.bind(4, limit);
+    std::vector<place_in_queue> found;
+    while (file_.step(s)) found.push_back({s.time(0), s.id(1)});
+    return found;
   }
 
   /// The queues with pending rows: one probe of the index for each, whatever they hold.

@@ -4,10 +4,12 @@
 #include <amqp_tcp_socket.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/url/parse.hpp>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -40,12 +42,14 @@ std::string server_says(const amqp_method_t& closed) {
   return "unexpected method " + std::to_string(closed.id);
 }
 
-/// Whether a server that closes like this says no to what was asked, so that only a person can help.
-bool is_refusal(const amqp_method_t& closed) {
-  if (closed.id == AMQP_CHANNEL_CLOSE_METHOD) return true;
-  if (closed.id != AMQP_CONNECTION_CLOSE_METHOD) return false;
-  const auto code = static_cast<const amqp_connection_close_t*>(closed.decoded)->reply_code;
-  return code == AMQP_ACCESS_REFUSED || code == AMQP_NOT_ALLOWED || code == AMQP_NOT_FOUND;
+unavailable::reason reason_of(const amqp_method_t& closed) {
+  if (closed.id == AMQP_CHANNEL_CLOSE_METHOD) {
+    const auto* why = static_cast<const amqp_channel_close_t*>(closed.decoded);
+    return reason_of_close(why->reply_code, text_of(why->reply_text));
+  }
+  if (closed.id != AMQP_CONNECTION_CLOSE_METHOD) return unavailable::reason::away;
+  const auto* why = static_cast<const amqp_connection_close_t*>(closed.decoded);
+  return reason_of_close(why->reply_code, text_of(why->reply_text));
 }
 
 amqp_table_entry_t entry(const char* key, amqp_field_value_t value) {
@@ -99,9 +103,9 @@ bool speaks_tls(const amqp_connection_info& where, milliseconds longest) {
 connection::connection(const rabbitmq_options& options, watchdog& guards, const std::string& role)
     : options_(options), guards_(guards), handle_(amqp_new_connection()) {
   try {
-    std::string url = options_.url;  // parsing writes into it
-    amqp_connection_info where{};
-    check(amqp_parse_url(url.data(), &where), "its URL");
+    auto parsed = parse_address(options_.url);
+    if (!parsed) fail(unavailable::reason::refused, "its URL cannot be read");
+    const auto where = parsed->as_info();
     open_socket(where);
     const auto guard = guarded(options_.connect_timeout);
     log_in(where, role);
@@ -131,7 +135,10 @@ void connection::open_socket(const amqp_connection_info& where) {
     socket = amqp_ssl_socket_new(handle_);
     if (!socket) fail(unavailable::reason::away, "no memory for a socket");
     amqp_ssl_socket_set_verify_peer(socket, options_.verify);
-    amqp_ssl_socket_set_verify_hostname(socket, options_.verify);
+    // rabbitmq-c compares with the names of a certificate only, never with its addresses; OpenSSL compares with those.
+    auto* rules = SSL_CTX_get0_param(static_cast<SSL_CTX*>(amqp_ssl_socket_get_context(socket)));
+    const bool by_address = options_.verify && X509_VERIFY_PARAM_set1_ip_asc(rules, where.host) == 1;
+    amqp_ssl_socket_set_verify_hostname(socket, options_.verify && !by_address);
     if (options_.verify && amqp_ssl_socket_set_cacert(socket, options_.ca_file.c_str()) != AMQP_STATUS_OK)
       fail(unavailable::reason::refused,
            "\"" + options_.ca_file + "\" holds no certificates; check " + "queue_system.rabbitmq.ca_file");
@@ -173,7 +180,7 @@ void connection::log_in(const amqp_connection_info& where, const std::string& ro
   const amqp_table_t properties{static_cast<int>(std::size(told)), told};
   constexpr int frame_max = 131'072;
   const auto heartbeat_s = static_cast<int>(options_.heartbeat.count() / 1'000);
-  const char* host = *where.vhost ? where.vhost : "/";
+  const char* host = where.vhost;
   const auto reply = amqp_login_with_properties(handle_, host, AMQP_DEFAULT_MAX_CHANNELS, frame_max, heartbeat_s,
                                                 &properties, AMQP_SASL_METHOD_PLAIN, where.user, where.password);
   const bool no_answer =
@@ -182,6 +189,51 @@ void connection::log_in(const amqp_connection_info& where, const std::string& ro
     fail(unavailable::reason::refused,
          "logging in: what answers there wants TLS; use amqps:// in queue_system.rabbitmq.url, or the port without");
   check(reply, "logging in");
+}
+
+unavailable::reason reason_of_close(int code, std::string_view text) {
+  const bool limited = text.find("limit") != std::string_view::npos;
+  const bool refused = code == AMQP_ACCESS_REFUSED || code == AMQP_PRECONDITION_FAILED ||
+                       code == AMQP_NOT_IMPLEMENTED || (code == AMQP_NOT_ALLOWED && !limited);
+  return refused ? unavailable::reason::refused : unavailable::reason::away;
+}
+
+std::optional<address> parse_address(const std::string& url) {
+  const auto parsed = boost::urls::parse_uri(url);
+  if (!parsed || !parsed->has_authority() || parsed->has_query() || parsed->has_fragment()) return {};
+  std::string scheme(parsed->scheme());
+  for (char& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const bool tls = scheme == "amqps";
+  if (!tls && scheme != "amqp") return {};
+  address where;
+  where.tls = tls;
+  if (parsed->has_userinfo()) {
+    where.user = parsed->user();
+    where.password = parsed->password();
+  }
+  where.host = parsed->host_address();
+  if (where.host.empty()) where.host = "localhost";
+  if (parsed->has_port() && !parsed->port().empty()) {
+    where.port = parsed->port_number();
+    if (where.port == 0) return {};  // or one above 65535
+  } else {
+    where.port = tls ? 5'671 : 5'672;
+  }
+  if (parsed->segments().size() > 1) return {};
+  if (!parsed->segments().empty()) where.virtual_host = parsed->segments().front();
+  if (where.virtual_host.empty()) where.virtual_host = "/";
+  const auto has_nul = [](const std::string& part) { return part.find('\0') != std::string::npos; };
+  if (has_nul(where.user) || has_nul(where.password) || has_nul(where.host) || has_nul(where.virtual_host)) return {};
+  return where;
+}
+
+amqp_connection_info address::as_info() {
+  return {.user = user.data(),
+          .password = password.data(),
+          .host = host.data(),
+          .vhost = virtual_host.data(),
+          .port = port,
+          .ssl = tls};
 }
 
 std::size_t connection::declare(const std::string& queue) {
@@ -212,8 +264,7 @@ std::optional<amqp_frame_t> connection::next_frame(milliseconds longest) {
 
 void connection::note(const amqp_method_t& method) {
   if (method.id == AMQP_CONNECTION_CLOSE_METHOD || method.id == AMQP_CHANNEL_CLOSE_METHOD)
-    fail(is_refusal(method) ? unavailable::reason::refused : unavailable::reason::away,
-         "the server closed: " + server_says(method));
+    fail(reason_of(method), "the server closed: " + server_says(method));
   if (method.id == AMQP_CONNECTION_BLOCKED_METHOD) {
     blocked_ = text_of(static_cast<const amqp_connection_blocked_t*>(method.decoded)->reason);
     if (blocked_.empty()) blocked_ = "no reason told";
@@ -238,8 +289,7 @@ void connection::check(const amqp_rpc_reply_t& reply, const std::string& doing) 
     case AMQP_RESPONSE_NORMAL:
       return;
     case AMQP_RESPONSE_SERVER_EXCEPTION:
-      fail(is_refusal(reply.reply) ? unavailable::reason::refused : unavailable::reason::away,
-           doing + ": " + server_says(reply.reply));
+      fail(reason_of(reply.reply), doing + ": " + server_says(reply.reply));
     case AMQP_RESPONSE_LIBRARY_EXCEPTION:
       check(reply.library_error, doing);
       return;

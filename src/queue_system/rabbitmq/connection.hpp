@@ -4,12 +4,35 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "amc/error.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 #include "queue_system/rabbitmq/watchdog.hpp"
 
 namespace amc::queue_system::rabbitmq {
+
+/// Where a server is, and as whom to log in.
+struct address {
+  std::string user = "guest", password = "guest";  // as AMQP 0-9-1's clients begin
+  std::string host{};
+  int port = 0;
+  std::string virtual_host = "/";
+  bool tls = false;
+
+  /// What rabbitmq-c takes; it points into this.
+  amqp_connection_info as_info();
+};
+
+/// Reads "amqps://USER:PASSWORD@HOST:PORT/VHOST", percent-encoded bytes of any value included; nothing for another
+/// text.
+std::optional<address> parse_address(const std::string& url);
+
+/// Why a server that closes a channel or connection with this code does not do what was asked: refused when only a
+/// person can help. What heals by itself is `away`: a queue that was deleted between declaring it and using it (404),
+/// or whose home is just being restarted (404, 541), one that another connection has for itself (405), a limit that
+/// others have reached (506, 530).
+unavailable::reason reason_of_close(int code, std::string_view text);
 
 /// One connection with one channel, for one thread. Every method throws `unavailable` (refused when the server says no
 /// to what was asked, away otherwise); after that the connection is of no use, drop it.

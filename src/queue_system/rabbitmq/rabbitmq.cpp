@@ -393,9 +393,15 @@ class rabbitmq_platform : public platform {
 }  // namespace
 
 std::shared_ptr<platform> make_rabbitmq(rabbitmq_options options) {
-  std::string url = options.url;  // parsing writes into it
-  amqp_connection_info ignored{};
-  if (amqp_parse_url(url.data(), &ignored) != AMQP_STATUS_OK)
+  // A queue's name has up to 200 bytes, and the server takes 255 together.
+  constexpr std::size_t prefix_max = 55;
+  if (options.prefix.size() > prefix_max)
+    throw config_error("queue_system.prefix: \"" + options.prefix + "\" has more than " + std::to_string(prefix_max) +
+                       " bytes; RabbitMQ has no room for it before the name of a queue");
+  if (options.prefix.starts_with("amq."))
+    throw config_error("queue_system.prefix: \"" + options.prefix +
+                       "\" begins with \"amq.\", which RabbitMQ keeps for itself; take another");
+  if (!rabbitmq::parse_address(options.url))
     throw config_error("queue_system.rabbitmq.url: \"" + mask_url(options.url) +
                        "\" is not like amqp://USER:PASSWORD@HOST:PORT/VHOST");
   return std::make_shared<rabbitmq_platform>(std::move(options));

@@ -18,7 +18,7 @@ double store_driver::insert() {
 double store_driver::update() {
   const auto seconds = apply(
       [](const uuid& id) { return life_cycle::answer(id, 1, second_text, life_cycle::to_queue{"topic-b"}, true, {}); });
-  for (const auto& found : opened_.drivers.front()->find(ids_))
+  for (const auto& found : opened_.drivers.front()->find(ids_, true))
     require(found && found->revision == 2 && found->text == second_text, "the store has lost a change");
   return seconds;
 }

@@ -277,7 +277,7 @@ TEST_F(Api, BatchesThatCannotBeReadAreRefusedWhole) {
 TEST_F(Api, ReadinessTellsTheStoreFromThePlatform) {
   EXPECT_EQ(w_.ask("GET", "/healthz").status, 200);
   EXPECT_EQ(text_of(w_.ask("GET", "/readyz"), "status"), "ok");
-  w_.messages->run(false);
+  w_.parts->run(false);
   w_.engine.away = true;
   w_.world.advance(milliseconds(300));
   const auto degraded = w_.ask("GET", "/readyz");
@@ -511,6 +511,13 @@ TEST_F(Api, AListThatCannotBeIsRefused) {
     const auto reply = w_.ask("GET", std::string("/messages?") + query);
     EXPECT_EQ(reply.status, 422) << query;
   }
+}
+
+TEST_F(Api, AListThatTheStoreCannotTakeIsRefused) {
+  w_.disk->unfit_filter = "no such character";
+  const auto reply = w_.ask("GET", "/messages?queue=%01");
+  EXPECT_EQ(reply.status, 422);
+  EXPECT_THAT(reply.body, testing::HasSubstr("no such character"));
 }
 
 TEST_F(Api, QueuesTellWhatWaitsAndWhatDied) {

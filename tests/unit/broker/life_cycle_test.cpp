@@ -402,7 +402,38 @@ TEST_F(LifeCycle, WhatHasChangedSinceTheSweeperReadItIsNeitherRungNorBuried) {
   EXPECT_EQ(attempt(life_cycle::bury(read())), "");
 }
 
+TEST_F(LifeCycle, NoRevisionIsAboveTheGreatestNumber) {
+  accept();
+  auto last = *row_;
+  last.revision = INT32_MAX;
+  row_ = std::make_shared<const message>(last);
+  EXPECT_EQ(answer(std::nullopt, "other"), "stale");
+  EXPECT_EQ(answer(std::nullopt, "other", to_done{}), "stale");
+  EXPECT_EQ(answer(INT32_MAX, "other"), "stale");
+  EXPECT_EQ(row_->revision, INT32_MAX);
+}
+
 // ---- cancel, retry, expiry, keys ----
+
+TEST_F(LifeCycle, RetryOfWhatWasCancelledBeforeItsDateKeepsTheDate) {
+  const auto date = now_ + milliseconds(5'000);
+  ASSERT_EQ(attempt(life_cycle::accept(id, "Hi, ", to_queue{"q"}, false, times, {.deliver_at = date})), "");
+  ASSERT_EQ(attempt(life_cycle::cancel(id)), "");
+  EXPECT_EQ(attempt(life_cycle::retry(*row_)), "");
+  EXPECT_EQ(row_->due, date);
+  EXPECT_EQ(claim(1), "held");
+  pass(5'000);
+  EXPECT_EQ(claim(1), "");
+}
+
+TEST_F(LifeCycle, RetryOfWhatWasCancelledUnderAClaimIsDueNow) {
+  accept();
+  ASSERT_EQ(claim(1), "");
+  ASSERT_EQ(attempt(life_cycle::cancel(id)), "");
+  EXPECT_EQ(attempt(life_cycle::retry(*row_)), "");
+  EXPECT_EQ(row_->due, now_);
+  EXPECT_EQ(claim(1), "");
+}
 
 TEST_F(LifeCycle, CancelEndsAndCanBeTakenBack) {
   accept();

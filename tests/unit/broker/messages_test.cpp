@@ -7,13 +7,7 @@
 namespace amc::broker {
 namespace {
 
-messages_options small() {
-  messages_options options;
-  options.sweep_max = 10;
-  return options;
-}
-
-const std::vector<std::string> depth_5{"broker.queue_depth_max=5"};
+const std::vector<std::string> small{"broker.sweep_max=10", "broker.queue_depth_max=5"};
 
 std::vector<claim_request> request_for(const event& ready, bool alone = false) {
   return {claim_request{ready, alone}};
@@ -76,6 +70,26 @@ TEST(Messages, ARefusedAnswerRingsNothing) {
   EXPECT_EQ(w.depth("topic-b"), 0U);
 }
 
+TEST(Messages, WhatTheStoreCannotTakeIsRefusedAndItsNeighboursAreAnswered) {
+  tests::broker_world w;
+  w.disk->unfit = [](const change& what) -> std::optional<std::string> {
+    if (what.then.text && what.then.text->find("odd") != std::string::npos) return "no such character";
+    return {};
+  };
+  const auto refused = w.world.run(w.messages->accept(w.messages->new_id(), "Hi, odd."));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::invalid);
+  EXPECT_THAT(refused.error().detail, testing::HasSubstr("no such character"));
+  const auto one = w.accept("Hi, "), two = w.accept("Hi, ");
+  std::vector<answer_request> batch;
+  batch.push_back({one, 1, "Hi, odd."});
+  batch.push_back({two, 1, "Hi, X."});
+  const auto answered = w.world.run(w.messages->answer(std::move(batch)));
+  EXPECT_EQ(answered.at(0).error().code, errc::invalid);
+  EXPECT_TRUE(answered.at(1));
+  EXPECT_EQ(w.depth("topic-b"), 1U);
+}
+
 TEST(Messages, AnUnroutableAnswerChangesNothing) {
   tests::broker_world w;
   const auto id = w.accept("Hi, ");
@@ -93,6 +107,50 @@ TEST(Messages, AClaimGivesTextAndLease) {
   EXPECT_EQ(results[0]->lease, milliseconds(10'000));
 }
 
+TEST(Messages, AnswersWithoutARevisionMeetMaxRevisionsToo) {
+  tests::broker_world w({"broker.max_revisions=3"});
+  const auto id = w.accept("Hi, ");
+  EXPECT_TRUE(w.world.run(w.messages->answer(id, std::nullopt, "Hi, A.")));
+  EXPECT_TRUE(w.world.run(w.messages->answer(id, std::nullopt, "Hi, B.")));
+  EXPECT_EQ(w.find(id)->revision, 3);
+  const auto last = w.world.run(w.messages->answer(id, std::nullopt, "Hi, C."));
+  ASSERT_TRUE(last);
+  EXPECT_EQ((*last)->status, status::dead);
+  EXPECT_EQ(w.find(id)->attempts.at(0).error, "more than 3 revisions");
+  EXPECT_EQ(w.world.run(w.messages->answer(id, std::nullopt, "Hi, D.")).error().code, errc::terminal);
+}
+
+/// Three texts of 40 bytes, where one request is granted a hundred.
+class ClaimsBoundedByBytes : public testing::Test {
+ protected:
+  ClaimsBoundedByBytes() {
+    for (int i = 0; i < 3; ++i) ids_.push_back(w_.accept("Hi," + std::string(37, ' ')));
+  }
+  std::vector<result<granted>> claim(const std::vector<uuid>& ids) {
+    std::vector<claim_request> requests;
+    for (const auto& id : ids) requests.push_back({{id, 1}});
+    return w_.world.run(w_.messages->claim(std::move(requests)));
+  }
+
+  tests::broker_world w_{{"broker.claims_max_bytes=100"}};
+  std::vector<uuid> ids_;
+};
+
+TEST_F(ClaimsBoundedByBytes, InABatchALargeOneIsLeftToARequestOfItsOwn) {
+  const auto results = claim(ids_);
+  EXPECT_TRUE(results.at(0)) << "the first comes whatever its size";
+  EXPECT_EQ(results.at(1).error().code, errc::needs_room);
+  EXPECT_EQ(results.at(2).error().code, errc::needs_room);
+  EXPECT_EQ(w_.find(ids_[1])->unanswered, 0) << "it was not claimed";
+  EXPECT_TRUE(claim({ids_[1]}).at(0));
+}
+
+TEST_F(ClaimsBoundedByBytes, WhatFitsIsGrantedTogether) {
+  const auto results = claim({ids_[0], ids_[1]});
+  EXPECT_TRUE(results.at(0));
+  EXPECT_TRUE(results.at(1));
+}
+
 TEST(Messages, ADoubledEventCostsOneRefusedClaim) {
   tests::broker_world w;
   const auto id = w.accept("Hi, ");
@@ -100,9 +158,20 @@ TEST(Messages, ADoubledEventCostsOneRefusedClaim) {
   EXPECT_EQ(w.world.run(w.messages->claim(request_for({id, 1}))).at(0).error().code, errc::held);
 }
 
+TEST(Messages, LookingAtQueuesChangesNothingOfWhatTheRelayDoes) {
+  tests::broker_world w;
+  w.engine.away = true;
+  const auto listed = w.world.run(w.messages->queues());
+  EXPECT_FALSE(listed.at(0).depth);
+  w.engine.away = false;
+  EXPECT_TRUE(w.messages->engine_reachable());
+  w.accept("Hi, ");
+  EXPECT_EQ(w.depth("topic-a"), 1U) << "it is rung by the relay; no sweeper runs";
+}
+
 TEST(Sweeper, RingsAgainWhatNobodyClaimed) {
   tests::broker_world w;
-  w.messages->run(false);
+  w.parts->run(false);
   w.accept("Hi, ");
   w.engine.queues.clear();  // the event is lost
   w.world.advance(milliseconds(29'000));
@@ -113,7 +182,7 @@ TEST(Sweeper, RingsAgainWhatNobodyClaimed) {
 
 TEST(Sweeper, RingsWhatADeadServiceHeld) {
   tests::broker_world w;
-  w.messages->run(false);
+  w.parts->run(false);
   const auto id = w.accept("Hi, ");
   w.world.run(w.messages->claim(request_for(w.take("topic-a"))));
   w.world.advance(milliseconds(9'900));
@@ -126,7 +195,7 @@ TEST(Sweeper, RingsWhatADeadServiceHeld) {
 
 TEST(Sweeper, RingsWhatWasReleased) {
   tests::broker_world w;
-  w.messages->run(false);
+  w.parts->run(false);
   const auto id = w.accept("Hi, ");
   w.world.run(w.messages->claim(request_for(w.take("topic-a"))));
   w.world.run(w.messages->release(std::vector<claimed>{{{id, 1}, 1}}));
@@ -140,14 +209,14 @@ TEST(Sweeper, RingsEverythingAtOnceAfterAStartWithAnEmptyEngine) {
   w.world.run(w.messages->claim(request_for({held, 1})));
   w.accept("Hi, ");
   w.engine.queues.clear();
-  w.messages->run(true);
+  w.parts->run(true);
   w.world.advance(milliseconds(1));
   EXPECT_EQ(w.depth("topic-a"), 1U) << "what somebody holds waits for its lease";
 }
 
 TEST(Sweeper, WithoutRoomRowsWaitInTheStore) {
-  tests::broker_world w(small(), 100, depth_5);
-  w.messages->run(false);
+  tests::broker_world w(small);
+  w.parts->run(false);
   for (int i = 0; i < 20; ++i) w.accept("Hi, ");
   EXPECT_EQ(w.depth("topic-a"), 5U);
   w.world.advance(milliseconds(1'000));
@@ -155,19 +224,17 @@ TEST(Sweeper, WithoutRoomRowsWaitInTheStore) {
 }
 
 TEST(Sweeper, ABacklogDoesNotMultiplyHoweverLongServicesAreAway) {
-  tests::broker_world w(small(), 100, depth_5);
-  w.messages->run(false);
+  tests::broker_world w(small);
+  w.parts->run(false);
   for (int i = 0; i < 20; ++i) w.accept("Hi, ");
   w.world.advance(milliseconds(600'000));
   EXPECT_EQ(w.depth("topic-a"), 5U);
 }
 
 TEST(Sweeper, OneLookRingsAShareOfTheRoom) {
-  messages_options options;
-  options.sweep_interval = milliseconds(250);
-  tests::broker_world w(options, 100, {"broker.queue_depth_max=160"});
+  tests::broker_world w({"broker.queue_depth_max=160"});
   w.engine.away = true;  // seen by the first look, so that nothing is rung as it is accepted
-  w.messages->run(false);
+  w.parts->run(false);
   for (int i = 0; i < 200; ++i) w.accept("Hi, ");
   w.engine.away = false;
   w.world.advance(milliseconds(250));
@@ -179,11 +246,11 @@ TEST(Sweeper, OneLookRingsAShareOfTheRoom) {
 
 TEST(Sweeper, BrokersThatRingOneQueueAskAgainBeforeItIsTooDeep) {
   const std::vector<std::string> depth_160{"broker.queue_depth_max=160"};
-  tests::broker_world w({}, 100, depth_160);
-  messages other(w.world.env(), w.store, w.publisher,
-                 std::make_shared<const router>(tests::broker_world::settings(depth_160)), system_uuid_source(), {});
-  w.messages->run(false);
-  other.run(false);
+  tests::broker_world w(depth_160);
+  const auto second = w.make_parts(tests::broker_world::settings(depth_160));
+  auto& other = *second->messages();
+  w.parts->run(false);
+  second->run(false);
   for (int i = 0; i < 150; ++i) {
     w.accept("Hi, ");
     ASSERT_TRUE(w.world.run(other.accept(other.new_id(), "Hi, ")));
@@ -191,12 +258,12 @@ TEST(Sweeper, BrokersThatRingOneQueueAskAgainBeforeItIsTooDeep) {
   }
   EXPECT_GE(w.depth("topic-a"), 160U);
   EXPECT_LE(w.depth("topic-a"), 160U + 2 * 20U) << "what both add in the 20 ms between two looks";
-  w.world.run(other.stop());
+  w.world.run(second->stop());
 }
 
 /// Forty messages are accepted at one moment of a sweeper's first look, which finds five that are due.
 std::size_t depth_after_messages_come(int steps_into_the_look) {
-  tests::broker_world w({}, 100, {"broker.queue_depth_max=20"});
+  tests::broker_world w({"broker.queue_depth_max=20"});
   for (int i = 0; i < 5; ++i) {
     life_cycle::accept_options later;
     later.deliver_at = w.world.wall_clock() + milliseconds(10);
@@ -209,7 +276,7 @@ std::size_t depth_after_messages_come(int steps_into_the_look) {
     co_await std::move(accepted);
   };
   task_group at_once(w.world.env().executor);
-  w.messages->run(false);
+  w.parts->run(false);
   for (int i = 0; i < 40; ++i) at_once.spawn(accept_one());
   w.world.run(at_once.drain());
   w.world.advance(milliseconds(1'000));
@@ -221,8 +288,8 @@ TEST(Sweeper, WhatIsOnItsWayTakesRoom) {
 }
 
 TEST(Sweeper, FeedsABacklogOldestFirstAsRoomComes) {
-  tests::broker_world w(small(), 100, depth_5);
-  w.messages->run(false);
+  tests::broker_world w(small);
+  w.parts->run(false);
   std::vector<uuid> accepted;
   for (int i = 0; i < 50; ++i) {
     accepted.push_back(w.accept("Hi, "));
@@ -242,20 +309,20 @@ TEST(Sweeper, FeedsABacklogOldestFirstAsRoomComes) {
 }
 
 TEST(Sweeper, RestsWhenABacklogIsOver) {
-  tests::broker_world w(small(), 100, depth_5);
-  w.messages->run(false);
+  tests::broker_world w(small);
+  w.parts->run(false);
   for (int i = 0; i < 20; ++i) w.accept("Hi, ");
   for (const auto& [id, m] : w.disk->rows()) w.world.run(w.messages->cancel(id));
   w.engine.queues["topic-a"].clear();
   w.world.advance(milliseconds(1'000));
   const auto looks = w.disk->dues;
   w.world.advance(milliseconds(10'000));
-  EXPECT_LE(w.disk->dues - looks, 10'000 / small().sweep_interval.count() + 1);
+  EXPECT_LE(w.disk->dues - looks, 10'000 / 250 + 1) << "one look each broker.sweep_interval_ms";
 }
 
 TEST(Sweeper, NewMessagesWaitBehindABacklog) {
-  tests::broker_world w(small(), 100, depth_5);
-  w.messages->run(false);
+  tests::broker_world w(small);
+  w.parts->run(false);
   for (int i = 0; i < 20; ++i) w.accept("Hi, ");
   w.world.advance(milliseconds(300));
   w.engine.queues["topic-a"].clear();
@@ -266,20 +333,19 @@ TEST(Sweeper, NewMessagesWaitBehindABacklog) {
 
 TEST(Sweeper, TwoSweepersRingOnce) {
   tests::broker_world w;
-  messages other(w.world.env(), w.store, w.publisher, std::make_shared<const router>(tests::broker_world::settings()),
-                 system_uuid_source(), {});
-  w.messages->run(false);
-  other.run(false);
+  const auto second = w.make_parts(tests::broker_world::settings());
+  w.parts->run(false);
+  second->run(false);
   w.accept("Hi, ");
   w.engine.queues.clear();
   w.world.advance(milliseconds(30'500));
   EXPECT_EQ(w.depth("topic-a"), 1U);
-  w.world.run(other.stop());
+  w.world.run(second->stop());
 }
 
 TEST(Sweeper, AnAbsentEngineOnlyLeavesRowsDue) {
   tests::broker_world w;
-  w.messages->run(false);
+  w.parts->run(false);
   w.engine.away = true;
   w.world.advance(milliseconds(300));
   w.accept("Hi, ");
@@ -292,7 +358,7 @@ TEST(Sweeper, AnAbsentEngineOnlyLeavesRowsDue) {
 
 TEST(Sweeper, SurvivesAStoreThatIsAway) {
   tests::broker_world w;
-  w.messages->run(false);
+  w.parts->run(false);
   w.accept("Hi, ");
   w.engine.queues.clear();
   w.disk->failing = unavailable(unavailable::reason::away, "away");
@@ -303,8 +369,8 @@ TEST(Sweeper, SurvivesAStoreThatIsAway) {
 }
 
 TEST(Sweeper, BuriesWhatKillsEveryServiceThatClaimsIt) {
-  tests::broker_world w({}, 100, {"broker.max_claims=3"});
-  w.messages->run(false);
+  tests::broker_world w({"broker.max_claims=3"});
+  w.parts->run(false);
   const auto id = w.accept("Hi, ");
   for (int claims = 1; claims <= 3; ++claims) {
     ASSERT_EQ(w.find(id)->status, status::pending);
@@ -317,7 +383,7 @@ TEST(Sweeper, BuriesWhatKillsEveryServiceThatClaimsIt) {
 
 TEST(Sweeper, ExpiresWhatIsOverAlsoWithoutAnEngine) {
   tests::broker_world w;
-  w.messages->run(false);
+  w.parts->run(false);
   w.engine.away = true;
   const auto id = w.messages->new_id();
   w.world.run(w.messages->accept(id, "Hi, ", {.expires_at = w.world.wall_clock() + milliseconds(5'000)}));
@@ -329,7 +395,7 @@ TEST(Sweeper, ExpiresWhatIsOverAlsoWithoutAnEngine) {
 
 TEST(Sweeper, RingsWhatIsToBeDeliveredLaterWhenItsTimeHasCome) {
   tests::broker_world w;
-  w.messages->run(true);
+  w.parts->run(true);
   w.world.run(
       w.messages->accept(w.messages->new_id(), "Hi, ", {.deliver_at = w.world.wall_clock() + milliseconds(60'000)}));
   w.world.advance(milliseconds(59'900));
@@ -339,8 +405,8 @@ TEST(Sweeper, RingsWhatIsToBeDeliveredLaterWhenItsTimeHasCome) {
 }
 
 TEST(Sweeper, RingsAFailedMessageAfterItsPause) {
-  tests::broker_world w({}, 100, {"broker.back_off_initial_ms=2000", "broker.back_off_jitter_percent=0"});
-  w.messages->run(false);
+  tests::broker_world w({"broker.back_off_initial_ms=2000", "broker.back_off_jitter_percent=0"});
+  w.parts->run(false);
   const auto id = w.accept("Hi, ");
   const auto claims = w.world.run(w.messages->claim(request_for(w.take("topic-a"))));
   w.world.run(w.messages->fail({failed_claim{{{id, 1, {}}, claims.at(0)->claim}, "it broke"}}));
@@ -352,7 +418,6 @@ TEST(Sweeper, RingsAFailedMessageAfterItsPause) {
 
 TEST(Messages, ARouteMayTreatItsQueueOtherwise) {
   tests::broker_world w(
-      {}, 100,
       {"broker.routes=[{match: '^Hi,$', queue: quick, lease_ms: 50, max_failures: 0}, {match: 'x', queue: "
        "usual}]"});
   const auto quick = w.accept("Hi,"), usual = w.accept("x");
@@ -371,11 +436,8 @@ TEST(Messages, ATraceTravelsWithTheEvent) {
 }
 
 TEST(Purger, DeletesWhatWasFinishedLongAgo) {
-  messages_options options;
-  options.purge.kept = milliseconds(60'000);
-  options.purge.limit = 3;
-  tests::broker_world w(options);
-  w.messages->run(false);
+  tests::broker_world w({"broker.retention_ms=60000", "broker.purge_max=3"});
+  w.parts->run(false);
   for (int i = 0; i < 10; ++i) w.world.run(w.messages->answer(w.accept("Hi, "), 1, "Hi, X. Bye!"));
   const auto pending = w.accept("Hi, ");
   w.world.advance(milliseconds(59'000));

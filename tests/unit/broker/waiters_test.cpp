@@ -52,8 +52,44 @@ TEST(Waiters, AnOlderRowDoesNotReplaceANewerOne) {
   EXPECT_TRUE(*w.world.start(watch->until(is_done, milliseconds(1'000))));
 }
 
+TEST(Waiters, HoldNoMoreTextsThanTheyMayAndReadTheOthersWhenTheyAnswer) {
+  tests::broker_world w({"broker.http.waiters_max_bytes=20"});
+  const auto small = w.accept("Hi, "), large = w.accept("Hi, " + std::string(20, ' '));
+  const auto of_small = w.waiters->watch_for(small), of_large = w.waiters->watch_for(large);
+  const auto small_waits = w.world.start(of_small->until(is_done, milliseconds(1'000)));
+  const auto large_waits = w.world.start(of_large->until(is_done, milliseconds(1'000)));
+  const auto finds = w.disk->finds;
+  w.world.run(w.messages->answer(small, 1, "Hi, X. Bye!"));
+  w.world.settle();
+  ASSERT_TRUE(*small_waits);
+  EXPECT_EQ((**small_waits)->text, "Hi, X. Bye!");
+  EXPECT_EQ(w.disk->finds, finds) << "it was held";
+  const auto answer = "Hi, " + std::string(20, 'x') + ". Bye!";
+  w.world.run(w.messages->answer(large, 1, answer));
+  w.world.settle();
+  ASSERT_TRUE(*large_waits);
+  EXPECT_EQ((**large_waits)->text, answer);
+  EXPECT_GT(w.disk->finds, finds) << "it was read";
+}
+
+TEST(Waiters, SeeAnEndWhoseTextNobodyHasRead) {
+  tests::broker_world w({"broker.max_failures=0"});
+  const auto id = w.accept("Hi, ");
+  w.world.run(w.messages->claim({claim_request{{id, 1}}}));
+  const auto watch = w.waiters->watch_for(id);
+  const auto waited =
+      w.world.start(watch->until([](const message& m) { return m.status == status::dead; }, milliseconds(1'000)));
+  failed_claim failed;
+  failed.what.ready = {id, 1};
+  failed.what.claim = 1;
+  w.world.run(w.messages->fail({failed}));
+  w.world.settle();
+  ASSERT_TRUE(*waited);
+  EXPECT_EQ((**waited)->text, "Hi, ");
+}
+
 TEST(Waiters, AreBounded) {
-  tests::broker_world w({}, 1);
+  tests::broker_world w({"broker.http.waiters_max=1"});
   const auto first = w.waiters->watch_for(uuid{});
   EXPECT_THROW((void)w.waiters->watch_for(uuid{}), unavailable);
 }

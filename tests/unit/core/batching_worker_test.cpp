@@ -67,6 +67,42 @@ TEST_F(BatchingWorker, NoBatchIsLargerThanItsMaximum) {
   EXPECT_THAT(batches_, ElementsAre(ElementsAre(1, 2), ElementsAre(3, 4), ElementsAre(5)));
 }
 
+/// A job holds as many bytes as its number says, and its answer ten times that.
+class BoundedByBytes : public BatchingWorker {
+ protected:
+  std::unique_ptr<worker> make(std::size_t inbox_max_bytes, std::size_t batch_max_bytes) {
+    worker::options how{"worker", 100, 100};
+    how.inbox_max_bytes = inbox_max_bytes;
+    how.batch_max_bytes = batch_max_bytes;
+    how.bytes_of = [](const int& job) {
+      const auto size = static_cast<std::size_t>(job);
+      return job_bytes{size, 10 * size};
+    };
+    return std::make_unique<worker>(world_.env().start_worker, std::move(how),
+                                    std::vector<worker::run_batch>{squaring()});
+  }
+};
+
+TEST_F(BoundedByBytes, ABatchHoldsWhatItsJobsAndTheirAnswersMayTake) {
+  const auto w = make(1'000, 66);
+  for (const int job : {2, 4, 1, 7, 3}) submit(*w, job);
+  world_.advance(milliseconds(10));
+  EXPECT_THAT(batches_, ElementsAre(ElementsAre(2, 4), ElementsAre(1), ElementsAre(7), ElementsAre(3)));
+}
+
+TEST_F(BoundedByBytes, WhatWaitsIsBoundedAndOneJobAlwaysFits) {
+  const auto w = make(10, 1'000);
+  submit(*w, 50);
+  EXPECT_THROW(submit(*w, 1), unavailable);
+  world_.settle();
+  for (const int job : {4, 6}) submit(*w, job);
+  EXPECT_THROW(submit(*w, 1), unavailable);
+  world_.settle();
+  submit(*w, 1);
+  world_.settle();
+  EXPECT_THAT(batches_, ElementsAre(ElementsAre(50), ElementsAre(4, 6), ElementsAre(1)));
+}
+
 TEST_F(BatchingWorker, RefusesWhenItsInboxIsFull) {
   const auto w = make(2, 2);
   submit(*w, 1);

@@ -42,6 +42,21 @@ TEST_F(Task, ASleepEndsWithItsTime) {
   EXPECT_TRUE(*done);
 }
 
+task<bool> sleep_for_then_true(const environment& env, milliseconds time) {
+  co_await sleep_for(env, time);
+  co_return true;
+}
+
+TEST_F(Task, SleepForTakesItsTime) {
+  const auto env = world_.env();
+  const auto done = world_.start(sleep_for_then_true(env, milliseconds(100)));
+  world_.advance(milliseconds(99));
+  EXPECT_FALSE(*done);
+  world_.advance(milliseconds(1));
+  EXPECT_TRUE(*done);
+  EXPECT_TRUE(*world_.start(sleep_for_then_true(env, milliseconds(0)))) << "nothing to wait for";
+}
+
 TEST_F(Task, APokeEndsASleep) {
   alarm_clock clock(world_.env());
   const auto done = world_.start(sleep_then_true(clock, milliseconds(100)));

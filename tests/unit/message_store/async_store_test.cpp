@@ -14,6 +14,12 @@
 namespace amc::message_store {
 namespace {
 
+constexpr limits bounds{.inbox_max = 100,
+                        .inbox_max_bytes = 1'000'000,
+                        .batch_max = 100,
+                        .batch_max_bytes = 1'000'000,
+                        .text_max_bytes = 1'000};
+
 /// Counts as the test says.
 class scripted_reader : public store_reader {
  public:
@@ -25,20 +31,20 @@ class scripted_reader : public store_reader {
   std::function<std::vector<queue_counts>()> count_;
 };
 
-std::shared_ptr<async_store> store_that_counts(const environment& env, std::function<std::vector<queue_counts>()> how) {
+async_store store_that_counts(const environment& env, std::function<std::vector<queue_counts>()> how) {
   auto opened = tests::open_memory(system_wall_clock);
   opened.reader = std::make_unique<scripted_reader>(std::move(how));
-  return std::make_shared<async_store>(env, std::move(opened), async_store::limits{});
+  return async_store(env, std::make_shared<shared_store>(env, std::move(opened), bounds));
 }
 
-task<void> count(const environment& env, std::shared_ptr<async_store> store, int& counted) {
-  const auto queues = co_await store->counts(env);
+task<void> count(async_store store, int& counted) {
+  const auto queues = co_await store.counts();
   counted += static_cast<int>(queues.size());
 }
 
-task<void> accept(const environment& env, std::shared_ptr<async_store> store, std::promise<void>& changed) {
+task<void> accept(async_store store, std::promise<void>& changed) {
   auto fresh = broker::life_cycle::accept(system_uuid_source()(), "Hi, ", broker::life_cycle::to_queue{"q"}, true, {});
-  co_await store->apply(env, std::move(fresh));
+  co_await store.apply(std::move(fresh));
   changed.set_value();
 }
 
@@ -52,8 +58,8 @@ TEST(AsyncStore, NoChangeWaitsForACount) {
     return std::vector<queue_counts>(meanwhile == std::future_status::ready ? 1 : 0);
   });
   int counted = 0;
-  boost::asio::co_spawn(context, count(env, store, counted), boost::asio::detached);
-  boost::asio::co_spawn(context, accept(env, store, changed), boost::asio::detached);
+  boost::asio::co_spawn(context, count(store, counted), boost::asio::detached);
+  boost::asio::co_spawn(context, accept(store, changed), boost::asio::detached);
   context.run();
   EXPECT_EQ(counted, 1) << "the change was not made before the count had ended";
 }
@@ -66,8 +72,7 @@ TEST(AsyncStore, ManyWhoAskAtOnceShareOneCount) {
     return std::vector<queue_counts>(1);
   });
   int counted = 0;
-  for (int i = 0; i < 3; ++i)
-    boost::asio::co_spawn(world.env().executor, count(world.env(), store, counted), boost::asio::detached);
+  for (int i = 0; i < 3; ++i) boost::asio::co_spawn(world.env().executor, count(store, counted), boost::asio::detached);
   world.settle();
   EXPECT_EQ(counted, 3);
   EXPECT_EQ(counts, 1);
@@ -83,9 +88,9 @@ TEST(AsyncStore, ThatNothingCanBeCountedIsToldOnceUntilItCan) {
     return std::vector<queue_counts>(1);
   });
   int counted = 0;
-  for (int i = 0; i < 2; ++i) EXPECT_THROW(world.run(count(world.env(), store, counted)), unavailable);
+  for (int i = 0; i < 2; ++i) EXPECT_THROW(world.run(count(store, counted)), unavailable);
   away = false;
-  world.run(count(world.env(), store, counted));
+  world.run(count(store, counted));
   log::redirect(nullptr);
   EXPECT_THAT(told, testing::ElementsAre("cannot list or count: too many connections", "lists and counts again"));
 }

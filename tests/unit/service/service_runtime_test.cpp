@@ -54,7 +54,7 @@ class shaky_client : public broker_client {
 class ServiceRuntime : public testing::Test {
  protected:
   ServiceRuntime() {
-    w_.messages->run(false);
+    w_.parts->run(false);
     service_.name = "test";
     service_.queue = "topic-a";
     service_.handler = [this](const delivery& work) {
@@ -276,6 +276,7 @@ class TwoServices : public ServiceRuntime {
  protected:
   TwoServices() {
     options_.concurrency = 4;
+    options_.handler_timeout = handler_timeout_;
     service_.handler = [this](const delivery& work) { return handle("a", work, "Hi, X."); };
     other_.name = "other";
     other_.queue = "topic-b";

@@ -11,7 +11,7 @@ using testing::HasSubstr;
 
 class MassRetry : public testing::Test {
  protected:
-  MassRetry() : w_({}, 100, {"broker.max_failures=0", "broker.back_off_initial_ms=1"}) { w_.messages->run(false); }
+  MassRetry() : w_({"broker.max_failures=0", "broker.back_off_initial_ms=1"}) { w_.parts->run(false); }
 
   /// A message that has failed once, and is dead of it.
   uuid dead(const std::string& error) {
@@ -27,6 +27,14 @@ class MassRetry : public testing::Test {
 
   tests::broker_world w_;
 };
+
+TEST_F(MassRetry, EndsWhereTheStoreCannotTakeTheFilter) {
+  w_.disk->unfit_filter = "no such character";
+  ASSERT_TRUE(w_.retries->start({.queue = "odd"}));
+  w_.world.advance(milliseconds(1'000));
+  EXPECT_FALSE(w_.retries->now().running);
+  EXPECT_THAT(w_.retries->now().stopped_because, HasSubstr("no such character"));
+}
 
 TEST_F(MassRetry, RetriesAllThatMatch) {
   const auto one = dead("no route to host"), two = dead("no route to host"), other = dead("division by zero");

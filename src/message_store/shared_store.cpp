@@ -1,4 +1,4 @@
-#include "message_store/async_store.hpp"
+#include "message_store/shared_store.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,87 +8,115 @@
 
 namespace amc::message_store {
 
-async_store::async_store(const environment& env, opened_store opened, limits bounds) : opened_(std::move(opened)) {
+shared_store::shared_store(const environment& env, opened_store opened, limits bounds)
+    : opened_(std::move(opened)), bounds_(bounds) {
   using worker = batching_worker<job, answer>;
   std::vector<worker::run_batch> runs;
   for (auto& driver : opened_.drivers)
     runs.emplace_back([this, &driver = *driver](std::vector<job>& batch) { return run(driver, batch); });
-  worker_ = std::make_unique<worker>(
-      env.start_worker, worker::options{"store", bounds.inbox_max, bounds.batch_max, env.metrics}, std::move(runs));
+  worker::options how{"store", bounds.inbox_max, bounds.batch_max};
+  how.inbox_max_bytes = bounds.inbox_max_bytes;
+  how.batch_max_bytes = bounds.batch_max_bytes;
+  how.bytes_of = [this](const job& asked) { return bytes_of(asked); };
+  how.numbers = env.metrics;
+  worker_ = std::make_unique<worker>(env.start_worker, std::move(how), std::move(runs));
   using reader = batching_worker<question, look>;
+  reader::options looks{"reader", bounds.inbox_max, bounds.batch_max};
+  looks.batch_max_bytes = bounds.batch_max_bytes;
+  looks.bytes_of = [](const question& asked) {
+    const auto* filter = std::get_if<list_filter>(&asked);
+    return job_bytes{0, filter ? filter->text_bytes_max : 0};
+  };
+  looks.numbers = env.metrics;
   reader_ = std::make_unique<reader>(
-      env.start_worker, reader::options{"reader", bounds.inbox_max, bounds.batch_max, env.metrics},
+      env.start_worker, std::move(looks),
       std::vector<reader::run_batch>(1, [this](std::vector<question>& batch) { return look_up(batch); }));
 }
 
-task<std::vector<outcome>> async_store::apply(const environment& env, std::vector<change> changes) {
+/// What a job holds, and what its answer may.
+job_bytes shared_store::bytes_of(const job& asked) const {
+  job_bytes bytes;
+  if (const auto* ids = std::get_if<find_all>(&asked); ids && ids->with_text)
+    bytes.answer = ids->ids.size() * bounds_.text_max_bytes;
+  const auto* changes = std::get_if<std::vector<change>>(&asked);
+  if (!changes) return bytes;
+  for (const auto& what : *changes) {
+    if (what.then.text) bytes.held += what.then.text->size();
+    if (what.then.error) bytes.held += what.then.error->size();
+    if (!what.then.text && what.text_back != text_back::never)
+      bytes.answer += std::min(bounds_.text_max_bytes, what.when.text_bytes_max.value_or(bounds_.text_max_bytes));
+  }
+  return bytes;
+}
+
+task<std::vector<outcome>> shared_store::apply(const environment& env, std::vector<change> changes) {
   if (changes.empty()) co_return std::vector<outcome>();
   auto done = co_await worker_->run(env, job(std::move(changes)));
   co_return std::get<std::vector<outcome>>(std::move(done));
 }
 
-task<outcome> async_store::apply(const environment& env, change what) {
+task<outcome> shared_store::apply(const environment& env, change what) {
   std::vector<change> one;
   one.push_back(std::move(what));
   auto outcomes = co_await apply(env, std::move(one));
   co_return std::move(outcomes.front());
 }
 
-task<row> async_store::find(const environment& env, uuid id) {
-  auto rows = co_await find(env, std::vector<uuid>(1, id));
+task<row> shared_store::find(const environment& env, uuid id) {
+  auto rows = co_await find(env, std::vector<uuid>(1, id), true);
   co_return std::move(rows.front());
 }
 
-task<std::vector<row>> async_store::find(const environment& env, std::vector<uuid> ids) {
-  job asked = find_all{std::move(ids)};
+task<std::vector<row>> shared_store::find(const environment& env, std::vector<uuid> ids, bool with_text) {
+  job asked = find_all{std::move(ids), with_text};
   auto done = co_await worker_->run(env, std::move(asked));
   co_return std::get<std::vector<row>>(std::move(done));
 }
 
-task<std::vector<due_row>> async_store::due(const environment& env, std::size_t limit) {
+task<std::vector<due_row>> shared_store::due(const environment& env, std::size_t limit) {
   job asked = find_due{limit};
   auto done = co_await worker_->run(env, std::move(asked));
   co_return std::get<std::vector<due_row>>(std::move(done));
 }
 
-task<void> async_store::make_all_due(const environment& env) {
+task<void> shared_store::make_all_due(const environment& env) {
   job asked = ring_all{};
   co_await worker_->run(env, std::move(asked));
 }
 
-task<message_page> async_store::list(const environment& env, list_filter filter) {
+task<message_page> shared_store::list(const environment& env, list_filter filter) {
   question asked = std::move(filter);
   auto seen = co_await reader_->run(env, std::move(asked));
   co_return std::get<message_page>(std::move(seen));
 }
 
-task<std::vector<queue_counts>> async_store::counts(const environment& env) {
+task<std::vector<queue_counts>> shared_store::counts(const environment& env) {
   question asked = count_all{};
   auto seen = co_await reader_->run(env, std::move(asked));
   co_return std::get<std::vector<queue_counts>>(std::move(seen));
 }
 
-task<purged> async_store::purge(const environment& env, purge_request what) {
+task<purged> shared_store::purge(const environment& env, purge_request what) {
   job asked = what;
   auto done = co_await worker_->run(env, std::move(asked));
   co_return std::get<purged>(std::move(done));
 }
 
-task<timestamp> async_store::now(const environment& env) {
+task<timestamp> shared_store::now(const environment& env) {
   job asked = tell_time{};
   auto done = co_await worker_->run(env, std::move(asked));
   co_return std::get<timestamp>(done);
 }
 
-task<void> async_store::check(const environment& env) {
+task<void> shared_store::check(const environment& env) {
   job asked = be_checked{};
   const auto done = co_await worker_->run(env, std::move(asked));
   if (const auto* failed = std::get_if<unavailable>(&done)) throw unavailable(*failed);
 }
 
-std::shared_ptr<void> async_store::observe(boost::asio::any_io_executor executor,
-                                           std::function<void(const std::vector<row>&)> observe) {
-  auto call = std::make_shared<std::function<void(const std::vector<row>&)>>(std::move(observe));
+std::shared_ptr<void> shared_store::observe(boost::asio::any_io_executor executor,
+                                            std::function<void(const news&)> observe) {
+  auto call = std::make_shared<std::function<void(const news&)>>(std::move(observe));
   const std::lock_guard lock(mutex_);
   observers_.push_back({std::move(executor), call});
   return call;
@@ -137,26 +165,26 @@ class listener {
 
 }  // namespace
 
-std::shared_ptr<void> async_store::observe_elsewhere(const environment& env,
-                                                     std::function<void(const change_feed::news&)> hear) {
+std::shared_ptr<void> shared_store::observe_elsewhere(const environment& env,
+                                                      std::function<void(const change_feed::news&)> hear) {
   if (!opened_.changes_elsewhere) return nullptr;
   return std::make_shared<listener>(env, *opened_.changes_elsewhere, std::move(hear));
 }
 
-void async_store::when_broken(boost::asio::any_io_executor executor, std::function<void()> stop) {
+void shared_store::when_broken(boost::asio::any_io_executor executor, std::function<void()> stop) {
   const std::lock_guard lock(mutex_);
   broken_executor_ = std::move(executor);
   broken_ = std::move(stop);
 }
 
-std::vector<async_store::answer> async_store::run(store& driver, std::vector<job>& batch) {
-  auto on_failure = state::unwritable;
+std::vector<shared_store::answer> shared_store::run(store& driver, std::vector<job>& batch) {
+  auto on_failure = availability::failed::writing;
   try {
     std::vector<answer> answers(batch.size());
     const bool wrote = apply_all(driver, batch, answers);
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (std::holds_alternative<std::vector<change>>(batch[i])) continue;
-      on_failure = deletes_or_rings(batch[i]) ? state::unwritable : state::unreadable;
+      on_failure = deletes_or_rings(batch[i]) ? availability::failed::writing : availability::failed::reading;
       answers[i] = read(driver, batch[i]);
     }
     const bool asked = std::any_of(batch.begin(), batch.end(), asks_for_a_check);
@@ -172,17 +200,18 @@ std::vector<async_store::answer> async_store::run(store& driver, std::vector<job
   }
 }
 
-async_store::answer async_store::read(store& driver, const job& asked) {
-  if (const auto* ids = std::get_if<find_all>(&asked)) return driver.find(ids->ids);
+shared_store::answer shared_store::read(store& driver, const job& asked) {
+  if (const auto* ids = std::get_if<find_all>(&asked)) return driver.find(ids->ids, ids->with_text);
   if (const auto* due = std::get_if<find_due>(&asked)) return driver.due(due->limit);
   if (const auto* what = std::get_if<purge_request>(&asked)) return driver.purge(*what);
   if (std::holds_alternative<tell_time>(asked)) return driver.now();
-  if (std::holds_alternative<be_checked>(asked)) return driver.find(std::array{uuid{}});  // no message has the nil UUID
+  if (std::holds_alternative<be_checked>(asked))
+    return driver.find(std::array{uuid{}}, false);  // no message has the nil UUID
   driver.make_all_due();
   return {};
 }
 
-std::vector<async_store::look> async_store::look_up(const std::vector<question>& batch) {
+std::vector<shared_store::look> shared_store::look_up(const std::vector<question>& batch) {
   try {
     std::vector<look> looks;
     std::optional<std::vector<queue_counts>> counted;  // once for all who ask
@@ -203,48 +232,48 @@ std::vector<async_store::look> async_store::look_up(const std::vector<question>&
   }
 }
 
-/// A change that succeeds does not end the doubt: with some of the rights, or hardly any room, others still fail. What
-/// else is in the batch has been done, so only who asked is told of a failure.
-void async_store::try_writing(store& driver, const std::vector<job>& batch, std::vector<answer>& answers) {
+/// What else is in the batch has been done, so only who asked is told of a failure.
+void shared_store::try_writing(store& driver, const std::vector<job>& batch, std::vector<answer>& answers) {
   try {
     driver.try_writing();
     note_writable();
   } catch (const unavailable& failed) {
     if (failed.why() == unavailable::reason::broken) tell_broken();
-    note_failure(state::unwritable, failed.what());
+    note_failure(availability::failed::writing, failed.what());
     for (std::size_t i = 0; i < batch.size(); ++i)
       if (asks_for_a_check(batch[i])) answers[i] = failed;
   }
 }
 
-bool async_store::writes_are_in_doubt() {
+bool shared_store::writes_are_in_doubt() {
   const std::lock_guard lock(mutex_);
-  return state_ != state::usable;
+  return known_.writes_are_in_doubt();
 }
 
-/// What comes back may be a standby: whether it can be written is seen anew.
-void async_store::note_readable() {
-  const std::lock_guard lock(mutex_);
-  if (state_ != state::unreadable) return;
-  state_ = state::untried;
-  log::info("store", "is there again");
+namespace {
+
+void report(const std::optional<availability::news>& news) {
+  if (news) log::write(news->bad ? log::level::warning : log::level::info, "store", news->text);
 }
 
-void async_store::note_writable() {
+}  // namespace
+
+void shared_store::note_readable() {
   const std::lock_guard lock(mutex_);
-  const auto before = std::exchange(state_, state::usable);
-  if (before == state::unreadable || before == state::unwritable) log::info("store", "is there again");
+  report(known_.can_be_read());
 }
 
-/// Tells it once for an absence, not for each request that it fails.
-void async_store::note_failure(state now, const std::string& why) {
+void shared_store::note_writable() {
   const std::lock_guard lock(mutex_);
-  if (state_ == state::unwritable) return;
-  const auto before = std::exchange(state_, now);
-  if (before != state::unreadable) log::warning("store", "cannot be used, requests are answered 503: " + why);
+  report(known_.can_be_written());
 }
 
-bool async_store::apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers) {
+void shared_store::note_failure(availability::failed how, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  report(known_.has_failed(how, why));
+}
+
+bool shared_store::apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers) {
   std::vector<change> changes;
   for (auto& work : batch)
     if (auto* part = std::get_if<std::vector<change>>(&work))
@@ -264,20 +293,25 @@ bool async_store::apply_all(store& driver, std::vector<job>& batch, std::vector<
   return wrote;
 }
 
-void async_store::tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes) {
-  auto rows = std::make_shared<std::vector<row>>();
-  for (std::size_t i = 0; i < changes.size(); ++i)
-    if (outcomes[i].applied && (changes[i].then.text || changes[i].then.status)) rows->push_back(outcomes[i].now);
-  if (rows->empty()) return;
+void shared_store::tell(const std::vector<change>& changes, const std::vector<outcome>& outcomes) {
+  auto told = std::make_shared<news>();
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    if (!outcomes[i].applied || !(changes[i].then.text || changes[i].then.status)) continue;
+    if (changes[i].text_back == text_back::never)
+      told->ids.push_back(changes[i].id);
+    else
+      told->rows.push_back(outcomes[i].now);
+  }
+  if (told->rows.empty() && told->ids.empty()) return;
   const std::lock_guard lock(mutex_);
   std::erase_if(observers_, [](const observer& o) { return o.call.expired(); });
   for (const auto& o : observers_)
-    boost::asio::post(o.executor, [call = o.call, rows] {
-      if (const auto alive = call.lock()) (*alive)(*rows);
+    boost::asio::post(o.executor, [call = o.call, told] {
+      if (const auto alive = call.lock()) (*alive)(*told);
     });
 }
 
-void async_store::tell_broken() {
+void shared_store::tell_broken() {
   const std::lock_guard lock(mutex_);
   if (broken_) boost::asio::post(broken_executor_, std::exchange(broken_, nullptr));
 }

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "api/http_api.hpp"
+
+namespace amc::api {
+
+/// What the resources work on. For one thread.
+struct context {
+  environment env;
+  std::shared_ptr<broker::messages> messages;
+  std::shared_ptr<broker::waiters> waiters;
+  std::shared_ptr<broker::mass_retry> retries;
+  api_options options;
+  std::vector<std::pair<metrics::gauges*, prometheus::Gauge*>> counted{};  ///< by the last GET /metrics
+};
+
+}  // namespace amc::api

@@ -1,0 +1,86 @@
+#include "api/conversation.hpp"
+
+#include "api/json_body.hpp"
+#include "api/reading.hpp"
+#include "api/wording.hpp"
+
+namespace amc::api {
+namespace {
+
+bool is_terminal(const message& m) {
+  return m.status != status::pending;
+}
+
+void note_wait(const context& api, http::response& reply, std::optional<milliseconds> wait) {
+  reply.headers.add("Vary", "Prefer");
+  if (!wait) return;
+  const auto applied = std::chrono::duration_cast<std::chrono::seconds>(std::min(*wait, api.options.wait_max));
+  reply.headers.add("Preference-Applied", "wait=" + std::to_string(applied.count()));
+}
+
+}  // namespace
+
+http::response not_found(const std::string& id, bool root) {
+  return problem(404, (root ? "Entity \"" : "Message \"") + id + "\" not found.", root);
+}
+
+task<http::response> accept(context& api, const http::request& asked, int accepted_status, bool root) {
+  auto body = new_message_of(asked.body);
+  if (!body) co_return refused(body.error(), root);
+  auto options = accept_options_of(asked, *body, api.options.idempotency);
+  if (!options) co_return refused(options.error(), root);
+  const auto wait = preferred_wait(asked);
+  const auto id = api.messages->new_id();
+  // The watch begins before the message does: no change can slip in between.
+  std::unique_ptr<broker::waiters::watch> watch;
+  if (wait) watch = api.waiters->watch_for(id);
+  const auto accepted = co_await api.messages->accept(id, std::move(body->text), std::move(*options));
+  if (!accepted) co_return refused(accepted.error(), root);
+  row now = *accepted;
+  if (watch && now->id != id) {
+    // The idempotency key has made another message before.
+    watch = api.waiters->watch_for(now->id);
+    const auto found = co_await api.messages->find(now->id);
+    if (found) now = *found;
+  }
+  if (watch) {
+    watch->saw(now);
+    now = co_await watch->until(is_terminal, std::min(*wait, api.options.wait_max), asked.from);
+  }
+  const auto location = (root ? "/?id=" : "/messages/") + to_string(now->id);
+  const bool finished = watch && is_terminal(*now);
+  auto reply = represent(*now, finished ? 200 : accepted_status);
+  reply.headers.add(finished ? "Content-Location" : "Location", location);
+  if (!finished) reply.headers.add("Retry-After", "1");
+  note_wait(api, reply, wait);
+  co_return reply;
+}
+
+task<http::response> read(context& api, const http::request& asked, std::string id, bool root) {
+  const auto parsed = parse_uuid(id);
+  if (!parsed) co_return not_found(id, root);
+  const auto wait = preferred_wait(asked);
+  const auto known = asked.headers.find("If-None-Match");
+  std::unique_ptr<broker::waiters::watch> watch;
+  if (wait) watch = api.waiters->watch_for(*parsed);
+  const auto found = co_await api.messages->find(*parsed);
+  if (!found) co_return not_found(id, root);
+  row now = *found;
+  if (watch) {
+    watch->saw(now);
+    std::function<bool(const message&)> enough = is_terminal;
+    if (known) enough = [&](const message& m) { return !none_match_has(*known, entity_tag(m)); };
+    now = co_await watch->until(std::move(enough), std::min(*wait, api.options.wait_max), asked.from);
+  }
+  auto reply = root ? represent(*now, 200) : json_reply(200, in_full(*now));
+  if (known && none_match_has(*known, entity_tag(*now))) {
+    reply.status = 304;
+    reply.body.clear();
+  }
+  reply.headers.add("ETag", entity_tag(*now));
+  reply.headers.add("Cache-Control", "no-cache");
+  note_wait(api, reply, wait);
+  co_return reply;
+}
+
+}  // namespace amc::api

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "api/context.hpp"
+
+/// What the root and /messages have in common.
+namespace amc::api {
+
+task<http::response> accept(context& api, const http::request& asked, int accepted_status, bool root);
+task<http::response> read(context& api, const http::request& asked, std::string id, bool root);
+http::response not_found(const std::string& id, bool root);
+
+}  // namespace amc::api

@@ -1,0 +1,73 @@
+#include <boost/json/serialize.hpp>
+
+#include "api/resources.hpp"
+#include "api/wording.hpp"
+
+namespace amc::api {
+namespace json = boost::json;
+namespace {
+
+void tell_counted(context& api, const broker::messages::queue_state& q, timestamp now) {
+  const auto tell = [&](metrics::gauges& family, const prometheus::Labels& labels, double value) {
+    auto& gauge = family.Add(labels);
+    gauge.Set(value);
+    api.counted.emplace_back(&family, &gauge);
+  };
+  const auto& queue = q.counts.queue;
+  auto& in_store = api.env.metrics->gauge("amc_messages", "Messages in the store");
+  tell(in_store, {{"status", "pending"}, {"queue", queue}}, static_cast<double>(q.counts.pending));
+  tell(in_store, {{"status", "dead"}, {"queue", queue}}, static_cast<double>(q.counts.dead));
+  const auto age = q.counts.oldest ? std::chrono::duration<double>(now - *q.counts.oldest).count() : 0.0;
+  tell(api.env.metrics->gauge("amc_oldest_pending_age_seconds", "Since the oldest pending message was accepted"),
+       {{"queue", queue}}, age);
+  if (q.depth)
+    tell(api.env.metrics->gauge("amc_engine_depth", "Events that wait in the queue engine"), {{"queue", queue}},
+         static_cast<double>(*q.depth));
+}
+
+}  // namespace
+
+/// What has to be asked for is asked for now; what cannot be told is left out, and the rest is told.
+task<http::response> get_metrics(context& api, const http::request&) {
+  api.env.metrics->gauge("amc_waiters", "Requests that are parked")
+      .Add({})
+      .Set(static_cast<double>(api.waiters->size()));
+  std::vector<broker::messages::queue_state> queues;
+  timestamp now{};
+  try {
+    now = co_await api.messages->store_time();
+    queues = co_await api.messages->queues();
+  } catch (const unavailable&) {
+    // The store is away: the counters tell more than nothing.
+  }
+  for (const auto& [family, gauge] : api.counted) family->Remove(gauge);
+  api.counted.clear();
+  for (const auto& q : queues) tell_counted(api, q, now);
+  http::response reply{200, {{"Content-Type", metrics::content_type}}, api.env.metrics->text()};
+  co_return reply;
+}
+
+task<http::response> get_healthz(context&, const http::request&) {
+  http::response reply{200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})"};
+  co_return reply;
+}
+
+task<http::response> get_readyz(context& api, const http::request&) {
+  http::response reply{200, {{"Content-Type", "application/json"}}, {}};
+  json::object body{{"status", "ok"}, {"store", "ok"}, {"platform", "ok"}};
+  if (!api.messages->engine_reachable()) {
+    body["status"] = "degraded";
+    body["platform"] = "away";
+  }
+  try {
+    co_await api.messages->check_store();
+  } catch (const unavailable&) {
+    reply.status = 503;
+    body["status"] = "unavailable";
+    body["store"] = "away";
+  }
+  reply.body = json::serialize(body);
+  co_return reply;
+}
+
+}  // namespace amc::api

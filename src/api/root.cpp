@@ -1,0 +1,29 @@
+#include "api/conversation.hpp"
+#include "api/json_body.hpp"
+#include "api/resources.hpp"
+#include "api/wording.hpp"
+
+/// The seed's contract: everything at "/".
+namespace amc::api {
+
+task<http::response> post_root(context& api, const http::request& asked) {
+  co_return co_await accept(api, asked, 201, true);
+}
+
+task<http::response> put_root(context& api, const http::request& asked) {
+  auto text = message_of(asked.body);
+  if (!text) co_return refused(text.error(), true);
+  const auto id = asked.parameter("id").value_or("");
+  const auto parsed = parse_uuid(id);
+  if (!parsed) co_return problem(404, "Message \"" + id + "\" not found.", true);
+  const auto answered = co_await api.messages->answer(*parsed, std::nullopt, std::move(*text));
+  if (!answered) co_return refused(answered.error(), true);
+  co_return represent(**answered, 200);
+}
+
+task<http::response> get_root(context& api, const http::request& asked) {
+  const auto id = asked.parameter("id").value_or("");
+  co_return co_await read(api, asked, id, true);
+}
+
+}  // namespace amc::api

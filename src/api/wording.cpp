@@ -1,0 +1,129 @@
+#include "api/wording.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include "core/time_text.hpp"
+
+namespace amc::api {
+namespace json = boost::json;
+namespace {
+
+/// The one table from errors to HTTP.
+int http_status(errc code) {
+  switch (code) {
+    case errc::invalid:
+    case errc::unroutable:
+    case errc::key_reused:
+      return 422;
+    case errc::not_found:
+      return 404;
+    case errc::terminal:
+    case errc::held:
+    case errc::needs_alone:
+    case errc::needs_room:
+      return 409;
+    case errc::too_large:
+      return 413;
+    case errc::stale:
+      return 412;
+    case errc::precondition:
+      return 428;
+    case errc::unknown:  // of a newer broker, never of this one
+      break;
+  }
+  return 500;
+}
+
+const char* title(int status) {
+  switch (status) {
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Content Too Large";
+    case 422:
+      return "Unprocessable Content";
+    case 428:
+      return "Precondition Required";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Internal Server Error";
+  }
+}
+
+json::object brief(const message& m) {
+  return {{"id", to_string(m.id)}, {"message", m.text}, {"revision", m.revision}, {"status", to_string(m.status)}};
+}
+
+}  // namespace
+
+http::response problem(int status, std::string detail, bool root) {
+  // A detail may repeat what a client sent as an id or a path; the answer must be JSON all the same.
+  for (char& byte : detail)
+    if (static_cast<unsigned char>(byte) >= 0x80) byte = '?';
+  const json::object body{{"error", true}, {"detail", detail}, {"status", status}, {"title", title(status)}};
+  http::response reply{
+      status, {{"Content-Type", root ? "application/json" : "application/problem+json"}}, json::serialize(body)};
+  return reply;
+}
+
+http::response refused(const error& why, bool root) {
+  return problem(http_status(why.code), why.detail, root);
+}
+
+json::object in_full(const message& m) {
+  auto body = brief(m);
+  if (!m.queue.empty()) body["queue"] = m.queue;
+  if (m.status == status::pending) {
+    body["due"] = to_rfc3339(m.due);
+    body["held"] = m.held;
+  }
+  body["claim"] = m.claim;
+  body["failures"] = m.failures;
+  body["created_at"] = to_rfc3339(m.created_at);
+  body["updated_at"] = to_rfc3339(m.updated_at);
+  if (m.expires_at) body["expires_at"] = to_rfc3339(*m.expires_at);
+  if (!m.traceparent.empty()) body["traceparent"] = m.traceparent;
+  if (m.attempts.empty()) return body;
+  json::array attempts;
+  for (const auto& a : m.attempts) {
+    json::object item{{"revision", a.revision}, {"claim", a.claim}, {"at", to_rfc3339(a.at)}, {"error", a.error}};
+    attempts.push_back(std::move(item));
+  }
+  body["attempts"] = std::move(attempts);
+  return body;
+}
+
+http::response json_reply(int status, const json::value& body) {
+  http::response reply{status, {{"Content-Type", "application/json"}}, json::serialize(body)};
+  return reply;
+}
+
+http::response represent(const message& m, int status) {
+  // By hand: this is the answer to most requests.
+  std::string body = "{\"id\":\"" + to_string(m.id) + "\",\"message\":";
+  body += json::serialize(json::string_view(m.text));
+  body += ",\"revision\":" + std::to_string(m.revision) + ",\"status\":\"" + to_string(m.status) + "\"}";
+  http::response reply{status, {{"Content-Type", "application/json"}}, std::move(body)};
+  return reply;
+}
+
+std::string entity_tag(const message& m) {
+  auto tag = "\"" + std::to_string(m.revision);
+  if (m.status != status::pending) tag += std::string("-") + to_string(m.status);
+  return tag + "\"";
+}
+
+}  // namespace amc::api

@@ -1,0 +1,25 @@
+#include "broker/intake.hpp"
+
+#include "core/text.hpp"
+
+namespace amc::broker {
+
+std::optional<error> unfit(std::string_view text, std::string_view what) {
+  if (!is_valid_utf8(text)) return error{errc::invalid, std::string(what) + " is not valid UTF-8."};
+  if (text.find('\0') != std::string_view::npos)
+    return error{errc::invalid, std::string(what) + " contains U+0000, which cannot be stored."};
+  return {};
+}
+
+std::optional<error> unfit_message(std::string_view text, std::size_t max_bytes) {
+  if (text.size() > max_bytes)
+    return error{errc::too_large, "The message has " + std::to_string(text.size()) + " bytes; this broker takes " +
+                                      std::to_string(max_bytes) + " (broker.message_max_bytes)."};
+  return unfit(text, "The message");
+}
+
+std::string kept_reason(std::string_view reason) {
+  return reason.empty() ? "no reason told" : std::string(shortened(made_valid(reason), reason_max_bytes));
+}
+
+}  // namespace amc::broker

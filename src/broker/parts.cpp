@@ -1,0 +1,41 @@
+#include "broker/parts.hpp"
+
+#include "broker/configuration.hpp"
+
+namespace amc::broker {
+
+parts_options parts_options_from(const config& settings) {
+  const auto size = [&](const char* key) { return static_cast<std::size_t>(settings.integer(key)); };
+  parts_options options;
+  options.verbs.text_max_bytes = message_max_bytes(settings);
+  options.verbs.claims_max_bytes = size("broker.claims_max_bytes");
+  options.sweep.interval = settings.duration("broker.sweep_interval_ms");
+  options.sweep.look_max = size("broker.sweep_max");
+  options.purge.interval = settings.duration("broker.purge_interval_ms");
+  options.purge.what.kept = settings.duration("broker.retention_ms");
+  options.purge.what.dead_kept = settings.duration("broker.dead_retention_ms");
+  options.purge.what.limit = size("broker.purge_max");
+  return options;
+}
+
+parts::parts(const environment& env, message_store::async_store store, std::shared_ptr<queue_system::publisher> publish,
+             std::shared_ptr<const router> routes, uuid_source new_id, const parts_options& options)
+    : numbers_(std::make_shared<messages_metrics>(*env.metrics)),
+      rings_(std::make_shared<ringing>(env, publish, routes, numbers_)),
+      messages_(std::make_shared<broker::messages>(env, store, rings_, numbers_, std::move(publish), std::move(routes),
+                                                   std::move(new_id), options.verbs)),
+      sweeper_(env, store, rings_, numbers_, options.sweep),
+      purger_(env, store, options.purge) {}
+
+void parts::run(bool engine_is_empty) {
+  sweeper_.run(engine_is_empty);
+  purger_.run();
+}
+
+task<void> parts::stop() {
+  co_await sweeper_.stop();
+  co_await purger_.stop();
+  co_await rings_->drain();
+}
+
+}  // namespace amc::broker

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+
+#include "amc/config.hpp"
+#include "broker/maintenance/purger.hpp"
+#include "broker/maintenance/sweeper.hpp"
+#include "broker/messages.hpp"
+
+namespace amc::broker {
+
+struct parts_options {
+  messages_options verbs{};
+  sweeper_options sweep{};
+  purger_options purge{};
+};
+
+/// As configured.
+parts_options parts_options_from(const config& settings);
+
+/// What everything that works on messages directly has in a process: the verbs, the ringing, and the loops that keep
+/// them going. For one thread.
+class parts {
+ public:
+  parts(const environment& env, message_store::async_store store, std::shared_ptr<queue_system::publisher> publish,
+        std::shared_ptr<const router> routes, uuid_source new_id, const parts_options& options);
+
+  const std::shared_ptr<broker::messages>& messages() const { return messages_; }
+
+  /// Starts the loops. `engine_is_empty`: everything that nobody holds is rung at once.
+  void run(bool engine_is_empty);
+  /// Ends them and waits for ringings under way.
+  task<void> stop();
+
+ private:
+  std::shared_ptr<messages_metrics> numbers_;
+  std::shared_ptr<ringing> rings_;
+  std::shared_ptr<broker::messages> messages_;
+  sweeper sweeper_;
+  purger purger_;
+};
+
+}  // namespace amc::broker

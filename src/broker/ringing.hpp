@@ -1,0 +1,106 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/life_cycle.hpp"
+#include "broker/messages_metrics.hpp"
+#include "broker/router.hpp"
+#include "core/task.hpp"
+#include "queue_system/publisher.hpp"
+
+namespace amc::broker {
+
+/// Rings queues: how much room each has, what is rung together, and whether the engine can be reached. An engine holds
+/// at most about `broker.queue_depth_max` events of a queue; what finds no room is stored un-rung, and the sweeper
+/// feeds it, oldest first. Shared by the verbs, which ring what they have just stored, and the sweeper, which rings
+/// what is due. For one thread.
+class ringing {
+  struct known_queue {
+    std::size_t depth = 0;       ///< as last asked, and what this process has taken since
+    std::size_t on_the_way = 0;  ///< of that, what the engine may not have yet
+    bool backlog = false;        ///< older rows wait for room
+  };
+
+ public:
+  ringing(const environment& env, std::shared_ptr<queue_system::publisher> publish,
+          std::shared_ptr<const router> routes, std::shared_ptr<messages_metrics> numbers);
+
+  /// Room in a queue for one event, until the engine has the event or it comes to nothing.
+  class place {
+   public:
+    explicit place(known_queue& in) : in_(&in) {
+      ++in.depth;
+      ++in.on_the_way;
+    }
+    ~place() {
+      if (in_) --in_->on_the_way;
+    }
+    place(place&& other) noexcept : in_(std::exchange(other.in_, nullptr)) {}
+    place& operator=(place&&) = delete;
+
+   private:
+    known_queue* in_;
+  };
+
+  /// A place if a new revision may be rung at once; it is taken before the change is stored, so that a batch does not
+  /// ring more than there is room for. A place that was taken for nothing is free again when depths are asked next.
+  /// Nothing for a message that is done, while the engine cannot be reached, and behind a backlog.
+  std::optional<place> take_room(const life_cycle::destination& to);
+  /// `by`: "relay", right after the change, or "sweeper". What is rung in one turn of the loop is published together.
+  void ring(const row& now, place taken, const char* by);
+  /// The same for a row that has just been rung in the store.
+  void ring_due(const row& now);
+
+  /// Of the rows that a look has found due, oldest first, a share of those that there is room for; remembers which
+  /// queues have more. `look_max`: a look that has found so many of one queue may have left others unseen.
+  std::vector<change> choose(const std::vector<due_row>& rows, std::size_t look_max);
+  /// Asks the engine how deep each queue is that is known, these included.
+  task<void> ask_depths(const std::vector<due_row>& rows = {});
+
+  /// Whether a queue needs a look sooner than usual.
+  bool feeding() const;
+  bool feeding_has_room() const;
+
+  /// Whether the engine was reached the last time that something was to be rung.
+  bool engine_reachable() const { return engine_reachable_; }
+
+  /// What the sweeper is asked to do soon: look at the store, or at the depths only.
+  enum class errand { look, ask_depths };
+  /// For one who is called until `when_wanted(nullptr)`.
+  void when_wanted(std::function<void(errand)> call) { wanted_ = std::move(call); }
+  void want(errand what) const {
+    if (wanted_) wanted_(what);
+  }
+
+  /// Returns when nothing that was rung is on its way any more.
+  task<void> drain() { return tasks_.drain(); }
+
+ private:
+  /// What is rung together.
+  struct together {
+    std::vector<queue_system::publisher::ringing> events;
+    std::vector<place> places;
+  };
+
+  task<void> publish();
+  void note_engine(bool reachable, const std::string& why);
+  bool is_filling(const std::string& queue, const known_queue& state) const;
+
+  environment env_;
+  std::shared_ptr<queue_system::publisher> publisher_;
+  std::shared_ptr<const router> routes_;
+  std::shared_ptr<messages_metrics> numbers_;
+  std::map<std::string, known_queue, std::less<>> queues_;  ///< also those that no route names any more
+  together to_ring_;                                        ///< by the next `publish`
+  bool engine_reachable_ = true;
+  std::function<void(errand)> wanted_;
+  task_group tasks_;
+};
+
+}  // namespace amc::broker

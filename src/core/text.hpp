@@ -1,0 +1,37 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What is done to texts in more than one room.
+namespace amc {
+
+/// Without the white space of ASCII around it (or the characters given).
+std::string_view trimmed(std::string_view text, std::string_view white = " \t\n\r\v\f");
+
+/// How many bytes from the front are UTF-8 as RFC 3629 has it: no surrogates, nothing overlong, nothing over U+10FFFF.
+std::size_t valid_utf8_prefix(std::string_view text);
+inline bool is_valid_utf8(std::string_view text) {
+  return valid_utf8_prefix(text) == text.size();
+}
+
+/// A text that any store takes: what is no UTF-8, and U+0000, becomes U+FFFD. A valid text comes back as it is.
+std::string made_valid(std::string_view text);
+
+/// At most so many bytes from the front, cut between two characters of UTF-8.
+std::string_view shortened(std::string_view text, std::size_t bytes_max);
+
+/// For a terminal or a line of a log: what could end the line, steer the terminal or show a text in another order than
+/// it has (controls, line separators, marks of direction) is written as in JSON, "\n" or "\u009b", and a byte that is
+/// no UTF-8 as "\xff". JSON stays the same JSON.
+std::string escaped(std::string_view text);
+
+/// The one of `known` that takes the fewest edits to become `word`; empty when there is none.
+std::string nearest(std::string_view word, std::span<const std::string> known);
+
+/// "a, b, c".
+std::string joined(std::span<const std::string> words);
+
+}  // namespace amc

@@ -1,0 +1,201 @@
+#include "message_store/postgresql/asked.hpp"
+
+#include "message_store/columns.hpp"
+
+namespace amc::message_store::postgresql {
+namespace {
+
+template <class Of, class T>
+constexpr const char* type_of(T Of::*) {
+  return sql_type<T>::name;
+}
+
+/// False asks for as little as an absent member.
+template <class T>
+void add_if_asked(const T& value, array_text& to) {
+  if constexpr (std::is_same_v<T, bool>)
+    to.add(value ? std::optional(true) : std::nullopt);
+  else
+    to.add(value);
+}
+
+template <class T>
+asked_column guard_member(const char* name, T guard::*member, const char* condition) {
+  return {name, type_of(member),
+          [member](const asked_change& c, array_text& to) { add_if_asked(c.what.when.*member, to); }, condition};
+}
+
+template <class T>
+asked_column effect_member(const char* name, T effect::*member, std::string assignment = "") {
+  return {name, type_of(member), [member](const asked_change& c, array_text& to) { to.add(c.what.then.*member); },
+          std::move(assignment)};
+}
+
+asked_column flag(const char* name, bool (*is_set)(const change&)) {
+  return {name, sql_type<bool>::name, [is_set](const asked_change& c, array_text& to) { to.add(is_set(c.what)); }};
+}
+
+const std::vector<asked_column>& guard_members() {
+  static const std::vector<asked_column> all{
+      guard_member("if_status", &guard::status, "m.status = if_status"),
+      guard_member("if_revision", &guard::revision, "m.revision = if_revision"),
+      guard_member("if_revision_below", &guard::revision_below, "m.revision < if_revision_below"),
+      guard_member("if_claim", &guard::claim, "m.claim = if_claim"),
+      guard_member("if_held", &guard::held, "m.held = if_held"),
+      guard_member("if_due", &guard::due, "m.due = if_due"),
+      guard_member("if_open", &guard::open, "NOT m.held OR m.due <= now"),
+      guard_member("if_claims_left", &guard::claims_left, "m.unanswered < m.max_claims"),
+      guard_member("if_unanswered_below", &guard::unanswered_below, "m.unanswered < if_unanswered_below"),
+      guard_member("if_unanswered_above", &guard::unanswered_above, "m.unanswered > if_unanswered_above"),
+      guard_member("if_expired", &guard::expired, "(m.expires_at IS NOT NULL AND m.expires_at <= now) = if_expired"),
+      // The length of a text that is kept elsewhere stands in the row.
+      guard_member("if_text_bytes_max", &guard::text_bytes_max, "octet_length(m.text) <= if_text_bytes_max"),
+      guard_member("if_text_other_than", &guard::text_other_than, "m.text <> if_text_other_than"),
+  };
+  return all;
+}
+
+/// How array_text gives an effect::count: nothing, 0, or what is added.
+std::string counted_sql(const std::string& column, const std::string& how) {
+  return column + " = CASE " + how + " WHEN 0 THEN 0 ELSE greatest(0, m." + column + " + coalesce(" + how + ", 0)) END";
+}
+
+const std::vector<asked_column>& effect_members() {
+  const std::string next_revision = "m.revision + CASE WHEN new_text IS NULL THEN 0 ELSE 1 END";
+  const std::string next_claim = "m.claim + new_claim::integer";
+  static const std::vector<asked_column> all{
+      effect_member("new_text", &effect::text, "text = coalesce(new_text, m.text), revision = " + next_revision),
+      effect_member("new_status", &effect::status, "status = coalesce(new_status, m.status)"),
+      effect_member("new_queue", &effect::queue, "queue = coalesce(new_queue, m.queue)"),
+      effect_member("new_held", &effect::held, "held = coalesce(new_held, m.held)"),
+      effect_member("due_in", &effect::due_in),
+      effect_member("due_at", &effect::due_at),
+      effect_member("due_after_lease", &effect::due_after_lease,
+                    "due = CASE WHEN due_after_lease THEN now + coalesce(new_lease, m.lease) "
+                    "ELSE coalesce(due_at, now + due_in, m.due) END"),
+      effect_member("new_claim", &effect::new_claim, "claim = " + next_claim),
+      effect_member("unanswered_change", &effect::unanswered, counted_sql("unanswered", "unanswered_change")),
+      effect_member("failures_change", &effect::failures, counted_sql("failures", "failures_change")),
+      effect_member("new_lease", &effect::lease, "lease = coalesce(new_lease, m.lease)"),
+      effect_member("new_max_claims", &effect::max_claims, "max_claims = coalesce(new_max_claims, m.max_claims)"),
+      effect_member("new_error", &effect::error,
+                    "attempts = CASE WHEN new_error IS NULL THEN m.attempts ELSE "
+                    "(CASE WHEN jsonb_array_length(m.attempts) < " +
+                        std::to_string(attempts_max) +
+                        " THEN m.attempts ELSE m.attempts - 0 END) || jsonb_build_object('revision', " + next_revision +
+                        ", 'claim', " + next_claim + ", 'at', now, 'error', new_error) END"),
+  };
+  return all;
+}
+
+bool is_due_from_now(const change& what) {
+  return what.then.due_after_lease || (what.then.due_in && !what.then.due_at);
+}
+
+/// An answer brings its text along.
+bool sends_text_if_applied(const change& what) {
+  return tells_text(what, true) && !what.then.text;
+}
+
+bool sends_text_if_refused(const change& what) {
+  return tells_text(what, false);
+}
+
+std::string name_when_inserted(const column& c) {
+  return &c == &column_of(&message::id) ? c.name : std::string("new_") + c.name;
+}
+
+asked_column inserted_column(const column& c) {
+  return {name_when_inserted(c), std::visit([](auto member) { return type_of(member); }, c.value),
+          [&c](const asked_change& asked, array_text& to) {
+            const auto* text = std::get_if<std::string message::*>(&c.value);
+            if (c.null_where_empty && text && ((*asked.inserted).**text).empty())
+              to.add_null();
+            else
+              std::visit([&](auto member) { to.add((*asked.inserted).*member); }, c.value);
+          }};
+}
+
+void append(std::vector<asked_column>& to, const std::vector<asked_column>& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+std::vector<asked_column> make_asked_of_updates() {
+  std::vector<asked_column> all{
+      {"id", sql_type<uuid>::name, [](const asked_change& c, array_text& to) { to.add(c.what.id); }}};
+  append(all, guard_members());
+  append(all, effect_members());
+  append(all, {flag("text_if_applied", sends_text_if_applied), flag("text_if_refused", sends_text_if_refused)});
+  return all;
+}
+
+std::vector<asked_column> make_asked_of_inserts() {
+  std::vector<asked_column> all;
+  for (const auto& c : columns) all.push_back(inserted_column(c));
+  append(all, {flag("due_from_now", is_due_from_now), flag("text_if_refused", sends_text_if_refused)});
+  return all;
+}
+
+std::string joined(const std::vector<std::string>& parts, const char* between) {
+  std::string all;
+  for (const auto& part : parts) all.append(all.empty() ? "" : between).append(part);
+  return all;
+}
+
+}  // namespace
+
+const std::vector<asked_column>& asked_of_updates() {
+  static const auto all = make_asked_of_updates();
+  return all;
+}
+
+const std::vector<asked_column>& asked_of_inserts() {
+  static const auto all = make_asked_of_inserts();
+  return all;
+}
+
+std::string asked_sql(const std::vector<asked_column>& of) {
+  std::vector<std::string> arrays, names;
+  for (const auto& c : of) {
+    arrays.push_back("$" + std::to_string(arrays.size() + 2) + "::" + c.type + "[]");
+    names.push_back(c.name);
+  }
+  return "asked AS MATERIALIZED (SELECT * FROM unnest(" + joined(arrays, ", ") + ") AS c(" + joined(names, ", ") + "))";
+}
+
+void add_asked(parameters& to, const std::vector<asked_column>& of, std::span<const asked_change> changes) {
+  for (const auto& c : of) {
+    array_text array;
+    for (const auto& one : changes) c.add(one, array);
+    to.add(array.finished());
+  }
+}
+
+std::string assignments_sql() {
+  std::vector<std::string> all{"updated_at = now"};
+  for (const auto& member : effect_members())
+    if (!member.sql.empty()) all.push_back(member.sql);
+  return joined(all, ", ");
+}
+
+std::string conditions_sql() {
+  std::vector<std::string> all;
+  for (const auto& member : guard_members()) all.push_back("(" + member.name + " IS NULL OR (" + member.sql + "))");
+  return joined(all, " AND ");
+}
+
+std::string inserted_sql() {
+  std::vector<std::string> all;
+  for (const auto& c : columns) {
+    const auto given = name_when_inserted(c);
+    if (&c == &column_of(&message::created_at) || &c == &column_of(&message::updated_at))
+      all.emplace_back("now");
+    else if (&c == &column_of(&message::due))
+      all.push_back("CASE WHEN due_from_now THEN now + " + given + " ELSE " + given + " END");
+    else
+      all.push_back(given);
+  }
+  return joined(all, ", ");
+}
+
+}  // namespace amc::message_store::postgresql

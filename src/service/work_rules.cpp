@@ -1,0 +1,274 @@
+#include "service/work_rules.hpp"
+
+#include <algorithm>
+
+#include "core/invariant.hpp"
+
+namespace amc::service {
+namespace {
+
+/// A lease is extended when two thirds of it are left or less; looking at a sixth keeps that true.
+constexpr int looks_per_lease = 6;
+
+/// What is told in one request. More follows in the next, so these bound what a request holds, not what is told.
+constexpr std::size_t told_together_max = 256;
+constexpr std::size_t told_together_max_bytes = 262'144;
+
+}  // namespace
+
+work_rules::work_rules(const runtime_options& options, std::function<void()> go_on)
+    : concurrency_(options.concurrency), handler_timeout_(options.handler_timeout), company_(options.company) {
+  ensure(concurrency_ > 0 && handler_timeout_ > milliseconds(0), "a runtime has room for a handler, and time");
+  company_->join(*this, std::move(go_on));
+}
+
+work_rules::~work_rules() {
+  company_->leave(*this);
+}
+
+// ---- claiming ----
+
+void work_rules::hear(std::vector<received> events) {
+  if (stopping_) return;
+  waiting_.insert(waiting_.end(), events.begin(), events.end());
+}
+
+/// As much as there are free handlers for; a lonely message only when nothing else is in hand, here or in another
+/// service of this process.
+std::optional<std::vector<claim_request>> work_rules::next_claim() {
+  if (stopping_ || claiming_ || alone_ || !company_->may_claim(*this)) return {};
+  // A message that waits behind handlers that do not end must not keep the others from working.
+  const bool room = overdue_ < concurrency_;
+  const bool lonely_turn = room && !lonely_.empty() && (!company_next_ || waiting_.empty());
+  if (lonely_turn && (!company_->alone(*this) || !in_hand_.empty())) return {};
+  if (lonely_turn) {
+    asked_.push_back(lonely_.front());
+    lonely_.pop_front();
+    alone_ = company_next_ = true;
+  } else {
+    asked_ = choose();
+    if (!asked_.empty()) company_next_ = false;
+  }
+  claiming_ = !asked_.empty();
+  note_busy();
+  if (!alone_) company_->together(*this);  // its turn has passed
+  if (asked_.empty()) return {};
+  checked();
+  std::vector<claim_request> requests;
+  for (const auto& e : asked_) requests.push_back({e.ready, alone_});
+  return requests;
+}
+
+std::vector<work_rules::received> work_rules::choose() {
+  const auto busy = std::min(concurrency_, in_hand_.size() + overdue_);
+  const auto count = std::min(concurrency_ - busy, waiting_.size());
+  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<received> chosen(waiting_.begin(), end);
+  waiting_.erase(waiting_.begin(), end);
+  return chosen;
+}
+
+work_rules::decision work_rules::claim_decided(std::vector<result<granted>> results, time_point now) {
+  ensure(claiming_ && results.size() == asked_.size(), "each event of a claim is decided once");
+  decision made;
+  const auto asked = std::exchange(asked_, {});
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (!results[i] && results[i].error().code == errc::needs_alone && !stopping_) {
+      lonely_.push_back(asked[i]);
+      continue;
+    }
+    // Granted: the row knows that somebody works on it. Refused: it is in good hands, or comes round again.
+    made.settled.push_back(asked[i].tag);
+    if (results[i]) made.begin.push_back(take(asked[i], std::move(*results[i]), now));
+  }
+  checked();
+  return made;
+}
+
+void work_rules::claim_undecided() {
+  ensure(claiming_, "a claim is under way");
+  const auto asked = std::exchange(asked_, {});
+  auto& list = alone_ ? lonely_ : waiting_;
+  if (!stopping_) list.insert(list.begin(), asked.begin(), asked.end());
+}
+
+void work_rules::claim_over() {
+  ensure(claiming_ && asked_.empty(), "a claim ends when all of it is decided or asked for again");
+  claiming_ = false;
+  end_of_lonely_run();
+  checked();
+}
+
+/// Once nothing is in hand any more.
+void work_rules::end_of_lonely_run() {
+  note_busy();
+  if (claiming_ || !in_hand_.empty() || !std::exchange(alone_, false)) return;
+  company_->together(*this);
+}
+
+void work_rules::note_busy() {
+  company_->is_busy(*this, claiming_ || !in_hand_.empty());
+}
+
+// ---- working ----
+
+work_rules::beginning work_rules::take(const received& heard, granted granted, time_point now) {
+  const auto number = ++last_number_;
+  const in_hand hand{{heard.ready.id, heard.ready.revision, granted.claim, std::move(granted.text), granted.lease,
+                      heard.ready.traceparent},
+                     now + granted.lease,
+                     now + handler_timeout_};
+  in_hand_.emplace(number, hand);
+  // A copy of the work: a handler that takes too long still needs it when nobody waits for it any more.
+  return {number, hand.work};
+}
+
+bool work_rules::handler_ended(std::uint64_t number, result<std::string> outcome) {
+  const auto* hand = find(number);
+  const bool counts = hand && !hand->outcome;
+  if (counts) {
+    conclude(number, std::move(outcome));
+  } else {
+    ensure(overdue_ > 0, "a handler ends once");
+    --overdue_;
+  }
+  checked();
+  return counts;
+}
+
+void work_rules::end_overdue(time_point now) {
+  const auto why = "the handler took longer than " + std::to_string(handler_timeout_.count()) + " ms";
+  for (auto& [number, hand] : in_hand_) {
+    if (hand.outcome || hand.handler_ends > now) continue;
+    ++overdue_;
+    conclude(number, error{errc::invalid, why});
+  }
+  checked();
+}
+
+std::vector<work_rules::lease> work_rules::leases_to_extend(time_point now) const {
+  std::vector<lease> due;
+  for (const auto& [number, hand] : in_hand_)
+    if (hand.lease_ends - now <= hand.work.lease * 2 / 3)
+      due.push_back({number, {{hand.work.id, hand.work.revision, {}}, hand.work.claim}});
+  return due;
+}
+
+void work_rules::extended(std::uint64_t number, time_point ends) {
+  const auto hand = in_hand_.find(number);
+  if (hand != in_hand_.end()) hand->second.lease_ends = ends;  // or it was answered meanwhile
+}
+
+milliseconds work_rules::until_next_look(time_point now) const {
+  milliseconds interval{60'000};
+  for (const auto& [number, hand] : in_hand_) {
+    interval = std::min(interval, hand.work.lease / looks_per_lease);
+    if (!hand.outcome) interval = std::min(interval, std::chrono::ceil<milliseconds>(hand.handler_ends - now));
+  }
+  return std::max(interval, milliseconds(1));
+}
+
+void work_rules::conclude(std::uint64_t number, result<std::string> outcome) {
+  auto& list = outcome ? untold_answers_ : untold_failures_;
+  in_hand_.at(number).outcome = std::move(outcome);
+  list.push_back(number);
+}
+
+// ---- telling ----
+
+std::optional<work_rules::telling> work_rules::next_telling() {
+  ensure(telling_.empty(), "one telling is under way at a time");
+  if (!anything_untold()) return {};
+  if ((answers_next_ ? untold_answers_ : untold_failures_).empty()) answers_next_ = !answers_next_;
+  auto& list = answers_next_ ? untold_answers_ : untold_failures_;
+  telling next;
+  for (std::size_t bytes = 0; !list.empty() && next.numbers.size() < told_together_max; list.pop_front()) {
+    const auto& [work, lease_ends, handler_ends, outcome] = in_hand_.at(list.front());
+    bytes += *outcome ? (*outcome)->size() : outcome->error().detail.size();
+    if (bytes > told_together_max_bytes && !next.numbers.empty()) break;
+    next.numbers.push_back(list.front());
+    if (answers_next_)
+      next.answers.push_back({work.id, work.revision, **outcome});
+    else
+      next.failures.push_back({{{work.id, work.revision, {}}, work.claim}, outcome->error().detail});
+  }
+  answers_next_ = !answers_next_;
+  telling_ = next.numbers;
+  checked();
+  return next;
+}
+
+void work_rules::forget(std::uint64_t number) {
+  in_hand_.erase(number);
+  std::erase(telling_, number);
+  end_of_lonely_run();
+  checked();
+}
+
+void work_rules::refused(std::uint64_t number, std::string why) {
+  ensure(std::erase(telling_, number) == 1, "what is refused was told");
+  conclude(number, error{errc::invalid, std::move(why)});
+}
+
+/// What the broker has said nothing about is told again.
+void work_rules::telling_over() {
+  for (const auto number : std::exchange(telling_, {})) {
+    const auto& outcome = in_hand_.at(number).outcome;
+    (outcome->has_value() ? untold_answers_ : untold_failures_).push_back(number);
+  }
+  checked();
+}
+
+// ---- stopping ----
+
+void work_rules::stop() {
+  stopping_ = true;
+  waiting_.clear();
+  lonely_.clear();
+  if (!alone_) company_->together(*this);  // it may have waited for its turn
+}
+
+std::vector<claimed> work_rules::give_up() {
+  std::vector<claimed> claims;
+  for (const auto& [number, hand] : in_hand_) {
+    claims.push_back({{hand.work.id, hand.work.revision, {}}, hand.work.claim});
+    overdue_ += hand.outcome ? 0 : 1;
+  }
+  in_hand_.clear();
+  untold_answers_.clear();
+  untold_failures_.clear();
+  telling_.clear();
+  checked();
+  return claims;
+}
+
+const work_rules::in_hand* work_rules::find(std::uint64_t number) const {
+  const auto hand = in_hand_.find(number);
+  return hand == in_hand_.end() ? nullptr : &hand->second;
+}
+
+// ---- what must hold ----
+
+void work_rules::checked() const {
+  ensure(!alone_ || in_hand_.size() + asked_.size() <= 1, "what was claimed alone is alone");
+  ensure(asked_.empty() || claiming_, "what is asked for belongs to a claim");
+  ensure(asked_.size() <= concurrency_ && in_hand_.size() <= concurrency_, "there is a handler for what is in hand");
+  if (thorough_checks) check();
+}
+
+void work_rules::check() const {
+  std::map<std::uint64_t, int> told;
+  for (const auto& list : {untold_answers_, untold_failures_, std::deque(telling_.begin(), telling_.end())})
+    for (const auto number : list) ++told[number];
+  std::size_t running = overdue_;
+  for (const auto& [number, hand] : in_hand_) {
+    ensure(told[number] == (hand.outcome ? 1 : 0), "each outcome is told or waits to be told, once");
+    running += hand.outcome ? 0 : 1;
+  }
+  ensure(told.size() == in_hand_.size(), "what is told is in hand");
+  ensure(running <= concurrency_, "no more handlers run than there is room for");
+  for (const auto number : untold_answers_) ensure(in_hand_.at(number).outcome->has_value(), "an answer is an answer");
+  for (const auto number : untold_failures_) ensure(in_hand_.at(number).outcome->has_error(), "a failure is one");
+}
+
+}  // namespace amc::service

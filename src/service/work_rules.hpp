@@ -1,0 +1,147 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/environment.hpp"
+#include "core/work.hpp"
+#include "queue_system/event_source.hpp"
+#include "service/company.hpp"
+
+namespace amc::service {
+
+struct runtime_options {
+  std::size_t concurrency = 0;     ///< deliveries in hand at once; at least one
+  milliseconds handler_timeout{};  ///< a handler that takes longer has failed
+  /// Of the process; services that share one share this.
+  std::shared_ptr<service::company> company = std::make_shared<service::company>();
+};
+
+/// The rules of a service's runtime, as plain logic without I/O, clock or coroutines: what to claim, when alone, which
+/// leases to extend, whose time is over, what to tell next. The shell (service_runtime) says what has happened and
+/// carries out what comes back. It throws std::logic_error where something is said that cannot have happened.
+class work_rules {
+ public:
+  using time_point = timers::time_point;
+  using received = queue_system::event_source::received;
+
+  /// A delivery with a claim that the broker granted.
+  struct in_hand {
+    delivery work;
+    time_point lease_ends;
+    time_point handler_ends;  ///< then it has failed
+    std::optional<result<std::string>> outcome{};
+  };
+  /// A delivery in hand, whose handler is to be started.
+  struct beginning {
+    std::uint64_t number = 0;
+    delivery work;
+  };
+  struct decision {
+    std::vector<std::uint64_t> settled;  ///< tags of events that are done with
+    std::vector<beginning> begin;
+  };
+  /// Outcomes to tell in one request, all of one kind.
+  struct telling {
+    std::vector<std::uint64_t> numbers;
+    std::vector<answer_request> answers;
+    std::vector<failed_claim> failures;
+  };
+  struct lease {
+    std::uint64_t number = 0;
+    claimed what;
+  };
+
+  /// `go_on` is called when another service of the company has made room: it may ask for the next claim again.
+  work_rules(const runtime_options& options, std::function<void()> go_on);
+  ~work_rules();
+  work_rules(const work_rules&) = delete;
+  work_rules& operator=(const work_rules&) = delete;
+
+  // ---- claiming ----
+
+  void hear(std::vector<received> events);
+  /// What to claim now, in one request, if anything. One claim is under way at a time, until `claim_over`.
+  std::optional<std::vector<claim_request>> next_claim();
+  /// What the broker has said of each that was asked for.
+  decision claim_decided(std::vector<result<granted>> results, time_point now);
+  /// The broker could not be asked: they are asked for again.
+  void claim_undecided();
+  void claim_over();
+
+  // ---- working ----
+
+  /// Whether the outcome counts. It does not when the handler took too long, or its message was released.
+  bool handler_ended(std::uint64_t number, result<std::string> outcome);
+  /// Fails those whose handlers take too long.
+  void end_overdue(time_point now);
+  std::vector<lease> leases_to_extend(time_point now) const;
+  void extended(std::uint64_t number, time_point ends);
+  /// How long nothing can become overdue, and no lease has to be extended.
+  milliseconds until_next_look(time_point now) const;
+
+  // ---- telling ----
+
+  bool anything_untold() const { return !untold_answers_.empty() || !untold_failures_.empty(); }
+  /// What to tell now, if anything: bounded by count and bytes; answers and failures take turns. One telling is under
+  /// way at a time, until it is `told` or `untold`.
+  std::optional<telling> next_telling();
+  /// The broker has taken it, or has no use for it: it is in hand no more.
+  void forget(std::uint64_t number);
+  /// The answer was refused, and is a failure now, to be told next.
+  void refused(std::uint64_t number, std::string why);
+  void telling_over();
+
+  // ---- stopping ----
+
+  /// From now on nothing new is claimed.
+  void stop();
+  /// What is in hand, to be released: nothing is, afterwards. Handlers that still run are counted by `overdue`.
+  std::vector<claimed> give_up();
+
+  bool stopping() const { return stopping_; }
+  bool empty_handed() const { return in_hand_.empty(); }
+  /// Handlers that still run, and whose end counts for nothing.
+  std::size_t overdue() const { return overdue_; }
+  /// Null when it is in hand no more.
+  const in_hand* find(std::uint64_t number) const;
+  std::size_t waiting() const { return waiting_.size() + lonely_.size(); }
+
+  /// Looks at everything that must hold. Costs something; after each step where checks are thorough.
+  void check() const;
+
+ private:
+  std::vector<received> choose();
+  decision settle(std::vector<result<granted>>& results, time_point now);
+  beginning take(const received& heard, granted granted, time_point now);
+  void conclude(std::uint64_t number, result<std::string> outcome);
+  void end_of_lonely_run();
+  void note_busy();
+  void checked() const;
+
+  std::size_t concurrency_;
+  milliseconds handler_timeout_;
+  std::shared_ptr<company> company_;
+
+  std::deque<received> waiting_;  ///< heard, not claimed yet
+  std::deque<received> lonely_;   ///< to be claimed alone
+  std::vector<received> asked_;   ///< the claim under way
+  bool claiming_ = false;         ///< a claim is under way, or may not follow yet
+  bool alone_ = false;            ///< what is asked for or in hand was claimed alone
+  bool company_next_ = false;     ///< after a lonely run the others have their turn
+  std::map<std::uint64_t, in_hand> in_hand_;
+  std::uint64_t last_number_ = 0;
+  std::deque<std::uint64_t> untold_answers_;  ///< in hand, with an outcome that the broker does not know
+  std::deque<std::uint64_t> untold_failures_;
+  std::vector<std::uint64_t> telling_;  ///< the telling under way
+  bool answers_next_ = true;
+  std::size_t overdue_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace amc::service
