@@ -18,7 +18,8 @@ void tell_counted(context& api, const broker::messages::queue_state& q, timestam
   tell(in_store, {{"status", "pending"}, {"queue", queue}}, static_cast<double>(q.counts.pending));
   tell(in_store, {{"status", "dead"}, {"queue", queue}}, static_cast<double>(q.counts.dead));
   const auto age = q.counts.oldest ? std::chrono::duration<double>(now - *q.counts.oldest).count() : 0.0;
-  tell(api.env.metrics->gauge("amc_oldest_pending_age_seconds", "Since the oldest pending message was accepted"),
+  tell(api.env.metrics->gauge("amc_oldest_pending_age_seconds",
+                              "Since the oldest message was accepted that could be worked on now"),
        {{"queue", queue}}, age);
   if (q.depth)
     tell(api.env.metrics->gauge("amc_engine_depth", "Events that wait in the queue engine"), {{"queue", queue}},

@@ -156,6 +156,7 @@ class running_service {
     // A broker takes no more claims than this in one request.
     options.concurrency = static_cast<std::size_t>(
         std::min(settings.integer("consumer_services.concurrency"), settings.integer("broker.http.claims_max")));
+    options.in_hand_max_bytes = static_cast<std::size_t>(settings.integer("consumer_services.in_hand_max_bytes"));
     options.handler_timeout = settings.duration("consumer_services.handler_timeout_ms");
     if (service.blocking) handlers_ = std::make_unique<boost::asio::thread_pool>(options.concurrency);
     try {

@@ -18,8 +18,4 @@ std::optional<error> unfit_message(std::string_view text, std::size_t max_bytes)
   return unfit(text, "The message");
 }
 
-std::string kept_reason(std::string_view reason) {
-  return reason.empty() ? "no reason told" : std::string(shortened(made_valid(reason), reason_max_bytes));
-}
-
 }  // namespace amc::broker

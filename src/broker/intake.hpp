@@ -16,10 +16,4 @@ std::optional<error> unfit(std::string_view text, std::string_view what);
 /// The same for a message's text, of at most so many bytes. Errors: invalid, too_large.
 std::optional<error> unfit_message(std::string_view text, std::size_t max_bytes);
 
-/// A reason of a failure as it is kept: what is not UTF-8 and U+0000 are replaced, and it is cut.
-std::string kept_reason(std::string_view reason);
-
-/// Longer reasons are cut: ten of them are kept with each message.
-constexpr std::size_t reason_max_bytes = 1'000;
-
 }  // namespace amc::broker

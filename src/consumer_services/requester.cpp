@@ -2,10 +2,13 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <cctype>
 
 #include "amc/error.hpp"
 #include "amc/message.hpp"
+#include "core/text.hpp"
 
 namespace amc::consumer_services {
 namespace json = boost::json;
@@ -32,14 +35,16 @@ class conversing {
       auto reply = co_await ask("POST", "/", json::serialize(body));
       while (!over(reply)) {
         if (left() <= milliseconds(0))
-          co_return failed("no response within " + std::to_string(options_.timeout.count()) + " ms");
+          co_return failed("no response within " + std::to_string(options_.timeout.count()) +
+                           " ms (consumer_services.requester.timeout_ms); GET /?id=" + id_ +
+                           " shows what becomes of it");
         const bool was_kept_waiting = reply.headers.find("Preference-Applied").value_or("wait=0") != "wait=0";
         if (!was_kept_waiting) co_await sleep_for(env_, options_.poll_interval);
         reply = co_await ask("GET", "/?id=" + id_, "");
       }
       co_return outcome_;
     } catch (const unavailable& away) {
-      co_return failed(std::string("no response: ") + away.what());
+      co_return failed(std::string("no response: ") + away.what() + " (consumer_services.broker_client.url)");
     }
   }
 
@@ -49,12 +54,17 @@ class conversing {
     for (;;) {
       std::optional<unavailable> failed;
       try {
-        co_return co_await ask_once(method, target, body);
+        auto reply = co_await ask_once(method, target, body);
+        const bool in_between = reply.status >= 502 && reply.status <= 504 && method == "GET";
+        if (!in_between || left() <= options_.poll_interval) co_return reply;
+      } catch (const http::answer_too_large&) {
+        throw;
       } catch (const unavailable& why) {
         failed = why;
       }
-      const bool may_have_been_done = failed->why() == unavailable::reason::outcome_unknown && method == "POST";
-      if (may_have_been_done || left() <= options_.poll_interval) throw unavailable(*failed);
+      const bool may_have_been_done =
+          failed && failed->why() == unavailable::reason::outcome_unknown && method == "POST";
+      if (failed && (may_have_been_done || left() <= options_.poll_interval)) throw unavailable(*failed);
       co_await sleep_for(env_, options_.poll_interval);
     }
   }
@@ -77,10 +87,15 @@ class conversing {
     const auto body = json::parse(reply.body, not_json);
     if (reply.status >= 300) {
       const auto detail = member(body, "detail");
-      outcome_ = failed("the broker answered " + std::to_string(reply.status) + (detail.empty() ? "" : ": " + detail));
+      outcome_ = failed("the broker answered " + std::to_string(reply.status) + ": " +
+                        (detail.empty() ? no_broker(reply) : detail));
       return true;
     }
     if (id_.empty()) id_ = member(body, "id");
+    if (!is_id(id_)) {
+      outcome_ = failed(no_broker(reply));
+      return true;
+    }
     const auto text = member(body, "message");
     const auto state = member(body, "status");
     if (state == to_string(status::pending)) return false;
@@ -88,6 +103,20 @@ class conversing {
     outcome_ = state.empty() || state == to_string(status::done) ? conversation{true, text}
                                                                  : failed("the message is " + state);
     return true;
+  }
+
+  /// It goes into a target as it is.
+  static bool is_id(std::string_view id) {
+    constexpr std::size_t longest = 100;
+    const auto fits = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; };
+    return !id.empty() && id.size() <= longest && std::all_of(id.begin(), id.end(), fits);
+  }
+
+  /// For an answer that no broker gives: a proxy's page, another program's.
+  static std::string no_broker(const http::response& reply) {
+    constexpr std::size_t shown_max = 100;
+    return "\"" + made_valid(shortened(reply.body, shown_max)) + "\" is no answer of a broker; check " +
+           "consumer_services.broker_client.url";
   }
 
   static conversation failed(std::string why) { return {false, std::move(why)}; }

@@ -9,9 +9,9 @@
 namespace amc::consumer_services {
 
 struct requester_options {
-  milliseconds timeout{10'000};    ///< for the whole conversation
-  milliseconds poll_interval{50};  ///< between two looks at a broker that does not know `Prefer: wait`
-  std::string answer_pattern;      ///< RE2; a finished answer, to a broker that tells no status
+  milliseconds timeout{};        ///< for the whole conversation
+  milliseconds poll_interval{};  ///< between two looks at a broker that does not know `Prefer: wait`
+  std::string answer_pattern{};  ///< RE2; a finished answer, to a broker that tells no status
 };
 
 /// What became of a request: the answer, or the reason why there is none, for a person.

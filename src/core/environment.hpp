@@ -21,7 +21,7 @@ class timers {
   using timer = std::shared_ptr<void>;
 
   virtual ~timers() = default;
-  virtual time_point now() const = 0;
+  virtual time_point now() const = 0;  ///< from any thread
   /// Calls `fire` once on the executor's thread, no sooner than `delay` from now.
   virtual timer start(milliseconds delay, std::function<void()> fire) = 0;
 };

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "amc/message.hpp"
+#include "core/text.hpp"
 
 /// What a service asks of a broker, as values: the same in a process, over HTTP, and on the store.
 namespace amc {
@@ -30,6 +32,16 @@ struct failed_claim {
   claimed what{};
   std::string reason{};
 };
+
+/// Longer reasons are cut: ten of them are kept with each message.
+constexpr std::size_t reason_max_bytes = 1'000;
+
+/// A reason of a failure as it is told and kept: what is not UTF-8 and U+0000 are replaced, and it is cut. The one
+/// place for that, on both sides.
+inline std::string kept_reason(std::string_view told) {
+  if (told.empty()) return "no reason told";
+  return std::string(shortened(made_valid(shortened(told, reason_max_bytes)), reason_max_bytes));
+}
 
 struct answer_request {
   uuid id{};

@@ -72,6 +72,9 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
       auto reply = co_await exchange(link, asked);
       co_return reply;
     } catch (const boost::system::system_error& failed) {
+      if (failed.code() == beast::http::error::body_limit)
+        throw answer_too_large("http://" + authority_ + ": the answer to " + asked.method + " " + asked.target +
+                               " is larger than " + std::to_string(options_.body_max_bytes) + " bytes");
       throw unavailable(
           sent ? unavailable::reason::outcome_unknown : unavailable::reason::away,
           "http://" + authority_ + ": " +

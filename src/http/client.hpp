@@ -3,18 +3,25 @@
 #include <memory>
 #include <string>
 
+#include "amc/error.hpp"
 #include "core/environment.hpp"
 #include "core/task.hpp"
 #include "http/message.hpp"
 
 namespace amc::http {
 
+/// There is an answer, and it is larger than this client takes: the request was carried out.
+class answer_too_large : public unavailable {
+ public:
+  explicit answer_too_large(std::string what) : unavailable(reason::outcome_unknown, std::move(what)) {}
+};
+
 /// Something that answers requests: a server far away, or a simulated one.
 class caller {
  public:
   virtual ~caller() = default;
   /// Throws `unavailable` when there is no whole answer within the time: away when nothing was sent, outcome_unknown
-  /// when the request may have been carried out.
+  /// when the request may have been carried out; answer_too_large when it was.
   virtual task<response> send(request asked, milliseconds timeout) = 0;
 };
 

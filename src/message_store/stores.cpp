@@ -20,7 +20,9 @@ sqlite_options sqlite_options_from(const config& settings) {
 
 postgresql_options postgresql_options_from(const config& settings) {
   postgresql_options options;
-  options.url = settings.text("broker.store.postgresql.url");
+  constexpr const char* url = "broker.store.postgresql.url";
+  options.url = settings.text(url);
+  if (const auto wrong = complaint_of_postgresql_url(options.url)) throw settings.complaint(url, *wrong);
   options.connections = static_cast<std::size_t>(settings.integer("broker.store.postgresql.connections"));
   options.connect_timeout = settings.duration("broker.store.postgresql.connect_timeout_ms");
   options.answer_timeout = settings.duration("broker.store.postgresql.answer_timeout_ms");
@@ -46,7 +48,9 @@ const std::vector<registration>& registrations() {
          .help = "the database; its tables are made at the first start"},
         number_key("broker.store.postgresql.connections", "2",
                    "connections that change messages; a broker has two more", 1, 64),
-        number_key("broker.store.postgresql.connect_timeout_ms", "5000", "for one attempt to connect", 100, longest_ms),
+        number_key("broker.store.postgresql.connect_timeout_ms", "5000",
+                   "to connect to one address of one host; connect_timeout in the URL, in seconds, goes before", 100,
+                   longest_ms),
         number_key("broker.store.postgresql.answer_timeout_ms", "10000",
                    "for one batch of changes, whose outcome is unknown then, and for one list or count", 100,
                    longest_ms),

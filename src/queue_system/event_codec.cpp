@@ -1,7 +1,12 @@
 #include "queue_system/event_codec.hpp"
 
-#include <boost/json.hpp>
+#include <algorithm>
+#include <boost/json/basic_parser_impl.hpp>
+#include <optional>
+#include <utility>
+#include <vector>
 
+#include "core/text.hpp"
 #include "core/time_text.hpp"
 
 namespace amc::queue_system {
@@ -12,6 +17,111 @@ constexpr std::string_view event_type = "amc.message.ready";
 
 error undecodable(std::string why) {
   return {errc::invalid, std::move(why)};
+}
+
+/// Takes the members that an event is made of out of its JSON, without keeping the rest. What different readers could
+/// read differently is refused: a member that comes twice, U+0000.
+struct reader {
+  static constexpr std::size_t max_object_size = event_max_bytes;
+  static constexpr std::size_t max_array_size = event_max_bytes;
+  static constexpr std::size_t max_key_size = event_max_bytes;
+  static constexpr std::size_t max_string_size = event_max_bytes;
+  using failure = boost::system::error_code;
+
+  bool is_object = false;
+  bool has_data = false;
+  std::optional<std::string> type{}, traceparent{}, id{};
+  std::optional<std::int64_t> revision{};
+  std::string complaint{};
+
+  bool on_document_begin(failure&) { return true; }
+  bool on_document_end(failure&) { return true; }
+  bool on_array_begin(failure&) { return enter("[]"); }
+  bool on_array_end(std::size_t, failure&) { return leave(); }
+  bool on_object_begin(failure&) {
+    is_object = is_object || path_.empty();
+    has_data = has_data || at({"data"});
+    return enter("");
+  }
+  bool on_object_end(std::size_t, failure& failed) {
+    auto& names = path_.back().names;
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    constexpr std::size_t name_shown_max = 50;
+    if (twice != names.end())
+      return refuse("its member \"" + std::string(shortened(*twice, name_shown_max)) + "\" comes twice", failed);
+    return leave();
+  }
+  bool on_key_part(std::string_view part, std::size_t, failure&) { return text_.append(part), true; }
+  bool on_key(std::string_view part, std::size_t, failure& failed) {
+    text_.append(part);
+    if (!check(failed)) return false;
+    path_.back().member = text_;
+    path_.back().names.push_back(std::exchange(text_, {}));
+    return true;
+  }
+  bool on_string_part(std::string_view part, std::size_t, failure&) { return text_.append(part), true; }
+  bool on_string(std::string_view part, std::size_t, failure& failed) {
+    text_.append(part);
+    if (!check(failed)) return false;
+    const auto value = std::exchange(text_, {});
+    if (at({"type"})) type = value;
+    if (at({"traceparent"})) traceparent = value;
+    if (at({"data", "id"})) id = value;
+    return true;
+  }
+  bool on_number_part(std::string_view, failure&) { return true; }
+  bool on_int64(std::int64_t value, std::string_view, failure&) {
+    if (at({"data", "revision"})) revision = value;
+    return true;
+  }
+  bool on_uint64(std::uint64_t, std::string_view, failure&) { return true; }
+  bool on_double(double, std::string_view, failure&) { return true; }
+  bool on_bool(bool, failure&) { return true; }
+  bool on_null(failure&) { return true; }
+  bool on_comment_part(std::string_view, failure&) { return true; }
+  bool on_comment(std::string_view, failure&) { return true; }
+
+ private:
+  struct level {
+    std::string member;  ///< the one that is being read; "[]" in an array
+    std::vector<std::string> names{};
+  };
+
+  bool at(std::initializer_list<std::string_view> members) const {
+    return std::equal(path_.begin(), path_.end(), members.begin(), members.end(),
+                      [](const level& l, std::string_view name) { return l.member == name; });
+  }
+  bool enter(const char* member) {
+    path_.push_back({member});
+    return true;
+  }
+  bool leave() {
+    path_.pop_back();
+    return true;
+  }
+  bool check(failure& failed) { return text_.find('\0') == std::string::npos || refuse("it contains U+0000", failed); }
+  bool refuse(std::string why, failure& failed) {
+    complaint = std::move(why);
+    failed = json::error::syntax;
+    return false;
+  }
+
+  std::vector<level> path_{};
+  std::string text_{};  ///< of a key or string whose end is not read yet
+};
+
+result<event> event_of(const reader& read) {
+  if (!read.is_object) return undecodable("not a JSON object");
+  if (read.type != event_type) return undecodable("its type is not " + std::string(event_type));
+  if (!read.has_data) return undecodable("it has no data object");
+  if (!read.id || !read.revision) return undecodable("its data has no id and revision");
+  const auto id = parse_uuid(*read.id);
+  if (!id) return undecodable("its id is not a UUID");
+  if (*read.revision < 1 || *read.revision > INT32_MAX) return undecodable("its revision is out of range");
+  event ready{*id, static_cast<int>(*read.revision), {}};
+  if (read.traceparent && is_traceparent(*read.traceparent)) ready.traceparent = *read.traceparent;
+  return ready;
 }
 
 }  // namespace
@@ -37,29 +147,19 @@ std::string encode(const event& ready, const uuid& event_id, std::chrono::system
 }
 
 result<event> decode(std::string_view bytes) {
+  if (bytes.size() > event_max_bytes)
+    return undecodable("it has " + std::to_string(bytes.size()) + " bytes, more than the " +
+                       std::to_string(event_max_bytes) + " of any event");
+  json::parse_options options;
+  options.max_depth = 16;
+  json::basic_parser<reader> parser(options);
   boost::system::error_code failed;
-  const auto parsed = json::parse(bytes, failed);
+  const auto used = parser.write_some(false, bytes.data(), bytes.size(), failed);
+  const auto& read = parser.handler();
+  if (!read.complaint.empty()) return undecodable(read.complaint);
   if (failed) return undecodable("not JSON: " + failed.message());
-  const auto* envelope = parsed.if_object();
-  if (!envelope) return undecodable("not a JSON object");
-  const auto* type = envelope->if_contains("type");
-  if (!type || !type->is_string() || std::string_view(type->get_string()) != event_type)
-    return undecodable("its type is not " + std::string(event_type));
-  const auto* data = envelope->if_contains("data");
-  const auto* fields = data ? data->if_object() : nullptr;
-  if (!fields) return undecodable("it has no data object");
-  const auto* id = fields->if_contains("id");
-  const auto* revision = fields->if_contains("revision");
-  if (!id || !id->is_string() || !revision || !revision->is_int64())
-    return undecodable("its data has no id and revision");
-  const auto parsed_id = parse_uuid(id->get_string());
-  if (!parsed_id) return undecodable("its id is not a UUID");
-  if (revision->get_int64() < 1 || revision->get_int64() > INT32_MAX)
-    return undecodable("its revision is out of range");
-  event ready{*parsed_id, static_cast<int>(revision->get_int64()), {}};
-  const auto* trace = envelope->if_contains("traceparent");
-  if (trace && trace->is_string() && is_traceparent(trace->get_string())) ready.traceparent = trace->get_string();
-  return ready;
+  if (used != bytes.size()) return undecodable("more follows its JSON");
+  return event_of(read);
 }
 
 }  // namespace amc::queue_system

@@ -21,6 +21,8 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
         consumed_(
             env.metrics->counter("messaging_client_consumed_messages_total", "Events received from the queue engine")
                 .Add({{"messaging_destination_name", queue_}})),
+        undecodable_(env.metrics->counter("amc_undecodable_events_total", "Events that could not be read: dropped")
+                         .Add({{"messaging_destination_name", queue_}})),
         pause_(env.random()) {}
 
   void start() {
@@ -65,6 +67,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
       settle_all();
       // With a full window there is nothing to receive until something is settled, and that wakes the worker.
       const auto room = window_ - std::min(window_, unsettled_.size());
+      tell_undecodable();
       deliver(driver_->receive(room, room > 0 && !stopping_ ? longest_wait() : milliseconds(0)));
       note_engine(true, "");
       if (room == 0) return {};
@@ -105,7 +108,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
       if (decoded) {
         events.push_back({last_number_, *decoded});
       } else {
-        log::warning("queue", "dropped an event from " + queue_ + " that cannot be read: " + decoded.error().detail);
+        note_undecodable(decoded.error().detail);
         undecodable.push_back(last_number_);
       }
     }
@@ -119,6 +122,25 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
     boost::asio::post(env_.executor, [self = shared_from_this(), events = std::move(events)]() mutable {
       if (self->take_) self->take_(std::move(events));
     });
+  }
+
+  /// Anybody may have filled the queue with them: one line a second tells of all.
+  void note_undecodable(const std::string& why) {
+    undecodable_.Increment();
+    ++untold_;
+    why_undecodable_ = why;
+    tell_undecodable();
+  }
+
+  void tell_undecodable() {
+    constexpr std::chrono::seconds interval{1};
+    const auto now = env_.timers->now();
+    if (untold_ == 0 || (told_at_ && now - *told_at_ < interval)) return;
+    const auto what = untold_ == 1 ? "an event" : std::to_string(untold_) + " events";
+    log::warning("queue", "dropped " + what + " from " + queue_ + " that cannot be read: " + why_undecodable_ +
+                              "; does another program publish there?");
+    told_at_ = now;
+    untold_ = 0;
   }
 
   void note_engine(bool reachable, const std::string& why) {
@@ -139,6 +161,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
   std::size_t window_;
   handler take_;
   prometheus::Counter& consumed_;
+  prometheus::Counter& undecodable_;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
   std::vector<std::uint64_t> done_;
@@ -146,6 +169,9 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
   std::unique_ptr<queue_subscriber> driver_;
   std::unordered_map<std::uint64_t, std::uint64_t> unsettled_;
   std::uint64_t last_number_ = 0;
+  std::size_t untold_ = 0;  ///< undecodable ones
+  std::string why_undecodable_;
+  std::optional<timers::time_point> told_at_;
   bool away_ = false;
   back_off pause_;
   timers::timer keep_alive_;

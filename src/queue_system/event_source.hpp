@@ -17,7 +17,8 @@ class event_source {
     std::uint64_t tag = 0;
     event ready;
   };
-  /// Runs on the environment's thread. Undecodable events never get here: they are logged and acknowledged.
+  /// Runs on the environment's thread. Undecodable events never get here: they are counted, told at most
+  /// once a second, and acknowledged.
   using handler = std::function<void(std::vector<received>)>;
 
   /// Receives at most `window` events that are not settled. Begins at once; while the engine is away it tries again,

@@ -21,7 +21,7 @@ std::vector<config_key> rabbitmq_keys() {
       {.path = "queue_system.rabbitmq.queue_type",
        .default_yaml = "quorum",
        .help = "what queues are made as: quorum and classic survive a restart of the server, transient does not and is "
-               "the fastest; no message is lost with any of them",
+               "the fastest, where the server permits it (RabbitMQ 4 may not); no message is lost with any of them",
        .choices = {"quorum", "classic", "transient"}},
       number_key("queue_system.rabbitmq.connect_timeout_ms", "5000", "for one attempt to connect and log in", 100,
                  600'000),

@@ -1,27 +1,71 @@
 #include <boost/json.hpp>
+#include <limits>
 #include <span>
 
+#include "core/log.hpp"
+#include "core/text.hpp"
 #include "service/broker_client.hpp"
 
 namespace amc::service {
 namespace json = boost::json;
 namespace {
 
-unavailable unexpected(const http::response& reply) {
-  return {unavailable::reason::away, "the broker answered " + std::to_string(reply.status)};
-}
-
-errc code_of(std::string_view name) {
-  for (const auto code :
-       {errc::not_found, errc::terminal, errc::stale, errc::held, errc::needs_alone, errc::unroutable})
-    if (name == to_string(code)) return code;
-  return errc::invalid;
-}
+/// What the API offers to services.
+struct verb {
+  const char* target;
+  /// Its answer carries texts, so that an answer to fewer may be one that the client can take.
+  bool brings_texts = false;
+};
+constexpr verb claims{"/claims", true}, leases{"/leases"}, releases{"/releases"}, failures{"/failures"},
+    answers{"/answers"};
 
 std::string detail_of(const json::value& body) {
   const auto* fields = body.if_object();
   const auto* detail = fields ? fields->if_contains("detail") : nullptr;
   return detail && detail->is_string() ? std::string(detail->get_string()) : std::string();
+}
+
+json::value parsed(const std::string& body) {
+  boost::system::error_code failed;
+  auto value = json::parse(body, failed, json::make_shared_resource<json::monotonic_resource>());
+  if (failed) return {};
+  return value;
+}
+
+/// What came instead of the answer: a proxy's page, the words of a broker that cannot now, another program's.
+unavailable unexpected(const verb& asked, const http::response& reply) {
+  constexpr std::size_t shown_max = 200;
+  const auto detail = detail_of(parsed(reply.body));
+  const auto type = reply.headers.find("Content-Type").value_or("no content type");
+  std::string what = std::string("POST ") + asked.target + " was answered " + std::to_string(reply.status);
+  if (!detail.empty())
+    what += ": " + detail;
+  else
+    what += " (" + type + "), \"" + made_valid(shortened(reply.body, shown_max)) + "\"";
+  if (reply.status < 500)
+    what +=
+        "; check that consumer_services.broker_client.url leads to a broker, and that nothing between answers for it";
+  return {unavailable::reason::away, std::move(what)};
+}
+
+/// The broker does not take the request as it is; asked again, it would say the same.
+bool is_refusal(int status) {
+  return status == 400 || status == 413 || status == 422 || status == 431;
+}
+
+error refusal_in(json::object& item) {
+  const std::string_view name = item.at("refused").as_string();
+  for (const auto code : {errc::not_found, errc::terminal, errc::stale, errc::held, errc::needs_alone, errc::needs_room,
+                          errc::unroutable, errc::invalid, errc::too_large})
+    if (name == to_string(code)) return {code, detail_of(item)};
+  return {errc::unknown, std::string(name) + ": " + detail_of(item)};
+}
+
+milliseconds lease_in(const json::object& item) {
+  constexpr std::int64_t longest = 86'400'000 * 366LL;
+  const auto lease = item.at("lease_ms").as_int64();
+  if (lease < 1 || lease > longest) throw std::out_of_range("lease_ms");
+  return milliseconds(lease);
 }
 
 class http_broker_client : public broker_client {
@@ -30,60 +74,69 @@ class http_broker_client : public broker_client {
       : http_(std::move(http)), timeout_(timeout) {}
 
   task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) override {
-    json::array body;
+    std::vector<std::string> items;
     for (const auto& r : requests) {
       auto item = item_of(r.ready.id, r.ready.revision);
       if (r.alone) item["alone"] = true;
-      body.push_back(std::move(item));
+      items.push_back(json::serialize(item));
     }
-    auto items = co_await post("/claims", std::move(body));
-    co_return each<granted>(items, [](json::object& item) {
+    auto said = co_await ask(claims, items);
+    co_return each<granted>(claims, said, [](json::object& item) {
       granted g;
       g.claim = item.at("claim").as_int64();
       g.text = item.at("message").as_string();
-      g.lease = milliseconds(item.at("lease_ms").as_int64());
+      g.lease = lease_in(item);
       return g;
     });
   }
 
-  task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) override {
-    auto items = co_await post("/leases", body_of(claims));
-    co_return each<milliseconds>(items,
-                                 [](json::object& item) { return milliseconds(item.at("lease_ms").as_int64()); });
+  task<std::vector<result<milliseconds>>> extend(std::vector<claimed> held) override {
+    const auto items = items_of(held);
+    auto said = co_await ask(leases, items);
+    co_return each<milliseconds>(leases, said, lease_in);
   }
 
-  task<void> release(std::vector<claimed> claims) override { co_await post("/releases", body_of(claims)); }
+  task<void> release(std::vector<claimed> held) override {
+    const auto items = items_of(held);
+    auto said = co_await ask(releases, items);
+    const auto results = each<void>(releases, said, [](json::object&) { return result<void>(); });
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (!results[i] && results[i].error().code == errc::invalid)
+        log::warning("service", "the broker refuses a release, and its lease runs out: " + results[i].error().detail,
+                     log::about{held[i].ready.id, held[i].ready.revision});
+  }
 
-  task<std::vector<result<status>>> fail(std::vector<failed_claim> failures) override {
-    json::array body;
-    for (const auto& f : failures) {
+  task<std::vector<result<status>>> fail(std::vector<failed_claim> failed) override {
+    std::vector<std::string> items;
+    for (const auto& f : failed) {
       auto item = item_of(f.what);
       item["error"] = f.reason;
-      body.push_back(std::move(item));
+      items.push_back(json::serialize(item));
     }
-    auto items = co_await post("/failures", std::move(body));
-    co_return each<status>(items, [](json::object& item) {
-      return parse_status(std::string_view(item.at("status").as_string())).value();
+    auto said = co_await ask(failures, items);
+    co_return each<status>(failures, said, [](json::object& item) -> result<status> {
+      const std::string_view became = item.at("status").as_string();
+      if (const auto known = parse_status(became)) return *known;
+      return error{errc::unknown, "it is " + std::string(became)};
     });
   }
 
-  task<std::vector<result<void>>> answer(std::vector<answer_request> answers) override {
-    std::vector<result<void>> results;
-    for (std::size_t begin = 0; begin < answers.size();) {
-      const std::span all(answers);
-      const auto part = all.subspan(begin, fitting(all.subspan(begin)));
-      auto told = co_await answer_part(part);
-      results.insert(results.end(), told.begin(), told.end());
-      begin += part.size();
+  task<std::vector<result<void>>> answer(std::vector<answer_request> told) override {
+    std::vector<std::string> items;
+    for (const auto& a : told) {
+      auto item = item_of(a.id, a.revision.value());
+      item["message"] = a.text;
+      items.push_back(json::serialize(item));
     }
-    co_return results;
+    auto said = co_await ask(answers, items);
+    co_return each<void>(answers, said, [](json::object&) { return result<void>(); });
   }
 
  private:
-  static json::array body_of(const std::vector<claimed>& claims) {
-    json::array body;
-    for (const auto& c : claims) body.push_back(item_of(c));
-    return body;
+  static std::vector<std::string> items_of(const std::vector<claimed>& held) {
+    std::vector<std::string> items;
+    for (const auto& c : held) items.push_back(json::serialize(item_of(c)));
+    return items;
   }
 
   static json::object item_of(const uuid& id, int revision) { return {{"id", to_string(id)}, {"revision", revision}}; }
@@ -94,77 +147,73 @@ class http_broker_client : public broker_client {
     return item;
   }
 
-  /// How many of these fit well into one request; one at least.
-  static std::size_t fitting(std::span<const answer_request> answers) {
-    constexpr std::size_t comfortable_bytes = 262'144;
-    std::size_t count = 0;
-    for (std::size_t bytes = 0; count < answers.size(); ++count) {
-      bytes += answers[count].text.size();
-      if (count > 0 && bytes > comfortable_bytes) break;
+  /// What the broker says of each, for every verb. If it does not take them together, because of one of them, of their
+  /// number or of their size, it is asked about each half; one that it does not take by itself is refused for good.
+  task<json::array> ask(verb what, std::span<const std::string> items) {
+    if (items.empty()) co_return json::array();
+    std::string too_large;
+    http::response reply;
+    try {
+      reply = co_await send(what, items);
+    } catch (const http::answer_too_large& failed) {
+      if (!what.brings_texts) throw;
+      too_large = failed.what();
     }
-    return count;
+    // They may have been carried out, so that what is asked about each by itself now may be for later.
+    if (!too_large.empty()) co_return each_refused(errc::needs_room, too_large, items.size());
+    if (!is_refusal(reply.status)) co_return answer_in(what, reply, items.size());
+    if (items.size() == 1) {
+      const auto detail = detail_of(parsed(reply.body));
+      co_return each_refused(reply.status == 413 ? errc::too_large : errc::invalid,
+                             detail.empty() ? "the broker answered " + std::to_string(reply.status) : detail, 1);
+    }
+    auto said = co_await ask(what, items.first(items.size() / 2));
+    auto more = co_await ask(what, items.subspan(items.size() / 2));
+    for (auto& item : more) said.push_back(std::move(item));
+    co_return said;
   }
 
-  /// A broker that does not take them together, because of one of them or of their size, is asked about each half.
-  task<std::vector<result<void>>> answer_part(std::span<const answer_request> part) {
-    json::array body;
-    for (const auto& a : part) {
-      auto item = item_of(a.id, a.revision.value());
-      item["message"] = a.text;
-      body.push_back(std::move(item));
-    }
-    const auto reply = co_await send("/answers", body);
-    const bool refused = reply.status == 400 || reply.status == 413 || reply.status == 422;
-    if (!refused) {
-      auto items = items_of(reply, part.size());
-      co_return each<void>(items, [](json::object&) { return result<void>(); });
-    }
-    if (part.size() == 1) {
-      boost::system::error_code ignored;
-      const error why{errc::invalid, detail_of(json::parse(reply.body, ignored))};
-      co_return std::vector<result<void>>(1, why);
-    }
-    auto told = co_await answer_part(part.first(part.size() / 2));
-    const auto more = co_await answer_part(part.subspan(part.size() / 2));
-    told.insert(told.end(), more.begin(), more.end());
-    co_return told;
-  }
-
-  task<json::array> post(std::string target, json::array body) {
-    const auto reply = co_await send(std::move(target), body);
-    co_return items_of(reply, body.size());
-  }
-
-  task<http::response> send(std::string target, const json::array& body) {
+  task<http::response> send(verb what, std::span<const std::string> items) {
     http::request asked;
     asked.method = "POST";
-    asked.target = std::move(target);
-    asked.body = json::serialize(body);
+    asked.target = what.target;
+    std::size_t bytes = 2;
+    for (const auto& item : items) bytes += item.size() + 1;
+    asked.body.reserve(bytes);
+    for (const auto& item : items) asked.body.append(asked.body.empty() ? "[" : ",").append(item);
+    asked.body += "]";
     co_return co_await http_->send(std::move(asked), timeout_);
   }
 
-  static json::array items_of(const http::response& reply, std::size_t count) {
-    boost::system::error_code failed;
-    auto parsed = json::parse(reply.body, failed, json::make_shared_resource<json::monotonic_resource>());
-    if (reply.status != 200 || failed || !parsed.is_array() || parsed.get_array().size() != count)
-      throw unexpected(reply);
-    return std::move(parsed.get_array());
+  static json::array each_refused(errc code, const std::string& detail, std::size_t count) {
+    const json::object item{{"refused", to_string(code)}, {"detail", detail}};
+    return json::array(count, item);
+  }
+
+  static json::array answer_in(const verb& what, const http::response& reply, std::size_t count) {
+    auto value = parsed(reply.body);
+    if (reply.status != 200 || !value.is_array() || value.get_array().size() != count) throw unexpected(what, reply);
+    return std::move(value.get_array());
   }
 
   template <class T, class Read>
-  static std::vector<result<T>> each(json::array& items, const Read& read) {
+  static std::vector<result<T>> each(const verb& what, json::array& items, const Read& read) {
     std::vector<result<T>> results;
     results.reserve(items.size());
     try {
       for (auto& item : items) {
         auto& fields = item.as_object();
-        if (const auto* why = fields.if_contains("refused"))
-          results.push_back(error{code_of(why->as_string()), detail_of(item)});
+        if (fields.contains("refused"))
+          results.push_back(refusal_in(fields));
         else
           results.push_back(read(fields));
       }
     } catch (const std::exception&) {
-      throw unavailable(unavailable::reason::away, "the broker's answer is not one of a broker");
+      const auto nth = std::to_string(results.size());
+      throw unavailable(unavailable::reason::away, std::string("POST ") + what.target +
+                                                       " was answered with an entry, " + nth +
+                                                       ", that is none of a broker's; check " +
+                                                       "consumer_services.broker_client.url, and the broker's version");
     }
     return results;
   }

@@ -2,12 +2,23 @@
 
 #include <algorithm>
 
+#include "core/text.hpp"
+
 namespace amc::service {
 namespace {
 
 prometheus::Histogram& handler_durations(const environment& env, const std::string& queue, const char* error_type) {
   return env.metrics->histogram("messaging_process_duration_seconds", "Calls of the handler")
       .Add({{"messaging_destination_name", queue}, {"error_type", error_type}}, metrics::seconds());
+}
+
+/// Why no store and no request takes a handler's answer, if that is so.
+std::optional<std::string> unfit(const std::string& answer) {
+  const auto valid = valid_utf8_prefix(answer);
+  if (valid < answer.size()) return "the handler's answer is not UTF-8 at byte " + std::to_string(valid);
+  const auto zero = answer.find('\0');
+  if (zero != std::string::npos) return "the handler's answer contains U+0000, at byte " + std::to_string(zero);
+  return {};
 }
 
 }  // namespace
@@ -23,6 +34,7 @@ service_runtime::service_runtime(const environment& env, service_definition serv
       // As many events again as there are handlers: the next batch is here when the last one is done.
       window_(2 * options.concurrency),
       rules_(options, [this] { claim_next(); }),
+      pause_(env.random()),
       durations_(handler_durations(env, service_.queue, "")),
       failed_durations_(handler_durations(env, service_.queue, "failed")),
       look_clock_(env),
@@ -74,7 +86,8 @@ task<void> service_runtime::release_in_hand() {
 // ---- claiming ----
 
 void service_runtime::hear(std::vector<received> events) {
-  rules_.hear(std::move(events));
+  auto out_of_reach = rules_.hear(std::move(events));
+  source_->acknowledge(std::move(out_of_reach));
   claim_next();
 }
 
@@ -93,13 +106,17 @@ task<void> service_runtime::claim(std::vector<claim_request> requests) {
   note_broker(failed.empty(), failed);
   if (!failed.empty()) {
     rules_.claim_undecided();
-    co_await back_off();
+    co_await sleep_for(env_, pause_.next());
   }
   rules_.claim_over();
   claim_next();
 }
 
 void service_runtime::carry_out(work_rules::decision decided) {
+  for (const auto& [what, out_of_reach, why] : decided.refused) {
+    const auto* then = out_of_reach ? "; it is left to other services until this one starts again" : "";
+    log::warning(service_.name, "its claim was refused: " + why + then, log::about{what.id, what.revision});
+  }
   for (auto& one : decided.begin) start_handler(std::move(one));
   if (source_) source_->acknowledge(std::move(decided.settled));
   if (env_.timers->now() + rules_.until_next_look(env_.timers->now()) < next_look_) look_clock_.poke();
@@ -117,11 +134,18 @@ void service_runtime::start_handler(work_rules::beginning beginning) {
 }
 
 result<std::string> service_runtime::handle(const delivery& work) const {
+  std::string why;
   try {
-    return service_.handler(work);
+    auto answer = service_.handler(work);
+    const auto complaint = unfit(answer);
+    if (!complaint) return answer;
+    why = *complaint;
   } catch (const std::exception& failed) {
-    return error{errc::invalid, failed.what()};
+    why = failed.what();
+  } catch (...) {
+    why = "the handler threw something that is no std::exception";
   }
+  return error{errc::invalid, std::move(why)};
 }
 
 void service_runtime::ended(std::uint64_t number, timers::time_point begun, result<std::string> outcome) {
@@ -152,15 +176,21 @@ task<void> service_runtime::extend_leases() {
   try {
     const auto results = co_await client_->extend(std::move(claims));
     for (std::size_t i = 0; i < due.size(); ++i) {
-      const auto* hand = rules_.find(due[i].number);
       if (results[i])
         rules_.extended(due[i].number, now + *results[i]);
-      else if (hand && !hand->outcome)  // or its answer is under way
-        log::warning(service_.name, "lost its claim: " + results[i].error().detail, about(hand->work));
+      else
+        lost(due[i].number, results[i].error());
     }
   } catch (const unavailable& failed) {
     log::warning(service_.name, std::string("could not extend leases: ") + failed.what());
   }
+}
+
+void service_runtime::lost(std::uint64_t number, const error& why) {
+  rules_.lost(number);
+  const auto* hand = rules_.find(number);
+  if (hand && !hand->outcome)  // or its answer is under way
+    log::warning(service_.name, "lost its claim: " + why.detail, about(hand->work));
 }
 
 // ---- telling ----
@@ -183,7 +213,7 @@ task<void> service_runtime::tell_outcomes() {
     rules_.telling_over();
     note_broker(failed.empty(), failed);
     claim_next();
-    if (!failed.empty() && rules_.anything_untold()) co_await back_off();
+    if (!failed.empty() && rules_.anything_untold()) co_await sleep_for(env_, pause_.next());
   }
   telling_ = false;
 }
@@ -205,7 +235,8 @@ void service_runtime::answer_told(std::uint64_t number, const result<void>& said
   const auto& why = said.error();
   log::warning(service_.name, "its answer was refused: " + why.detail, about(hand->work));
   // An answer that this message may not have is a failure of the handler; others have moved on without it.
-  if (why.code == errc::unroutable || why.code == errc::invalid || why.code == errc::too_large)
+  const auto ours = {errc::unroutable, errc::invalid, errc::too_large, errc::unknown};
+  if (std::find(ours.begin(), ours.end(), why.code) != ours.end())
     rules_.refused(number, "answer refused: " + why.detail);
   else
     forget(number);
@@ -226,16 +257,8 @@ void service_runtime::forget(std::uint64_t number) {
   if (rules_.empty_handed() && emptied_) emptied_->set(true);
 }
 
-task<void> service_runtime::back_off() {
-  constexpr milliseconds first{100}, longest{5'000};
-  pause_ = std::clamp(2 * pause_, first, longest);
-  auto over = std::make_shared<one_shot<bool>>(env_.executor);
-  const auto timer = env_.timers->start(pause_, [over] { over->set(true); });
-  co_await over->wait();
-}
-
 void service_runtime::note_broker(bool reachable, const std::string& why) {
-  if (reachable) pause_ = milliseconds(0);
+  if (reachable) pause_.reset();
   if (reachable == std::exchange(broker_reachable_, reachable)) return;
   const std::string peer = service_.on_the_store ? "store" : "broker";
   if (reachable)

@@ -6,6 +6,7 @@
 
 #include "amc/platform.hpp"
 #include "amc/service.hpp"
+#include "core/back_off.hpp"
 #include "core/log.hpp"
 #include "core/task.hpp"
 #include "queue_system/event_source.hpp"
@@ -48,7 +49,7 @@ class service_runtime {
   task<void> finish(std::shared_ptr<one_shot<bool>> done);
   task<void> look_loop();
   task<void> extend_leases();
-  task<void> back_off();
+  void lost(std::uint64_t number, const error& why);
   task<void> release_in_hand();
   void note_broker(bool reachable, const std::string& why);
   static log::about about(const delivery& work) { return {work.id, work.revision}; }
@@ -64,7 +65,7 @@ class service_runtime {
   std::unique_ptr<queue_system::event_source> source_;
   bool telling_ = false;  ///< the loop that tells runs
   bool broker_reachable_ = true;
-  milliseconds pause_{};
+  back_off pause_;
   prometheus::Histogram& durations_;
   prometheus::Histogram& failed_durations_;
   timers::time_point next_look_{};

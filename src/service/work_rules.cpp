@@ -14,10 +14,16 @@ constexpr int looks_per_lease = 6;
 constexpr std::size_t told_together_max = 256;
 constexpr std::size_t told_together_max_bytes = 262'144;
 
+/// Revisions that are remembered as large. What is forgotten costs one claim more.
+constexpr std::size_t remembered_max = 10'000;
+
 }  // namespace
 
 work_rules::work_rules(const runtime_options& options, std::function<void()> go_on)
-    : concurrency_(options.concurrency), handler_timeout_(options.handler_timeout), company_(options.company) {
+    : concurrency_(options.concurrency),
+      handler_timeout_(options.handler_timeout),
+      in_hand_max_bytes_(options.in_hand_max_bytes),
+      company_(options.company) {
   ensure(concurrency_ > 0 && handler_timeout_ > milliseconds(0), "a runtime has room for a handler, and time");
   company_->join(*this, std::move(go_on));
 }
@@ -28,9 +34,16 @@ work_rules::~work_rules() {
 
 // ---- claiming ----
 
-void work_rules::hear(std::vector<received> events) {
-  if (stopping_) return;
-  waiting_.insert(waiting_.end(), events.begin(), events.end());
+std::vector<std::uint64_t> work_rules::hear(std::vector<received> events) {
+  std::vector<std::uint64_t> settled;
+  for (const auto& heard : events) {
+    const auto known = reach_of(heard.ready);
+    if (known == reach::none)
+      settled.push_back(heard.tag);
+    else if (!stopping_)
+      (known ? large_ : waiting_).push_back(heard);
+  }
+  return settled;
 }
 
 /// As much as there are free handlers for; a lonely message only when nothing else is in hand, here or in another
@@ -39,7 +52,7 @@ std::optional<std::vector<claim_request>> work_rules::next_claim() {
   if (stopping_ || claiming_ || alone_ || !company_->may_claim(*this)) return {};
   // A message that waits behind handlers that do not end must not keep the others from working.
   const bool room = overdue_ < concurrency_;
-  const bool lonely_turn = room && !lonely_.empty() && (!company_next_ || waiting_.empty());
+  const bool lonely_turn = room && !lonely_.empty() && (!company_next_ || (waiting_.empty() && large_.empty()));
   if (lonely_turn && (!company_->alone(*this) || !in_hand_.empty())) return {};
   if (lonely_turn) {
     asked_.push_back(lonely_.front());
@@ -61,11 +74,22 @@ std::optional<std::vector<claim_request>> work_rules::next_claim() {
 
 std::vector<work_rules::received> work_rules::choose() {
   const auto busy = std::min(concurrency_, in_hand_.size() + overdue_);
-  const auto count = std::min(concurrency_ - busy, waiting_.size());
-  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
-  std::vector<received> chosen(waiting_.begin(), end);
-  waiting_.erase(waiting_.begin(), end);
+  if (bytes_in_hand() >= in_hand_max_bytes_) return {};
+  auto& list = large_.empty() ? waiting_ : large_;
+  const auto count = std::min({concurrency_ - busy, list.size(), large_.empty() ? concurrency_ : 1});
+  const auto end = list.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<received> chosen(list.begin(), end);
+  list.erase(list.begin(), end);
   return chosen;
+}
+
+std::size_t work_rules::bytes_in_hand() const {
+  std::size_t bytes = 0;
+  for (const auto& [number, hand] : in_hand_) {
+    bytes += hand.work.text.size();
+    if (hand.outcome && *hand.outcome) bytes += (*hand.outcome)->size();
+  }
+  return bytes;
 }
 
 work_rules::decision work_rules::claim_decided(std::vector<result<granted>> results, time_point now) {
@@ -73,13 +97,21 @@ work_rules::decision work_rules::claim_decided(std::vector<result<granted>> resu
   decision made;
   const auto asked = std::exchange(asked_, {});
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (!results[i] && results[i].error().code == errc::needs_alone && !stopping_) {
+    const auto refused = results[i] ? std::nullopt : std::optional(results[i].error().code);
+    if (refused == errc::needs_alone && !stopping_) {
       lonely_.push_back(asked[i]);
-      continue;
+    } else if (refused == errc::needs_room && asked.size() > 1 && !stopping_) {
+      remember(asked[i].ready, reach::by_itself);
+      large_.push_back(asked[i]);
+    } else {
+      // Granted: the row knows that somebody works on it. Refused: it is in good hands, or comes round again.
+      made.settled.push_back(asked[i].tag);
+      if (results[i]) made.begin.push_back(take(asked[i], std::move(*results[i]), now));
+      const bool out_of_reach = refused == errc::needs_room && asked.size() == 1;
+      if (out_of_reach) remember(asked[i].ready, reach::none);
+      if (out_of_reach || refused == errc::invalid || refused == errc::unknown)
+        made.refused.push_back({asked[i].ready, out_of_reach, results[i].error().detail});
     }
-    // Granted: the row knows that somebody works on it. Refused: it is in good hands, or comes round again.
-    made.settled.push_back(asked[i].tag);
-    if (results[i]) made.begin.push_back(take(asked[i], std::move(*results[i]), now));
   }
   checked();
   return made;
@@ -88,8 +120,23 @@ work_rules::decision work_rules::claim_decided(std::vector<result<granted>> resu
 void work_rules::claim_undecided() {
   ensure(claiming_, "a claim is under way");
   const auto asked = std::exchange(asked_, {});
-  auto& list = alone_ ? lonely_ : waiting_;
-  if (!stopping_) list.insert(list.begin(), asked.begin(), asked.end());
+  if (stopping_) return;
+  const bool large = asked.size() == 1 && reach_of(asked[0].ready);
+  auto& list = alone_ ? lonely_ : large ? large_ : waiting_;
+  list.insert(list.begin(), asked.begin(), asked.end());
+}
+
+std::optional<work_rules::reach> work_rules::reach_of(const event& ready) const {
+  const auto known = reaches_.find({ready.id, ready.revision});
+  return known == reaches_.end() ? std::nullopt : std::optional(known->second);
+}
+
+void work_rules::remember(const event& ready, reach how) {
+  const std::pair key(ready.id, ready.revision);
+  if (reaches_.insert_or_assign(key, how).second) remembered_.push_back(key);
+  if (remembered_.size() <= remembered_max) return;
+  reaches_.erase(remembered_.front());
+  remembered_.pop_front();
 }
 
 void work_rules::claim_over() {
@@ -149,7 +196,7 @@ void work_rules::end_overdue(time_point now) {
 std::vector<work_rules::lease> work_rules::leases_to_extend(time_point now) const {
   std::vector<lease> due;
   for (const auto& [number, hand] : in_hand_)
-    if (hand.lease_ends - now <= hand.work.lease * 2 / 3)
+    if (!hand.lost && hand.lease_ends - now <= hand.work.lease * 2 / 3)
       due.push_back({number, {{hand.work.id, hand.work.revision, {}}, hand.work.claim}});
   return due;
 }
@@ -159,10 +206,15 @@ void work_rules::extended(std::uint64_t number, time_point ends) {
   if (hand != in_hand_.end()) hand->second.lease_ends = ends;  // or it was answered meanwhile
 }
 
+void work_rules::lost(std::uint64_t number) {
+  const auto hand = in_hand_.find(number);
+  if (hand != in_hand_.end()) hand->second.lost = true;
+}
+
 milliseconds work_rules::until_next_look(time_point now) const {
   milliseconds interval{60'000};
   for (const auto& [number, hand] : in_hand_) {
-    interval = std::min(interval, hand.work.lease / looks_per_lease);
+    if (!hand.lost) interval = std::min(interval, hand.work.lease / looks_per_lease);
     if (!hand.outcome) interval = std::min(interval, std::chrono::ceil<milliseconds>(hand.handler_ends - now));
   }
   return std::max(interval, milliseconds(1));
@@ -170,6 +222,7 @@ milliseconds work_rules::until_next_look(time_point now) const {
 
 void work_rules::conclude(std::uint64_t number, result<std::string> outcome) {
   auto& list = outcome ? untold_answers_ : untold_failures_;
+  if (!outcome) outcome = error{outcome.error().code, kept_reason(outcome.error().detail)};
   in_hand_.at(number).outcome = std::move(outcome);
   list.push_back(number);
 }
@@ -183,7 +236,7 @@ std::optional<work_rules::telling> work_rules::next_telling() {
   auto& list = answers_next_ ? untold_answers_ : untold_failures_;
   telling next;
   for (std::size_t bytes = 0; !list.empty() && next.numbers.size() < told_together_max; list.pop_front()) {
-    const auto& [work, lease_ends, handler_ends, outcome] = in_hand_.at(list.front());
+    const auto& [work, lease_ends, handler_ends, lost, outcome] = in_hand_.at(list.front());
     bytes += *outcome ? (*outcome)->size() : outcome->error().detail.size();
     if (bytes > told_together_max_bytes && !next.numbers.empty()) break;
     next.numbers.push_back(list.front());
@@ -224,6 +277,7 @@ void work_rules::telling_over() {
 void work_rules::stop() {
   stopping_ = true;
   waiting_.clear();
+  large_.clear();
   lonely_.clear();
   if (!alone_) company_->together(*this);  // it may have waited for its turn
 }

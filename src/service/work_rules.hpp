@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -18,6 +19,8 @@ namespace amc::service {
 struct runtime_options {
   std::size_t concurrency = 0;     ///< deliveries in hand at once; at least one
   milliseconds handler_timeout{};  ///< a handler that takes longer has failed
+  /// Texts and answers in hand at once; one message is always taken, whatever its size.
+  std::size_t in_hand_max_bytes = SIZE_MAX;
   /// Of the process; services that share one share this.
   std::shared_ptr<service::company> company = std::make_shared<service::company>();
 };
@@ -35,6 +38,7 @@ class work_rules {
     delivery work;
     time_point lease_ends;
     time_point handler_ends;  ///< then it has failed
+    bool lost = false;        ///< its claim is somebody else's, or nobody's
     std::optional<result<std::string>> outcome{};
   };
   /// A delivery in hand, whose handler is to be started.
@@ -42,9 +46,17 @@ class work_rules {
     std::uint64_t number = 0;
     delivery work;
   };
+  /// A refusal that is not the course of things.
+  struct refusal {
+    event what;
+    /// Too large for this client even by itself: not claimed again, so that claims do not make it dead.
+    bool out_of_reach = false;
+    std::string why;
+  };
   struct decision {
     std::vector<std::uint64_t> settled;  ///< tags of events that are done with
     std::vector<beginning> begin;
+    std::vector<refusal> refused;
   };
   /// Outcomes to tell in one request, all of one kind.
   struct telling {
@@ -65,7 +77,8 @@ class work_rules {
 
   // ---- claiming ----
 
-  void hear(std::vector<received> events);
+  /// The tags of those that are out of reach: they are done with.
+  std::vector<std::uint64_t> hear(std::vector<received> events);
   /// What to claim now, in one request, if anything. One claim is under way at a time, until `claim_over`.
   std::optional<std::vector<claim_request>> next_claim();
   /// What the broker has said of each that was asked for.
@@ -82,6 +95,8 @@ class work_rules {
   void end_overdue(time_point now);
   std::vector<lease> leases_to_extend(time_point now) const;
   void extended(std::uint64_t number, time_point ends);
+  /// The claim is not its own any more: its lease is not extended again. Its answer may be taken all the same.
+  void lost(std::uint64_t number);
   /// How long nothing can become overdue, and no lease has to be extended.
   milliseconds until_next_look(time_point now) const;
 
@@ -89,7 +104,7 @@ class work_rules {
 
   bool anything_untold() const { return !untold_answers_.empty() || !untold_failures_.empty(); }
   /// What to tell now, if anything: bounded by count and bytes; answers and failures take turns. One telling is under
-  /// way at a time, until it is `told` or `untold`.
+  /// way at a time, until `telling_over`.
   std::optional<telling> next_telling();
   /// The broker has taken it, or has no use for it: it is in hand no more.
   void forget(std::uint64_t number);
@@ -110,14 +125,16 @@ class work_rules {
   std::size_t overdue() const { return overdue_; }
   /// Null when it is in hand no more.
   const in_hand* find(std::uint64_t number) const;
-  std::size_t waiting() const { return waiting_.size() + lonely_.size(); }
 
   /// Looks at everything that must hold. Costs something; after each step where checks are thorough.
   void check() const;
 
  private:
+  enum class reach { by_itself, none };
+  std::optional<reach> reach_of(const event& ready) const;
+  void remember(const event& ready, reach how);
   std::vector<received> choose();
-  decision settle(std::vector<result<granted>>& results, time_point now);
+  std::size_t bytes_in_hand() const;
   beginning take(const received& heard, granted granted, time_point now);
   void conclude(std::uint64_t number, result<std::string> outcome);
   void end_of_lonely_run();
@@ -126,14 +143,19 @@ class work_rules {
 
   std::size_t concurrency_;
   milliseconds handler_timeout_;
+  std::size_t in_hand_max_bytes_;
   std::shared_ptr<company> company_;
 
   std::deque<received> waiting_;  ///< heard, not claimed yet
+  std::deque<received> large_;    ///< to be claimed by themselves, in a request of one
   std::deque<received> lonely_;   ///< to be claimed alone
-  std::vector<received> asked_;   ///< the claim under way
-  bool claiming_ = false;         ///< a claim is under way, or may not follow yet
-  bool alone_ = false;            ///< what is asked for or in hand was claimed alone
-  bool company_next_ = false;     ///< after a lonely run the others have their turn
+  /// What is known of revisions that an answer to several claims has no room for: they come round again.
+  std::map<std::pair<uuid, int>, reach> reaches_;
+  std::deque<std::pair<uuid, int>> remembered_;  ///< the oldest first
+  std::vector<received> asked_;                  ///< the claim under way
+  bool claiming_ = false;                        ///< a claim is under way, or may not follow yet
+  bool alone_ = false;                           ///< what is asked for or in hand was claimed alone
+  bool company_next_ = false;                    ///< after a lonely run the others have their turn
   std::map<std::uint64_t, in_hand> in_hand_;
   std::uint64_t last_number_ = 0;
   std::deque<std::uint64_t> untold_answers_;  ///< in hand, with an outcome that the broker does not know

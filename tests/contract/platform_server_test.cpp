@@ -166,6 +166,27 @@ TEST(RabbitmqServer, AQueueOfAnotherKindIsRefusedByName) {
   EXPECT_THAT(failed.what(), HasSubstr(queues.prefix() + "q"));
 }
 
+TEST(RabbitmqServer, TransientQueuesThatItDoesNotPermitAreRefusedInOneLine) {
+  std::unique_ptr<test_server> server;
+  try {
+    server = std::make_unique<test_server>(
+        "rabbitmq", std::vector<std::string>{"--conf", "deprecated_features.permit.transient_nonexcl_queues = false"});
+  } catch (const std::runtime_error& failed) {
+    if (std::string(failed.what()).find("there is no setting with that name") == std::string::npos) throw;
+    GTEST_SKIP() << "this RabbitMQ is older than 3.13: it always permits transient queues";
+  }
+  auto options = quick({});
+  options.url = server->url();
+  options.type = rabbitmq_options::queue_type::transient;
+  const std::vector<std::string> names{"q"};
+  const auto failed = failure_of([&] { make_rabbitmq(options)->check(names, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("\"q\""), HasSubstr("queue_system.rabbitmq.queue_type"),
+                                            testing::Not(HasSubstr("\n"))));
+  options.type = rabbitmq_options::queue_type::classic;
+  EXPECT_NO_THROW(make_rabbitmq(options)->check(names, {}));
+}
+
 class RabbitmqRights : public testing::Test {
  protected:
   static rabbitmq_options as_weak(const test_server& server) {

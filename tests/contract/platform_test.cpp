@@ -22,21 +22,34 @@ struct surroundings {
 struct driver {
   std::string name;
   std::function<std::shared_ptr<platform>(surroundings&)> make;
+  bool may_be_refused = false;  ///< by a server that does not offer it
 };
 
 using queue_type = queue_system::rabbitmq_options::queue_type;
 
 driver rabbitmq(const std::string& name, queue_type type) {
-  return {name, [type](surroundings& around) {
+  return {name,
+          [type](surroundings& around) {
             around.rabbitmq = std::make_unique<tests::rabbitmq_queues>();
             auto options = around.rabbitmq->options();
             options.type = type;
             return queue_system::make_rabbitmq(options);
-          }};
+          },
+          type == queue_type::transient};
 }
 
 class PlatformContract : public testing::TestWithParam<driver> {
  protected:
+  void SetUp() override {
+    if (!GetParam().may_be_refused) return;
+    try {
+      engine_->check(std::vector<std::string>{"q"}, {});
+    } catch (const unavailable& failed) {
+      if (failed.why() != unavailable::reason::refused) throw;
+      GTEST_SKIP() << failed.what();
+    }
+  }
+
   void publish(const std::string& bytes, const std::string& queue = "q") {
     const std::vector<outgoing> batch{{queue, bytes}};
     publisher_->publish(batch);

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <csignal>
+#include <mutex>
 #include <thread>
 
 #include "broker/life_cycle.hpp"
@@ -15,6 +17,7 @@ namespace amc {
 namespace {
 
 using broker::life_cycle::to_queue;
+using tests::port_in;
 namespace life_cycle = broker::life_cycle;
 
 std::vector<change> inserts(const std::vector<uuid>& ids) {
@@ -30,9 +33,11 @@ std::vector<uuid> new_ids(int count) {
   return ids;
 }
 
-std::uint16_t port_in(const std::string& url) {
-  const auto address = url.substr(url.find('@') + 1);
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1)));
+/// For several threads.
+std::vector<uuid> new_ids_at_once(int count) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  return new_ids(count);
 }
 
 std::string at_port(std::string url, std::uint16_t port) {
@@ -233,14 +238,42 @@ TEST_F(PostgresqlServer, AServerWithoutTlsRefusesWhoWantsIt) {
   EXPECT_EQ(why([&] { open(database.url() + "?sslmode=require"); }), unavailable::reason::refused);
 }
 
-TEST_F(PostgresqlServer, WhoCanOnlyReadIsToldSoByTryingToWrite) {
+TEST_F(PostgresqlServer, ACertificateThatDoesNotFitIsRefused) {
+  tests::test_server server("postgresql");
+  tests::postgresql_session session(server.url());
+  // In its data folder, as its user: its own certificate, and one that has nothing to do with it.
+  for (const std::string name : {"server", "other"})
+    session.execute(
+        "COPY (SELECT) TO PROGRAM 'openssl req -x509 -nodes -days 30 -newkey ec -pkeyopt "
+        "ec_paramgen_curve:prime256v1 -subj /CN=" +
+        name + " -keyout " + name + ".key -out " + name + ".crt && chmod 600 " + name + ".key'");
+  session.execute("ALTER SYSTEM SET ssl = on");
+  session.execute("SELECT pg_reload_conf()");
+  const auto folder = session.value("SHOW data_directory");
+  const auto url = server.url() + "?sslrootcert=" + folder + "/server.crt&sslmode=";
+  const auto reason = [&](const std::string& rest) { return why([&] { open(rest); }); };
+  while (reason(url + "verify-ca") != unavailable::reason::broken) {  // until it has reloaded
+  }
+  EXPECT_EQ(reason(url + "verify-full"), unavailable::reason::refused) << "the name is another";
+  EXPECT_EQ(reason(server.url() + "?sslmode=verify-ca&sslrootcert=" + folder + "/other.crt"),
+            unavailable::reason::refused);
+  EXPECT_EQ(reason(server.url() + "?sslmode=require&sslrootcert=" + folder + "/other.key"),
+            unavailable::reason::refused)
+      << "no certificate";
+}
+
+TEST_F(PostgresqlServer, WhoMayNotWriteIsToldSoAtOnceAndLaterByTryingToWrite) {
   tests::postgresql_database database;
   open(database.url());
   const auto role = "amc_test_reader_" + std::to_string(getpid());
-  database.execute("CREATE ROLE " + role + " LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + role);
+  database.execute("CREATE ROLE " + role + " LOGIN; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO " +
+                   role);
   auto url = database.url();
   url.replace(url.find("amc@"), 3, role);
+  EXPECT_EQ(why([&] { open(url); }), unavailable::reason::refused) << "DELETE is missing";
+  database.execute("GRANT DELETE ON amc_message TO " + role);
   const auto opened = open(url);
+  database.execute("REVOKE INSERT, UPDATE, DELETE ON amc_message FROM " + role);
   EXPECT_NO_THROW(opened.drivers.at(0)->find(new_ids(1), true));
   EXPECT_EQ(why([&] { opened.drivers.at(0)->try_writing(); }), unavailable::reason::refused);
   database.execute("DROP OWNED BY " + role + "; DROP ROLE " + role);
@@ -264,6 +297,74 @@ TEST_F(PostgresqlServer, MissingRightsAreRefused) {
   EXPECT_EQ(why([&] { open(url); }), unavailable::reason::refused);
   database.execute("DROP ROLE " + role);
 }
+
+/// Through a PgBouncer of its own, that pools by transaction or by session.
+class PostgresqlPooler : public PostgresqlServer, public testing::WithParamInterface<const char*> {
+ protected:
+  std::string pooled(const tests::postgresql_database& database) const {
+    return at_port(database.url(), pooler_.port());
+  }
+
+  tests::postgresql_database database_;
+  tests::test_server pooler_{"pgbouncer", {"--behind", std::to_string(port_in(database_.url())), "--mode", GetParam()}};
+};
+
+TEST_P(PostgresqlPooler, ConversationsGoOnThroughIt) {
+  constexpr int brokers = 4, conversations = 30;
+  std::vector<std::thread> all;
+  std::atomic<int> finished = 0;
+  for (int i = 0; i < brokers; ++i)
+    all.emplace_back([&] {
+      const auto opened = open(pooled(database_));
+      auto& store = *opened.drivers.at(0);
+      for (const auto& id : new_ids_at_once(conversations)) {
+        store.apply(inserts({id}));
+        store.apply(std::vector<change>{life_cycle::claim({id, 1}, false)});
+        store.apply(std::vector<change>{life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, {})});
+        finished += store.find(std::vector<uuid>{id}, true).at(0)->status == status::done;
+        opened.reader->list({});
+        store.due(1);
+      }
+    });
+  for (auto& broker : all) broker.join();
+  EXPECT_EQ(finished, brokers * conversations);
+}
+
+TEST_P(PostgresqlPooler, NothingIsLeftInASessionThatOthersGet) {
+  const auto opened = open(pooled(database_));
+  opened.drivers.at(0)->apply(inserts(new_ids(2)));
+  opened.reader->list({});
+  opened.changes_elsewhere->wait(milliseconds(0));
+  tests::postgresql_session other(pooled(database_));
+  EXPECT_EQ(other.value("SHOW enable_seqscan"), "on");
+  EXPECT_EQ(other.value("SHOW statement_timeout"), "0");
+  EXPECT_EQ(other.value("SELECT count(*) FROM pg_prepared_statements"), "0");
+  EXPECT_EQ(other.value("SELECT count(*) FROM pg_listening_channels()"), "0");
+}
+
+TEST_P(PostgresqlPooler, AFaultOfTheInputAndALostServerAreTheSameBehindIt) {
+  const auto opened = open(pooled(database_));
+  auto batch = inserts(new_ids(3));
+  batch[1].then.text = "\xff";
+  const auto became = opened.drivers.at(0)->apply(batch);
+  EXPECT_TRUE(became.at(0).applied);
+  EXPECT_TRUE(became.at(1).unfit);
+  EXPECT_TRUE(became.at(2).applied);
+  database_.execute(
+      "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+      "WHERE pid <> pg_backend_pid() AND datname = current_database()");
+  EXPECT_TRUE(stubbornly(*opened.drivers.at(0), inserts(new_ids(1))).at(0).applied);
+}
+
+TEST_P(PostgresqlPooler, WhatOthersChangeIsLookedForInsteadOfHeard) {
+  const auto opened = open(pooled(database_));
+  EXPECT_TRUE(opened.changes_elsewhere->wait(milliseconds(0)).everything);
+  while (!opened.changes_elsewhere->wait(milliseconds(10)).everything) {
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, PostgresqlPooler, testing::Values("transaction", "session"),
+                         [](const auto& suite) { return std::string(suite.param); });
 
 TEST_F(PostgresqlServer, AMigrationIsPlannedAndThenDone) {
   tests::postgresql_database database;

@@ -194,7 +194,7 @@ TEST_P(StoreContract, OneBadChangeInABatchHindersNoOther) {
 }
 
 TEST_P(StoreContract, WhatIsNoTextIsKeptToTheByteOrUnfitAndHindersNoOther) {
-  for (const std::string odd :
+  for (const std::string& odd :
        {std::string("a\0b", 3), std::string("\xff"), std::string("\xed\xa0\x80"), std::string("Hi, \xf0\x9f\x98")}) {
     const auto before = next_id_(), between = next_id_(), after = next_id_();
     const std::vector<change> batch{life_cycle::accept(before, "b", to_queue{"q"}, true, times_),

@@ -7,6 +7,7 @@
 
 #include "tests/support/binary.hpp"
 #include "tests/support/raw_http.hpp"
+#include "tests/support/source_folder.hpp"
 
 namespace amc::tests {
 namespace {
@@ -77,7 +78,7 @@ TEST_F(CommandLine, ConfigMasksSecrets) {
 
 TEST_F(CommandLine, TheReferencePageIsNotStale) {
   EXPECT_EQ(run({"config-reference"}), 0);
-  std::ifstream page(std::string(AMC_SOURCE_DIR) + "/docs/configuration.md");
+  std::ifstream page(source_folder() / "docs/configuration.md");
   std::ostringstream written;
   written << page.rdbuf();
   EXPECT_EQ(written.str(), out_) << "run: build/release/amc config-reference > docs/configuration.md";

@@ -9,6 +9,7 @@
 #include "tests/support/binary.hpp"
 #include "tests/support/postgresql.hpp"
 #include "tests/support/raw_http.hpp"
+#include "tests/support/source_folder.hpp"
 
 /// Stores that a release has written (tests/fixtures), opened by the binary of today: every message is there, as that
 /// release told it, and goes on.
@@ -17,7 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
-const std::filesystem::path fixtures = std::filesystem::path(AMC_SOURCE_DIR) / "tests/fixtures";
+const std::filesystem::path fixtures = source_folder() / "tests/fixtures";
 
 std::string content_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);

@@ -267,7 +267,8 @@ class checking {
 
   void check_pair(const uuid& id, const told& first, const told& second) const {
     constexpr int not_found = 404;
-    require(known(first) == 0 || second.status != not_found || told_.deleted.contains(id), brief(id) + " was there and is not found later");
+    require(known(first) == 0 || second.status != not_found || told_.deleted.contains(id),
+            brief(id) + " was there and is not found later");
     if (!second.now) return;
     require(
         second.now->revision >= known(first),

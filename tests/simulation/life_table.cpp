@@ -91,6 +91,7 @@ class judging {
         return claim();
       case step::extend:
         require(before_.unanswered > 0, "is held longer by a claim that has had its outcome");
+        require(told_.was_asked("extend", after_), "is held longer, and who has the claim did not ask for that");
         return hold(plan_.lease);
       case step::release:
         return release();
@@ -121,9 +122,7 @@ class judging {
     hold(plan_.lease);
   }
 
-  void hold(milliseconds longest) {
-    require(after_.held && after_.due == at_ + longest, "is not held for one lease");
-  }
+  void hold(milliseconds longest) { require(after_.held && after_.due == at_ + longest, "is not held for one lease"); }
 
   void release() {
     require(!after_.held && after_.due == at_, "is released, and is not due at once");

@@ -701,12 +701,14 @@ std::vector<planted_bug> all_bugs() {
            if (is_claim(what)) what.when.text_bytes_max.reset();
          });
        }},
-      {"pages-bounded-by-count", "a page of a list holds what its texts weigh", [] { return readers<pages_of_any_size>(); }},
+      {"pages-bounded-by-count", "a page of a list holds what its texts weigh",
+       [] { return readers<pages_of_any_size>(); }},
       {"fault-taken-for-absence", "a row that the store cannot take fails all that came with it",
        [] { return apply(fault_taken_for_an_absence); }},
       {"statement-not-reset", "after a row that could not be taken, the next look finds nothing",
        [] { return stores<never_reset>(); }},
-      {"purges-all-alike", "dead messages are deleted when finished ones are", [] { return stores<purges_all_alike>(); }},
+      {"purges-all-alike", "dead messages are deleted when finished ones are",
+       [] { return stores<purges_all_alike>(); }},
       {"purges-nothing", "nothing is ever deleted", [] { return stores<purges_nothing>(); }},
       {"lists-any-status", "a list is not held to the status that was asked for",
        [] { return readers<lists_any_status>(); }},

@@ -48,6 +48,28 @@ std::size_t properties::rooms() const {
   return static_cast<std::size_t>(plan.brokers + plan.services_b);
 }
 
+void properties::expect_silence() {
+  silent_ = true;
+  silent_since_ = around_.in.now();
+  looks_before_ = around_.store.looks();
+  depths_asked_before_ = around_.queues.depths_asked();
+}
+
+/// One look of each sweeper in each interval, and a question for each queue with it.
+void properties::check_silence() const {
+  if (!clean() || around_.queues.waiting() > 0) return;
+  constexpr int queues = 2;
+  constexpr int to_begin_with = 60;  // while the last event is on its way
+  const auto& plan = around_.in.plan();
+  const auto passed = around_.in.now() - silent_since_;
+  const auto who = static_cast<int>(sweepers(plan).size());
+  const auto most = who * static_cast<int>(passed / plan.sweep_interval + 2);
+  if (around_.store.looks() - looks_before_ > most + to_begin_with)
+    around_.in.fail("there is nothing to do, and the store is asked again and again");
+  if (around_.queues.depths_asked() - depths_asked_before_ > queues * (most + to_begin_with))
+    around_.in.fail("there is nothing to do, and the engine is asked again and again");
+}
+
 void properties::see_change(const database::committed& seen) {
   const auto& [by, what, became, before, after] = seen;
   if (what.insert) check_key(seen);
@@ -58,12 +80,12 @@ void properties::see_change(const database::committed& seen) {
   // P7: what is claimed is held until it is answered.
   if (which == step::ring && before->held && before->unanswered > 0 && calm())
     around_.in.fail(name_of(what.id, before->revision) + " has lost its claim, and nobody has died");
-  if (which == step::retry) around_.told.reopened.insert(what.id);
+  if (which == step::retry) around_.told.reopened[what.id] = around_.in.now();
   if (which) timeliness_.see(seen, *which);
   const bool ends = after->status != status::pending;
   if (before && (ends || after->revision != before->revision))
     revisions_[{what.id, before->revision}].ended = around_.in.now();
-  if (ends && !before) revisions_[{what.id, after->revision}].ended = around_.in.now();
+  if (ends) revisions_[{what.id, after->revision}].ended = around_.in.now();
   if (what.then.text) see_arrival(what, {became.applied, after, became.at});
   auto& here = revisions_[{what.id, became.now->revision}];
   if (what.then.new_claim) return see_claim(what, {became.applied, after, became.at}, here);
@@ -97,7 +119,7 @@ void properties::check_key(const database::committed& seen) {
   const auto remembered = became.at - around_.in.plan().key_kept;
   if (!became.applied) {
     const auto& known = became.now;
-    if (!before && (!known || known->created_at <= remembered))
+    if (!before && !became.unfit && (!known || known->created_at <= remembered))
       around_.in.fail(brief(what.id) + " is refused for a key that nobody remembers");
     return;
   }
@@ -238,7 +260,8 @@ void properties::check_runs() {
     constexpr milliseconds settled{5'000};
     const bool all_well = calm() || all_well_since(here.first_claimed - settled);
     const bool in_time = plan.handler_timeout > 3 * plan.lease;
-    if (here.runs > 1 && all_well && in_time && !around_.told.was_retried(run.id))
+    const bool may_be_tried_again = read(run.text)->nature == std::string(1, spoiling);
+    if (here.runs > 1 && all_well && in_time && !may_be_tried_again && !around_.told.was_retried(run.id))
       around_.in.fail("a handler has run " + std::to_string(here.runs) + " times for " + name_of(run.id, run.revision));
   }
 }

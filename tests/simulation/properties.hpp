@@ -26,7 +26,9 @@ class properties {
   /// And: nobody died who was not to blame (P2, P3).
   void check_deaths() const;
   /// From here on there is nothing to do, and nothing may be done.
-  void expect_silence() { silent_ = true; }
+  void expect_silence();
+  /// After a while of that: hardly anybody has even looked (P5).
+  void check_silence() const;
 
  private:
   /// What is known of one revision of one message.
@@ -78,6 +80,9 @@ class properties {
   std::size_t seen_runs_ = 0;
   std::map<std::string, milliseconds> last_full_;  ///< of each queue
   bool silent_ = false;
+  milliseconds silent_since_{};
+  int looks_before_ = 0;
+  int depths_asked_before_ = 0;
 };
 
 }  // namespace amc::simulation

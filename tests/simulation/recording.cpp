@@ -99,7 +99,8 @@ class recording_caller : public http::caller {
     if (failed) {
       by_.in().note(by_.name(), failed->what());
       if (by_.in().calm())
-        by_.in().fail(by_.name() + "'s " + entry.method + " came to nothing, though nothing is wrong: " + failed->what());
+        by_.in().fail(by_.name() + "'s " + entry.method +
+                      " came to nothing, though nothing is wrong: " + failed->what());
       if (failed->why() == unavailable::reason::away) entry.outcome = told::verdict::refused;  // nothing was sent
       return;
     }
@@ -154,7 +155,7 @@ class recording_client : public service::broker_client {
     }
     --hands_->asking;
     for (std::size_t i = 0; i < became.size(); ++i)
-      if (became[i]) hands_->in_hand.insert({asked[i].ready.id, asked[i].ready.revision, became[i]->claim});
+      if (became[i]) hands_->in_hand[{asked[i].ready.id, asked[i].ready.revision}] = by_.in().now();
     note_idle();
     if (failed && by_.alive() && by_.in().calm())
       by_.in().fail(by_.name() + " cannot claim, though nothing is wrong: " + failed->what());
@@ -188,6 +189,7 @@ class recording_client : public service::broker_client {
     if (!by_.alive()) co_return co_await gone<void>(answers.size());
     const auto first = into_.requests.size();
     for (const auto& a : answers) {
+      check_in_time(a);
       told entry{by_.name(), "answer", by_.in().now()};
       entry.id = a.id;
       entry.revision = a.revision;
@@ -226,13 +228,22 @@ class recording_client : public service::broker_client {
       by_.in().fail(by_.name() + " claims more than it has handlers for");
   }
 
+  /// A handler that has taken too long has failed, whatever it says in the end.
+  void check_in_time(const answer_request& a) {
+    constexpr milliseconds a_moment{100};
+    const auto since = hands_->in_hand.find({a.id, a.revision.value_or(0)});
+    if (since == hands_->in_hand.end() || by_.in().last_trouble_of(by_.name()) >= since->second) return;
+    const bool first = asked_.insert({a.id, *a.revision}).second;
+    if (first && by_.in().now() - since->second > by_.in().plan().handler_timeout + a_moment)
+      by_.in().fail(by_.name() + " answers for a handler that has taken too long");
+  }
+
   void note(const char* verb, const claimed& c) {
     if (by_.alive()) into_.asked.insert({verb, c.ready.id, c.ready.revision, c.claim});
   }
 
   void drop(const uuid& id, int revision) {
-    std::erase_if(hands_->in_hand,
-                  [&](const auto& held) { return std::get<0>(held) == id && std::get<1>(held) == revision; });
+    hands_->in_hand.erase({id, revision});
     note_idle();
   }
 
@@ -249,6 +260,7 @@ class recording_client : public service::broker_client {
   process& by_;
   journal& into_;
   std::shared_ptr<hands> hands_;
+  std::set<std::pair<uuid, int>> asked_;  ///< what it has begun to answer
 };
 
 }  // namespace

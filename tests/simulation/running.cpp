@@ -150,8 +150,8 @@ class running_service : public running {
     options.concurrency = around.in.plan().concurrency;
     options.handler_timeout = around.in.plan().handler_timeout;
     runtime_ = std::make_unique<service::service_runtime>(
-        by.env(), definition(letter), record(std::move(client), by, std::string(1, letter), around.told), base_ ? *base_->platform : *platform_,
-        by.slow_executor([this] { return handler_time(); }), options);
+        by.env(), definition(letter), record(std::move(client), by, std::string(1, letter), around.told),
+        base_ ? *base_->platform : *platform_, by.slow_executor([this] { return handler_time(); }), options);
     runtime_->run();
   }
 
@@ -197,7 +197,16 @@ class running_service : public running {
     around_.in.note(by_.name(), "suffers a message of nature " + nature);
     if (nature.front() == poisonous) by_.doom();
     if (nature.front() == failing || (nature.front() == capricious && around_.in.random().chance(0.5)))
-      throw std::runtime_error("a message of nature " + nature);
+      throw std::runtime_error(reason(nature));
+  }
+
+  /// Which may be much, and no text.
+  std::string reason(const std::string& nature) const {
+    constexpr std::size_t much = 200;
+    auto text = "a message of nature " + nature;
+    if (around_.in.plan().large > 0) text.append(much, '.');
+    if (around_.in.plan().unfit > 0) text += '\xff';
+    return text;
   }
 
   milliseconds handler_time() {

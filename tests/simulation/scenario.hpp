@@ -74,10 +74,10 @@ struct scenario {
   std::array<double, faults> rate{};  ///< 0 to 1: how often, compared with the most that makes sense
 
   milliseconds purge_interval{5'000};
-  milliseconds kept{std::chrono::days(7)};       ///< messages that are done, cancelled or expired
+  milliseconds kept{std::chrono::days(7)};  ///< messages that are done, cancelled or expired
   milliseconds dead_kept{std::chrono::days(30)};
-  milliseconds key_kept{std::chrono::days(1)};   ///< how long an idempotency key is remembered
-  int operators_acts = 0;                        ///< what an operator does, one thing after another
+  milliseconds key_kept{std::chrono::days(1)};  ///< how long an idempotency key is remembered
+  int operators_acts = 0;                       ///< what an operator does, one thing after another
   milliseconds kept_for(amc::status end) const { return end == amc::status::dead ? dead_kept : kept; }
 
   double of(fault kind) const { return rate[static_cast<std::size_t>(kind)]; }
@@ -101,7 +101,7 @@ constexpr std::size_t text_max_bytes = 2'000;
 constexpr std::size_t claims_max_bytes = 2 * text_max_bytes;
 constexpr std::size_t page_max_bytes = 2 * text_max_bytes;
 constexpr std::size_t request_max_bytes = text_max_bytes + 1'024;
-constexpr std::size_t response_max_bytes = 6 * text_max_bytes;  ///< that a client takes
+constexpr std::size_t response_max_bytes = 8 * text_max_bytes;  ///< that a client takes
 constexpr milliseconds back_off_initial{200};
 constexpr milliseconds back_off_max{2'000};
 std::vector<std::string> settings_of(const scenario& plan);

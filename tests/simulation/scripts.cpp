@@ -103,6 +103,7 @@ scripts::calls scripts::caller(process& on) const {
 task<void> scripts::converse(const script& what, process& on) {
   consumer_services::requester_options options;
   options.timeout = patience;
+  options.poll_interval = milliseconds(50);
   auto text = write(what.says);
   const auto outcome = co_await consumer_services::request(on.env(), caller(on), std::move(text), options);
   if (on.alive()) around_.in.note(on.name(), outcome.answered ? "has its answer" : "has no answer");

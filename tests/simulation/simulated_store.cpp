@@ -17,6 +17,7 @@ class database::connection : public store {
   }
   std::vector<due_row> due(std::size_t limit) override {
     to_.reach(by_);
+    ++to_.looks_;
     return to_.now_.due(limit);
   }
   void make_all_due() override {
@@ -51,7 +52,7 @@ class database::reader : public store_reader {
     const auto bytes_of_default = list_filter().text_bytes_max;
     smaller.text_bytes_max = filter.text_bytes_max / std::max<std::size_t>(1, bytes_of_default / page_max_bytes);
     auto& random = of_.world_.random();
-    if (random.chance(0.2)) smaller.limit = 1 + random.below(std::min<std::size_t>(filter.limit, 5));
+    if (random.chance(0.4)) smaller.limit = 1 + random.below(std::min<std::size_t>(filter.limit, 5));
     return of_.now_.list(smaller);
   }
   std::vector<queue_counts> counts() override {

@@ -53,8 +53,10 @@ class run {
  private:
   void look() {
     properties_.look();
-    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && net_.quiet() && all_terminal()) fall_silent();
+    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && net_.quiet() && all_terminal())
+      fall_silent();
     if (silence_ && world_.now() > *silence_) {
+      properties_.check_silence();
       over_ = true;
       return;
     }

@@ -16,14 +16,19 @@ void execute_at(const std::string& url, const std::string& sql) {
 
 }  // namespace
 
-postgresql_database::postgresql_database() {
+std::uint16_t port_in(const std::string& url) {
+  const auto address = url.substr(url.find('@') + 1);
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1)));
+}
+
+postgresql_database::postgresql_database(const std::string& how) {
   static std::atomic<int> count = 0;
   const char* server = std::getenv("AMC_TEST_POSTGRESQL_URL");
   if (!server)
     throw std::runtime_error("AMC_TEST_POSTGRESQL_URL names no server: run scripts/with-test-servers COMMAND");
   server_ = server;
   name_ = "amc_test_" + std::to_string(getpid()) + "_" + std::to_string(++count);
-  execute_at(server_, "CREATE DATABASE " + name_);
+  execute_at(server_, "CREATE DATABASE " + name_ + " " + how);
 }
 
 postgresql_database::~postgresql_database() {

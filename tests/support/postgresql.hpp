@@ -1,16 +1,21 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 struct pg_conn;
 
 namespace amc::tests {
 
+/// Of a URL with one host.
+std::uint16_t port_in(const std::string& url);
+
 /// A database of its own on the test server (AMC_TEST_POSTGRESQL_URL), dropped at the end. Throws where there is no
 /// server: run the tests through `make test`, or scripts/with-test-servers.
 class postgresql_database {
  public:
-  postgresql_database();
+  /// `how` is what CREATE DATABASE takes after the name.
+  explicit postgresql_database(const std::string& how = "");
   ~postgresql_database();
   postgresql_database(const postgresql_database&) = delete;
   postgresql_database& operator=(const postgresql_database&) = delete;

@@ -1,13 +1,13 @@
 #include "tests/support/rabbitmq.hpp"
 
-#include <amqp.h>
-#include <amqp_tcp_socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <functional>
 #include <stdexcept>
+
+#include "queue_system/rabbitmq/rabbitmq_c.hpp"
 
 namespace amc::tests {
 namespace {
@@ -82,7 +82,10 @@ bool rabbitmq_queues::first_was_delivered_before(const std::string& queue) const
 void rabbitmq_queues::make_other(const std::string& queue) const {
   on_channel(url_, [&](amqp_connection_state_t link) {
     const auto name = prefix_ + queue;
-    amqp_queue_declare(link, 1, amqp_cstring_bytes(name.c_str()), false, false, false, false, amqp_empty_table);
+    amqp_table_entry_t longest{amqp_cstring_bytes("x-max-length"), {}};
+    longest.value.kind = AMQP_FIELD_KIND_I32;
+    longest.value.value.i32 = 7;
+    amqp_queue_declare(link, 1, amqp_cstring_bytes(name.c_str()), false, true, false, false, {1, &longest});
   });
 }
 

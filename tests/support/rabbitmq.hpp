@@ -26,7 +26,7 @@ class rabbitmq_queues {
   void remove(const std::vector<std::string>& queues) const;
   /// Whether the first event in a queue has been given to somebody and come back. Takes it out.
   bool first_was_delivered_before(const std::string& queue) const;
-  /// Makes a classic queue that is not durable, as somebody else would.
+  /// Makes a queue with arguments of its own, as somebody else would.
   void make_other(const std::string& queue) const;
 
  private:

@@ -5,9 +5,12 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/support/source_folder.hpp"
+
 namespace amc::tests {
 
-test_server::test_server(std::string engine) : engine_(std::move(engine)) {
+test_server::test_server(std::string engine, std::vector<std::string> arguments)
+    : engine_(std::move(engine)), arguments_(std::move(arguments)) {
   // The server may run as another user.
   std::filesystem::permissions(folder_.path, std::filesystem::perms::others_all | std::filesystem::perms::group_all,
                                std::filesystem::perm_options::add);
@@ -35,10 +38,11 @@ std::uint16_t test_server::port() const {
 
 void test_server::start() {
   process::options how;
-  how.arguments = {std::string(AMC_SOURCE_DIR) + "/scripts/test-server", engine_, "--folder", folder_.path.string()};
+  how.arguments = {source_folder() / "scripts/test-server", engine_, "--folder", folder_.path.string()};
+  how.arguments.insert(how.arguments.end(), arguments_.begin(), arguments_.end());
   if (!port_.empty()) how.arguments.insert(how.arguments.end(), {"--port", port_});
   script_ = std::make_unique<process>(how);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(90);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(200);
   while (script_->output().find("ready\n") == std::string::npos) {
     if (!script_->running() || std::chrono::steady_clock::now() > deadline)
       throw std::runtime_error("no " + engine_ + ": " + script_->errors());

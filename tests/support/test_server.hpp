@@ -2,17 +2,19 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace amc::tests {
 
-/// A PostgreSQL or RabbitMQ server of one test's own, to be killed, frozen and restarted; its data and its port stay
-/// the same over a restart. scripts/test-server runs it.
+/// A PostgreSQL, PgBouncer or RabbitMQ server of one test's own, to be killed, frozen and restarted; its data and its
+/// port stay the same over a restart. scripts/test-server runs it.
 class test_server {
  public:
-  explicit test_server(std::string engine);
+  /// `arguments` are more for scripts/test-server.
+  explicit test_server(std::string engine, std::vector<std::string> arguments = {});
   ~test_server();
   test_server(const test_server&) = delete;
   test_server& operator=(const test_server&) = delete;
@@ -38,6 +40,7 @@ class test_server {
   void evaluate(const std::string& erlang) const;
 
   std::string engine_;
+  std::vector<std::string> arguments_;
   temporary_folder folder_;
   std::string port_;
   std::string lines_;

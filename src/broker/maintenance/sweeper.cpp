@@ -39,9 +39,17 @@ task<void> sweeper::loop(bool engine_is_empty) {
     } catch (const unavailable& failed) {
       log::debug("sweeper", std::string("cannot sweep, will try again: ") + failed.what());
     }
-    constexpr milliseconds busy_interval{20};
-    if (!stopping_) co_await clock_.sleep(rings_->feeding() ? busy_interval : options_.interval);
+    if (!stopping_) co_await clock_.sleep(until_next_pass());
   }
+}
+
+/// Until the next look, also where the passes in between have just fed the last of a backlog: a look is not put off by
+/// what it had to do.
+milliseconds sweeper::until_next_pass() const {
+  constexpr milliseconds busy_interval{20};
+  if (rings_->feeding()) return busy_interval;
+  const auto now = env_.timers->now();
+  return now < next_look_ ? std::chrono::ceil<milliseconds>(next_look_ - now) : options_.interval;
 }
 
 task<void> sweeper::sweep() {

@@ -28,6 +28,7 @@ class sweeper {
 
  private:
   task<void> loop(bool engine_is_empty);
+  milliseconds until_next_pass() const;
   task<void> sweep();
   task<void> end_what_is_over(const std::vector<due_row>& rows);
   task<void> ring_again(const std::vector<due_row>& rows);

@@ -23,7 +23,12 @@ class feed : public change_feed {
     news all;
     auto& link = link_.get([&] {
       auto fresh = std::make_unique<connection>(options_, "changes");
-      fresh->script("LISTEN amc_changed");
+      try {
+        // A pooler gives what a session hears to whoever has it by then: behind one there is only the poll.
+        if (!fresh->is_pooled()) fresh->script("LISTEN amc_changed");
+      } catch (const server_error& failed) {  // a standby
+        throw failed.as_unavailable();
+      }
       all.everything = true;  // what was told before is lost
       return fresh;
     });

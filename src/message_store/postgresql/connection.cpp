@@ -2,8 +2,10 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <random>
 
 #include "amc/config.hpp"
 #include "core/log.hpp"
@@ -26,28 +28,56 @@ std::string first_line(const char* text) {
 
 unavailable::reason reason_of(std::string_view sqlstate) {
   if (sqlstate == "53100") return unavailable::reason::full;
-  // Who may not log in, which database, schema or rights are missing: waiting does not help.
-  for (const auto* only_a_person : {"28", "3D", "3F", "42", "0A"})
+  // Who may not log in, which database, schema or rights are missing, which settings do not exist or are given what
+  // they cannot be: waiting does not help.
+  for (const auto* only_a_person : {"28", "3D", "3F", "42", "0A", "22", "55P02"})
     if (sqlstate.starts_with(only_a_person)) return unavailable::reason::refused;
   return unavailable::reason::away;
 }
 
-/// What libpq itself says no to, without a code: waiting does not help, another URL does.
-bool wants_another_url(PGconn* handle, const std::string& line) {
-  return PQconnectionNeedsPassword(handle) || line.find("server does not support SSL") != std::string::npos;
+/// What libpq itself says no to, without a code: waiting does not help, another URL, certificate or server does. Its
+/// words are always English here: no locale is set.
+bool is_final(PGconn* handle, const std::string& line) {
+  if (PQconnectionNeedsPassword(handle)) return true;
+  // A server that stops in the middle of it.
+  if (line.find("SSL error: unexpected eof") != std::string::npos) return false;
+  for (const auto* words :
+       {"does not support SSL", "SSL error: ", "certificate", "private key", "private SSL key", "SSL engine",
+        "SSL context", "SSL protocol version", "channel binding", "SCRAM-SHA-256-PLUS authentication over",
+        "SASL authentication mechanisms are supported", "authentication method", "uthentication not supported",
+        "requirepeer", "GSSAPI encryption", "host name must be specified", "is too long (maximum"})
+    if (line.find(words) != std::string::npos) return true;
+  return false;
 }
 
-/// A failed log-in is told in words only; asked to be verbose, libpq puts "FATAL:  28P01: …" into them.
+/// What PgBouncer says no to; most of its releases have one code for all that they say.
+bool is_final_at_a_pooler(std::string_view line) {
+  for (const auto* words :
+       {"no such database", "no such user", "password authentication failed", "auth failed", "not allowed",
+        "unsupported startup parameter", "unsupported packet", "SSL required", "authentication failed"})
+    if (line.find(words) != std::string_view::npos) return true;
+  return false;
+}
+
+bool is_code(std::string_view text) {
+  constexpr std::size_t code_size = 5;
+  return text.size() == code_size &&
+         text.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string_view::npos;
+}
+
+/// A failed log-in is told in words only; asked to be verbose, libpq puts "FATAL:  28P01: …" into them, with the first
+/// word in the server's language.
 unavailable log_in_failure(PGconn* handle) {
   std::string line = first_line(PQerrorMessage(handle));
   constexpr std::size_t code_size = 5;
   for (auto at = line.find(":  "); at != std::string::npos; at = line.find(":  ", at + 1)) {
     const auto code = line.substr(at + 3, code_size);
-    if (line.compare(at + 3 + code.size(), 2, ": ") != 0) continue;
+    if (!is_code(code) || line.compare(at + 3 + code_size, 2, ": ") != 0) continue;
     line.erase(at + 2, code_size + 3);
-    return {reason_of(code), line + " (" + code + ")"};
+    const bool final = code == "08P01" && is_final_at_a_pooler(line);
+    return {final ? unavailable::reason::refused : reason_of(code), line + " (" + code + ")"};
   }
-  return {wants_another_url(handle, line) ? unavailable::reason::refused : unavailable::reason::away, line};
+  return {is_final(handle, line) ? unavailable::reason::refused : unavailable::reason::away, line};
 }
 
 }  // namespace
@@ -83,36 +113,96 @@ unavailable server_error::as_unavailable() const {
 
 connection::connection(const postgresql_options& options, const std::string& role)
     : answer_timeout_(options.answer_timeout) {
-  const auto name = "amc " + role;
-  const char* keys[] = {"dbname", "application_name", "client_encoding", nullptr};
-  const char* values[] = {options.url.c_str(), name.c_str(), "UTF8", nullptr};
-  handle_ = PQconnectStartParams(keys, values, 1);
-  PQsetErrorVerbosity(handle_, PQERRORS_VERBOSE);
-  PQsetNoticeProcessor(
-      handle_, [](void*, const char* text) { log::debug("store", first_line(text)); }, nullptr);
-  try {
-    connect(options.connect_timeout);
-  } catch (const unavailable& failed) {
+  const auto fail = [&](const unavailable& failed) {
     PQfinish(handle_);
     throw unavailable(failed.why(), "postgresql at " + mask_url(options.url) + ": " + failed.what());
+  };
+  try {
+    connect(options, role);
+    examine();
+  } catch (const unavailable& failed) {
+    fail(failed);
+  } catch (const server_error& failed) {
+    fail(failed.as_unavailable());
   }
-  PQsetErrorVerbosity(handle_, PQERRORS_DEFAULT);
-  PQsetnonblocking(handle_, 1);
 }
 
 connection::~connection() {
   PQfinish(handle_);
 }
 
-void connection::connect(milliseconds longest) {
+/// As libpq's own way through the hosts: on to the next when one cannot be had, and no further when one says no.
+void connection::connect(const postgresql_options& options, const std::string& role) {
+  auto wanted = read_conninfo(options.url);
+  if (wanted.complaint) throw unavailable(unavailable::reason::refused, *wanted.complaint);
+  wanted.common["application_name"] = "amc " + role;
+  wanted.common["client_encoding"] = "UTF8";
+  const auto longest = wanted.connect_timeout.value_or(options.connect_timeout);
+  std::minstd_rand random(std::random_device{}());
+  if (wanted.in_random_order) std::shuffle(wanted.hosts.begin(), wanted.hosts.end(), random);
+  std::string failures;
+  const auto note = [&](const unavailable& failed) {
+    if (failed.why() == unavailable::reason::refused) throw unavailable(failed);
+    failures += (failures.empty() ? "" : "; ") + std::string(failed.what());
+  };
+  for (const auto& attributes : wanted.session_attributes)
+    for (const auto& host : wanted.hosts) try {
+        auto tries = tries_for(host);
+        if (wanted.in_random_order) std::shuffle(tries.begin(), tries.end(), random);
+        for (auto& to : tries) try {
+            to.insert(wanted.common.begin(), wanted.common.end());
+            to["target_session_attrs"] = attributes;
+            return dial(to, longest);
+          } catch (const unavailable& failed) {
+            note(failed);
+          }
+      } catch (const unavailable& failed) {
+        note(failed);
+      }
+  throw unavailable(unavailable::reason::away, failures);
+}
+
+void connection::dial(const keywords& to, milliseconds longest) {
   const auto deadline = clock::now() + longest;
+  std::vector<const char*> keys, values;
+  for (const auto& [key, value] : to) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
+  }
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+  PQfinish(handle_);
+  handle_ = PQconnectStartParams(keys.data(), values.data(), 0);
+  PQsetErrorVerbosity(handle_, PQERRORS_VERBOSE);
+  PQsetNoticeProcessor(
+      handle_, [](void*, const char* text) { log::debug("store", first_line(text)); }, nullptr);
   if (PQstatus(handle_) == CONNECTION_BAD) throw log_in_failure(handle_);
   for (auto step = PGRES_POLLING_WRITING; step != PGRES_POLLING_OK; step = PQconnectPoll(handle_)) {
     if (step == PGRES_POLLING_FAILED) throw log_in_failure(handle_);
     const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
     if (!wait(step == PGRES_POLLING_READING ? POLLIN : POLLOUT, left))
-      throw unavailable(unavailable::reason::away, "no connection within " + std::to_string(longest.count()) + " ms");
+      throw unavailable(unavailable::reason::away, "no connection to " + std::string(PQhost(handle_)) + ":" +
+                                                       PQport(handle_) + " within " + std::to_string(longest.count()) +
+                                                       " ms");
   }
+  PQsetErrorVerbosity(handle_, PQERRORS_DEFAULT);
+  PQsetnonblocking(handle_, 1);
+}
+
+void connection::examine() {
+  constexpr int oldest_version = 130'000;
+  if (PQserverVersion(handle_) < oldest_version)
+    throw unavailable(unavailable::reason::refused,
+                      "this server is older than PostgreSQL 13; use a newer one, or set broker.store.postgresql.url");
+  const auto told = run({{nullptr, "SELECT current_setting('server_encoding'), pg_backend_pid()"}});
+  const auto encoding = text_at(told[0].get(), 0, 0);
+  // Who answers is not whom the connection was made to.
+  pooled_ = number_at(told[0].get(), 0, 1) != PQbackendPID(handle_);
+  if (encoding != "UTF8")
+    throw unavailable(unavailable::reason::refused,
+                      "this database has the encoding " + encoding +
+                          ", which cannot hold every text; make another with CREATE DATABASE … ENCODING 'UTF8' "
+                          "TEMPLATE template0, and set broker.store.postgresql.url");
 }
 
 bool connection::was_cut() const {
@@ -126,6 +216,10 @@ void connection::script(const std::string& sql) {
 }
 
 void connection::prepare(const char* name, const char* sql) {
+  if (pooled_) {
+    kept_statements_[name] = sql;
+    return;
+  }
   if (!PQsendPrepare(handle_, name, sql, 0, nullptr)) lost();
   collect_to_the_end();
 }
@@ -144,10 +238,12 @@ void connection::collect_to_the_end() {
   for (const auto& r : results) check(r.get());
 }
 
-std::vector<pg_result> connection::run(const std::vector<call>& calls, const std::optional<call>& afterwards) {
+std::vector<pg_result> connection::run(const std::vector<call>& calls, const std::optional<call>& afterwards,
+                                       const std::optional<call>& before) {
   for (const auto& c : calls) check_texts(c);
   const auto deadline = clock::now() + answer_timeout_;
   PQenterPipelineMode(handle_);
+  if (before) send(*before);
   for (const auto& c : calls) send(c);
   PQpipelineSync(handle_);
   if (afterwards) {
@@ -162,8 +258,9 @@ std::vector<pg_result> connection::run(const std::vector<call>& calls, const std
     broken_ = true;  // but what the calls did is known
   }
   PQexitPipelineMode(handle_);
-  for (const auto& r : results) check(r.get());  // one more than the calls where the commit failed
-  if (results.size() != calls.size()) lost();
+  for (const auto& r : results) check(r.get());  // one more than was sent where the commit failed
+  if (results.size() != calls.size() + (before ? 1 : 0)) lost();
+  if (before) results.erase(results.begin());
   return results;
 }
 
@@ -188,8 +285,10 @@ void connection::check_texts(const call& c) {
 void connection::send(const call& c) {
   const auto values = c.arguments.pointers();
   const int count = static_cast<int>(values.size());
-  const int sent = c.name ? PQsendQueryPrepared(handle_, c.name, count, values.data(), nullptr, nullptr, 0)
-                          : PQsendQueryParams(handle_, c.sql, count, nullptr, values.data(), nullptr, nullptr, 0);
+  const char* sql = c.name && pooled_ ? kept_statements_.at(c.name).c_str() : c.sql;
+  const int sent = c.name && !pooled_
+                       ? PQsendQueryPrepared(handle_, c.name, count, values.data(), nullptr, nullptr, 0)
+                       : PQsendQueryParams(handle_, sql, count, nullptr, values.data(), nullptr, nullptr, 0);
   if (!sent) lost();
 }
 
@@ -220,7 +319,11 @@ void connection::read_until_ready(clock::time_point deadline) {
 
 bool connection::wait(short events, milliseconds longest) const {
   pollfd socket{PQsocket(handle_), events, 0};
-  return poll(&socket, 1, static_cast<int>(std::max<std::int64_t>(0, longest.count()))) > 0;
+  const auto deadline = clock::now() + longest;
+  for (auto left = longest;; left = std::chrono::ceil<milliseconds>(deadline - clock::now())) {
+    const int ready = poll(&socket, 1, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+    if (ready >= 0 || errno != EINTR) return ready > 0;
+  }
 }
 
 void connection::lost() const {

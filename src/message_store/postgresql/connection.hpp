@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "amc/error.hpp"
+#include "message_store/postgresql/conninfo.hpp"
 #include "message_store/postgresql/postgresql.hpp"
 
 namespace amc::message_store::postgresql {
@@ -78,7 +80,9 @@ struct unfit_input : unavailable {
 /// server cannot be reached (away), says no (refused) or was lost (outcome_unknown); then drop it.
 class connection {
  public:
-  /// `role` is what pg_stat_activity shows, after "amc ".
+  /// To the first of the URL's hosts that can be had; each of their addresses has connect_timeout by itself. Refuses a
+  /// server that is too old, and a database whose encoding is not UTF8. `role` is what pg_stat_activity shows, after
+  /// "amc ".
   connection(const postgresql_options& options, const std::string& role);
   ~connection();
   connection(const connection&) = delete;
@@ -88,12 +92,16 @@ class connection {
   /// request.
   bool was_cut() const;
 
-  int server_version() const { return PQserverVersion(handle_); }
-
   /// Runs a script of several statements, as it is. Throws server_error.
   void script(const std::string& sql);
 
-  /// Prepares a statement under a name. Throws server_error.
+  /// Whether a pooler stands between, which may give each transaction another session of the server: then nothing that
+  /// a session keeps may be used.
+  bool is_pooled() const { return pooled_; }
+  /// For a pooler that does not let itself be noticed.
+  void assume_pooler() { pooled_ = true; }
+
+  /// Prepares a statement under a name; behind a pooler it is kept here, and sent with each call. Throws server_error.
   void prepare(const char* name, const char* sql);
 
   struct call {
@@ -106,13 +114,17 @@ class connection {
   /// It is the transaction that PostgreSQL makes of what comes before a Sync: no BEGIN and COMMIT, and so nothing to
   /// undo after an error.
   /// `afterwards`, when given, travels in the same write, is a transaction of its own, and is not missed when it fails.
-  std::vector<pg_result> run(const std::vector<call>& calls, const std::optional<call>& afterwards = {});
+  /// `before`, when given, is the first statement of the transaction, and its result is left out.
+  std::vector<pg_result> run(const std::vector<call>& calls, const std::optional<call>& afterwards = {},
+                             const std::optional<call>& before = {});
 
   /// What a NOTIFY told, waiting for one at most this long.
   std::vector<std::string> notifications(milliseconds longest);
 
  private:
-  void connect(milliseconds longest);
+  void connect(const postgresql_options& options, const std::string& role);
+  void dial(const keywords& to, milliseconds longest);
+  void examine();
   void send(const call& c);
   static void check_texts(const call& c);
   std::vector<pg_result> collect_until_sync(std::chrono::steady_clock::time_point deadline);
@@ -126,6 +138,8 @@ class connection {
   PGconn* handle_ = nullptr;
   bool flushed_ = true;
   bool broken_ = false;
+  bool pooled_ = false;
+  std::map<std::string, std::string> kept_statements_;
 };
 
 std::int64_t number_at(const PGresult* r, int row, int column);

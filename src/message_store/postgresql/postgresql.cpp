@@ -1,6 +1,7 @@
 #include "message_store/postgresql/postgresql.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "amc/config.hpp"
@@ -131,9 +132,9 @@ class postgresql_store : public store {
     apply_or_halve(batch.subspan(batch.size() / 2), outcomes);
   }
 
-  /// PostgreSQL takes less than 1 GB as one parameter, in which every character may be escaped.
+  /// PostgreSQL takes less than 1 GB as one parameter, and much less within answer_timeout.
   static bool fits_a_transaction(std::span<const change> batch) {
-    constexpr std::size_t texts_max_bytes = 64 << 20;
+    constexpr std::size_t texts_max_bytes = 16 << 20;
     std::size_t bytes = 0;
     for (const auto& what : batch)
       for (const auto* text : {&what.then.text, &what.then.error, &what.when.text_other_than})
@@ -144,10 +145,10 @@ class postgresql_store : public store {
   std::vector<outcome> apply_together(std::span<const change> batch) {
     std::vector<connection::call> calls;
     const bool durable = std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; });
-    if (!durable) calls.push_back({nullptr, "SELECT set_config('synchronous_commit', 'off', true)", {}});
     std::vector<statement> statements;
     for (const auto& part : parts_of(batch)) render(batch, part, calls, statements);
-    const auto results = session_.run(calls, telling_others(batch));
+    const session::how told{durable, telling_others(batch)};
+    const auto results = session_.run(calls, told);
     std::vector<outcome> outcomes(batch.size());
     for (const auto& s : statements) read_outcomes(results[s.place].get(), batch, s.changes, outcomes);
     return outcomes;
@@ -242,10 +243,33 @@ class postgresql_store : public store {
 };
 
 /// Asks the server for what the promise needs, and says what it does not give.
-void check_durability(connection& link) {
-  const auto r = link.run({{nullptr, "SELECT current_setting('fsync')"}});
+void tell_shortcomings(connection& link) {
+  if (link.is_pooled())
+    log::info("store",
+              "a pooler stands before PostgreSQL: statements are not prepared, and what other processes change is "
+              "noticed after broker.store.postgresql.poll_interval_ms");
+  const auto r = link.run({{nullptr,
+                            "SELECT current_setting('fsync'), pg_is_in_recovery(), "
+                            "current_setting('transaction_read_only')"}});
   if (text_at(r[0].get(), 0, 0) == "off")
     log::warning("store", "this PostgreSQL runs with fsync = off: a power loss may lose what was accepted");
+  if (text_at(r[0].get(), 0, 1) == "t")
+    log::warning("store",
+                 "this PostgreSQL is a standby: it takes no message until it is promoted; with several hosts in "
+                 "broker.store.postgresql.url add target_session_attrs=read-write");
+  else if (text_at(r[0].get(), 0, 2) == "on")
+    log::warning("store", "this database is read only (default_transaction_read_only): it takes no message");
+}
+
+/// Missing rights, and tables of somebody else, are told at once and not by the first message. Whether the database can
+/// be written at all is another matter: that comes and goes.
+void try_everything(store& driver) {
+  driver.find(std::array{uuid{}}, true);
+  try {
+    driver.try_writing();
+  } catch (const unavailable& failed) {
+    if (failed.why() == unavailable::reason::refused) throw;
+  }
 }
 
 }  // namespace
@@ -256,20 +280,21 @@ opened_store open_postgresql(const postgresql_options& options) {
   opened_store opened;
   for (std::size_t i = 0; i < options.connections; ++i)
     opened.drivers.push_back(std::make_unique<postgresql_store>(options, sender));
+  try_everything(*opened.drivers.front());
   opened.reader = make_reader(options);
   opened.changes_elsewhere = make_change_feed(options, sender);
   return opened;
 }
 
+std::optional<std::string> complaint_of_postgresql_url(const std::string& url) {
+  return read_conninfo(url).complaint;
+}
+
 migration migrate_postgresql(const postgresql_options& options, bool only_plan) {
   try {
     connection link(options, "migration");
-    if (link.server_version() < 130'000)
-      throw startup_error(mask_url(options.url) +
-                          ": this server is older than PostgreSQL 13; use a newer one, or set " +
-                          "broker.store.postgresql.url");
     auto done = migrate(link, options.url, only_plan);
-    check_durability(link);
+    tell_shortcomings(link);
     return done;
   } catch (const server_error& failed) {
     throw failed.as_unavailable();

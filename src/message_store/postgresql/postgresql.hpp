@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "amc/store.hpp"
@@ -13,7 +14,7 @@ struct postgresql_options {
   std::string url;  ///< "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
   /// That change messages; one more tells what other processes change, and one lists and counts.
   std::size_t connections = 2;
-  milliseconds connect_timeout{5'000};  ///< for one attempt to connect
+  milliseconds connect_timeout{5'000};  ///< for one address of a host, where the URL has none of its own
   milliseconds answer_timeout{10'000};  ///< for one batch, list or count; then the connection is given up
   milliseconds poll_interval{1'000};    ///< a notification of another process that was lost is made good after this
   std::function<timestamp()> now{};     ///< the store's clock; empty: the server's own
@@ -25,6 +26,9 @@ struct postgresql_options {
 /// made anew at the next call, with back-off. Lost after the batch was sent, its outcome is unknown, and said so.
 /// Throws startup_error for a database that does not fit, and unavailable when it cannot be used.
 opened_store open_postgresql(const postgresql_options& options);
+
+/// What is wrong with such a URL, whatever its server says; nothing: it may work. Has no password in it.
+std::optional<std::string> complaint_of_postgresql_url(const std::string& url);
 
 /// Brings the tables up to date without opening the store, or only tells what that would take.
 migration migrate_postgresql(const postgresql_options& options, bool only_plan);

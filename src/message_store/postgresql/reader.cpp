@@ -11,11 +11,7 @@ namespace {
 
 class reader : public store_reader {
  public:
-  explicit reader(const postgresql_options& options)
-      : session_(options, "reader", [most = options.answer_timeout](connection& fresh) {
-          // What nobody waits for any more does not go on in the server.
-          fresh.script("SET statement_timeout = " + std::to_string(most.count()));
-        }) {}
+  explicit reader(const postgresql_options& options) : session_(options, "reader") {}
 
   message_page list(const list_filter& filter) override {
     constexpr int looked_at_max = 10'000;

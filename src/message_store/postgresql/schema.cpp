@@ -61,10 +61,20 @@ migration migrate(connection& link, const std::string& url, bool only_plan) {
   auto plan = plan_for(link, url);
   if (only_plan || plan.steps.empty()) return plan;
   // Not behind a long transaction for ever, with every broker behind this one.
-  link.script("SET lock_timeout = '5s'; BEGIN; SELECT pg_advisory_xact_lock(7012203)");
+  link.script(
+      "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; "
+      "SELECT pg_advisory_xact_lock(7012203)");
   plan = plan_for(link, url);  // another process may have done it meanwhile
-  if (plan.from == 0) link.script("CREATE TABLE amc_schema (version integer NOT NULL)");
-  for (int version = plan.from + 1; version <= plan.to; ++version) link.script(steps[version - 1].sql);
+  try {
+    if (plan.from == 0) link.script("CREATE TABLE amc_schema (version integer NOT NULL)");
+    for (int version = plan.from + 1; version <= plan.to; ++version) link.script(steps[version - 1].sql);
+  } catch (const server_error& failed) {
+    constexpr const char* duplicate_table = "42P07";
+    if (failed.sqlstate != duplicate_table) throw;
+    throw startup_error(mask_url(url) + ": somebody else has a table of this name: " + failed.what() +
+                        "; give AMC a database or a schema (search_path) of its own, and set " +
+                        "broker.store.postgresql.url");
+  }
   if (!plan.steps.empty())
     link.script("DELETE FROM amc_schema; INSERT INTO amc_schema VALUES (" + std::to_string(plan.to) + ")");
   link.script("COMMIT");

@@ -11,9 +11,12 @@ std::string now_sql(const std::string& parameter) {
   return "coalesce(" + parameter + "::bigint, (extract(epoch from clock_timestamp()) * 1000)::bigint)";
 }
 
+/// Read once for a statement, of which $1 is now. Compared with a clock that is read for each row, an index is of no
+/// use.
 std::string clock_sql() {
-  return "WITH clock AS MATERIALIZED (SELECT " + now_sql("$1") + " AS now), ";
+  return "clock AS MATERIALIZED (SELECT " + now_sql("$1") + " AS now)";
 }
+constexpr const char* now_read = "(SELECT now FROM clock)";
 
 /// A text that is not wanted is not read.
 std::string row_sql(const std::string& of, const std::string& with_text) {
@@ -34,16 +37,16 @@ std::string outcomes_sql() {
 
 /// New rows, each with an id of its own.
 std::string insert_sql() {
-  return clock_sql() + asked_sql(asked_of_inserts()) + ", done AS (INSERT INTO amc_message (" + names(columns) +
-         ") SELECT " + inserted_sql() + " FROM asked, clock ON CONFLICT DO NOTHING RETURNING " +
+  return "WITH " + clock_sql() + ", " + asked_sql(asked_of_inserts()) + ", done AS (INSERT INTO amc_message (" +
+         names(columns) + ") SELECT " + inserted_sql() + " FROM asked, clock ON CONFLICT DO NOTHING RETURNING " +
          row_sql("amc_message.", "false") + ") " + outcomes_sql();
 }
 
 /// Guarded changes, each of another row.
 std::string update_sql() {
-  return clock_sql() + asked_sql(asked_of_updates()) + ", done AS (UPDATE amc_message m SET " + assignments_sql() +
-         " FROM asked, clock WHERE m.id = asked.id AND m.id = ANY ($2::uuid[]) AND " + conditions_sql() +
-         " RETURNING " + row_sql("m.", "text_if_applied") + ") " + outcomes_sql();
+  return "WITH " + clock_sql() + ", " + asked_sql(asked_of_updates()) + ", done AS (UPDATE amc_message m SET " +
+         assignments_sql() + " FROM asked, clock WHERE m.id = asked.id AND m.id = ANY ($2::uuid[]) AND " +
+         conditions_sql() + " RETURNING " + row_sql("m.", "text_if_applied") + ") " + outcomes_sql();
 }
 
 /// Its own statement, since it must see what was committed while the insert waited.
@@ -54,21 +57,25 @@ std::string find_key_sql() {
 
 /// The queues with pending rows, and a null: one probe of the index for each, whatever they hold.
 std::string queues_sql() {
-  return "WITH RECURSIVE queues AS ("
+  return "queues AS ("
          "(SELECT queue FROM amc_message WHERE status = 'pending' ORDER BY queue LIMIT 1) UNION ALL "
          "SELECT (SELECT m.queue FROM amc_message m WHERE m.status = 'pending' AND m.queue > q.queue "
          "ORDER BY m.queue LIMIT 1) FROM queues q WHERE q.queue IS NOT NULL) ";
 }
 
+std::string with_queues_sql() {
+  return "WITH RECURSIVE " + clock_sql() + ", " + queues_sql();
+}
+
 /// Of each queue the oldest; then what has expired, of any queue.
 std::string due_sql() {
-  return queues_sql() + "SELECT false, " + names(due_columns, "d.") +
+  return with_queues_sql() + "SELECT false, " + names(due_columns, "d.") +
          " FROM queues q CROSS JOIN LATERAL ("
          "SELECT * FROM amc_message m WHERE m.status = 'pending' AND m.queue = q.queue AND m.due <= " +
-         now_sql("$1") +
+         now_read +
          " ORDER BY m.due LIMIT $2::integer) d WHERE q.queue IS NOT NULL UNION ALL ("
          "SELECT true, " +
-         names(due_columns) + " FROM amc_message WHERE status = 'pending' AND expires_at <= " + now_sql("$1") +
+         names(due_columns) + " FROM amc_message WHERE status = 'pending' AND expires_at <= " + now_read +
          " ORDER BY expires_at LIMIT $2::integer)";
 }
 
@@ -90,8 +97,8 @@ std::string list_sql(const std::string& condition) {
 }
 
 std::string counts_sql() {
-  return "SELECT queue, true, count(*), count(*) FILTER (WHERE due <= " + now_sql("$1") +
-         "), count(*) FILTER (WHERE held), min(created_at) FILTER (WHERE NOT held OR due <= " + now_sql("$1") +
+  return "WITH " + clock_sql() + " SELECT queue, true, count(*), count(*) FILTER (WHERE due <= " + now_read +
+         "), count(*) FILTER (WHERE held), min(created_at) FILTER (WHERE NOT held OR due <= " + now_read +
          ") FROM amc_message WHERE status = 'pending' GROUP BY queue UNION ALL "
          "SELECT queue, false, count(*), 0, 0, NULL FROM amc_message WHERE status = 'dead' GROUP BY queue";
 }
@@ -114,10 +121,10 @@ std::string purge_sql() {
 
 /// What is due already is passed by, so that asking again goes on.
 std::string make_due_sql() {
-  return queues_sql() + "UPDATE amc_message SET due = " + now_sql("$1") +
+  return with_queues_sql() + "UPDATE amc_message SET due = " + now_read +
          " WHERE status = 'pending' AND NOT held AND id IN (SELECT d.id FROM queues q CROSS JOIN LATERAL ("
          "SELECT m.id FROM amc_message m WHERE m.status = 'pending' AND m.queue = q.queue AND m.due > " +
-         now_sql("$1") + " AND NOT m.held LIMIT $2::integer) d WHERE q.queue IS NOT NULL LIMIT $2::integer)";
+         now_read + " AND NOT m.held LIMIT $2::integer) d WHERE q.queue IS NOT NULL LIMIT $2::integer)";
 }
 
 statements render() {

@@ -59,6 +59,10 @@ void bind(statement& s, int at, const std::optional<timestamp>& time) {
   if (time) s.bind(at, *time);
 }
 void bind(statement& s, int at, const std::vector<attempt>& attempts) {
+  if (attempts.empty()) {
+    sqlite3_bind_text(s.get(), at, "[]", 2, SQLITE_STATIC);
+    return;
+  }
   const auto text = attempts_text(attempts);
   sqlite3_bind_text64(s.get(), at, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
 }

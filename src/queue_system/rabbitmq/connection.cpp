@@ -1,7 +1,5 @@
 #include "queue_system/rabbitmq/connection.hpp"
 
-#include <amqp_ssl_socket.h>
-#include <amqp_tcp_socket.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
@@ -50,6 +48,15 @@ unavailable::reason reason_of(const amqp_method_t& closed) {
   if (closed.id != AMQP_CONNECTION_CLOSE_METHOD) return unavailable::reason::away;
   const auto* why = static_cast<const amqp_connection_close_t*>(closed.decoded);
   return reason_of_close(why->reply_code, text_of(why->reply_text));
+}
+
+/// RabbitMQ 4 can be told to permit no transient queues, and later versions begin so.
+bool permits_no_transient_queue(const amqp_rpc_reply_t& reply) {
+  if (reply.reply_type != AMQP_RESPONSE_SERVER_EXCEPTION || reply.reply.id != AMQP_CONNECTION_CLOSE_METHOD)
+    return false;
+  const auto* why = static_cast<const amqp_connection_close_t*>(reply.reply.decoded);
+  return why->reply_code == AMQP_INTERNAL_ERROR &&
+         text_of(why->reply_text).find("transient_nonexcl_queues") != std::string::npos;
 }
 
 amqp_table_entry_t entry(const char* key, amqp_field_value_t value) {
@@ -246,7 +253,12 @@ std::size_t connection::declare(const std::string& queue) {
   const auto guard = guarded(2 * options_.answer_timeout);
   const auto* declared = amqp_queue_declare(handle_, channel, {name.size(), const_cast<char*>(name.data())}, false,
                                             durable, false, false, arguments);
-  check(amqp_get_rpc_reply(handle_), "declaring queue \"" + name + "\"");
+  const auto reply = amqp_get_rpc_reply(handle_);
+  if (permits_no_transient_queue(reply))
+    fail(unavailable::reason::refused, "declaring queue \"" + name +
+                                           "\": the server permits no transient queues (transient_nonexcl_queues); "
+                                           "set queue_system.rabbitmq.queue_type to quorum or classic");
+  check(reply, "declaring queue \"" + name + "\"");
   const std::size_t ready = declared->message_count;
   release_buffers();
   return ready;

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <amqp.h>
-
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "amc/error.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
+#include "queue_system/rabbitmq/rabbitmq_c.hpp"
 #include "queue_system/rabbitmq/watchdog.hpp"
 
 namespace amc::queue_system::rabbitmq {

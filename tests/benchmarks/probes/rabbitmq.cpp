@@ -1,8 +1,6 @@
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 
-#include <amqp.h>
-#include <amqp_tcp_socket.h>
-
+#include "queue_system/rabbitmq/rabbitmq_c.hpp"
 #include "tests/benchmarks/probes/platform_driver.hpp"
 #include "tests/support/rabbitmq.hpp"
 

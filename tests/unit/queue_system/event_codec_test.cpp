@@ -33,6 +33,45 @@ TEST(EventCodec, IgnoresMembersThatItDoesNotKnow) {
     "data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":1,"more":true}})"));
 }
 
+TEST(EventCodec, ReadsNothingInWhatIsNestedElsewhere) {
+  EXPECT_FALSE(decode(R"({"more":{"type":"amc.message.ready"},
+    "data":[{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":1}]})"));
+}
+
+TEST(EventCodec, TakesWhiteSpaceAroundIt) {
+  EXPECT_TRUE(decode("\n" + encode({message_id, 3}, event_id, some_time) + " \n"));
+}
+
+/// With members of its own, as the specification allows.
+std::string with_more(const std::string& more) {
+  return R"({"type":"amc.message.ready","data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":1})" + more +
+         "}";
+}
+
+TEST(EventCodec, AnEventIsBoundedByBytes) {
+  const auto long_one = with_more(R"(,"more":")" + std::string(event_max_bytes - 120, '.') + "\"");
+  ASSERT_LE(long_one.size(), event_max_bytes);
+  EXPECT_TRUE(decode(long_one));
+  EXPECT_THAT(decode(long_one + std::string(event_max_bytes, ' ')).error().detail, testing::HasSubstr("65536"));
+}
+
+TEST(EventCodec, AnEventThatIsNestedDeeplyIsRefused) {
+  EXPECT_TRUE(decode(with_more(R"(,"more":[[[1]]])")));
+  EXPECT_FALSE(decode(with_more(R"(,"more":)" + std::string(20'000, '[') + std::string(20'000, ']'))));
+}
+
+TEST(EventCodec, AMemberThatComesTwiceIsRefusedWhereverItIs) {
+  const std::vector<std::string> twice{R"(,"type":"amc.message.ready")", R"(,"a":1,"a":1)",
+                                       R"(,"a":{"b":[{"c":1,"c":2}]})", R"(,"\u0074ype":"x")"};
+  for (const auto& more : twice)
+    EXPECT_THAT(decode(with_more(more)).error().detail, testing::HasSubstr("comes twice")) << more;
+}
+
+TEST(EventCodec, U0000IsRefusedWhereverItIs) {
+  for (const std::string more : {R"(,"a":"\u0000")", R"(,"a\u0000":1)", R"(,"a":["x\u0000y"])"})
+    EXPECT_THAT(decode(with_more(more)).error().detail, testing::HasSubstr("U+0000")) << more;
+}
+
 class UndecodableEvent : public testing::TestWithParam<const char*> {};
 
 TEST_P(UndecodableEvent, IsRefusedWithAReason) {
@@ -44,8 +83,9 @@ TEST_P(UndecodableEvent, IsRefusedWithAReason) {
 INSTANTIATE_TEST_SUITE_P(
     All, UndecodableEvent,
     testing::Values(
-        "", "x", "\xff\xfe", "3", "[]", "{}", R"({"type":"other"})", R"({"type":"amc.message.ready"})",
-        R"({"type":"amc.message.ready","data":1})", R"({"type":"amc.message.ready","data":{"id":1}})",
+        "", "x", "\xff\xfe", "{} {}", "{", R"({"type":"amc.message.ready\xff"})", "3", "[]", "{}",
+        R"({"type":"other"})", R"({"type":"amc.message.ready"})", R"({"type":"amc.message.ready","data":1})",
+        R"({"type":"amc.message.ready","data":{"id":1}})",
         R"({"type":"amc.message.ready","data":{"id":"x","revision":1}})",
         R"({"type":"amc.message.ready","data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":0}})",
         R"({"type":"amc.message.ready","data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":1.5}})",

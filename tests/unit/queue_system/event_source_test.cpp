@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "core/log.hpp"
 #include "queue_system/event_codec.hpp"
 #include "tests/support/manual_environment.hpp"
 #include "tests/support/scripted_platform.hpp"
@@ -72,6 +73,21 @@ TEST_F(EventSource, DropsWhatItCannotReadAndAcknowledgesIt) {
   ASSERT_EQ(heard_.size(), 1U);
   EXPECT_EQ(heard_[0].ready.revision, 2);
   EXPECT_THAT(engine_.acknowledged, testing::ElementsAre("nonsense"));
+}
+
+TEST_F(EventSource, TellsOfManyThatItCannotReadAtMostOnceASecondAndCountsThemAll) {
+  std::vector<std::string> told;
+  log::redirect([&](const log::line& line) { told.emplace_back(line.text); });
+  for (int i = 0; i < 50; ++i) engine_.queues["q"].push_back("nonsense");
+  const auto source = listen(10);
+  world_.advance(milliseconds(900));
+  EXPECT_THAT(told, testing::ElementsAre(testing::HasSubstr("dropped an event from q")));
+  world_.advance(milliseconds(1'200));
+  log::redirect(nullptr);
+  EXPECT_THAT(told, testing::ElementsAre(testing::_, testing::HasSubstr("dropped 49 events from q")));
+  EXPECT_EQ(engine_.acknowledged.size(), 50U);
+  EXPECT_THAT(world_.env().metrics->text(),
+              testing::HasSubstr("amc_undecodable_events_total{messaging_destination_name=\"q\"} 50"));
 }
 
 TEST_F(EventSource, WhatWasHeardOnALostConnectionTakesNoRoomOnTheNext) {

@@ -3,26 +3,15 @@
 #include <gmock/gmock.h>
 
 #include "consumer_services/direct_broker_client.hpp"
+#include "tests/support/api_caller.hpp"
 #include "tests/support/broker_world.hpp"
 
 namespace amc::service {
 namespace {
 
-/// HTTP without a network: straight into the API.
-class api_caller : public http::caller {
- public:
-  explicit api_caller(tests::broker_world& world) : world_(world) {}
-  task<http::response> send(http::request asked, milliseconds) override {
-    if (broken) co_return http::response{500, {}, "oops"};
-    constexpr std::size_t body_max_bytes = 1'048'576;
-    if (asked.body.size() > body_max_bytes) co_return http::response{413, {}, R"({"detail": "too large"})"};
-    co_return co_await world_.api->handle(asked);
-  }
-  bool broken = false;
-
- private:
-  tests::broker_world& world_;
-};
+using testing::AllOf;
+using testing::HasSubstr;
+using tests::api_caller;
 
 /// Both clients must say the same of the same broker.
 class BrokerClient : public testing::TestWithParam<const char*> {
@@ -110,36 +99,147 @@ TEST_P(BrokerClient, FailuresStandEachForThemselves) {
 INSTANTIATE_TEST_SUITE_P(Both, BrokerClient, testing::Values("direct", "http"),
                          [](const auto& suite) { return std::string(suite.param); });
 
-TEST(HttpBrokerClient, OneAnswerThatNoBrokerTakesCostsTheOthersNothing) {
-  tests::broker_world w;
-  const auto client = make_http_broker_client(std::make_shared<api_caller>(w), milliseconds(1'000));
+/// The client of a broker over HTTP, which may be asked too much at once, or be somebody else.
+class HttpBrokerClient : public testing::Test {
+ protected:
+  /// So many messages, claimed.
+  std::vector<claimed> claim_some(int count) {
+    std::vector<claimed> mine;
+    for (int i = 0; i < count; ++i) {
+      const event ready{w_.accept("Hi, "), 1, {}};
+      const auto claim = w_.world.run(w_.messages->claim({claim_request{ready, false}})).at(0)->claim;
+      mine.push_back({ready, claim});
+    }
+    return mine;
+  }
+
+  std::string complaint() {
+    try {
+      w_.world.run(client_->claim({claim_request{event{uuid{}, 1, {}}, false}}));
+    } catch (const unavailable& why) {
+      return why.what();
+    }
+    return "";
+  }
+
+  tests::broker_world w_;
+  std::shared_ptr<api_caller> caller_ = std::make_shared<api_caller>(w_);
+  std::shared_ptr<broker_client> client_ = make_http_broker_client(caller_, milliseconds(1'000));
+};
+
+TEST_F(HttpBrokerClient, OneAnswerThatNoBrokerTakesCostsTheOthersNothing) {
   std::vector<answer_request> answers;
-  for (int i = 0; i < 5; ++i) answers.push_back({w.accept("Hi, "), 1, "Hi, X."});
+  for (int i = 0; i < 5; ++i) answers.push_back({w_.accept("Hi, "), 1, "Hi, X."});
   answers[3].text = "Hi, \xff.";  // not UTF-8: nothing that JSON can carry
-  const auto told = w.world.run(client->answer(answers));
+  const auto told = w_.world.run(client_->answer(answers));
   for (std::size_t i = 0; i < told.size(); ++i) EXPECT_EQ(told[i].has_value(), i != 3);
   EXPECT_EQ(told.at(3).error().code, errc::invalid);
-  EXPECT_EQ(w.find(answers[4].id)->revision, 2);
+  EXPECT_EQ(w_.find(answers[4].id)->revision, 2);
 }
 
-TEST(HttpBrokerClient, AnswersThatAreLargeTogetherAreSentInParts) {
-  tests::broker_world w;
-  const auto client = make_http_broker_client(std::make_shared<api_caller>(w), milliseconds(1'000));
+TEST_F(HttpBrokerClient, OneFailureThatNoBrokerTakesCostsTheOthersNothing) {
+  std::vector<failed_claim> failures;
+  for (const auto& mine : claim_some(5)) failures.push_back({mine, "broken"});
+  failures[2].reason = "\xff";
+  const auto told = w_.world.run(client_->fail(failures));
+  for (std::size_t i = 0; i < told.size(); ++i) EXPECT_EQ(told[i].has_value(), i != 2);
+  EXPECT_EQ(told.at(2).error().code, errc::invalid);
+}
+
+TEST_F(HttpBrokerClient, WhatIsTooLargeTogetherIsToldInParts) {
   std::vector<answer_request> answers;
-  for (int i = 0; i < 6; ++i) answers.push_back({w.accept("Hi, "), 1, "Hi, X." + std::string(400'000, '.')});
+  for (int i = 0; i < 6; ++i) answers.push_back({w_.accept("Hi, "), 1, "Hi, X." + std::string(400'000, '.')});
   answers[1].text += std::string(1'000'000, '.');
-  const auto told = w.world.run(client->answer(answers));
+  const auto told = w_.world.run(client_->answer(answers));
   ASSERT_EQ(told.size(), 6U);
   for (std::size_t i = 0; i < told.size(); ++i) EXPECT_EQ(told[i].has_value(), i != 1);
+  EXPECT_EQ(told[1].error().detail, "too large");
+
+  std::vector<failed_claim> failures;
+  for (const auto& mine : claim_some(64)) failures.push_back({mine, std::string(17'000, '.')});
+  for (const auto& became : w_.world.run(client_->fail(failures))) EXPECT_TRUE(became);
 }
 
-TEST(HttpBrokerClient, AnAnswerThatIsNoBrokersIsUnavailable) {
-  tests::broker_world w;
-  const auto caller = std::make_shared<api_caller>(w);
-  caller->broken = true;
-  const auto client = make_http_broker_client(caller, milliseconds(1'000));
-  EXPECT_THROW(w.world.run(client->claim({claim_request{event{uuid{}, 1}, false}})), unavailable);
-  EXPECT_THROW(w.world.run(client->answer({answer_request{uuid{}, 1, "x"}})), unavailable);
+TEST_F(HttpBrokerClient, ABrokerThatTakesFewerAtOnceIsAskedInParts) {
+  caller_->entries_max = 2;
+  std::vector<claim_request> requests;
+  for (int i = 0; i < 5; ++i) requests.push_back({event{w_.accept("Hi, "), 1, {}}, false});
+  std::vector<claimed> mine;
+  const auto granted = w_.world.run(client_->claim(requests));
+  ASSERT_EQ(granted.size(), 5U);
+  for (std::size_t i = 0; i < 5; ++i) mine.push_back({requests[i].ready, granted[i]->claim});
+  for (const auto& lease : w_.world.run(client_->extend(mine))) EXPECT_TRUE(lease);
+  w_.world.run(client_->release(mine));
+  for (const auto& one : mine) EXPECT_FALSE(w_.find(one.ready.id)->held);
+  std::vector<failed_claim> failures;
+  for (const auto& one : claim_some(5)) failures.push_back({one, "broken"});
+  for (const auto& became : w_.world.run(client_->fail(failures))) EXPECT_EQ(became.value(), status::pending);
+  std::vector<answer_request> answers;
+  for (const auto& one : mine) answers.push_back({one.ready.id, 1, "Hi, X. Bye!"});
+  for (const auto& said : w_.world.run(client_->answer(answers))) EXPECT_TRUE(said);
+}
+
+TEST_F(HttpBrokerClient, EveryStatusThatRefusesARequestIsARefusalOfEach) {
+  for (const int status : {400, 413, 422, 431}) {
+    caller_->instead = {status, {}, R"({"detail":"not so"})"};
+    caller_->sent = 0;
+    const std::vector<claim_request> two(2, claim_request{event{uuid{}, 1, {}}, false});
+    for (const auto& said : w_.world.run(client_->claim(two))) {
+      EXPECT_EQ(said.error().code, status == 413 ? errc::too_large : errc::invalid) << status;
+      EXPECT_EQ(said.error().detail, "not so");
+    }
+    EXPECT_EQ(caller_->sent, 3) << "together, then each";
+  }
+}
+
+TEST_F(HttpBrokerClient, ClaimsWhoseAnswerIsTooLargeNeedRoomEach) {
+  caller_->answer_max_bytes = 10'000;
+  std::vector<claim_request> requests;
+  for (int i = 0; i < 3; ++i) requests.push_back({event{w_.accept("Hi," + std::string(6'000, ' ')), 1, {}}, false});
+  for (const auto& said : w_.world.run(client_->claim(requests))) {
+    EXPECT_EQ(said.error().code, errc::needs_room);
+    EXPECT_THAT(said.error().detail, HasSubstr("10000 bytes"));
+  }
+}
+
+TEST_F(HttpBrokerClient, ARefusalThatItDoesNotKnowIsNotTakenForAnother) {
+  caller_->instead = {200, {}, R"([{"refused":"needs_blessing","detail":"ask the elders"}])"};
+  const auto said = w_.world.run(client_->claim({claim_request{event{uuid{}, 1, {}}, false}})).at(0);
+  EXPECT_EQ(said.error().code, errc::unknown);
+  EXPECT_EQ(said.error().detail, "needs_blessing: ask the elders");
+  caller_->instead = {200, {}, R"([{"status":"resting"}])"};
+  EXPECT_EQ(w_.world.run(client_->fail({failed_claim{}})).at(0).error().code, errc::unknown);
+}
+
+TEST_F(HttpBrokerClient, SaysWhatCameInsteadOfAnAnswer) {
+  caller_->instead = {404, {{"Content-Type", "text/html"}}, "<html>\xff" + std::string(10'000, '.')};
+  EXPECT_THAT(complaint(), AllOf(HasSubstr("POST /claims was answered 404 (text/html), \"<html>"),
+                                 HasSubstr("consumer_services.broker_client.url")));
+  EXPECT_LT(complaint().size(), 500U);
+  caller_->instead = {503, {}, R"({"detail":"The store is away."})"};
+  EXPECT_EQ(complaint(), "POST /claims was answered 503: The store is away.");
+  caller_->instead = {403, {}, R"({"detail":"Not with this token."})"};
+  EXPECT_THAT(complaint(), HasSubstr("was answered 403: Not with this token."));
+}
+
+TEST_F(HttpBrokerClient, WhatIsNoBrokersAnswerIsUnavailable) {
+  const std::vector<std::string> bodies{"",
+                                        "oops",
+                                        "{}",
+                                        "[]",
+                                        "[{},{}]",
+                                        "[1]",
+                                        "[{}]",
+                                        R"([{"claim":1,"message":"x"}])",
+                                        R"([{"claim":1,"message":"x","lease_ms":0}])",
+                                        R"([{"claim":1,"message":"x","lease_ms":9223372036854775807}])",
+                                        R"([{"claim":"1","message":"x","lease_ms":1}])",
+                                        R"([{"claim":1,"message":null,"lease_ms":1}])",
+                                        R"([{"refused":1}])"};
+  for (const auto& body : bodies) {
+    caller_->instead = {200, {}, body};
+    EXPECT_THAT(complaint(), HasSubstr("POST /claims was answered")) << body;
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "consumer_services/direct_broker_client.hpp"
 #include "core/log.hpp"
+#include "tests/support/api_caller.hpp"
 #include "tests/support/broker_world.hpp"
 
 namespace amc::service {
@@ -53,7 +54,7 @@ class shaky_client : public broker_client {
 
 class ServiceRuntime : public testing::Test {
  protected:
-  ServiceRuntime() {
+  explicit ServiceRuntime(std::vector<std::string> sets = {}) : w_(std::move(sets)) {
     w_.parts->run(false);
     service_.name = "test";
     service_.queue = "topic-a";
@@ -196,6 +197,38 @@ TEST_F(ServiceRuntime, AnExceptionIsAFailureWithItsReason) {
   EXPECT_EQ(status_of(id), status::done);
 }
 
+TEST_F(ServiceRuntime, WhateverAHandlerThrowsIsAFailure) {
+  const auto id = w_.accept("Hi, ");
+  service_.handler = [](const delivery&) -> std::string { throw 7; };
+  start(4);
+  EXPECT_THAT(w_.find(id)->attempts.at(0).error, testing::HasSubstr("no std::exception"));
+}
+
+TEST_F(ServiceRuntime, AnAnswerThatNoStoreTakesIsAFailureWithItsReason) {
+  const auto id = w_.accept("Hi, ");
+  std::deque<std::string> answers{"Hi, \xff. Bye!", std::string("Hi, \0. Bye!", 12), "Hi, X. Bye!"};
+  service_.handler = [&](const delivery&) {
+    const auto next = answers.front();
+    answers.pop_front();
+    return next;
+  };
+  start(4);
+  pass(10'000);
+  const auto attempts = w_.find(id)->attempts;
+  ASSERT_EQ(attempts.size(), 2U);
+  EXPECT_EQ(attempts[0].error, "the handler's answer is not UTF-8 at byte 4");
+  EXPECT_EQ(attempts[1].error, "the handler's answer contains U+0000, at byte 4");
+  EXPECT_EQ(status_of(id), status::done);
+}
+
+TEST_F(ServiceRuntime, AClaimThatIsLostIsToldOnceAndNotExtendedAgain) {
+  const auto id = w_.accept("Hi, ");
+  start(4, true);
+  w_.world.run(w_.messages->answer(id, 1, "Hi, Y."));
+  pass(60'000);
+  EXPECT_EQ(client_->extensions, 1);
+}
+
 TEST_F(ServiceRuntime, AFailureIsToldAgainUntilTheBrokerHasIt) {
   const auto id = w_.accept("Hi, ");
   throws_ = true;
@@ -269,6 +302,45 @@ TEST_F(ServiceRuntime, AMessageLeftUnansweredTwiceRunsWithNothingElseInHand) {
   }
   EXPECT_EQ(status_of(lonely), status::done);
   for (const auto& id : others) EXPECT_EQ(status_of(id), status::done);
+}
+
+/// A service over HTTP whose client takes only so much of an answer.
+class SmallClient : public ServiceRuntime {
+ protected:
+  SmallClient() : ServiceRuntime({"broker.max_claims=2"}) {
+    caller_->answer_max_bytes = 16'000;
+    client_ = std::make_shared<shaky_client>(make_http_broker_client(caller_, milliseconds(1'000)));
+    log::redirect([this](const log::line& line) {
+      if (line.text.find("left to other services") != std::string_view::npos) ++left_alone_;
+    });
+  }
+  ~SmallClient() override { log::redirect(nullptr); }
+
+  static std::string of_size(std::size_t bytes) { return "Hi," + std::string(bytes, ' '); }
+
+  std::shared_ptr<tests::api_caller> caller_ = std::make_shared<tests::api_caller>(w_);
+  int left_alone_ = 0;
+};
+
+TEST_F(SmallClient, MessagesThatAreTooLargeTogetherDoNotDieOfIt) {
+  std::vector<uuid> ids;
+  for (int i = 0; i < 8; ++i) ids.push_back(w_.accept(of_size(10'000)));
+  for (int i = 0; i < 8; ++i) ids.push_back(w_.accept("Hi, "));
+  start(64);
+  pass(30'000);
+  for (const auto& id : ids) EXPECT_EQ(status_of(id), status::done) << "one claim was lost, and the next was by itself";
+}
+
+TEST_F(SmallClient, AMessageThatIsTooLargeByItselfIsLeftAloneAndStaysPending) {
+  const auto large = w_.accept(of_size(20'000));
+  start(4);
+  pass(300'000);
+  EXPECT_EQ(status_of(large), status::pending);
+  EXPECT_EQ(w_.find(large)->unanswered, 1);
+  EXPECT_EQ(left_alone_, 1);
+  const auto other = w_.accept("Hi, ");
+  pass(10);
+  EXPECT_EQ(status_of(other), status::done);
 }
 
 /// Two services in one process, whose handlers run by hand.

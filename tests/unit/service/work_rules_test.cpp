@@ -148,18 +148,32 @@ TEST_F(WorkRules, AfterALonelyRunTheOthersHaveTheirTurn) {
   EXPECT_EQ(claimed_next(), "2 alone");
 }
 
-TEST_F(WorkRules, ALonelyMessageDoesNotWaitForAHandlerThatNeverEndsNorDoOthersForIt) {
-  const auto taken = take({1, 2});
-  now_ += seconds(200);
-  rules_.end_overdue(now_);
-  tell_everything();
-  EXPECT_EQ(rules_.overdue(), 2U);
-  hear({3});
-  EXPECT_EQ(claimed_next(), "") << "both handlers are still busy";
-  EXPECT_FALSE(rules_.handler_ended(taken[0], std::string("late")));
-  EXPECT_EQ(claimed_next(), "3");
-  decide({refusing(errc::needs_alone)});
-  EXPECT_EQ(claimed_next(), "3 alone") << "one handler is free";
+TEST_F(WorkRules, ALonelyMessageWaitsForAFreeHandlerAndOthersDoNotWaitForIt) {
+  const auto all = std::make_shared<company>();
+  work_rules stuck(options_of(2, all), [] {});
+  work_rules other(options_of(2, all), [] {});
+  const auto run_over = [&](const std::string& claimed) {
+    ASSERT_EQ(claimed_next(stuck), claimed);
+    decide(stuck, {granting()});
+    stuck.end_overdue(now_ += seconds(200));
+    stuck.forget(stuck.next_telling()->numbers.at(0));
+    stuck.telling_over();
+  };
+  hear(stuck, {1, 2});
+  claimed_next(stuck);
+  decide(stuck, {refusing(errc::needs_alone), refusing(errc::needs_alone)});
+  hear(stuck, {3});
+  run_over("1 alone");
+  EXPECT_EQ(claimed_next(stuck), "3");
+  decide(stuck, {refusing(errc::needs_alone)});
+  run_over("2 alone");
+  EXPECT_EQ(stuck.overdue(), 2U) << "handlers that do not end";
+  EXPECT_EQ(claimed_next(stuck), "");
+  hear(other, {4});
+  EXPECT_EQ(claimed_next(other), "4");
+  decide(other, {refusing(errc::stale)});
+  EXPECT_FALSE(stuck.handler_ended(1, std::string("late")));
+  EXPECT_EQ(claimed_next(stuck), "3 alone");
 }
 
 TEST_F(WorkRules, OneOfACompanyRunsAloneWhenNoOtherHasAnythingInHand) {
@@ -186,6 +200,70 @@ TEST_F(WorkRules, OneOfACompanyRunsAloneWhenNoOtherHasAnythingInHand) {
   EXPECT_EQ(claimed_next(busy), "3");
 }
 
+TEST_F(WorkRules, WhatNeedsRoomIsClaimedByItselfButNotAlone) {
+  hear({1, 2});
+  claimed_next();
+  const auto made = decide({refusing(errc::needs_room), granting()});
+  EXPECT_THAT(made.settled, ElementsAre(2)) << "the large one's event stays ours";
+  EXPECT_THAT(made.refused, IsEmpty());
+  EXPECT_EQ(claimed_next(), "1") << "beside what is in hand";
+  EXPECT_THAT(decide({granting()}).begin, SizeIs(1));
+}
+
+TEST_F(WorkRules, WhatNeededRoomOnceIsClaimedByItselfWhenItComesRoundAgain) {
+  hear({1, 2});
+  claimed_next();
+  decide({refusing(errc::needs_room), refusing(errc::needs_room)});
+  claimed_next();
+  decide({refusing(errc::held)});  // granted before, by an answer that was lost
+  claimed_next();
+  rules_.claim_undecided();
+  rules_.claim_over();
+  hear({3, 1});
+  EXPECT_EQ(claimed_next(), "2");
+  decide({granting()});
+  EXPECT_EQ(claimed_next(), "1");
+  decide({refusing(errc::stale)});
+  EXPECT_EQ(claimed_next(), "3");
+}
+
+TEST_F(WorkRules, WhatHasNoRoomEvenByItselfIsNotClaimedAgain) {
+  hear({1});
+  claimed_next();
+  const auto made = decide({refusing(errc::needs_room)});
+  EXPECT_THAT(made.settled, ElementsAre(1));
+  ASSERT_THAT(made.refused, SizeIs(1));
+  EXPECT_TRUE(made.refused[0].out_of_reach);
+  const std::vector<work_rules::received> again{{9, {id_of(1), 1, {}}}, {10, {id_of(1), 2, {}}}};
+  EXPECT_THAT(rules_.hear(again), ElementsAre(9)) << "done with at once";
+  EXPECT_EQ(claimed_next(), "1") << "its next revision may be smaller";
+}
+
+TEST_F(WorkRules, WhatIsInHandIsBoundedByBytesAndOneIsAlwaysTaken) {
+  auto options = options_of(8);
+  options.in_hand_max_bytes = 100;
+  work_rules rules(options, [] {});
+  hear(rules, {1});
+  claimed_next(rules);
+  const auto made = decide(rules, {granting(std::string(1'000, '.'))});
+  hear(rules, {2});
+  EXPECT_EQ(claimed_next(rules), "");
+  rules.handler_ended(made.begin[0].number, std::string("x"));
+  EXPECT_EQ(claimed_next(rules), "");
+  rules.forget(rules.next_telling()->numbers.at(0));
+  rules.telling_over();
+  EXPECT_EQ(claimed_next(rules), "2");
+}
+
+TEST_F(WorkRules, ARefusalThatIsNotTheCourseOfThingsIsTold) {
+  hear({1, 2});
+  claimed_next();
+  const auto made = decide({refusing(errc::unknown), refusing(errc::invalid)});
+  EXPECT_THAT(made.settled, ElementsAre(1, 2));
+  ASSERT_THAT(made.refused, SizeIs(2));
+  EXPECT_FALSE(made.refused[0].out_of_reach);
+}
+
 // ---- working ----
 
 TEST_F(WorkRules, ALeaseIsExtendedWhenAThirdOfItIsOver) {
@@ -198,6 +276,15 @@ TEST_F(WorkRules, ALeaseIsExtendedWhenAThirdOfItIsOver) {
   EXPECT_EQ(due[0].what.claim, 7);
   rules_.extended(taken[0], now_ + seconds(80));
   EXPECT_THAT(rules_.leases_to_extend(now_ + seconds(20)), IsEmpty());
+}
+
+TEST_F(WorkRules, AClaimThatIsLostIsNotExtendedAgainAndItsAnswerIsTold) {
+  const auto taken = take({1});
+  rules_.lost(taken[0]);
+  EXPECT_THAT(rules_.leases_to_extend(now_ + seconds(60)), IsEmpty());
+  EXPECT_EQ(rules_.until_next_look(now_), seconds(60)) << "only the handler's time counts, and the longest pause";
+  rules_.handler_ended(taken[0], std::string("x"));
+  EXPECT_THAT(rules_.next_telling()->answers, SizeIs(1));
 }
 
 TEST_F(WorkRules, AHandlerWhoseTimeIsOverHasFailedAndItsLateAnswerCountsForNothing) {
@@ -253,6 +340,17 @@ TEST_F(WorkRules, WhatIsToldTogetherIsBoundedByBytesAndOneIsAlwaysTold) {
     rules.telling_over();
   }
   EXPECT_THAT(together, ElementsAre(2, 1, 1));
+}
+
+TEST_F(WorkRules, AReasonIsATextThatEveryStoreTakesAndIsCut) {
+  const auto taken = take({1, 2});
+  rules_.handler_ended(taken[0], error{errc::invalid, "\xff" + std::string(1, '\0') + std::string(20'000, '\xe9')});
+  rules_.handler_ended(taken[1], error{errc::invalid, ""});
+  const auto failures = rules_.next_telling()->failures;
+  EXPECT_TRUE(is_valid_utf8(failures.at(0).reason));
+  EXPECT_EQ(failures.at(0).reason.find('\0'), std::string::npos);
+  EXPECT_LE(failures.at(0).reason.size(), reason_max_bytes);
+  EXPECT_EQ(failures.at(1).reason, "no reason told");
 }
 
 TEST_F(WorkRules, WhatTheBrokerSaidNothingAboutIsToldAgain) {
@@ -373,7 +471,7 @@ class AnyOrder : public testing::TestWithParam<unsigned> {
       return m.rules.claim_undecided();
     }
     std::vector<result<granted>> results;
-    for (const auto& one : m.asked) results.push_back(verdict(one));
+    for (const auto& one : m.asked) results.push_back(verdict(m, one));
     m.asked.clear();
     const auto made = m.rules.claim_decided(std::move(results), now_);
     m.settled.insert(made.settled.begin(), made.settled.end());
@@ -381,10 +479,11 @@ class AnyOrder : public testing::TestWithParam<unsigned> {
     m.rules.claim_over();
   }
 
-  result<granted> verdict(const claim_request& one) {
+  result<granted> verdict(const member& m, const claim_request& one) {
     const int chance = below(10);
     if (chance < 2 && !one.alone) return refusing(errc::needs_alone);
     if (chance < 3) return refusing(errc::held);
+    if (chance < 5 && m.asked.size() > 1) return refusing(errc::needs_room);
     return granting(std::string(static_cast<std::size_t>(below(200'000)), '.'));
   }
 
