@@ -315,7 +315,8 @@ void properties::check_nobody_idles() {
     const auto here = revisions_.find({id, m->revision});
     if (m->status != status::pending || m->held || here == revisions_.end()) continue;
     const auto rung = here->second.last_rung;
-    if (rung >= milliseconds(0) && too_long_ago(rung) && all_idle(m->queue))
+    const auto changed = around_.in.now() - (around_.store.clock() - m->updated_at);
+    if (rung >= changed && too_long_ago(rung) && all_idle(m->queue))
       return around_.in.fail(name_of(id, m->revision) + " is rung, and nobody takes it who could");
   }
 }

@@ -232,10 +232,21 @@ class recording_client : public service::broker_client {
   void check_in_time(const answer_request& a) {
     constexpr milliseconds a_moment{100};
     const auto since = hands_->in_hand.find({a.id, a.revision.value_or(0)});
-    if (since == hands_->in_hand.end() || by_.in().last_trouble_of(by_.name()) >= since->second) return;
-    const bool first = asked_.insert({a.id, *a.revision}).second;
-    if (first && by_.in().now() - since->second > by_.in().plan().handler_timeout + a_moment)
+    if (since == hands_->in_hand.end() || trouble() >= since->second) return;
+    const auto run = std::find_if(into_.runs.rbegin(), into_.runs.rend(), [&](const handled& r) {
+      return r.who == by_.name() && r.id == a.id && r.revision == a.revision;
+    });
+    if (run != into_.runs.rend() && run->ended - since->second > by_.in().plan().handler_timeout + a_moment)
       by_.in().fail(by_.name() + " answers for a handler that has taken too long");
+  }
+
+  /// When something last went wrong that may keep a service waiting.
+  milliseconds trouble() const {
+    const auto& in = by_.in();
+    return std::max(in.last_trouble_of(by_.name()),
+                    in.last_trouble({fault::network_cut, fault::request_lost, fault::request_late, fault::response_lost,
+                                     fault::store_away, fault::store_busy, fault::store_full, fault::store_unknown,
+                                     fault::pause, fault::kill, fault::stop}));
   }
 
   void note(const char* verb, const claimed& c) {
@@ -260,7 +271,6 @@ class recording_client : public service::broker_client {
   process& by_;
   journal& into_;
   std::shared_ptr<hands> hands_;
-  std::set<std::pair<uuid, int>> asked_;  ///< what it has begun to answer
 };
 
 }  // namespace

@@ -96,8 +96,8 @@ void leave_few(scenario& s, random_stream& random) {
 void stop_at_work(scenario& s) {
   s.rate.fill(0);
   s.rate[static_cast<std::size_t>(fault::stop)] = 1;
-  s.slow_handlers = 0.4;
-  s.lease = milliseconds(3'000);
+  s.slow_handlers = 0.25;
+  s.lease = milliseconds(2'000);
   s.faults_until = s.posts_until + milliseconds(6'000);
 }
 
