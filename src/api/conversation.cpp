@@ -56,7 +56,8 @@ task<http::response> accept(context& api, http::request& asked, int accepted_sta
   }
   if (watch) {
     watch->saw(now);
-    now = co_await watch->until(is_terminal, std::min(*wait, api.options.wait_max), asked.from);
+    const auto latest = co_await watch->until(is_terminal, std::min(*wait, api.options.wait_max), asked.from);
+    if (latest) now = latest;  // else it has been deleted meanwhile
   }
   const auto location = (root ? "/?id=" : "/messages/") + to_string(now->id);
   const bool finished = watch && is_terminal(*now);
@@ -84,6 +85,7 @@ task<http::response> read(context& api, http::request& asked, std::string id, bo
     std::function<bool(const message&)> enough = is_terminal;
     if (known) enough = [&](const message& m) { return !none_match_has(*known, entity_tag(m)); };
     now = co_await watch->until(std::move(enough), std::min(*wait, api.options.wait_max), asked.from);
+    if (!now) co_return not_found(id, root);  // deleted meanwhile
   }
   auto reply = root ? represent(*now, 200) : json_reply(200, in_full(*now));
   if (known && none_match_has(*known, entity_tag(*now))) {

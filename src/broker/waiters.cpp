@@ -127,7 +127,7 @@ task<row> waiters::watch::until(std::function<bool(const message&)> enough, mill
   if (latest_ && !has_text_) {
     try {
       const auto whole = co_await owner_.store_.find(id_);
-      if (whole.now) co_return whole.now;
+      co_return whole.now;
     } catch (const unavailable& failed) {
       throw unavailable(unavailable::reason::outcome_unknown, failed.what());
     }

@@ -35,8 +35,9 @@ class waiters {
     void saw(row now);
 
     /// Returns when `enough` is true of the latest row, the time is over, everyone is sent home, or who asked has gone
-    /// (null: nobody can). Null when no row was seen. `enough` must not look at the text. Throws `unavailable` (its
-    /// outcome unknown: whatever the request did was done) where the text has to be read and cannot be.
+    /// (null: nobody can). Null when no row was seen, and when it has been deleted meanwhile. `enough` must not look at
+    /// the text. Throws `unavailable` (its outcome unknown: whatever the request did was done) where the text has to be
+    /// read and cannot be.
     task<row> until(std::function<bool(const message&)> enough, milliseconds longest,
                     std::shared_ptr<http::peer> asker = nullptr);
 

@@ -152,6 +152,7 @@ class checking {
     constexpr int key_reused = 422;
     for (const auto& entry : told_.requests) {
       if (!is_post(entry) || entry.key.empty()) continue;
+      if (is_unfit(entry.sent)) continue;
       const auto& first = first_use.emplace(entry.key, entry.sent).first->second;
       require(entry.status != key_reused || entry.sent != first, "a key was refused to its own request: " + first);
     }
@@ -266,7 +267,8 @@ class checking {
 
   void check_pair(const uuid& id, const told& first, const told& second) const {
     constexpr int not_found = 404;
-    require(known(first) == 0 || second.status != not_found || told_.deleted.contains(id), brief(id) + " was there and is not found later");
+    require(known(first) == 0 || second.status != not_found || told_.deleted.contains(id),
+            brief(id) + " was there and is not found later");
     if (!second.now) return;
     require(
         second.now->revision >= known(first),

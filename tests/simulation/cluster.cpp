@@ -62,10 +62,18 @@ task<void> node::end_well(milliseconds away) {
   around_.in.later(milliseconds(0), [this, mine, away] {
     if (process_ != mine) return;
     around_.in.note(name_, "has stopped");
+    check_hands_are_empty();
     around_.in.last_harm = around_.in.now();
     end();
     come_back(away);
   });
+}
+
+/// Who stops in peace gives back what it could not finish.
+void node::check_hands_are_empty() {
+  for (const auto& service : around_.told.services)
+    if (service->of == process_.get() && !service->in_hand.empty())
+      around_.in.fail(name_ + " stops with messages in hand");
 }
 
 /// It runs to its end unseen, for its coroutines to be freed.

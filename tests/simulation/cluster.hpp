@@ -33,6 +33,7 @@ class node {
  private:
   void bury(milliseconds away);
   task<void> end_well(milliseconds away);
+  void check_hands_are_empty();
   void come_back(milliseconds after);
 
   surroundings around_;

@@ -40,17 +40,18 @@ struct told {
   std::string method;
   milliseconds begun{};
   milliseconds ended{};  ///< of an unknown one: when it gave up, which says nothing about when it may be carried out
-  std::optional<uuid> id{};       ///< of the message asked for
-  std::optional<int> revision{};  ///< that the request names: answers, or knows
-  std::string sent{};             ///< the text that it sends
-  bool waits = false;             ///< it asks to be kept waiting for a change
-  milliseconds longest{};         ///< for so long
-  std::string key{};              ///< its Idempotency-Key
+  std::optional<uuid> id{};               ///< of the message asked for
+  std::optional<int> revision{};          ///< that the request names: answers, or knows
+  std::string sent{};                     ///< the text that it sends
+  bool waits = false;                     ///< it asks to be kept waiting for a change
+  milliseconds longest{};                 ///< for so long
+  std::string key{};                      ///< its Idempotency-Key
   std::optional<timestamp> expires_at{};  ///< of what it posts
   std::optional<timestamp> deliver_at{};
   std::optional<mass_retry> retries{};  ///< what a POST /retries is about
   verdict outcome = verdict::unknown;
   int status = 0;
+  bool decided = false;  ///< somebody who could decide about it has answered
   std::optional<shown> now{};
 };
 
@@ -69,9 +70,9 @@ struct handled {
 struct hands {
   const process* of = nullptr;
   std::string queue;
-  std::set<std::tuple<uuid, int, std::int64_t>> in_hand{};  ///< message, revision, claim
-  int asking = 0;                                           ///< requests for claims under way
-  bool alone = false;                                       ///< what it asks for, or has in hand, it has alone
+  std::map<std::pair<uuid, int>, milliseconds> in_hand{};  ///< message and revision, and since when
+  int asking = 0;                                          ///< requests for claims under way
+  bool alone = false;                                      ///< what it asks for, or has in hand, it has alone
   milliseconds idle_since{};
   bool idle() const { return in_hand.empty() && asking == 0; }
 };
@@ -87,11 +88,11 @@ struct journal {
   std::vector<told> requests{};
   std::vector<handled> runs{};
   std::vector<listed> lists{};
-  std::vector<std::shared_ptr<hands>> services{};  ///< of every service that ever ran
+  std::vector<std::shared_ptr<hands>> services{};                      ///< of every service that ever ran
   std::set<std::tuple<std::string, uuid, int, std::int64_t>> asked{};  ///< of claims: verb, message, revision, claim
-  std::set<uuid> reopened{};  ///< pending again after their end, by whatever retry
-  std::map<uuid, row> deleted{};  ///< as they were when they had been kept for long enough
-  int last_run = 0;  ///< no two runs have one number, in whatever process
+  std::map<uuid, milliseconds> reopened{};  ///< when each was last pending again after its end, by whatever retry
+  std::map<uuid, row> deleted{};            ///< as they were when they had been kept for long enough
+  int last_run = 0;                         ///< no two runs have one number, in whatever process
 
   /// Whether somebody has asked for this, whatever became of it.
   bool was_asked(const uuid& message, std::string_view method) const {

@@ -91,6 +91,7 @@ class judging {
         return claim();
       case step::extend:
         require(before_.unanswered > 0, "is held longer by a claim that has had its outcome");
+        require(told_.was_asked("extend", after_), "is held longer, and who has the claim did not ask for that");
         return hold(plan_.lease);
       case step::release:
         return release();
@@ -121,9 +122,7 @@ class judging {
     hold(plan_.lease);
   }
 
-  void hold(milliseconds longest) {
-    require(after_.held && after_.due == at_ + longest, "is not held for one lease");
-  }
+  void hold(milliseconds longest) { require(after_.held && after_.due == at_ + longest, "is not held for one lease"); }
 
   void release() {
     require(!after_.held && after_.due == at_, "is released, and is not due at once");
@@ -151,7 +150,11 @@ class judging {
     require(!has_expired(before_, at_), "was retried after it had expired");
     require(after_.unanswered == 0 && after_.failures == 0, "does not start afresh when it is retried");
     require(told_.was_asked(after_.id, "retry") || told_.retries_all(before_), "is retried, and nobody asked for that");
-    require(!after_.held && after_.due == at_, "is retried, and is not due at once");
+    const bool never_begun = before_.status == status::cancelled && before_.held && before_.claim == 0;
+    if (never_begun)
+      require(after_.held && after_.due == before_.due, "is retried before its date, and has lost it");
+    else
+      require(!after_.held && after_.due == at_, "is retried, and is not due at once");
   }
 
   /// One more, the last ten of them.

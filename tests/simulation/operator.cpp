@@ -122,7 +122,8 @@ task<void> store_operator::count(calls to, process& on) {
     const bool same_age = age == -1 ? !oldest_then
                                     : oldest_now && age <= (ended - *oldest_now).count() &&
                                           (!oldest_then || age >= (begun - *oldest_then).count());
-    if (!same_age && ended >= begun) around_.in.fail("queue " + queue + " is told to have waited " + std::to_string(age));
+    if (!same_age && ended >= begun)
+      around_.in.fail("queue " + queue + " is told to have waited " + std::to_string(age));
   }
 }
 
@@ -131,7 +132,8 @@ mass_retry store_operator::some_of_them() const {
   mass_retry which;
   if (random.chance(0.3)) which.status = status::cancelled;
   if (random.chance(0.3)) which.queue = random.chance(0.5) ? "a" : "b";
-  if (which.status == status::dead && random.chance(0.5)) which.error_part = random.chance(0.5) ? "nature f" : "no answer";
+  if (which.status == status::dead && random.chance(0.5))
+    which.error_part = random.chance(0.5) ? "nature f" : "no answer";
   return which;
 }
 
@@ -144,13 +146,14 @@ task<void> store_operator::list(calls to, process& on) {
   do {
     const auto reply = co_await ask(to, "GET",
                                     std::string("/messages?status=") + to_string(which.status) +
-                                        "&queue=" + which.queue + "&after=" + after,
+                                        "&limit=3&queue=" + which.queue + "&after=" + after,
                                     "");
     if (!reply || reply->status != 200 || !on.alive()) co_return;
     const auto page = json::parse(reply->body);
     for (const auto& m : page.at("messages").as_array()) {
       const auto now = shown_in(m).value();
-      if (now.status != which.status) around_.in.fail(brief(now.id) + " is listed in another status than was asked for");
+      if (now.status != which.status)
+        around_.in.fail(brief(now.id) + " is listed in another status than was asked for");
       seen.insert(now.id);
     }
     const auto* next = page.as_object().if_contains("next");
@@ -195,6 +198,28 @@ void store_operator::check_mass_retries() const {
   for (const auto& one : runs_) check(one);
 }
 
+/// It does not go on when what it has retried fails always, and as before.
+void store_operator::check_it_stops(const mass_run& one) const {
+  if (!around_.in.plan().calm()) return;
+  constexpr milliseconds a_while{1'500};
+  std::optional<milliseconds> failed;
+  for (const auto& [id, now] : one.rows_after) {
+    const auto before = one.rows_before.find(id);
+    const auto retried = around_.told.reopened.find(id);
+    if (before == one.rows_before.end() || retried == around_.told.reopened.end()) continue;
+    const bool by_this = is_meant(one.which, *before->second) && retried->second > one.begun &&
+                         now->attempts.size() > before->second->attempts.size();
+    const bool as_before = now->status == status::dead && !latest_error(*before->second).empty() &&
+                           latest_error(*now) == latest_error(*before->second);
+    const auto when = around_.in.now() - (around_.store.clock() - now->updated_at);
+    if (by_this && as_before && (!failed || when < *failed)) failed = when;
+  }
+  if (!failed) return;
+  for (const auto& [id, when] : around_.told.reopened)
+    if (when > *failed + a_while && when < one.ended && !around_.told.was_asked(id, "retry"))
+      around_.in.fail("a mass retry goes on, though the same failure came back");
+}
+
 void store_operator::check(const mass_run& one) const {
   const std::string same = "the same failure came back: ";
   if (one.stopped_because.starts_with(same)) {
@@ -212,6 +237,7 @@ void store_operator::check(const mass_run& one) const {
     return;
   }
   if (!one.stopped_because.empty()) return;
+  check_it_stops(one);
   for (const auto& [id, m] : one.rows_before) {
     const auto after = one.rows_after.find(id);
     const bool untouched = after != one.rows_after.end() && after->second == m;

@@ -36,6 +36,7 @@ class store_operator {
   task<std::optional<http::response>> ask(calls to, std::string method, std::string target, std::string body);
   mass_retry some_of_them() const;
   void check(const mass_run& one) const;
+  void check_it_stops(const mass_run& one) const;
 
   surroundings around_;
   cluster& nodes_;

@@ -6,6 +6,7 @@
 #include "queue_system/event_codec.hpp"
 #include "tests/simulation/planted_through.hpp"
 #include "tests/simulation/process.hpp"
+#include "tests/simulation/wording.hpp"
 
 namespace amc::simulation {
 namespace {
@@ -29,6 +30,9 @@ bool is_release(const change& what) {
 }
 bool is_ringing(const change& what) {
   return !what.durable && !what.when.claim && what.then.held == false;
+}
+bool is_retry(const change& what) {
+  return what.then.status == status::pending && !what.then.text;
 }
 bool is_expiry(const change& what) {
   return what.then.status == status::expired;
@@ -174,6 +178,139 @@ std::vector<outcome> leases_only_told(store& to, std::span<const change> batch, 
   return outcomes;
 }
 
+/// Whatever is stored un-rung is rung all the same.
+std::vector<outcome> never_behind_a_backlog(store& to, std::span<const change> batch, platform& engine) {
+  std::vector<change> rung(batch.begin(), batch.end());
+  std::vector<bool> was_to_wait;
+  for (auto& what : rung) {
+    const bool waits = what.then.text && what.then.status == status::pending && what.then.held == false &&
+                       what.then.due_in == milliseconds(0);
+    was_to_wait.push_back(waits);
+    constexpr milliseconds later{2'000};
+    if (waits) what.then.due_in = later;
+  }
+  auto outcomes = to.apply(rung);
+  std::vector<outgoing> out;
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    if (was_to_wait[i] && outcomes[i].applied) {
+      const event ready{outcomes[i].now->id, outcomes[i].now->revision, {}};
+      out.push_back({outcomes[i].now->queue, queue_system::encode(ready, ready.id, {})});
+    }
+  try {
+    if (!out.empty()) engine.make_publisher()->publish(out);
+  } catch (const unavailable&) {
+    // It comes round again.
+  }
+  return outcomes;
+}
+
+bool is_of_an_unfit_row(const change& what) {
+  return what.then.text && is_unfit(*what.then.text);
+}
+
+/// One row that the store cannot take fails all that came with it.
+std::vector<outcome> fault_taken_for_an_absence(store& to, std::span<const change> batch, platform&) {
+  if (std::any_of(batch.begin(), batch.end(), is_of_an_unfit_row))
+    throw unavailable(unavailable::reason::away, "the store refused a row");
+  return to.apply(batch);
+}
+
+/// After a row that could not be taken, the next look finds nothing.
+class never_reset : public store_through {
+ public:
+  using store_through::store_through;
+  std::vector<outcome> apply(std::span<const change> batch) override {
+    spoiled_ = spoiled_ || std::any_of(batch.begin(), batch.end(), is_of_an_unfit_row);
+    return to().apply(batch);
+  }
+  std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override {
+    if (std::exchange(spoiled_, false)) return std::vector<found_row>(ids.size());
+    return to().find(ids, with_text);
+  }
+
+ private:
+  bool spoiled_ = false;
+};
+
+template <class Store>
+seams stores() {
+  seams planted;
+  planted.wrap_store = [](std::unique_ptr<store> to, process&, platform&) {
+    return std::make_unique<Store>(std::move(to));
+  };
+  return planted;
+}
+
+class purges_all_alike : public store_through {
+ public:
+  using store_through::store_through;
+  purged purge(const purge_request& what) override {
+    auto alike = what;
+    alike.dead_kept = alike.kept;
+    return to().purge(alike);
+  }
+};
+
+class purges_nothing : public store_through {
+ public:
+  using store_through::store_through;
+  purged purge(const purge_request&) override { return {}; }
+};
+
+/// Four looks of five find nothing.
+class looks_seldom : public store_through {
+ public:
+  using store_through::store_through;
+  std::vector<due_row> due(std::size_t limit) override {
+    constexpr int one_in = 5;
+    auto rows = to().due(limit);
+    if (++looks_ % one_in != 0) rows.clear();
+    return rows;
+  }
+
+ private:
+  int looks_ = 0;
+};
+
+// ---- readers ----
+
+template <class Reader>
+seams readers() {
+  seams planted;
+  planted.wrap_reader = [](std::unique_ptr<store_reader> to) { return std::make_unique<Reader>(std::move(to)); };
+  return planted;
+}
+
+class pages_of_any_size : public reader_through {
+ public:
+  using reader_through::reader_through;
+  message_page list(const list_filter& filter) override {
+    auto more = filter;
+    more.text_bytes_max = static_cast<std::size_t>(-1);
+    return reader_through::list(more);
+  }
+};
+
+class lists_any_status : public reader_through {
+ public:
+  using reader_through::reader_through;
+  message_page list(const list_filter& filter) override {
+    auto any = filter;
+    any.status.reset();
+    return reader_through::list(any);
+  }
+};
+
+class counts_wrongly : public reader_through {
+ public:
+  using reader_through::reader_through;
+  std::vector<queue_counts> counts() override {
+    auto all = reader_through::counts();
+    for (auto& q : all) std::swap(q.due, q.held);
+    return all;
+  }
+};
+
 // ---- engines ----
 
 using wrap_publisher = std::function<std::unique_ptr<queue_publisher>(std::unique_ptr<queue_publisher>, process&)>;
@@ -281,6 +418,30 @@ class deaf_after_reconnect : public change_feed {
   std::unique_ptr<change_feed> to_;
   bool deaf_ = false;
 };
+
+/// Only hears, now and then, that something may have changed.
+class hears_no_names : public change_feed {
+ public:
+  explicit hears_no_names(std::unique_ptr<change_feed> to) : to_(std::move(to)) {}
+  news wait(milliseconds longest) override {
+    auto told = to_->wait(longest);
+    told.ids.clear();
+    return told;
+  }
+
+ private:
+  std::unique_ptr<change_feed> to_;
+};
+
+seams nameless_feed() {
+  seams planted;
+  planted.wrap_feed = [](std::unique_ptr<change_feed> to) { return std::make_unique<hears_no_names>(std::move(to)); };
+  return planted;
+}
+
+seams never_expires() {
+  return due([](std::vector<due_row>& rows) { std::erase_if(rows, [](const due_row& r) { return r.expired; }); });
+}
 
 seams deaf_feed() {
   seams planted;
@@ -437,6 +598,12 @@ std::vector<planted_bug> all_bugs() {
            if (is_release(what)) what.when = {.status = status::pending};
          });
        }},
+      {"release-not-due", "what is given back is due when its lease would have ended",
+       [] {
+         return changes([](change& what) {
+           if (is_release(what)) what.then.due_in.reset();
+         });
+       }},
       {"lease-not-extended", "a lease is told to be extended, and is not", [] { return apply(leases_only_told); }},
       {"lease-not-held", "a claim holds nobody off",
        [] {
@@ -469,6 +636,49 @@ std::vector<planted_bug> all_bugs() {
            if (is_failure(what)) what.then.held = false;
          });
        }},
+      {"back-off-ignored", "a message that has failed is due after a millisecond",
+       [] {
+         return changes([](change& what) {
+           if (is_failure(what)) what.then.due_in = milliseconds(1);
+         });
+       }},
+      {"failure-counted-twice", "a failure that is told twice counts twice",
+       [] {
+         return changes([](change& what) {
+           if (is_failure(what)) what.when.unanswered_above.reset();
+         });
+       }},
+      {"held-after-its-failure", "a lease is extended when its claim has had its outcome",
+       [] {
+         return changes([](change& what) {
+           if (is_extension(what)) what.when.unanswered_above.reset();
+         });
+       }},
+      {"reason-forgotten", "why a message has failed is not kept",
+       [] {
+         return changes([](change& what) {
+           if (is_failure(what)) what.then.error.reset();
+         });
+       }},
+      {"retry-of-expired", "what has expired is retried",
+       [] {
+         return changes([](change& what) {
+           if (is_retry(what)) what.when.expired.reset();
+         });
+       }},
+      {"retry-goes-on-counting", "a retried message has the failures that it had",
+       [] {
+         return changes([](change& what) {
+           if (is_retry(what)) what.then.failures = effect::count::keep;
+         });
+       }},
+      {"expired-is-claimed", "what has expired is claimed",
+       [] {
+         return changes([](change& what) {
+           if (is_claim(what)) what.when.expired.reset();
+         });
+       }},
+      {"never-expires", "the sweeper leaves out what has expired", never_expires},
       {"delivered-too-soon", "`deliver_at` holds nobody off",
        [] {
          return changes([](change& what) {
@@ -483,6 +693,28 @@ std::vector<planted_bug> all_bugs() {
        [] { return changes([](change& what) { what.then.once.reset(); }); }},
       {"key-without-fingerprint", "a key that was used for another request answers with that one",
        [] { return apply(any_request_of_a_key); }},
+      {"rings-behind-a-backlog", "new messages are rung while older ones wait for room",
+       [] { return apply(never_behind_a_backlog); }},
+      {"claims-bounded-by-count", "a batch of claims is granted whatever it weighs",
+       [] {
+         return changes([](change& what) {
+           if (is_claim(what)) what.when.text_bytes_max.reset();
+         });
+       }},
+      {"pages-bounded-by-count", "a page of a list holds what its texts weigh",
+       [] { return readers<pages_of_any_size>(); }},
+      {"fault-taken-for-absence", "a row that the store cannot take fails all that came with it",
+       [] { return apply(fault_taken_for_an_absence); }},
+      {"statement-not-reset", "after a row that could not be taken, the next look finds nothing",
+       [] { return stores<never_reset>(); }},
+      {"purges-all-alike", "dead messages are deleted when finished ones are",
+       [] { return stores<purges_all_alike>(); }},
+      {"purges-nothing", "nothing is ever deleted", [] { return stores<purges_nothing>(); }},
+      {"lists-any-status", "a list is not held to the status that was asked for",
+       [] { return readers<lists_any_status>(); }},
+      {"counts-wrongly", "what is due and what is held are counted for one another",
+       [] { return readers<counts_wrongly>(); }},
+      {"looks-seldom", "four of five looks of the sweeper find nothing", [] { return stores<looks_seldom>(); }},
       {"sweep-by-id-cursor", "the sweeper goes on behind the last id that it has seen", sweep_by_cursor},
       {"sweep-newest-first", "the sweeper feeds the newest first",
        [] { return due([](std::vector<due_row>& rows) { std::reverse(rows.begin(), rows.end()); }); }},
@@ -507,6 +739,7 @@ std::vector<planted_bug> all_bugs() {
       {"emptiness-unnoticed", "a start with an empty engine rings nothing", emptiness_unnoticed},
       {"never-acknowledged", "events are not acknowledged", never_acknowledging},
       {"waiter-lost-on-reconnect", "a broker that had lost its change feed hears nothing any more", deaf_feed},
+      {"waiters-hear-no-names", "who waits is told of others' changes once a second", nameless_feed},
       {"post-sent-again", "a client posts again without a key when it does not know what became of it",
        [] { return callers([] { return send_wrongly(post_again); }); }},
       {"answered-from-a-cache", "a client is shown what it was shown before", [] { return callers(with_a_cache); }},

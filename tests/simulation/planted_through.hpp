@@ -25,6 +25,16 @@ class store_through : public store {
   std::unique_ptr<store> to_;
 };
 
+class reader_through : public store_reader {
+ public:
+  explicit reader_through(std::unique_ptr<store_reader> to) : to_(std::move(to)) {}
+  message_page list(const list_filter& filter) override { return to_->list(filter); }
+  std::vector<queue_counts> counts() override { return to_->counts(); }
+
+ private:
+  std::unique_ptr<store_reader> to_;
+};
+
 class publisher_through : public queue_publisher {
  public:
   explicit publisher_through(std::unique_ptr<queue_publisher> to) : to_(std::move(to)) {}

@@ -27,7 +27,7 @@ properties::properties(const surroundings& around)
 
 /// Nothing has gone wrong at all.
 bool properties::calm() const {
-  return around_.in.plan().calm() && !around_.in.last_harm;
+  return around_.in.calm();
 }
 
 /// Nothing has gone wrong lately, and nothing will.
@@ -48,6 +48,28 @@ std::size_t properties::rooms() const {
   return static_cast<std::size_t>(plan.brokers + plan.services_b);
 }
 
+void properties::expect_silence() {
+  silent_ = true;
+  silent_since_ = around_.in.now();
+  looks_before_ = around_.store.looks();
+  depths_asked_before_ = around_.queues.depths_asked();
+}
+
+/// One look of each sweeper in each interval, and a question for each queue with it.
+void properties::check_silence() const {
+  if (!clean() || around_.queues.waiting() > 0) return;
+  constexpr int queues = 2;
+  constexpr int to_begin_with = 60;  // while the last event is on its way
+  const auto& plan = around_.in.plan();
+  const auto passed = around_.in.now() - silent_since_;
+  const auto who = static_cast<int>(sweepers(plan).size());
+  const auto most = who * static_cast<int>(passed / plan.sweep_interval + 2);
+  if (around_.store.looks() - looks_before_ > most + to_begin_with)
+    around_.in.fail("there is nothing to do, and the store is asked again and again");
+  if (around_.queues.depths_asked() - depths_asked_before_ > queues * (most + to_begin_with))
+    around_.in.fail("there is nothing to do, and the engine is asked again and again");
+}
+
 void properties::see_change(const database::committed& seen) {
   const auto& [by, what, became, before, after] = seen;
   if (what.insert) check_key(seen);
@@ -55,8 +77,15 @@ void properties::see_change(const database::committed& seen) {
   if (silent_) around_.in.fail(by.name() + " still changes " + brief(what.id));
   const auto which = step_of(before.get(), *after, became.at);
   check_table(seen, which);
-  if (which == step::retry) around_.told.reopened.insert(what.id);
+  // P7: what is claimed is held until it is answered.
+  if (which == step::ring && before->held && before->unanswered > 0 && calm())
+    around_.in.fail(name_of(what.id, before->revision) + " has lost its claim, and nobody has died");
+  if (which == step::retry) around_.told.reopened[what.id] = around_.in.now();
   if (which) timeliness_.see(seen, *which);
+  const bool ends = after->status != status::pending;
+  if (before && (ends || after->revision != before->revision))
+    revisions_[{what.id, before->revision}].ended = around_.in.now();
+  if (ends) revisions_[{what.id, after->revision}].ended = around_.in.now();
   if (what.then.text) see_arrival(what, {became.applied, after, became.at});
   auto& here = revisions_[{what.id, became.now->revision}];
   if (what.then.new_claim) return see_claim(what, {became.applied, after, became.at}, here);
@@ -90,7 +119,7 @@ void properties::check_key(const database::committed& seen) {
   const auto remembered = became.at - around_.in.plan().key_kept;
   if (!became.applied) {
     const auto& known = became.now;
-    if (!before && (!known || known->created_at <= remembered))
+    if (!before && !became.unfit && (!known || known->created_at <= remembered))
       around_.in.fail(brief(what.id) + " is refused for a key that nobody remembers");
     return;
   }
@@ -169,7 +198,7 @@ int properties::claims_that_may_be_lost() const {
 
 /// P3: who has seen its service die twice goes on alone.
 void properties::check_company(const message& m) {
-  const bool innocent = read(m.text)->nature.empty();
+  const bool innocent = harmless(read(m.text)->nature);
   if (innocent && m.unanswered - 1 > claims_that_may_be_lost())
     around_.in.fail(name_of(m.id, m.revision) + " is in bad company for the " + std::to_string(m.unanswered) +
                     ". time");
@@ -215,6 +244,7 @@ void properties::look() {
   check_runs();
   check_rows_stay();
   timeliness_.look();
+  if (calm()) check_nobody_idles();
   check_due_rows_are_rung();
   check_all_rung_after_a_start();
 }
@@ -230,7 +260,8 @@ void properties::check_runs() {
     constexpr milliseconds settled{5'000};
     const bool all_well = calm() || all_well_since(here.first_claimed - settled);
     const bool in_time = plan.handler_timeout > 3 * plan.lease;
-    if (here.runs > 1 && all_well && in_time && !around_.told.was_retried(run.id))
+    const bool may_be_tried_again = read(run.text)->nature == std::string(1, spoiling);
+    if (here.runs > 1 && all_well && in_time && !may_be_tried_again && !around_.told.was_retried(run.id))
       around_.in.fail("a handler has run " + std::to_string(here.runs) + " times for " + name_of(run.id, run.revision));
   }
 }
@@ -262,6 +293,34 @@ void properties::check_due_rows_are_rung() {
   }
 }
 
+/// What is rung is taken, while those who could take it have nothing else to do.
+void properties::check_nobody_idles() {
+  constexpr milliseconds a_while{500};
+  const auto too_long_ago = [&](milliseconds since) { return around_.in.now() - since > a_while; };
+  const auto idles = [&](const process* who) {
+    return std::all_of(around_.told.services.begin(), around_.told.services.end(), [&](const auto& service) {
+      return service->of != who || (service->idle() && too_long_ago(service->idle_since));
+    });
+  };
+  const auto all_idle = [&](const std::string& queue) {
+    bool anybody = false, busy = false;
+    for (const auto& service : around_.told.services) {
+      if (service->queue != queue) continue;
+      anybody = true;
+      busy = busy || !idles(service->of);
+    }
+    return anybody && !busy;
+  };
+  for (const auto& [id, m] : around_.store.rows()) {
+    const auto here = revisions_.find({id, m->revision});
+    if (m->status != status::pending || m->held || here == revisions_.end()) continue;
+    const auto rung = here->second.last_rung;
+    const auto changed = around_.in.now() - (around_.store.clock() - m->updated_at);
+    if (rung >= changed && too_long_ago(rung) && all_idle(m->queue))
+      return around_.in.fail(name_of(id, m->revision) + " is rung, and nobody takes it who could");
+  }
+}
+
 /// P4: an engine that begins empty is told of everything that nobody holds.
 void properties::check_all_rung_after_a_start() {
   const auto& plan = around_.in.plan();
@@ -285,17 +344,38 @@ void properties::note_depth(const std::string& queue, std::size_t depth) {
   if (shares * depth >= around_.in.plan().queue_depth_max) last_full_[queue] = around_.in.now();
 }
 
+/// Who waits for a change is told of it in time, and goes home when the time is over.
 void properties::check_waits() const {
-  constexpr milliseconds soon{1'800};  // a lost notification costs a second
+  const milliseconds soon{calm() ? 400 : 1'800};  // a lost notification costs a second
   constexpr milliseconds grace{5'000};
   for (const auto& entry : around_.told.requests) {
-    if (!entry.waits || entry.method != "GET" || entry.outcome != told::verdict::ok) continue;
+    if (!entry.waits || entry.outcome != told::verdict::ok) continue;
     if (!calm() && !all_well_since(entry.begun - grace)) continue;
     const int revision = entry.now ? entry.now->revision : entry.revision.value_or(0);
     const auto& id = entry.now ? entry.now->id : *entry.id;
+    const auto name = entry.who + " waited for " + name_of(id, revision);
     const auto next = revisions_.find({id, revision + 1});
-    if (next != revisions_.end() && next->second.changed + soon < entry.ended)
-      around_.in.fail(entry.who + " waited for " + name_of(id, revision) + " to change, and was not told");
+    if (entry.method == "GET" && next != revisions_.end() && next->second.changed + soon < entry.ended)
+      around_.in.fail(name + " to change, and was not told");
+    if (!calm()) continue;
+    const auto waited = entry.ended - entry.begun;
+    const bool nothing_new = !entry.now || (!entry.revision && entry.now->status == status::pending);
+    if (nothing_new && waited < entry.longest) around_.in.fail(name + ", and was sent home early");
+    if (waited > entry.longest + soon) around_.in.fail(name + " for longer than it had asked for");
+  }
+}
+
+/// A refusal has a reason: an answer to a revision that was there and pending all the time is taken.
+void properties::check_refusals() const {
+  for (const auto& entry : around_.told.requests) {
+    const bool answers = entry.method == "PUT" || entry.method == "answer";
+    if (!answers || entry.outcome != told::verdict::refused || !entry.decided) continue;
+    if (is_unfit(entry.sent) || around_.told.was_retried(*entry.id)) continue;
+    const auto here = revisions_.find({*entry.id, *entry.revision});
+    if (here == revisions_.end() || here->second.changed > entry.begun) continue;
+    const auto& ended = here->second.ended;
+    if (ended < milliseconds(0) || ended > entry.ended)
+      around_.in.fail(entry.who + "'s answer to " + name_of(*entry.id, *entry.revision) + " was refused for no reason");
   }
 }
 
@@ -303,7 +383,7 @@ void properties::check_waits() const {
 void properties::check_deaths() const {
   for (const auto& [id, m] : around_.store.rows()) {
     if (m->status != status::dead) continue;
-    const bool to_blame = !read(m->text)->nature.empty() || m->revision > max_revisions;
+    const bool to_blame = !harmless(read(m->text)->nature) || m->revision > max_revisions;
     if (to_blame || claims_that_may_be_lost() >= max_claims) continue;
     around_.in.fail(name_of(id, m->revision) + " is dead: " + m->attempts.back().error);
   }

@@ -21,15 +21,20 @@ class properties {
   void look();
   /// At the end: who waited for a change was told of it in time.
   void check_waits() const;
+  /// And: nobody was refused for no reason.
+  void check_refusals() const;
   /// And: nobody died who was not to blame (P2, P3).
   void check_deaths() const;
   /// From here on there is nothing to do, and nothing may be done.
-  void expect_silence() { silent_ = true; }
+  void expect_silence();
+  /// After a while of that: hardly anybody has even looked (P5).
+  void check_silence() const;
 
  private:
   /// What is known of one revision of one message.
   struct revision_history {
     milliseconds changed{-1};  ///< when it came to be
+    milliseconds ended{-1};    ///< when it was answered, or came to another end
     milliseconds arrived{-1};  ///< and when it may be claimed from
     milliseconds first_claimed{-1};
     timestamp lease_ends{};
@@ -56,6 +61,7 @@ class properties {
   void check_rows_stay();
   void check_due_rows_are_rung();
   void check_all_rung_after_a_start();
+  void check_nobody_idles();
   void note_depth(const std::string& queue, std::size_t depth);
   void check_rung_once(const message& m, revision_history& here);
   void check_overtaking(const revision_history& claimed);
@@ -74,6 +80,9 @@ class properties {
   std::size_t seen_runs_ = 0;
   std::map<std::string, milliseconds> last_full_;  ///< of each queue
   bool silent_ = false;
+  milliseconds silent_since_{};
+  int looks_before_ = 0;
+  int depths_asked_before_ = 0;
 };
 
 }  // namespace amc::simulation

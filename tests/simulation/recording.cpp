@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/time_text.hpp"
+#include "tests/simulation/wording.hpp"
 
 namespace amc::simulation {
 namespace json = boost::json;
@@ -97,16 +98,33 @@ class recording_caller : public http::caller {
     entry.ended = by_.in().now();
     if (failed) {
       by_.in().note(by_.name(), failed->what());
+      if (by_.in().calm())
+        by_.in().fail(by_.name() + "'s " + entry.method +
+                      " came to nothing, though nothing is wrong: " + failed->what());
       if (failed->why() == unavailable::reason::away) entry.outcome = told::verdict::refused;  // nothing was sent
       return;
     }
     entry.status = reply->status;
     entry.outcome = verdict_of(reply->status);
+    entry.decided = true;
+    check_status(entry);
     if (reply->status < 300) entry.now = shown_in(parsed(reply->body));
     if (entry.now)
       by_.in().note(by_.name(), entry.method, entry.now->id, entry.now->revision);
     else
       by_.in().note(by_.name(), entry.method, static_cast<std::uint64_t>(reply->status));
+  }
+
+  /// P7: nobody's input costs anybody else's request, nor does its size.
+  void check_status(const told& entry) const {
+    constexpr int unprocessable = 422, unavailable_now = 503;
+    const bool may_be_refused = !entry.key.empty() || is_unfit(entry.sent);
+    const bool odd = entry.status == 400 || entry.status == 405 || entry.status == 413 || entry.status == 500 ||
+                     (entry.status == unprocessable && !may_be_refused);
+    if (odd || (entry.status == unavailable_now && by_.in().calm()))
+      by_.in().fail(by_.name() + "'s " + entry.method + " was answered " + std::to_string(entry.status));
+    if (is_unfit(entry.sent) && entry.outcome == told::verdict::ok)
+      by_.in().fail(by_.name() + " was told that a text is stored that no store takes");
   }
 
   std::shared_ptr<http::caller> calls_;
@@ -120,6 +138,7 @@ class recording_client : public service::broker_client {
       : asks_(std::move(asks)), by_(by), into_(into), hands_(std::make_shared<hands>()) {
     hands_->of = &by;
     hands_->queue = std::move(queue);
+    hands_->idle_since = by.in().now();
     into_.services.push_back(hands_);
   }
 
@@ -136,8 +155,10 @@ class recording_client : public service::broker_client {
     }
     --hands_->asking;
     for (std::size_t i = 0; i < became.size(); ++i)
-      if (became[i]) hands_->in_hand.insert({asked[i].ready.id, asked[i].ready.revision, became[i]->claim});
+      if (became[i]) hands_->in_hand[{asked[i].ready.id, asked[i].ready.revision}] = by_.in().now();
     note_idle();
+    if (failed && by_.alive() && by_.in().calm())
+      by_.in().fail(by_.name() + " cannot claim, though nothing is wrong: " + failed->what());
     if (failed) throw unavailable(*failed);
     co_return became;
   }
@@ -168,6 +189,7 @@ class recording_client : public service::broker_client {
     if (!by_.alive()) co_return co_await gone<void>(answers.size());
     const auto first = into_.requests.size();
     for (const auto& a : answers) {
+      check_in_time(a);
       told entry{by_.name(), "answer", by_.in().now()};
       entry.id = a.id;
       entry.revision = a.revision;
@@ -183,10 +205,11 @@ class recording_client : public service::broker_client {
   void conclude(told& entry, const result<void>& became) {
     entry.ended = by_.in().now();
     entry.outcome = became ? told::verdict::ok : told::verdict::refused;
+    entry.decided = true;
     by_.in().note(by_.name(), became ? "answered" : "was refused", *entry.id, *entry.revision);
     const bool fails_instead =
         !became && (became.error().code == errc::unroutable || became.error().code == errc::invalid);
-    if (fails_instead)
+    if (fails_instead && !is_unfit(entry.sent))
       by_.in().fail(by_.name() + "'s answer to a healthy message was refused: " + became.error().detail);
     drop(*entry.id, *entry.revision);
   }
@@ -205,13 +228,33 @@ class recording_client : public service::broker_client {
       by_.in().fail(by_.name() + " claims more than it has handlers for");
   }
 
+  /// A handler that has taken too long has failed, whatever it says in the end.
+  void check_in_time(const answer_request& a) {
+    constexpr milliseconds a_moment{100};
+    const auto since = hands_->in_hand.find({a.id, a.revision.value_or(0)});
+    if (since == hands_->in_hand.end() || trouble() >= since->second) return;
+    const auto run = std::find_if(into_.runs.rbegin(), into_.runs.rend(), [&](const handled& r) {
+      return r.who == by_.name() && r.id == a.id && r.revision == a.revision;
+    });
+    if (run != into_.runs.rend() && run->ended - since->second > by_.in().plan().handler_timeout + a_moment)
+      by_.in().fail(by_.name() + " answers for a handler that has taken too long");
+  }
+
+  /// When something last went wrong that may keep a service waiting.
+  milliseconds trouble() const {
+    const auto& in = by_.in();
+    return std::max(in.last_trouble_of(by_.name()),
+                    in.last_trouble({fault::network_cut, fault::request_lost, fault::request_late, fault::response_lost,
+                                     fault::store_away, fault::store_busy, fault::store_full, fault::store_unknown,
+                                     fault::pause, fault::kill, fault::stop}));
+  }
+
   void note(const char* verb, const claimed& c) {
     if (by_.alive()) into_.asked.insert({verb, c.ready.id, c.ready.revision, c.claim});
   }
 
   void drop(const uuid& id, int revision) {
-    std::erase_if(hands_->in_hand,
-                  [&](const auto& held) { return std::get<0>(held) == id && std::get<1>(held) == revision; });
+    hands_->in_hand.erase({id, revision});
     note_idle();
   }
 

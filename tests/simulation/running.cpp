@@ -35,6 +35,8 @@ broker::parts_options options_of(const scenario& plan) {
   auto options = defaults;
   options.sweep.interval = plan.sweep_interval;
   options.purge.interval = plan.purge_interval;
+  options.verbs.text_max_bytes = text_max_bytes;
+  options.verbs.claims_max_bytes = claims_max_bytes;
   options.purge.what.kept = plan.kept;
   options.purge.what.dead_kept = plan.dead_kept;
   return options;
@@ -71,6 +73,7 @@ struct foundation {
     const auto& planted = around.planted;
     if (planted.wrap_store)
       for (auto& driver : opened.drivers) driver = planted.wrap_store(std::move(driver), by, *platform);
+    if (planted.wrap_reader) opened.reader = planted.wrap_reader(std::move(opened.reader));
     if (planted.wrap_feed && opened.changes_elsewhere)
       opened.changes_elsewhere = planted.wrap_feed(std::move(opened.changes_elsewhere));
     store = std::make_shared<message_store::shared_store>(by.env(), std::move(opened), bounds());
@@ -182,6 +185,7 @@ class running_service : public running {
     suffer(read(work.text)->nature);
     const int run = ++around_.told.last_run;
     auto next = answered(work.text, by_.name(), run);
+    if (read(work.text)->nature == std::string(1, spoiling)) next.insert(next.find('>'), 1, unfit);
     around_.told.runs.push_back({by_.name(), run, work.id, work.revision, work.claim, around_.in.now(), work.text});
     around_.in.note(by_.name(), "handles", work.id, work.revision);
     return next;
@@ -193,7 +197,16 @@ class running_service : public running {
     around_.in.note(by_.name(), "suffers a message of nature " + nature);
     if (nature.front() == poisonous) by_.doom();
     if (nature.front() == failing || (nature.front() == capricious && around_.in.random().chance(0.5)))
-      throw std::runtime_error("a message of nature " + nature);
+      throw std::runtime_error(reason(nature));
+  }
+
+  /// Which may be much, and no text.
+  std::string reason(const std::string& nature) const {
+    constexpr std::size_t much = 200;
+    auto text = "a message of nature " + nature;
+    if (around_.in.plan().large > 0) text.append(much, '.');
+    if (around_.in.plan().unfit > 0) text += '\xff';
+    return text;
   }
 
   milliseconds handler_time() {

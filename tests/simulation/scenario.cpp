@@ -96,9 +96,19 @@ void leave_few(scenario& s, random_stream& random) {
 void stop_at_work(scenario& s) {
   s.rate.fill(0);
   s.rate[static_cast<std::size_t>(fault::stop)] = 1;
-  s.slow_handlers = 0.4;
-  s.lease = milliseconds(3'000);
+  s.slow_handlers = 0.25;
+  s.lease = milliseconds(2'000);
   s.faults_until = s.posts_until + milliseconds(6'000);
+}
+
+/// Large texts among small ones, and services that come to a queue full of them.
+void weigh_down(scenario& s, random_stream& random) {
+  constexpr std::size_t handlers = 16;
+  s.large = random.chance(0.5) ? 0.3 : 0.9;
+  s.concurrency = handlers;
+  s.queue_depth_max = 100;
+  s.messages += handlers;
+  s.services_late = milliseconds(random.between(0, 1'500));
 }
 
 /// What came into the world later, from a stream of its own.
@@ -109,6 +119,8 @@ void add_operations(scenario& s, random_stream& random) {
     s.purge_interval = milliseconds(random.between(200, 2'000));
   }
   if (random.chance(0.2)) s.key_kept = milliseconds(random.between(500, 4'000));
+  if (random.chance(0.15)) weigh_down(s, random);
+  if (random.chance(0.1)) s.unfit = 0.3;
   if (random.chance(0.5)) s.operators_acts = static_cast<int>(random.between(3, 12));
   if (s.calm() || s.posts_until == s.faults_until) return;
   const auto kind = random.between(1, 20);
@@ -161,6 +173,8 @@ std::vector<std::string> what_goes_wrong(const scenario& plan) {
   if (plan.slow_handlers > 0) all.emplace_back("slow_handlers");
   if (plan.failing > 0) all.emplace_back("failing");
   if (plan.poisonous > 0) all.emplace_back("poisonous");
+  if (plan.large > 0) all.emplace_back("large");
+  if (plan.unfit > 0) all.emplace_back("unfit");
   return all;
 }
 
@@ -171,6 +185,10 @@ void leave_out(scenario& plan, std::string_view name) {
     plan.failing = 0;
   else if (name == "poisonous")
     plan.poisonous = 0;
+  else if (name == "large")
+    plan.large = 0;
+  else if (name == "unfit")
+    plan.unfit = 0;
   else if (const auto at = std::find(names.begin(), names.end(), name); at != names.end())
     plan.rate[static_cast<std::size_t>(at - names.begin())] = 0;
   else
@@ -197,6 +215,7 @@ std::string describe(const scenario& plan) {
                      ", concurrency " + std::to_string(plan.concurrency) + ", handlers " +
                      std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +
                      (plan.failing > 0 ? ", some fail" : "") + (plan.poisonous > 0 ? ", some kill" : "") +
+                     (plan.large > 0 ? ", some large" : "") + (plan.unfit > 0 ? ", some unfit" : "") +
                      "; faults until " + std::to_string(plan.faults_until.count()) + ":";
   for (std::size_t i = 0; i < faults; ++i)
     if (plan.rate[i] > 0) text += " " + std::string(names[i]) + "=" + std::to_string(plan.rate[i]).substr(0, 4);

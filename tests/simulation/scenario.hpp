@@ -66,15 +66,18 @@ struct scenario {
   milliseconds handler_timeout{60'000};
   int poisonous = 0;                  ///< messages that kill their service
   double failing = 0;                 ///< how many messages fail, always or now and then
+  double large = 0;                   ///< how many have a text as large as a broker takes
+  double unfit = 0;                   ///< how many have, or get, a text that this store cannot take
+  milliseconds services_late{};       ///< services start so long after everybody else
   milliseconds posts_until{};         ///< requesters post until then, and
   milliseconds faults_until{};        ///< from here on nothing goes wrong any more
   std::array<double, faults> rate{};  ///< 0 to 1: how often, compared with the most that makes sense
 
   milliseconds purge_interval{5'000};
-  milliseconds kept{std::chrono::days(7)};       ///< messages that are done, cancelled or expired
+  milliseconds kept{std::chrono::days(7)};  ///< messages that are done, cancelled or expired
   milliseconds dead_kept{std::chrono::days(30)};
-  milliseconds key_kept{std::chrono::days(1)};   ///< how long an idempotency key is remembered
-  int operators_acts = 0;                        ///< what an operator does, one thing after another
+  milliseconds key_kept{std::chrono::days(1)};  ///< how long an idempotency key is remembered
+  int operators_acts = 0;                       ///< what an operator does, one thing after another
   milliseconds kept_for(amc::status end) const { return end == amc::status::dead ? dead_kept : kept; }
 
   double of(fault kind) const { return rate[static_cast<std::size_t>(kind)]; }
@@ -93,6 +96,12 @@ void leave_out(scenario& plan, std::string_view name);
 constexpr int max_claims = 5;
 constexpr int max_failures = 3;
 constexpr int max_revisions = 8;
+/// Sizes, small enough for texts to be cheap, in about the proportions that the defaults have.
+constexpr std::size_t text_max_bytes = 2'000;
+constexpr std::size_t claims_max_bytes = 2 * text_max_bytes;
+constexpr std::size_t page_max_bytes = 2 * text_max_bytes;
+constexpr std::size_t request_max_bytes = text_max_bytes + 1'024;
+constexpr std::size_t response_max_bytes = 8 * text_max_bytes;  ///< that a client takes
 constexpr milliseconds back_off_initial{200};
 constexpr milliseconds back_off_max{2'000};
 std::vector<std::string> settings_of(const scenario& plan);

@@ -26,8 +26,12 @@ task<void> sleep(const process& on, milliseconds longest) {
 
 std::string nature_of(random_stream& random, const scenario& plan, int number) {
   if (number <= plan.poisonous) return {poisonous};
-  if (!random.chance(plan.failing)) return {};
-  return {random.chance(0.3) ? failing : capricious};
+  if (random.chance(plan.failing)) return {random.chance(0.3) ? failing : capricious};
+  if (random.chance(plan.unfit)) return {random.chance(0.5) ? unfit : spoiling};
+  // Room for the plan and for what is answered is left.
+  constexpr std::size_t room = 300;
+  if (random.chance(plan.large)) return std::string(text_max_bytes - room - random.below(room), large);
+  return {};
 }
 
 }  // namespace

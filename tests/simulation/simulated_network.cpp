@@ -15,7 +15,7 @@ struct network::call {
   http::request asked;
   std::string address;
   process* server = nullptr;
-  one_shot<std::variant<http::response, unavailable>> done;
+  one_shot<std::variant<http::response, unavailable, http::answer_too_large>> done;
 };
 
 class network::balanced_caller : public http::caller {
@@ -32,6 +32,7 @@ class network::balanced_caller : public http::caller {
     });
     over_.carry(what);
     auto outcome = co_await what->done.wait();
+    if (const auto* too_large = std::get_if<http::answer_too_large>(&outcome)) throw http::answer_too_large(*too_large);
     if (const auto* failed = std::get_if<unavailable>(&outcome)) {
       at_ = (at_ + 1) % addresses_.size();
       throw unavailable(*failed);
@@ -115,7 +116,10 @@ task<void> network::serve(std::shared_ptr<call> what, service handle) {
   http::response reply;
   int fault_status = 0;
   try {
-    reply = co_await handle(what->asked);
+    if (what->asked.body.size() > request_max_bytes)
+      fault_status = 413;
+    else
+      reply = co_await handle(what->asked);
   } catch (const unavailable&) {
     fault_status = 503;
   } catch (const std::exception&) {
@@ -131,8 +135,16 @@ void network::answer(const std::shared_ptr<call>& what, http::response reply) {
   if (is_cut(*what) || world_.strikes(fault::response_lost, 0.3)) return;
   world_.note(what->address, what->asked.method, static_cast<std::uint64_t>(reply.status));
   world_.later(world_.between(0, 3), [what, reply = std::move(reply)]() mutable {
-    what->client.later(milliseconds(0), [what, reply = std::move(reply)] { what->done.set(reply); });
+    what->client.later(milliseconds(0), [what, reply = std::move(reply)] { receive(*what, reply); });
   });
+}
+
+void network::receive(call& what, const http::response& reply) {
+  if (reply.body.size() <= response_max_bytes)
+    what.done.set(reply);
+  else
+    what.done.set(http::answer_too_large("the answer to " + what.asked.method + " " + what.asked.target + " has " +
+                                         std::to_string(reply.body.size()) + " bytes"));
 }
 
 void network::fail(const std::shared_ptr<call>& what, const unavailable& why) {

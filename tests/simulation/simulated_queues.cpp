@@ -10,6 +10,7 @@ class engine::publisher : public queue_publisher {
   void publish(std::span<const outgoing> batch) override { to_.publish(by_, batch); }
   std::size_t depth(const std::string& queue) override {
     to_.reach(by_);
+    ++to_.depths_asked_;
     return to_.depth(queue);
   }
 

@@ -31,6 +31,8 @@ class engine {
   /// Events that wait, without those that the engine itself has doubled.
   std::size_t depth(const std::string& queue) const;
   std::size_t waiting() const;
+  /// How often anybody has asked how deep a queue is.
+  int depths_asked() const { return depths_asked_; }
 
   /// Called for every event as it is published, before anything happens to it.
   std::function<void(const process& by, const outgoing& out)> seen;
@@ -67,6 +69,7 @@ class engine {
   std::vector<std::shared_ptr<subscription>> links_;
   milliseconds away_until_{-1};
   std::uint64_t last_tag_ = 0;
+  int depths_asked_ = 0;
 };
 
 }  // namespace amc::simulation

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/simulation/wording.hpp"
+
 namespace amc::simulation {
 
 class database::connection : public store {
@@ -15,6 +17,7 @@ class database::connection : public store {
   }
   std::vector<due_row> due(std::size_t limit) override {
     to_.reach(by_);
+    ++to_.looks_;
     return to_.now_.due(limit);
   }
   void make_all_due() override {
@@ -41,9 +44,16 @@ class database::reader : public store_reader {
  public:
   reader(database& of, process& by) : of_(of), by_(by) {}
 
+  /// In pages that are smaller than asked for, now and then, as a store may.
   message_page list(const list_filter& filter) override {
     of_.reach(by_);
-    return of_.now_.list(filter);
+    auto smaller = filter;
+    // A byte of this world stands for many.
+    const auto bytes_of_default = list_filter().text_bytes_max;
+    smaller.text_bytes_max = filter.text_bytes_max / std::max<std::size_t>(1, bytes_of_default / page_max_bytes);
+    auto& random = of_.world_.random();
+    if (random.chance(0.4)) smaller.limit = 1 + random.below(std::min<std::size_t>(filter.limit, 5));
+    return of_.now_.list(smaller);
   }
   std::vector<queue_counts> counts() override {
     of_.reach(by_);
@@ -98,6 +108,10 @@ class database::feed : public change_feed {
 
 database::database(world& in)
     : world_(in), now_([this] { return clock(); }), may_crash_(in.plan().of(fault::store_crash) > 0) {
+  now_.unfit = [](const change& what) -> std::optional<std::string> {
+    if (!what.then.text || !is_unfit(*what.then.text)) return {};
+    return "no store of this world takes an x";
+  };
   keep(true);
 }
 

@@ -24,6 +24,8 @@ class database {
 
   timestamp clock() const;
   const std::map<uuid, row>& rows() const { return now_.rows(); }
+  /// How often anybody has looked for due rows.
+  int looks() const { return looks_; }
 
   /// Forgets what it had not synced: all of it, or the latest part.
   void crash();
@@ -65,6 +67,7 @@ class database {
   tests::memory_store now_;
   std::deque<tests::memory_store> since_sync_;  ///< the synced state, and each after it; only where it may crash
   bool may_crash_;
+  int looks_ = 0;
   milliseconds clock_offset_{};
   milliseconds away_until_{-1};
   milliseconds full_until_{-1};

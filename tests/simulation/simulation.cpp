@@ -32,7 +32,11 @@ class run {
   run& operator=(const run&) = delete;
 
   verdict to_its_end() {
-    for (auto* n : nodes_.all) n->start();
+    for (auto& n : nodes_.brokers) n->start();
+    for (auto& n : nodes_.requesters) n->start();
+    world_.later(world_.plan().services_late, [this] {
+      for (auto& n : nodes_.services) n->start();
+    });
     scripts_.begin();
     operator_.begin();
     chaos_.begin();
@@ -41,6 +45,7 @@ class run {
     if (const auto found = check(journal_, store_.rows(), keys_last()); found && !world_.failure()) world_.fail(*found);
     operator_.check_mass_retries();
     properties_.check_waits();
+    properties_.check_refusals();
     properties_.check_deaths();
     return {world_.log().hash(), world_.failure(), world_.now()};
   }
@@ -48,8 +53,10 @@ class run {
  private:
   void look() {
     properties_.look();
-    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && net_.quiet() && all_terminal()) fall_silent();
+    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && net_.quiet() && all_terminal())
+      fall_silent();
     if (silence_ && world_.now() > *silence_) {
+      properties_.check_silence();
       over_ = true;
       return;
     }

@@ -116,8 +116,8 @@ bool timeliness::is_late(const owed& what, const std::string& queue) const {
   return in.now() > std::max(by, hindered == milliseconds::max() ? hindered : hindered + soon());
 }
 
-/// P6: nothing is rung as it comes while an older row of its queue waits for room, and whoever rings has had the time to
-/// learn of that one.
+/// P6: nothing is rung as it comes while an older row of its queue waits for room, and whoever rings has had the time
+/// to learn of that one.
 void timeliness::check_overtaking(const process& by, const message& rung) {
   const auto& in = around_.in;
   const auto learned = 2 * soon();
@@ -146,8 +146,10 @@ void timeliness::check_ends(const message& m) {
     return passed(since) > longest && undisturbed > longest;
   };
   if (m.status == status::pending) {
-    if (m.expires_at && is_over(std::max(*m.expires_at, m.created_at), soon())) in.fail(name_of(m) + " has expired, and is pending");
-    if (m.unanswered >= max_claims && is_over(m.due, soon())) in.fail(name_of(m) + " has no claims left, and is pending");
+    if (m.expires_at && is_over(std::max(*m.expires_at, m.created_at), soon()))
+      in.fail(name_of(m) + " has expired, and is pending");
+    if (m.unanswered >= max_claims && is_over(m.due, soon()))
+      in.fail(name_of(m) + " has no claims left, and is pending");
     return;
   }
   const auto& plan = in.plan();

@@ -5,6 +5,14 @@
 
 namespace amc::simulation {
 
+bool harmless(std::string_view nature) {
+  return nature.empty() || nature.front() == large;
+}
+
+bool is_unfit(std::string_view text) {
+  return text.substr(0, text.find('>')).find(unfit) != std::string_view::npos;
+}
+
 std::optional<wording> read(std::string_view text) {
   wording what;
   const auto arrow = text.find('>');

@@ -16,6 +16,9 @@ namespace amc::simulation {
 constexpr char poisonous = 'p';   ///< kills its service
 constexpr char failing = 'f';     ///< fails always
 constexpr char capricious = 'g';  ///< fails now and then
+constexpr char large = 'l';       ///< nothing, but there is much of it
+constexpr char unfit = 'x';       ///< nothing: no store can take it
+constexpr char spoiling = 'y';    ///< makes its handler answer with what no store can take
 
 struct wording {
   int number = 0;
@@ -23,6 +26,12 @@ struct wording {
   std::string plan;
   std::vector<std::string> tokens;
 };
+
+/// Whether a message with this nature harms nobody, itself included.
+bool harmless(std::string_view nature);
+
+/// Whether the store of this world cannot take a text.
+bool is_unfit(std::string_view text);
 
 std::optional<wording> read(std::string_view text);
 std::string write(const wording& what);

@@ -50,6 +50,8 @@ class world {
   /// When a process was last killed, whoever did it; and how many faults may have cost somebody a claim.
   std::optional<milliseconds> last_harm{};
   int claims_lost = 0;
+  /// Nothing has gone wrong at all, and nothing will.
+  bool calm() const { return scenario_.calm() && !last_harm; }
   milliseconds last_start{};  ///< of a process that is everything at once
 
   /// Something goes wrong with one process, or with everything, until then.

@@ -88,6 +88,18 @@ TEST(Waiters, SeeAnEndWhoseTextNobodyHasRead) {
   EXPECT_EQ((**waited)->text, "Hi, ");
 }
 
+TEST(Waiters, FindNothingWhereTheMessageWasDeletedBeforeItsTextWasRead) {
+  tests::broker_world w({"broker.http.waiters_max_bytes=0", "broker.retention_ms=1000"});
+  const auto id = w.accept("Hi, ");
+  const auto watch = w.waiters->watch_for(id);
+  const auto waited = w.world.start(watch->until([](const message&) { return false; }, milliseconds(60'000)));
+  w.world.run(w.messages->answer(id, 1, "Hi, X. Bye!"));
+  w.parts->run(false);
+  w.world.advance(milliseconds(70'000));
+  ASSERT_TRUE(*waited);
+  EXPECT_EQ(**waited, nullptr);
+}
+
 TEST(Waiters, AreBounded) {
   tests::broker_world w({"broker.http.waiters_max=1"});
   const auto first = w.waiters->watch_for(uuid{});
