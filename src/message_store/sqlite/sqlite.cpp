@@ -85,6 +85,11 @@ bool is_text(const effect& then) {
          (!then.once || (is_valid_utf8(then.once->key) && is_valid_utf8(then.once->fingerprint)));
 }
 
+/// The table takes no such row: a constraint or a trigger of somebody else's, or a value of too many bytes.
+struct unfit_change : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 timestamp wall_clock() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
 }
@@ -161,7 +166,7 @@ class sqlite_store : public store {
             const ending in_the_end(say_->make_due);
             say_->make_due.bind(1, now);
             say_->make_due.bind(2, next[at + i].id);
-            return run_for_bytes(say_->make_due);
+            return run_for_bytes(say_->make_due, next[at + i].id);
           });
         last = next.back();
       }
@@ -198,7 +203,7 @@ class sqlite_store : public store {
     done.count = change_some(old.size(), what.text_bytes_max, [&](std::size_t i) {
       const ending in_the_end(say_->remove);
       say_->remove.bind(1, old[i]);
-      return run_for_bytes(say_->remove);
+      return run_for_bytes(say_->remove, old[i]);
     });
     if (done.count < old.size()) done.next = old[done.count - 1];
     return done;
@@ -247,10 +252,12 @@ class sqlite_store : public store {
     }
     try {
       return apply_to_readable(what, now);
+    } catch (const unfit_change& refused) {
+      became.unfit = refused.what();
     } catch (const row_fault&) {
       became.unreadable = true;
-      return became;
     }
+    return became;
   }
 
   /// A text is read where the guard asks for it, or somebody is told of it and has not brought it along.
@@ -322,12 +329,13 @@ class sqlite_store : public store {
                                                 : column::writer::any_change;
     auto& s = say_->writing(by);
     const ending in_the_end(s);
-    bind_row(s, after, by);
     try {
+      bind_row(s, after, by);
       file_.execute(s);
     } catch (const row_fault& fault) {
-      log::error("store", "message " + to_string(after.id) + " takes no change: " + fault.what());
-      throw;
+      log::warning("store", std::string("cannot take a change: ") + fault.what(),
+                   log::about{after.id, after.revision});
+      throw unfit_change(fault.what());
     }
   }
 
@@ -343,10 +351,14 @@ class sqlite_store : public store {
     return done;
   }
 
-  /// Of a statement that returns how long the text is of each row that it changes.
-  std::size_t run_for_bytes(statement& s) {
+  /// Of a statement that returns how long the text is of the row that it changes. A row that it cannot change stays.
+  std::size_t run_for_bytes(statement& s, const uuid& id) {
     std::size_t bytes = 0;
-    while (file_.step(s)) bytes += static_cast<std::size_t>(s.number(0));
+    try {
+      while (file_.step(s)) bytes += static_cast<std::size_t>(s.number(0));
+    } catch (const row_fault& fault) {
+      faults_->note(to_string(id), fault);
+    }
     return bytes;
   }
 
