@@ -86,7 +86,8 @@ class run {
   }
 
   std::string what_is_left() const {
-    std::string left = "not everything has come to its end within " + std::to_string(longest.count()) + " ms:";
+    std::string left = "not everything has come to its end within ";
+    left += std::to_string(longest.count()) + " ms:";
     for (const auto& [id, m] : store_.rows())
       if (m->status == status::pending) left += " " + m->text + " (revision " + std::to_string(m->revision) + ")";
     return left + (scripts_.over() ? "" : "; scripts run");
