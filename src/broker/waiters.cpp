@@ -1,5 +1,7 @@
 #include "broker/waiters.hpp"
 
+#include "broker/life_cycle.hpp"
+
 namespace amc::broker {
 
 waiters::waiters(const environment& env, message_store::async_store store, waiters_options options)
@@ -127,6 +129,7 @@ task<row> waiters::watch::until(std::function<bool(const message&)> enough, mill
   if (latest_ && !has_text_) {
     try {
       const auto whole = co_await owner_.store_.find(id_);
+      if (whole.unreadable) throw unavailable(unavailable::reason::outcome_unknown, life_cycle::unreadable(id_).detail);
       co_return whole.now;
     } catch (const unavailable& failed) {
       throw unavailable(unavailable::reason::outcome_unknown, failed.what());
