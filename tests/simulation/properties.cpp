@@ -208,7 +208,8 @@ void properties::check_company(const message& m) {
 /// cannot begin waits behind its slow handlers until it is rung again, so with those there is a bound in time only.
 void properties::check_overtaking(const revision_history& claimed) {
   const auto& plan = around_.in.plan();
-  if (plan.slow_handlers > 0) return;
+  // So it is with an answer that the store cannot take: it comes round again as a failure.
+  if (plan.slow_handlers > 0 || plan.unfit > 0) return;
   const auto held = rooms() * plan.queue_depth_max + 6 * plan.concurrency;
   const auto newer = static_cast<std::size_t>(std::count_if(revisions_.begin(), revisions_.end(), [&](const auto& r) {
     return r.second.queue == claimed.queue && r.second.first_claimed >= milliseconds(0) &&
@@ -295,6 +296,8 @@ void properties::check_due_rows_are_rung() {
 
 /// What is rung is taken, while those who could take it have nothing else to do.
 void properties::check_nobody_idles() {
+  // A handler that is over its time keeps its place until it ends, which nobody outside sees.
+  if (around_.in.plan().slow_handlers > 0) return;
   constexpr milliseconds a_while{500};
   const auto too_long_ago = [&](milliseconds since) { return around_.in.now() - since > a_while; };
   const auto idles = [&](const process* who) {
