@@ -7,6 +7,7 @@
 #include "broker/router.hpp"
 #include "consumer_services/services.hpp"
 #include "core/environment.hpp"
+#include "message_store/stores.hpp"
 #include "queue_system/platforms.hpp"
 
 namespace amc::app {
@@ -31,6 +32,7 @@ void check_configuration(const config& settings) {
   for (const auto* key : {"broker.http.address", "consumer_services.http.address"}) check_address(settings, key);
   check_pattern(settings, "consumer_services.requester.answer_pattern");
   const broker::router routes(settings);
+  message_store::check_store(settings);
   queue_system::make_platform(settings);
   consumer_services::configured_service_a(settings);
   boost::asio::io_context unused;

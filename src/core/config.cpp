@@ -223,13 +223,12 @@ class config_builder {
     const place in_the_value = [&](int) { return origin + ": " + path; };
     std::map<std::string, int> lines;
     const auto known = built_.entries_.find(path);
+    // Before its value is looked at: what is no key may hold a secret.
+    if (known == built_.entries_.end() && !is_section(path)) throw config_error(origin + ": " + unknown(path));
     yaml::node node;
     guarded(in_the_value,
             [&] { node = known == built_.entries_.end() ? yaml::parse(value) : node_of(known->second.key, value); });
-    guarded(at, [&] {
-      if (known == built_.entries_.end() && !is_section(path)) throw yaml::refusal(1, unknown(path));
-      merge(path, node, at, lines);
-    });
+    guarded(at, [&] { merge(path, node, at, lines); });
   }
 
   static void guarded(const place& at, const std::function<void()>& work) {

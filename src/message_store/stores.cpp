@@ -10,6 +10,7 @@ struct registration {
   std::string name;
   std::string place;  ///< the key that says where it is
   std::vector<config_key> keys;
+  void (*check)(const config& settings);
   opened_store (*open)(const config& settings);
   migration (*migrate)(const config& settings, bool only_plan);
 };
@@ -38,6 +39,7 @@ const std::vector<registration>& registrations() {
        {{.path = "broker.store.sqlite.path",
          .default_yaml = "var/amc.db",
          .help = "the database file; one process owns it"}},
+       [](const config& settings) { sqlite_options_from(settings); },
        [](const config& settings) { return open_sqlite(sqlite_options_from(settings)); },
        [](const config& settings, bool only_plan) { return migrate_sqlite(sqlite_options_from(settings), only_plan); }},
       {"postgresql",
@@ -57,6 +59,7 @@ const std::vector<registration>& registrations() {
         number_key("broker.store.postgresql.poll_interval_ms", "1000",
                    "parked requests look again after this, should a notification of another process have been lost", 10,
                    longest_ms)},
+       [](const config& settings) { postgresql_options_from(settings); },
        [](const config& settings) { return open_postgresql(postgresql_options_from(settings)); },
        [](const config& settings, bool only_plan) {
          return migrate_postgresql(postgresql_options_from(settings), only_plan);
@@ -93,6 +96,10 @@ const registration& configured(const config& settings) {
 }
 
 }  // namespace
+
+void check_store(const config& settings) {
+  configured(settings).check(settings);
+}
 
 opened_store open_store(const config& settings) {
   return configured(settings).open(settings);

@@ -12,6 +12,9 @@ namespace amc::message_store {
 /// The keys of every store. A new store is one folder and one line in stores.cpp.
 config_provider provider();
 
+/// Throws config_error for what is wrong with the keys of the store that is configured; looks at nothing else.
+void check_store(const config& settings);
+
 /// Opens the store that `broker.store.engine` names, and brings its schema up to date. Throws startup_error when it
 /// does not fit, unavailable when it cannot be used.
 opened_store open_store(const config& settings);

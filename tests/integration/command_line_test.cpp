@@ -171,15 +171,20 @@ TEST_F(CommandLine, ConfigMasksSecrets) {
 }
 
 TEST_F(CommandLine, ConfigSaysWhatAStartWouldSay) {
-  for (const auto* wrong :
-       {"broker.routes=[{match: '(', queue: q}]", "broker.http.address=localhost", "consumer_services.http.address=x",
-        "consumer_services.broker_client.url=ftp://x", "consumer_services.name_provider.names=[]",
-        "consumer_services.requester.answer_pattern=("}) {
-    const std::string set = wrong;
-    EXPECT_EQ(run({"config"}, {set}), 2) << set;
+  const std::vector<std::vector<std::string>> wrong{
+      {"broker.routes=[{match: '(', queue: q}]"},
+      {"broker.http.address=localhost"},
+      {"consumer_services.http.address=x"},
+      {"consumer_services.broker_client.url=ftp://x"},
+      {"consumer_services.name_provider.names=[]"},
+      {"consumer_services.requester.answer_pattern=("},
+      {"broker.store.postgresql.url=postgresql://db/amc?sslmode=requird", "broker.store.engine=postgresql"},
+      {"queue_system.rabbitmq.url=http://x", "queue_system.platform=rabbitmq"}};
+  for (const auto& sets : wrong) {
+    EXPECT_EQ(run({"config"}, sets), 2) << sets[0];
     const auto told = err_.substr(std::string("amc config").size());
-    EXPECT_THAT(told, AllOf(StartsWith(": "), HasSubstr(set.substr(0, set.find('='))), EndsWith("\n")));
-    EXPECT_EQ(run({"all"}, {set}), 2) << set;
+    EXPECT_THAT(told, AllOf(StartsWith(": "), HasSubstr(sets[0].substr(0, sets[0].find('='))), EndsWith("\n")));
+    EXPECT_EQ(run({"all"}, sets), 2) << sets[0];
     EXPECT_EQ(err_, "amc all" + told);
   }
 }

@@ -383,10 +383,10 @@ TEST_F(Config, PrintsUrlsWithoutTheirPassword) {
 
 TEST_F(Config, NoComplaintRepeatsASecretInTheWrongPlace) {
   const std::string url = "postgresql://amc:s3cret@db/amc";
-  for (const auto& set : std::vector<std::string>{"shop.bank:" + url, "shop.bank", "shop.bnk=" + url, url, url + "?a=b",
-                                                  "shop.door.port=" + url, "shop.size=" + url, "shop.open=" + url,
-                                                  "shop=" + url, "shop={bank:" + url + "}", "shop.wares=" + url,
-                                                  "shop.shelves=[{" + url + ": x}]", "shop.size=password=s3cret"}) {
+  for (const auto& set : std::vector<std::string>{
+           "shop.bank:" + url, "shop.bank", "shop.bnk=" + url, url, url + "?a=b", "shop.door.port=" + url,
+           "shop.size=" + url, "shop.open=" + url, "shop=" + url, "shop={bank:" + url + "}", "shop.wares=" + url,
+           url + "?a=[", "shop.shelves=[{" + url + ": x}]", "shop.size=password=s3cret"}) {
     sources_.sets = {set};
     const auto told = complaint();
     EXPECT_NE(told, "no complaint") << set;
