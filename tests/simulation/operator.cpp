@@ -227,10 +227,13 @@ void store_operator::check(const mass_run& one) const {
     // Somebody had this error, was retried, and has it again.
     const bool came_back = std::any_of(one.rows_after.begin(), one.rows_after.end(), [&](const auto& r) {
       const auto before = one.rows_before.find(r.first);
+      if (before == one.rows_before.end() || before->second->status == status::pending) return false;
+      const auto& known = before->second->attempts;
+      // Any that is new, not the latest alone: by now the message may have ended for another reason.
       const auto& attempts = r.second->attempts;
-      return before != one.rows_before.end() && before->second->status != status::pending && !attempts.empty() &&
-             attempts.back().error == error &&
-             (before->second->attempts.empty() || attempts.back().at > before->second->attempts.back().at);
+      return std::any_of(attempts.begin(), attempts.end(), [&](const attempt& a) {
+        return a.error == error && (known.empty() || a.at > known.back().at);
+      });
     });
     if (!came_back && around_.in.plan().of(fault::store_clock) == 0)
       around_.in.fail("a mass retry has stopped for a failure that did not come back: " + error);
