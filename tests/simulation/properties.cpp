@@ -224,6 +224,9 @@ void properties::see_event(const process& by, const outgoing& out) {
   if (!told) return around_.in.fail(by.name() + " publishes something that cannot be read");
   const auto found = around_.store.rows().find(told->id);
   const auto name = name_of(told->id, told->revision);
+  // Who stood still may ring for what has come to its end and was deleted since: that was stored.
+  const auto gone = around_.told.deleted.find(told->id);
+  if (gone != around_.told.deleted.end() && told->revision <= gone->second->revision) return;
   if (found == around_.store.rows().end() || found->second->revision < told->revision)
     return around_.in.fail(by.name() + " rings for " + name + " before it is stored");
   if (silent_) around_.in.fail(by.name() + " still rings for " + name);
