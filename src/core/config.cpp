@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
 #include <charconv>
 #include <functional>
 #include <optional>
@@ -82,7 +83,9 @@ json::value map_value(const config_key& key, const yaml::node& node) {
     }
     const bool absent =
         field->default_yaml == "null" && value.kind == yaml::node::type::null;  // as a printed value has it
-    map[name.scalar] = absent ? json::value() : value_of(*field, value);
+    auto named = *field;
+    named.path = key.path + ": " + field->path;
+    map[name.scalar] = absent ? json::value() : value_of(named, value);
   }
   return map;
 }

@@ -375,6 +375,13 @@ TEST_F(Config, AnUnknownEntryOfAMapIsRefused) {
   EXPECT_THAT(complaint(), HasSubstr("unknown entry \"lable\"; known are: label, high"));
 }
 
+TEST_F(Config, WhatIsWrongInAMapIsToldWithTheKeyOfItsList) {
+  for (const auto* wrong : {"{label: \"\\0\"}", "{high: yes}", "{label: [x]}"}) {
+    sources_.sets = {std::string("shop.shelves=[") + wrong + "]"};
+    EXPECT_THAT(complaint(), testing::StartsWith("--set: shop.shelves: ")) << wrong;
+  }
+}
+
 TEST_F(Config, PrintsUrlsWithoutTheirPassword) {
   sources_.sets = {"shop.bank=http://me:secret@bank/"};
   const auto loaded = load();
