@@ -101,16 +101,19 @@ class checking {
       case status::dead:
         return require(!said.plan.empty(), name + " and was finished: " + m.text);
       case status::cancelled:
-        return require(was_asked(m.id, "DELETE"), name + ", and nobody asked for that");
+        return require(was_cancelled(m.id), name + ", and nobody asked for that");
       case status::expired:
         return require(post.expires, name + ", and was given no term");
     }
   }
 
-  /// Somebody has asked for this, and was not told that it was refused.
-  bool was_asked(const uuid& id, std::string_view method) const {
+  /// Somebody has asked for this, and was not told that it was refused; or it was reopened after that, when a second
+  /// copy of the request may still have been on the way.
+  bool was_cancelled(const uuid& id) const {
+    const auto reopened = told_.reopened.find(id);
     return std::any_of(told_.requests.begin(), told_.requests.end(), [&](const auto& entry) {
-      return entry.method == method && entry.id == id && entry.outcome != told::verdict::refused;
+      const bool in_vain = reopened == told_.reopened.end() || reopened->second < entry.begun;
+      return entry.method == "DELETE" && entry.id == id && (entry.outcome != told::verdict::refused || !in_vain);
     });
   }
 
