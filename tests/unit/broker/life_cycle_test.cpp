@@ -248,6 +248,16 @@ TEST_F(LifeCycle, ReleaseOfAnOlderClaimIsRefused) {
   EXPECT_TRUE(row_->held);
 }
 
+TEST_F(LifeCycle, ReleaseAfterTheFailureLeavesTheBackOffAlone) {
+  accept();
+  claim(1);
+  attempt(life_cycle::fail(*row_, 1, "it broke", times));
+  const auto due = row_->due;
+  EXPECT_EQ(attempt(life_cycle::release({id, 1}, 1)), "stale");
+  EXPECT_TRUE(row_->held);
+  EXPECT_EQ(row_->due, due);
+}
+
 TEST_F(LifeCycle, RingingPutsTheNextRingingOff) {
   accept(false);
   const auto seen = read();
