@@ -109,6 +109,13 @@ struct due_row {
   std::string traceparent{};
 };
 
+/// What could be worked on in one queue.
+struct waiting_request {
+  std::string queue{};
+  milliseconds ahead{};  ///< rows that are due later than that are not looked at
+  std::size_t limit = 0;
+};
+
 /// Which messages to list.
 struct list_filter {
   std::optional<amc::status> status{};
@@ -169,6 +176,10 @@ class store {
   /// Of each queue up to `limit` pending rows whose due has passed, oldest due first; and up to `limit` pending rows of
   /// any queue that have expired.
   virtual std::vector<due_row> due(std::size_t limit) = 0;
+
+  /// Pending rows of one queue that a claim could be granted for: not held or their due has passed, not expired, with
+  /// claims left. Oldest due first. Costs something for each held row that is due within `ahead`.
+  virtual std::vector<due_row> waiting(const waiting_request& which) = 0;
 
   /// Makes every pending row that is not held due now, in bounded transactions: where it throws, some may be. For a
   /// start with an engine that is known to be empty.

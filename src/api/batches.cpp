@@ -59,54 +59,125 @@ result<answer_request> answer_in(const json::object& fields) {
   return answer_request{ready->id, ready->revision, std::move(*text)};
 }
 
-/// Every entry, read by `read`; the first that cannot be read is named.
-template <class Entry, class Read>
-result<std::vector<Entry>> entries_in(const http::request& asked, std::size_t max,
-                                      std::span<const std::string_view> known, const char* example, const Read& read) {
-  const auto body = parse_body(asked.body);
-  if (!body) return body.error();
-  const auto* list = body->if_array();
+/// What an entry of a list is like.
+template <class Entry>
+struct shape {
+  std::span<const std::string_view> known;
+  const char* example;
+  result<Entry> (*read)(const json::object& fields);
+};
+
+/// Every entry; the first that cannot be read is named.
+template <class Entry>
+result<std::vector<Entry>> entries_of(const json::value& body, std::size_t max, const shape<Entry>& each) {
+  const auto* list = body.if_array();
   if (!list || list->size() > max)
     return bad("Send an array of at most " + std::to_string(max) + " entries (broker.http.claims_max).");
   std::vector<Entry> entries;
   entries.reserve(list->size());
   const auto refuse = [&](std::string why) {
     if (why.ends_with('.')) why.pop_back();
-    return bad("Entry " + std::to_string(entries.size()) + ": " + why + ". An entry is like " + example + ".");
+    return bad("Entry " + std::to_string(entries.size()) + ": " + why + ". An entry is like " + each.example + ".");
   };
   for (const auto& item : *list) {
     const auto* fields = item.if_object();
     if (!fields) return refuse("it is no object");
-    if (const auto checked = only_known(*fields, known); !checked) return refuse(checked.error().detail);
-    auto entry = read(*fields);
+    if (const auto checked = only_known(*fields, each.known); !checked) return refuse(checked.error().detail);
+    auto entry = each.read(*fields);
     if (!entry) return refuse(entry.error().detail);
     entries.push_back(std::move(*entry));
   }
   return entries;
 }
 
+template <class Entry>
+result<std::vector<Entry>> entries_in(const http::request& asked, std::size_t max, const shape<Entry>& each) {
+  const auto body = parse_body(asked.body);
+  if (!body) return body.error();
+  return entries_of(*body, max, each);
+}
+
+constexpr std::string_view claim_members[] = {"id", "revision", "alone"};
+constexpr std::string_view claimed_members[] = {"id", "revision", "claim"};
+constexpr std::string_view failure_members[] = {"id", "revision", "claim", "error"};
+constexpr std::string_view answer_members[] = {"id", "revision", "message"};
+
+constexpr shape<claim_request> a_claim{claim_members, R"({"id": "…", "revision": 1}, with or without "alone": true)",
+                                       claim_in};
+constexpr shape<claimed> a_claimed{claimed_members, R"({"id": "…", "revision": 1, "claim": 1})", claimed_in};
+constexpr shape<failed_claim> a_failure{failure_members, R"({"id": "…", "revision": 1, "claim": 1, "error": "…"})",
+                                        failure_in};
+constexpr shape<answer_request> an_answer{answer_members, R"({"id": "…", "revision": 1, "message": "…"})", answer_in};
+
+/// A list that an object may have; none where it has not.
+template <class Entry>
+result<void> list_in(const json::object& fields, const char* name, std::size_t max, const shape<Entry>& each,
+                     std::vector<Entry>& list) {
+  const auto* value = fields.if_contains(name);
+  if (!value) return {};
+  auto entries = entries_of(*value, max, each);
+  if (!entries) return bad("\"" + std::string(name) + "\": " + entries.error().detail);
+  list = std::move(*entries);
+  return {};
+}
+
+result<void> count_in(const json::object& fields, const char* name, std::size_t max, std::size_t& count) {
+  if (!fields.if_contains(name)) return {};
+  const auto number = number_in(fields, name, 0, static_cast<std::int64_t>(max));
+  if (!number) return number.error();
+  count = static_cast<std::size_t>(*number);
+  return {};
+}
+
+result<void> name_in(const json::object& fields, const char* name, std::string& told) {
+  constexpr std::size_t name_max_bytes = 200;
+  const auto* value = fields.if_contains(name);
+  if (!value) return {};
+  if (!value->is_string() || value->get_string().empty() || value->get_string().size() > name_max_bytes)
+    return bad("\"" + std::string(name) + "\" must be a string of 1 to " + std::to_string(name_max_bytes) + " bytes");
+  told = value->get_string();
+  return {};
+}
+
 }  // namespace
 
 result<std::vector<claim_request>> parse_claims(const http::request& asked, std::size_t max) {
-  constexpr std::string_view known[] = {"id", "revision", "alone"};
-  return entries_in<claim_request>(asked, max, known, R"({"id": "…", "revision": 1}, with or without "alone": true)",
-                                   claim_in);
+  return entries_in(asked, max, a_claim);
 }
 
 result<std::vector<claimed>> parse_claimed(const http::request& asked, std::size_t max) {
-  constexpr std::string_view known[] = {"id", "revision", "claim"};
-  return entries_in<claimed>(asked, max, known, R"({"id": "…", "revision": 1, "claim": 1})", claimed_in);
+  return entries_in(asked, max, a_claimed);
 }
 
 result<std::vector<failed_claim>> parse_failures(const http::request& asked, std::size_t max) {
-  constexpr std::string_view known[] = {"id", "revision", "claim", "error"};
-  return entries_in<failed_claim>(asked, max, known, R"({"id": "…", "revision": 1, "claim": 1, "error": "…"})",
-                                  failure_in);
+  return entries_in(asked, max, a_failure);
 }
 
 result<std::vector<answer_request>> parse_answers(const http::request& asked, std::size_t max) {
-  constexpr std::string_view known[] = {"id", "revision", "message"};
-  return entries_in<answer_request>(asked, max, known, R"({"id": "…", "revision": 1, "message": "…"})", answer_in);
+  return entries_in(asked, max, an_answer);
+}
+
+result<receive_body> parse_receive(const http::request& asked, std::size_t max, std::size_t max_bytes) {
+  receive_body told;
+  told.max_bytes = max_bytes;
+  if (asked.body.empty()) return told;
+  const auto body = parse_body(asked.body);
+  if (!body) return body.error();
+  const auto* fields = body->if_object();
+  if (!fields) return bad("Send an object, or no body at all.");
+  constexpr std::string_view known[] = {"max",     "max_bytes", "service", "worker",  "in_hand",
+                                        "answers", "failures",  "leases",  "releases"};
+  if (const auto checked = only_known(*fields, known); !checked) return checked.error();
+  constexpr std::size_t in_hand_max = 1'000'000;
+  for (const auto& read :
+       {count_in(*fields, "max", max, told.max), count_in(*fields, "max_bytes", max_bytes, told.max_bytes),
+        count_in(*fields, "in_hand", in_hand_max, told.in_hand), name_in(*fields, "service", told.service),
+        name_in(*fields, "worker", told.worker), list_in(*fields, "answers", max, an_answer, told.answers),
+        list_in(*fields, "failures", max, a_failure, told.failures),
+        list_in(*fields, "leases", max, a_claimed, told.leases),
+        list_in(*fields, "releases", max, a_claimed, told.releases)})
+    if (!read) return read.error();
+  return told;
 }
 
 }  // namespace amc::api

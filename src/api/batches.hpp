@@ -20,4 +20,19 @@ result<std::vector<failed_claim>> parse_failures(const http::request& asked, std
 /// Each names its revision.
 result<std::vector<answer_request>> parse_answers(const http::request& asked, std::size_t max);
 
+/// The body of POST /queues/{queue}/receive: what is wanted, and the outcomes that it brings along.
+struct receive_body {
+  std::size_t max = 1;
+  std::size_t max_bytes = 0;
+  std::size_t in_hand = 0;
+  std::string service{};  ///< empty: not told
+  std::string worker{};   ///< empty: not told
+  std::vector<answer_request> answers{};
+  std::vector<failed_claim> failures{};
+  std::vector<claimed> leases{};
+  std::vector<claimed> releases{};
+};
+/// `max` bounds each list, and what is asked for; without a body one delivery is, of up to `max_bytes`.
+result<receive_body> parse_receive(const http::request& asked, std::size_t max, std::size_t max_bytes);
+
 }  // namespace amc::api

@@ -14,6 +14,7 @@ struct context {
   environment env;
   std::shared_ptr<broker::messages> messages;
   std::shared_ptr<broker::waiters> waiters;
+  std::shared_ptr<broker::receivers> receivers;
   std::shared_ptr<broker::mass_retry> retries;
   api_options options;
   http::byte_budget pages{options.pages_max_bytes};

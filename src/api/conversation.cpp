@@ -11,13 +11,6 @@ bool is_terminal(const message& m) {
   return m.status != status::pending;
 }
 
-void note_wait(const context& api, http::response& reply, std::optional<milliseconds> wait) {
-  reply.headers.add("Vary", "Prefer");
-  if (!wait) return;
-  const auto applied = std::chrono::duration_cast<std::chrono::seconds>(std::min(*wait, api.options.wait_max));
-  reply.headers.add("Preference-Applied", "wait=" + std::to_string(applied.count()));
-}
-
 /// What was accepted is not unsaid because the store goes away when it is read once more.
 task<row> latest(context& api, row known) {
   try {
@@ -64,7 +57,7 @@ task<http::response> accept(context& api, http::request& asked, int accepted_sta
   auto reply = represent(*now, finished ? 200 : accepted_status);
   reply.headers.add(finished ? "Content-Location" : "Location", location);
   if (!finished) reply.headers.add("Retry-After", "1");
-  note_wait(api, reply, wait);
+  note_wait(reply, wait, api.options.wait_max);
   co_return reply;
 }
 
@@ -94,7 +87,7 @@ task<http::response> read(context& api, http::request& asked, std::string id, bo
   }
   reply.headers.add("ETag", entity_tag(*now));
   reply.headers.add("Cache-Control", "no-cache");
-  note_wait(api, reply, wait);
+  note_wait(reply, wait, api.options.wait_max);
   co_return reply;
 }
 

@@ -4,6 +4,7 @@
 
 #include "broker/maintenance/mass_retry.hpp"
 #include "broker/messages.hpp"
+#include "broker/receivers.hpp"
 #include "broker/waiters.hpp"
 #include "http/message.hpp"
 
@@ -11,6 +12,8 @@ namespace amc::api {
 
 struct api_options {
   milliseconds wait_max{60'000};                   ///< the longest that `Prefer: wait` is honoured for
+  milliseconds receive_wait_max{25'000};           ///< the same of POST /queues/{queue}/receive
+  std::size_t receive_max_bytes = 8 << 20;         ///< of the texts of its deliveries; one comes whatever its size
   std::size_t claims_max = 1'000;                  ///< entries of one POST /claims, /leases, /releases or /failures
   std::size_t page_max = 1'000;                    ///< messages of one GET /messages
   std::size_t page_max_bytes = 1 << 20;            ///< a page ends when it has so many
@@ -22,7 +25,8 @@ struct api_options {
 class http_api {
  public:
   http_api(const environment& env, std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
-           std::shared_ptr<broker::mass_retry> retries, api_options options);
+           std::shared_ptr<broker::receivers> receivers, std::shared_ptr<broker::mass_retry> retries,
+           api_options options);
   ~http_api();
 
   /// Answers a request, and drops its body once that has been read and it waits; throws `unavailable` when the store is

@@ -11,11 +11,8 @@ namespace amc::api {
 namespace json = boost::json;
 namespace {
 
-/// The segment after "/messages/".
 std::string id_in(const http::request& asked) {
-  const auto rest = asked.path().substr(std::string_view("/messages/").size());
-  const auto segment = rest.substr(0, rest.find('/'));
-  return http::percent_decoded(segment).value_or(std::string(segment));
+  return segment_of(asked, 1);
 }
 
 /// Ends, and says where to go on, when it has so many bytes; the first message comes whatever its size.

@@ -97,6 +97,20 @@ bool is_encoded(const http::request& asked) {
   return false;
 }
 
+void note_wait(http::response& reply, std::optional<milliseconds> preferred, milliseconds longest) {
+  reply.headers.add("Vary", "Prefer");
+  if (!preferred) return;
+  const auto applied = std::chrono::duration_cast<std::chrono::seconds>(std::min(*preferred, longest));
+  reply.headers.add("Preference-Applied", "wait=" + std::to_string(applied.count()));
+}
+
+std::string segment_of(const http::request& asked, std::size_t index) {
+  auto rest = asked.path().substr(1);
+  for (; index > 0; --index) rest.remove_prefix(std::min(rest.find('/') + 1, rest.size()));
+  const auto segment = rest.substr(0, rest.find('/'));
+  return http::percent_decoded(segment).value_or(std::string(segment));
+}
+
 std::optional<milliseconds> preferred_wait(const http::request& asked) {
   const auto field = asked.headers.find("Prefer");
   std::string_view rest = field ? std::string_view(*field) : std::string_view();

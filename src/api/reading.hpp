@@ -24,6 +24,12 @@ bool is_encoded(const http::request& asked);
 /// `Prefer: wait=N`, in seconds (RFC 7240). Other preferences, and one that cannot be read, are ignored, as it says.
 std::optional<milliseconds> preferred_wait(const http::request& asked);
 
+/// What was honoured of it, for the answer.
+void note_wait(http::response& reply, std::optional<milliseconds> preferred, milliseconds longest);
+
+/// A segment of the path, decoded; 0 is the first. As it stands where it cannot be decoded.
+std::string segment_of(const http::request& asked, std::size_t index);
+
 /// `If-None-Match` against a tag; comparison is weak, as for every GET.
 bool none_match_has(std::string_view field, std::string_view tag);
 

@@ -28,6 +28,9 @@ task<http::response> post_releases(context& api, http::request& asked);
 task<http::response> post_failures(context& api, http::request& asked);
 task<http::response> post_answers(context& api, http::request& asked);
 
+// receive.cpp
+task<http::response> post_receive(context& api, http::request& asked);
+
 // operators.cpp
 task<http::response> get_queues(context& api, http::request& asked);
 task<http::response> get_retries(context& api, http::request& asked);

@@ -38,6 +38,8 @@ namespace {
 api::api_options api_options_from(const config& settings) {
   api::api_options options;
   options.wait_max = settings.duration("broker.http.wait_max_ms");
+  options.receive_wait_max = settings.duration("broker.http.receive_wait_max_ms");
+  options.receive_max_bytes = static_cast<std::size_t>(settings.integer("broker.claims_max_bytes"));
   options.claims_max = static_cast<std::size_t>(settings.integer("broker.http.claims_max"));
   options.page_max = static_cast<std::size_t>(settings.integer("broker.http.page_max"));
   options.page_max_bytes = static_cast<std::size_t>(settings.integer("broker.http.page_max_bytes"));
@@ -53,16 +55,23 @@ broker::waiters_options waiters_options_from(const config& settings) {
           static_cast<std::size_t>(settings.integer("broker.http.waiters_max_bytes"))};
 }
 
+broker::receivers_options receivers_options_from(const config& settings) {
+  return {static_cast<std::size_t>(settings.integer("broker.http.receivers_max")),
+          settings.duration("broker.sweep_interval_ms")};
+}
+
 broker_server::broker_server(const environment& env, const foundation& base, const config& settings)
     : engine_is_empty_(base.platform->capabilities().empty_at_start),
       drain_timeout_(settings.duration("broker.drain_timeout_ms")),
       parts_(make_parts(env, base, settings)),
       waiters_(std::make_shared<broker::waiters>(env, message_store::async_store(env, base.store),
                                                  waiters_options_from(settings))),
+      receivers_(std::make_shared<broker::receivers>(env, message_store::async_store(env, base.store),
+                                                     parts_->messages(), receivers_options_from(settings))),
       retries_(std::make_shared<broker::mass_retry>(
           env, parts_->messages(),
           broker::mass_retry_options{static_cast<std::size_t>(settings.integer("broker.retries_per_second"))})),
-      api_(env, parts_->messages(), waiters_, retries_, api_options_from(settings)),
+      api_(env, parts_->messages(), waiters_, receivers_, retries_, api_options_from(settings)),
       server_(
           env, server_options_from(settings), [this](http::request& asked) { return api_.handle(asked); },
           api::http_api::fault) {}
@@ -75,8 +84,10 @@ void broker_server::run() {
 
 task<void> broker_server::stop() {
   waiters_->send_home();
+  receivers_->send_home();
   co_await server_.stop(drain_timeout_);
   co_await waiters_->stop();
+  co_await receivers_->stop();
   co_await retries_->stop();
   co_await parts_->stop();
 }

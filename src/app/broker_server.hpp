@@ -12,6 +12,8 @@ namespace amc::app {
 /// As configured.
 broker::waiters_options waiters_options_from(const config& settings);
 
+broker::receivers_options receivers_options_from(const config& settings);
+
 /// The keys `broker.http.*`, as they hold for every server in a process. Throws config_error.
 http::server_options server_options_from(const config& settings);
 
@@ -31,6 +33,7 @@ class broker_server {
   milliseconds drain_timeout_;
   std::unique_ptr<broker::parts> parts_;
   std::shared_ptr<broker::waiters> waiters_;
+  std::shared_ptr<broker::receivers> receivers_;
   std::shared_ptr<broker::mass_retry> retries_;
   api::http_api api_;
   http::server server_;

@@ -17,9 +17,10 @@ foundation make_foundation(const environment& env, const config& settings) {
 }
 
 std::unique_ptr<broker::parts> make_parts(const environment& env, const foundation& base, const config& settings) {
+  auto options = broker::parts_options_from(settings);
+  options.engine_is_heard = base.engine_is_heard;
   return std::make_unique<broker::parts>(env, message_store::async_store(env, base.store), base.publisher, base.routes,
-                                         uuid_v7_source(env.wall_clock, env.random),
-                                         broker::parts_options_from(settings));
+                                         uuid_v7_source(env.wall_clock, env.random), options);
 }
 
 }  // namespace amc::app

@@ -15,6 +15,7 @@ struct foundation {
   std::shared_ptr<const broker::router> routes;
   std::shared_ptr<message_store::shared_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
+  bool engine_is_heard = true;  ///< false where no service can hear it: then work is only received over HTTP
 };
 
 /// Opens the store and the engine that are configured; throws startup_error when one cannot be.

@@ -284,14 +284,15 @@ std::vector<config_provider> providers() {
 int broker_process(const config& settings) {
   return until_stopped([&](stop_request& stop) {
     loop main("broker");
-    const auto base = patient_foundation(stop, main, settings);
+    auto base = patient_foundation(stop, main, settings);
     stop_when_broken(*base.store, stop);
     look_for_engine(*base.platform, settings, base.routes->queues(), {});
+    base.engine_is_heard = !base.platform->capabilities().in_process;
     running_broker broker(main, settings, base);
-    if (base.platform->capabilities().in_process)
-      log::warning("broker", "the " + settings.text("queue_system.platform") +
-                                 " queue reaches no other process: for services beside this broker, run \"amc all\" "
-                                 "or set queue_system.platform");
+    if (!base.engine_is_heard)
+      log::info("broker", "the " + settings.text("queue_system.platform") +
+                              " queue reaches no other process: services receive over HTTP "
+                              "(POST /queues/{queue}/receive)");
     const int exit_code = stop.wait();
     broker.stop();
     return exit_code;

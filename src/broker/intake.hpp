@@ -13,6 +13,9 @@ namespace amc::broker {
 /// size. `what` names it in the refusal: "The message".
 std::optional<error> unfit(std::string_view text, std::string_view what);
 
+/// Whether a queue may have this name, whatever the routes say: 1 to 100 characters of A-Z a-z 0-9 . _ -
+bool is_queue_name(std::string_view name);
+
 /// The same for a message's text, of at most so many bytes. Errors: invalid, too_large.
 std::optional<error> unfit_message(std::string_view text, std::size_t max_bytes);
 

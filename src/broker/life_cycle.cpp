@@ -158,6 +158,18 @@ change release(const event& ready, std::int64_t claim) {
                       .text_back = text_back::never});
 }
 
+change reopen(const event& ready, std::int64_t claim) {
+  return well_formed({.id = ready.id,
+                      .when = {.status = status::pending,
+                               .revision = ready.revision,
+                               .claim = claim,
+                               .held = true,
+                               .unanswered_above = 0},
+                      .then = {.held = false, .due_in = milliseconds(0)},
+                      .durable = false,
+                      .text_back = text_back::never});
+}
+
 change cancel(const uuid& id) {
   return well_formed({.id = id,
                       .when = {.status = status::pending},

@@ -66,6 +66,9 @@ change fail(const message& read, std::int64_t claim, std::string reason, const p
 /// Gives a claim back unworked: somebody else may have it at once.
 change release(const event& ready, std::int64_t claim);
 
+/// Opens a claim whose holder has lost it, or is gone: somebody else may have it at once, and it stays counted.
+change reopen(const event& ready, std::int64_t claim);
+
 change cancel(const uuid& id);
 
 /// A dead or cancelled row, as it was read, is pending again.

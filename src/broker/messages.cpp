@@ -1,5 +1,6 @@
 #include "broker/messages.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "broker/endings.hpp"
@@ -39,6 +40,13 @@ messages::messages(const environment& env, message_store::async_store store, std
       routes_(std::move(routes)),
       new_id_(std::move(new_id)),
       options_(options) {}
+
+std::optional<error> messages::refuses_queue(std::string_view name) const {
+  const auto& known = routes_->queues();
+  if (is_queue_name(name) || std::find(known.begin(), known.end(), name) != known.end()) return {};
+  return error{errc::invalid, "A queue's name has 1 to 100 characters of A-Z a-z 0-9 . _ - and is not . or .., not \"" +
+                                  escaped(shortened(name, 100)) + "\"."};
+}
 
 task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept_options options) {
   if (auto wrong = unfit_message(text, options_.text_max_bytes)) co_return *std::move(wrong);
@@ -125,23 +133,46 @@ task<result<row>> messages::refuse(answer_request answer, std::optional<error> w
 }
 
 task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {
+  const auto taken = co_await take(std::move(requests), options_.claims_max_bytes);
+  std::vector<result<granted>> results;
+  results.reserve(taken.size());
+  for (const auto& t : taken) {
+    if (t)
+      results.emplace_back(granted{(*t)->claim, (*t)->text, (*t)->lease});
+    else
+      results.emplace_back(t.error());
+  }
+  co_return results;
+}
+
+task<std::vector<result<row>>> messages::take(std::vector<claim_request> requests, std::size_t texts_max_bytes) {
   std::vector<change> changes;
   changes.reserve(requests.size());
   for (const auto& r : requests) {
     changes.push_back(life_cycle::claim(r.ready, r.alone));
-    if (changes.size() > 1) changes.back().when.text_bytes_max = options_.claims_max_bytes / requests.size();
+    if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / requests.size();
   }
   const auto outcomes = co_await store_.apply(changes);
-  std::vector<result<granted>> results;
+  std::vector<result<row>> results;
   results.reserve(outcomes.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    if (outcomes[i].applied)
-      results.emplace_back(granted{outcomes[i].now->claim, outcomes[i].now->text, outcomes[i].now->lease});
-    else
-      results.emplace_back(life_cycle::refusal(changes[i], outcomes[i]).value());
+    results.push_back(settled(changes[i], outcomes[i]));
     if (!results.back()) numbers_->claim_refused(results.back().error().code);
   }
   co_return results;
+}
+
+task<void> messages::reopen(std::vector<claimed> claims) {
+  std::vector<change> changes;
+  changes.reserve(claims.size());
+  for (const auto& c : claims) changes.push_back(life_cycle::reopen(c.ready, c.claim));
+  co_await store_.apply(std::move(changes));
+}
+
+task<std::vector<due_row>> messages::waiting(std::string queue, std::size_t limit) {
+  const auto& rules = routes_->of(queue).rules;
+  waiting_request which{std::move(queue), rules.ring_again, limit};
+  co_return co_await store_.waiting(std::move(which));
 }
 
 task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> claims) {

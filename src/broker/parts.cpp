@@ -21,7 +21,7 @@ parts_options parts_options_from(const config& settings) {
 parts::parts(const environment& env, message_store::async_store store, std::shared_ptr<queue_system::publisher> publish,
              std::shared_ptr<const router> routes, uuid_source new_id, const parts_options& options)
     : numbers_(std::make_shared<messages_metrics>(*env.metrics)),
-      rings_(std::make_shared<ringing>(env, publish, routes, numbers_)),
+      rings_(std::make_shared<ringing>(env, publish, routes, numbers_, options.engine_is_heard)),
       messages_(std::make_shared<broker::messages>(env, store, rings_, numbers_, std::move(publish), std::move(routes),
                                                    std::move(new_id), options.verbs)),
       sweeper_(env, store, rings_, numbers_, options.sweep),

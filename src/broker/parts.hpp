@@ -13,6 +13,7 @@ struct parts_options {
   messages_options verbs{};
   sweeper_options sweep{};
   purger_options purge{};
+  bool engine_is_heard = true;  ///< false where nobody can hear the queue engine: nothing is rung
 };
 
 /// As configured.

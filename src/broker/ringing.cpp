@@ -14,18 +14,19 @@ constexpr std::size_t shares = 16;
 }  // namespace
 
 ringing::ringing(const environment& env, std::shared_ptr<queue_system::publisher> publish,
-                 std::shared_ptr<const router> routes, std::shared_ptr<messages_metrics> numbers)
+                 std::shared_ptr<const router> routes, std::shared_ptr<messages_metrics> numbers, bool heard)
     : env_(env),
       publisher_(std::move(publish)),
       routes_(std::move(routes)),
       numbers_(std::move(numbers)),
+      heard_(heard),
       tasks_(env.executor) {
   for (const auto& queue : routes_->queues()) queues_[queue];
 }
 
 std::optional<ringing::place> ringing::take_room(const life_cycle::destination& to) {
   const auto* queue = std::get_if<life_cycle::to_queue>(&to);
-  if (!queue || !engine_reachable_) return {};
+  if (!queue || !heard_ || !engine_reachable_) return {};
   auto& state = queues_[queue->name];
   if (state.backlog) return {};
   if (state.depth >= routes_->of(queue->name).depth_max) {
@@ -73,6 +74,7 @@ void ringing::note_engine(bool reachable, const std::string& why) {
 }
 
 task<void> ringing::ask_depths(const std::vector<due_row>& rows) {
+  if (!heard_) co_return;
   for (const auto& r : rows) queues_[r.queue];
   std::vector<std::string> names;
   for (const auto& [name, state] : queues_) names.push_back(name);
@@ -92,6 +94,7 @@ task<void> ringing::ask_depths(const std::vector<due_row>& rows) {
 std::vector<change> ringing::choose(const std::vector<due_row>& rows, std::size_t look_max) {
   std::map<std::string_view, std::size_t> seen;
   std::vector<change> changes;
+  if (!heard_) return changes;
   for (auto& [name, state] : queues_) state.backlog = false;
   for (const auto& r : rows) {
     if (r.expired || r.used_up) continue;

@@ -28,8 +28,9 @@ class ringing {
   };
 
  public:
+  /// `heard`: somebody can hear the engine. Otherwise nothing is ever rung: rows wait in the store, due at once.
   ringing(const environment& env, std::shared_ptr<queue_system::publisher> publish,
-          std::shared_ptr<const router> routes, std::shared_ptr<messages_metrics> numbers);
+          std::shared_ptr<const router> routes, std::shared_ptr<messages_metrics> numbers, bool heard = true);
 
   /// Room in a queue for one event, until the engine has the event or it comes to nothing.
   class place {
@@ -96,6 +97,7 @@ class ringing {
   std::shared_ptr<queue_system::publisher> publisher_;
   std::shared_ptr<const router> routes_;
   std::shared_ptr<messages_metrics> numbers_;
+  bool heard_;
   std::map<std::string, known_queue, std::less<>> queues_;  ///< also those that no route names any more
   together to_ring_;                                        ///< by the next `publish`
   bool engine_reachable_ = true;

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/task.hpp"
@@ -45,6 +48,9 @@ std::optional<std::string> percent_decoded(std::string_view text);
 /// Whoever sent a request. For handlers that wait: once it has gone, there is nobody to wait for.
 class peer {
  public:
+  /// `number`: of its connection, in this process; no two have the same.
+  explicit peer(std::uint64_t number = 0) : number_(number) {}
+  std::uint64_t number() const { return number_; }
   bool gone() const { return gone_; }
   /// Sets `waiter` when the peer goes; takes the place of the one before.
   void wakes(std::shared_ptr<one_shot<bool>> waiter) { waiter_ = std::move(waiter); }
@@ -54,6 +60,7 @@ class peer {
   }
 
  private:
+  std::uint64_t number_;
   bool gone_ = false;
   std::shared_ptr<one_shot<bool>> waiter_;
 };
@@ -80,10 +87,29 @@ struct request {
   std::optional<std::string> parameter(std::string_view name) const;
 };
 
+/// Tells, once, whether an answer was written whole.
+class receipt {
+ public:
+  explicit receipt(std::function<void(bool written)> tell) : tell_(std::move(tell)) {}
+  ~receipt() {
+    if (tell_) tell_(false);
+  }
+  receipt(const receipt&) = delete;
+  receipt& operator=(const receipt&) = delete;
+
+  void written() {
+    if (tell_) std::exchange(tell_, nullptr)(true);
+  }
+
+ private:
+  std::function<void(bool)> tell_;
+};
+
 struct response {
   int status = 200;
   http::headers headers{};
   std::string body{};
+  std::shared_ptr<http::receipt> receipt{};  ///< of who wants to know whether it was written; null: nobody does
 };
 
 }  // namespace amc::http

@@ -76,7 +76,8 @@ std::string not_now(const unavailable& failed, const request& asked) {
 /// One connection. It listens also while a handler runs, so that a peer that hangs up is noticed then.
 class session : public std::enable_shared_from_this<session> {
  public:
-  session(tcp::socket connected, framing_limits limits) : socket(std::move(connected)), reader(limits) {}
+  session(tcp::socket connected, framing_limits limits, std::uint64_t number)
+      : socket(std::move(connected)), reader(limits), from(std::make_shared<peer>(number)) {}
 
   /// Waits until more bytes are there; false when there will be none: the peer has gone, or its time is over.
   task<bool> more() {
@@ -116,7 +117,7 @@ class session : public std::enable_shared_from_this<session> {
 
   tcp::socket socket;
   request_reader reader;
-  const std::shared_ptr<peer> from = std::make_shared<peer>();
+  const std::shared_ptr<peer> from;
   timers::time_point deadline = timers::time_point::max();
   bool idle = true;                                 ///< between two requests
   std::shared_ptr<byte_budget::share> body_room;    ///< of the request under way
@@ -275,7 +276,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     socket.set_option(tcp::no_delay(true), ignored);
     socket.non_blocking(true, ignored);
     const framing_limits limits{options_.header_max_bytes, options_.body_max_bytes};
-    const auto entry = sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits));
+    const auto entry = sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits, ++last_session_));
     sessions_done_.spawn(serve(self, entry));
   }
 
@@ -450,6 +451,8 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     s.answer_room->hold_anyway(bytes.size());
     s.answer_since = env_.timers->now();
     const bool taken = co_await write_bytes(s, bytes);
+    if (reply.receipt && taken) reply.receipt->written();
+    reply.receipt.reset();
     s.answer_room.reset();
     s.answer_since.reset();
     co_return taken;
@@ -491,6 +494,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   byte_budget answers_;
   std::optional<browser_guard> browsers_;  // which rules hold depends on what was bound
   session_list sessions_;
+  std::uint64_t last_session_ = 0;
   task_group sessions_done_;
   task_group loops_{env_.executor};
   alarm_clock ticks_;

@@ -24,6 +24,7 @@ class async_store {
     return store_->find(env_, std::move(ids), false);
   }
   task<std::vector<due_row>> due(std::size_t limit) const { return store_->due(env_, limit); }
+  task<std::vector<due_row>> waiting(waiting_request which) const { return store_->waiting(env_, std::move(which)); }
   task<void> make_all_due() const { return store_->make_all_due(env_); }
   task<message_page> list(list_filter filter) const { return store_->list(env_, std::move(filter)); }
   task<std::vector<queue_counts>> counts() const { return store_->counts(env_); }

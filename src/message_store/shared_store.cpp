@@ -82,6 +82,12 @@ task<std::vector<due_row>> shared_store::due(const environment& env, std::size_t
   co_return std::get<std::vector<due_row>>(std::move(done));
 }
 
+task<std::vector<due_row>> shared_store::waiting(const environment& env, waiting_request which) {
+  job asked = std::move(which);
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<std::vector<due_row>>(std::move(done));
+}
+
 task<void> shared_store::make_all_due(const environment& env) {
   job asked = ring_all{};
   co_await worker_->run(env, std::move(asked));
@@ -210,6 +216,7 @@ std::vector<shared_store::answer> shared_store::run(store& driver, std::vector<j
 shared_store::answer shared_store::read(store& driver, const job& asked) {
   if (const auto* ids = std::get_if<find_all>(&asked)) return driver.find(ids->ids, ids->with_text);
   if (const auto* due = std::get_if<find_due>(&asked)) return driver.due(due->limit);
+  if (const auto* which = std::get_if<waiting_request>(&asked)) return driver.waiting(*which);
   if (const auto* what = std::get_if<purge_request>(&asked)) return driver.purge(*what);
   if (std::holds_alternative<tell_time>(asked)) return driver.now();
   if (std::holds_alternative<be_checked>(asked))

@@ -33,6 +33,7 @@ class shared_store {
   task<found_row> find(const environment& env, uuid id);
   task<std::vector<row>> find(const environment& env, std::vector<uuid> ids, bool with_text);
   task<std::vector<due_row>> due(const environment& env, std::size_t limit);
+  task<std::vector<due_row>> waiting(const environment& env, waiting_request which);
   task<void> make_all_due(const environment& env);
   task<message_page> list(const environment& env, list_filter filter);
   task<std::vector<queue_counts>> counts(const environment& env);
@@ -64,7 +65,7 @@ class shared_store {
   struct ring_all {};
   struct tell_time {};
   struct be_checked {};
-  using job = std::variant<std::vector<change>, find_all, find_due, ring_all, purge_request, tell_time, be_checked>;
+  using job = std::variant<std::vector<change>, find_all, find_due, waiting_request, ring_all, purge_request, tell_time, be_checked>;
   using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<found_row>, std::vector<due_row>,
                               purged, timestamp, unavailable>;
   struct count_all {};

@@ -439,6 +439,34 @@ TEST_P(StoreContract, DueLeavesFinishedMessagesAlone) {
   EXPECT_TRUE(store_->due(10).empty());
 }
 
+TEST_P(StoreContract, WaitingFindsWhatCouldBeClaimedOldestDueFirst) {
+  const auto rung = accept("rung", "q", true), stored = accept("stored", "q", false);
+  const auto held = accept("held", "q", false), elsewhere = accept("elsewhere", "other", false);
+  apply(life_cycle::claim({held, 1}, false));
+  const auto waiting = [&](std::size_t limit) {
+    std::vector<uuid> ids;
+    for (const auto& r : store_->waiting({"q", milliseconds(10'000), limit})) ids.push_back(r.id);
+    return ids;
+  };
+  EXPECT_THAT(waiting(10), testing::ElementsAre(stored, rung)) << "what is rung is due later";
+  EXPECT_THAT(waiting(1), testing::ElementsAre(stored));
+  EXPECT_THAT(store_->waiting({"q", milliseconds(0), 10}), testing::SizeIs(1)) << "it looks no further ahead";
+  pass(100);
+  EXPECT_THAT(waiting(10), testing::ElementsAre(stored, held, rung)) << "its lease is over";
+}
+
+TEST_P(StoreContract, WaitingLeavesOutWhatNobodyMayClaim) {
+  const auto expired = next_id_();
+  apply(life_cycle::accept(expired, "x", to_queue{"q"}, false, times_, {.expires_at = around_.now + milliseconds(50)}));
+  const auto used_up = accept("x", "q", false);
+  for (int i = 0; i < times_.max_claims; ++i) {
+    apply(life_cycle::claim({used_up, 1}, true));
+    pass(100);
+  }
+  EXPECT_TRUE(find(expired));
+  EXPECT_TRUE(store_->waiting({"q", milliseconds(10'000), 10}).empty());
+}
+
 TEST_P(StoreContract, MakeAllDueLeavesOutWhatIsHeld) {
   const auto free = accept();
   const auto held = accept();

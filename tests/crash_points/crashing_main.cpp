@@ -59,6 +59,9 @@ class dying_store : public store {
   std::vector<due_row> due(std::size_t limit) override {
     return counted([&] { return real_->due(limit); });
   }
+  std::vector<due_row> waiting(const waiting_request& which) override {
+    return counted([&] { return real_->waiting(which); });
+  }
   void make_all_due() override {
     counted([&] { real_->make_all_due(); });
   }

@@ -13,6 +13,7 @@ class store_through : public store {
   std::vector<outcome> apply(std::span<const change> batch) override { return to_->apply(batch); }
   std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override { return to_->find(ids, with_text); }
   std::vector<due_row> due(std::size_t limit) override { return to_->due(limit); }
+  std::vector<due_row> waiting(const waiting_request& which) override { return to_->waiting(which); }
   void make_all_due() override { to_->make_all_due(); }
   purged purge(const purge_request& what) override { return to_->purge(what); }
   void try_writing() override { to_->try_writing(); }

@@ -20,6 +20,10 @@ class database::connection : public store {
     ++to_.looks_;
     return to_.now_.due(limit);
   }
+  std::vector<due_row> waiting(const waiting_request& which) override {
+    to_.reach(by_);
+    return to_.now_.waiting(which);
+  }
   void make_all_due() override {
     to_.reach(by_);
     to_.now_.make_all_due();

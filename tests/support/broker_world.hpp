@@ -52,13 +52,17 @@ struct broker_world {
     messages = parts->messages();
     waiters = std::make_shared<broker::waiters>(world.env(), message_store::async_store(world.env(), shared),
                                                 app::waiters_options_from(configured));
+    receivers = std::make_shared<broker::receivers>(world.env(), message_store::async_store(world.env(), shared),
+                                                    messages, app::receivers_options_from(configured));
     retries = std::make_shared<broker::mass_retry>(world.env(), messages, broker::mass_retry_options{});
-    api = std::make_unique<api::http_api>(world.env(), messages, waiters, retries, api::api_options{});
+    api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, api::api_options{});
   }
 
   ~broker_world() {
     waiters->send_home();
+    receivers->send_home();
     world.run(waiters->stop());
+    world.run(receivers->stop());
     world.run(retries->stop());
     world.run(parts->stop());
   }
@@ -90,7 +94,9 @@ struct broker_world {
   http::response ask(const std::string& method, const std::string& target, const std::string& body = "",
                      const http::headers& headers = {}) {
     http::request asked{method, target, headers, body};
-    return world.run(api->handle(asked));
+    auto reply = world.run(api->handle(asked));
+    if (reply.receipt) reply.receipt->written();
+    return reply;
   }
 
   manual_environment world;
@@ -103,6 +109,7 @@ struct broker_world {
   std::unique_ptr<broker::parts> parts;
   std::shared_ptr<broker::messages> messages;
   std::shared_ptr<broker::waiters> waiters;
+  std::shared_ptr<broker::receivers> receivers;
   std::shared_ptr<broker::mass_retry> retries;
   std::unique_ptr<api::http_api> api;
 };

@@ -86,6 +86,23 @@ std::vector<due_row> memory_store::due(std::size_t limit) {
   return all;
 }
 
+std::vector<due_row> memory_store::waiting(const waiting_request& which) {
+  ++looks;
+  fail_as_told();
+  if (failing_looks) throw unavailable(*failing_looks);
+  const auto now = now_();
+  std::vector<due_row> rows;
+  for (const auto& [id, m] : rows_) {
+    if (m->status != status::pending || m->queue != which.queue || unreadable.contains(id)) continue;
+    const bool open = !m->held || m->due <= now;
+    const bool over = m->unanswered >= m->max_claims || (m->expires_at && *m->expires_at <= now);
+    if (open && !over && m->due <= now + which.ahead) rows.push_back(due_row_of(*m, false));
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.due < b.due; });
+  rows.resize(std::min(rows.size(), which.limit));
+  return rows;
+}
+
 message_page memory_store::list(const list_filter& filter) {
   fail_as_told();
   if (unfit_filter) return {.unfit = unfit_filter};

@@ -16,6 +16,7 @@ class memory_store : public store {
   std::vector<outcome> apply(std::span<const change> batch) override;
   std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override;
   std::vector<due_row> due(std::size_t limit) override;
+  std::vector<due_row> waiting(const waiting_request& which) override;
   void make_all_due() override;
   message_page list(const list_filter& filter);
   std::vector<queue_counts> counts();
@@ -31,6 +32,8 @@ class memory_store : public store {
   std::optional<unavailable> failing_inserts{};
   /// And every one that reads rows by their ids, this.
   std::optional<unavailable> failing_finds{};
+  /// And every look at what waits in a queue, this.
+  std::optional<unavailable> failing_looks{};
   /// What a change is refused with as unfit; nothing: it is taken.
   std::function<std::optional<std::string>(const change&)> unfit{};
   /// And every filter of a list.
@@ -39,6 +42,7 @@ class memory_store : public store {
   std::set<uuid> unreadable{};
   int finds = 0;
   int dues = 0;
+  int looks = 0;  ///< at what waits in a queue
   int tried_writes = 0;
   std::size_t size() const { return rows_.size(); }
   const std::map<uuid, row>& rows() const { return rows_; }

@@ -26,6 +26,7 @@ void prepare(connection& fresh) {
   fresh.prepare("update", say().update.c_str());
   fresh.prepare("find", say().find.c_str());
   fresh.prepare("due", say().due.c_str());
+  fresh.prepare("waiting", say().waiting.c_str());
   fresh.prepare("drop_key", say().drop_key.c_str());
   fresh.prepare("find_key", say().find_key.c_str());
   fresh.prepare("notify", notify_sql);
@@ -66,16 +67,14 @@ class postgresql_store : public store {
   }
 
   std::vector<due_row> due(std::size_t limit) override {
-    const auto results =
-        session_.run({{"due", nullptr, parameters().add_if(session_.clock_now()).add(std::to_string(limit))}});
-    const auto* r = results[0].get();
-    std::vector<due_row> rows;
-    for (int at = 0; at < PQntuples(r); ++at) {
-      if (faults_->contains(id_at(r, at, due_flag_columns))) continue;
-      const auto found = found_row_at(r, at, due_flag_columns, due_columns, *faults_);
-      if (!found.unreadable) rows.push_back(due_row_of(*found.now, *PQgetvalue(r, at, 0) == 't'));
-    }
-    return rows;
+    return due_rows("due", parameters().add_if(session_.clock_now()).add(std::to_string(limit)));
+  }
+
+  std::vector<due_row> waiting(const waiting_request& which) override {
+    parameters p;
+    p.add_if(session_.clock_now()).add(which.queue);
+    p.add(std::to_string(which.ahead.count())).add(std::to_string(which.limit));
+    return due_rows("waiting", std::move(p));
   }
 
   void make_all_due() override {
@@ -118,6 +117,18 @@ class postgresql_store : public store {
   }
 
  private:
+  std::vector<due_row> due_rows(const char* statement, parameters asked) {
+    const auto results = session_.run({{statement, nullptr, std::move(asked)}});
+    const auto* r = results[0].get();
+    std::vector<due_row> rows;
+    for (int at = 0; at < PQntuples(r); ++at) {
+      if (faults_->contains(id_at(r, at, due_flag_columns))) continue;
+      const auto found = found_row_at(r, at, due_flag_columns, due_columns, *faults_);
+      if (!found.unreadable) rows.push_back(due_row_of(*found.now, *PQgetvalue(r, at, 0) == 't'));
+    }
+    return rows;
+  }
+
   /// A batch that fails by the fault of one of its changes has been undone whole. Its halves, one after the other, find
   /// which.
   void apply_or_halve(std::span<const change> batch, std::vector<outcome>& outcomes) {

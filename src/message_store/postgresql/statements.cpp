@@ -79,6 +79,14 @@ std::string due_sql() {
          " ORDER BY expires_at LIMIT $2::integer)";
 }
 
+std::string waiting_sql() {
+  return "WITH " + clock_sql() + " SELECT false, " + names(due_columns) +
+         " FROM amc_message WHERE status = 'pending' AND queue = $2 AND due <= " + now_read +
+         " + $3::bigint AND (NOT held OR due <= " + now_read +
+         ") AND unanswered < max_claims AND (expires_at IS NULL OR expires_at > " + now_read +
+         ") ORDER BY due LIMIT $4::integer";
+}
+
 /// Which rows make up the page is chosen by what is read without their texts.
 std::string list_sql(const std::string& condition) {
   return "WITH seen AS MATERIALIZED (SELECT id, status, queue, octet_length(text) AS bytes FROM amc_message WHERE " +
@@ -138,6 +146,7 @@ statements render() {
       .find = "SELECT true, 0, " + row_sql("m.", "$2::boolean") +
               " FROM amc_message m WHERE m.id = ANY (string_to_array($1, ',')::uuid[])",
       .due = due_sql(),
+      .waiting = waiting_sql(),
       .list = list_sql(""),
       .list_dead = list_sql("status = 'dead' AND "),
       .counts = counts_sql(),

@@ -14,6 +14,7 @@ struct statements {
   std::string drop_key, find_key;
   std::string find;       ///< $1 ids, with commas between them
   std::string due;        ///< $1 now, $2 limit
+  std::string waiting;    ///< $1 now, $2 queue, $3 how far ahead, $4 limit
   std::string list;       ///< $1 after, $2 rows to look at, $3 status, $4 queue, $5 limit, $6 bytes of texts
   std::string list_dead;  ///< the same, of the dead only
   std::string counts;     ///< $1 now
@@ -29,7 +30,7 @@ const statements& say();
 /// Columns that stand before those of a row in the results of insert, update, find_key and find: whether the change was
 /// applied, and the store's clock.
 constexpr int outcome_columns = 2;
-/// In those of `due`: whether it has expired.
+/// In those of `due` and `waiting`: whether it has expired.
 constexpr int due_flag_columns = 1;
 /// In those of `list`, which has a row of nulls for an empty page: whether more fits than the texts let through, the
 /// number of rows that were looked at, the last of them.

@@ -65,6 +65,10 @@ struct statements {
   statement next_queue{db, "SELECT queue FROM message WHERE status = 'pending' AND queue > ?1 ORDER BY queue LIMIT 1"};
   statement due{db, "SELECT " + names(due_columns) +
                         " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?2 ORDER BY due LIMIT ?3"};
+  statement waiting{db, "SELECT " + names(due_columns) +
+                            " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?3 AND "
+                            "(NOT held OR due <= ?2) AND unanswered < max_claims AND "
+                            "(expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4"};
   statement expired{db, "SELECT " + names(due_columns) +
                             " FROM message WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"};
   /// Goes on after a row; by the index, in its order.
@@ -151,6 +155,20 @@ class sqlite_store : public store {
     s.bind(1, now);
     s.bind(2, limit_with_unreadable(limit));
     add_due_rows(s, true, limit, rows);
+    return rows;
+  }
+
+  std::vector<due_row> waiting(const waiting_request& which) override {
+    file_.refuse_when_broken();
+    std::vector<due_row> rows;
+    const auto now = now_();
+    auto& s = say_->waiting;
+    const ending in_the_end(s);
+    s.bind(1, which.queue);
+    s.bind(2, now);
+    s.bind(3, now + which.ahead);
+    s.bind(4, limit_with_unreadable(which.limit));
+    add_due_rows(s, false, which.limit, rows);
     return rows;
   }
 

@@ -795,5 +795,158 @@ TEST_F(Api, MetricsAreToldWhileTheStoreIsAwayButForWhatIsThere) {
   EXPECT_THAT(reply.body, testing::Not(HasSubstr("amc_messages{"))) << "what was there before";
 }
 
+/// What a worker of any language sends and gets.
+class Receive : public Api {
+ protected:
+  http::response receive(const std::string& body, const std::string& queue = "topic-a") {
+    return w_.ask("POST", "/queues/" + queue + "/receive", body);
+  }
+  json::object delivery(const std::string& body = "") {
+    return Api::body(receive(body)).at("deliveries").at(0).as_object();
+  }
+};
+
+TEST_F(Receive, DeliversWhatWaitsWithItsClaim) {
+  const auto id = post();
+  const auto reply = receive(R"({"worker":"w","max":2})");
+  EXPECT_EQ(reply.status, 200);
+  const auto told = body(reply);
+  const auto& all = told.at("deliveries").as_array();
+  ASSERT_EQ(all.size(), 1U);
+  const auto& d = all[0].as_object();
+  EXPECT_EQ(d.at("id").as_string(), id);
+  EXPECT_EQ(d.at("revision").as_int64(), 1);
+  EXPECT_EQ(d.at("message").as_string(), "Hi, ");
+  EXPECT_EQ(d.at("queue").as_string(), "topic-a");
+  EXPECT_EQ(d.at("attempt").as_int64(), 1);
+  EXPECT_EQ(d.at("lease_ms").as_int64(), 10'000);
+  EXPECT_TRUE(d.contains("claim") && d.contains("created_at"));
+}
+
+TEST_F(Receive, TakesNoBodyAtAll) {
+  post();
+  EXPECT_EQ(delivery("").at("message").as_string(), "Hi, ");
+}
+
+TEST_F(Receive, SettlesWhatItBringsAlongBeforeItLooks) {
+  post();
+  const auto first = delivery(R"({"worker":"w"})");
+  json::object answer{{"id", first.at("id")}, {"revision", 1}, {"message", "Hi, "}};  // it comes round again
+  const json::object asked{{"worker", "w"}, {"answers", json::array{answer}}};
+  const auto reply = body(receive(json::serialize(asked)));
+  EXPECT_EQ(reply.at("answers").at(0).at("revision").as_int64(), 2);
+  EXPECT_EQ(reply.at("deliveries").at(0).at("revision").as_int64(), 2) << "its own answer is there already";
+}
+
+TEST_F(Receive, EveryKindOfOutcomeCanBeBroughtAlong) {
+  const auto failed = post(), extended = post(), released = post();
+  const auto told = body(receive(R"({"worker":"w","max":3})"));
+  const auto& all = told.at("deliveries").as_array();
+  ASSERT_EQ(all.size(), 3U);
+  const auto one = [&](const std::string& id) {
+    for (const auto& d : all)
+      if (d.at("id").as_string() == id)
+        return json::object{{"id", id}, {"revision", 1}, {"claim", d.at("claim").as_int64()}};
+    return json::object();
+  };
+  json::object asked{{"worker", "w"}, {"in_hand", 1}, {"max", 0}};
+  asked["failures"] = json::array{one(failed)};
+  asked["leases"] = json::array{one(extended)};
+  asked["releases"] = json::array{one(released)};
+  const auto reply = body(receive(json::serialize(asked)));
+  EXPECT_EQ(reply.at("failures").at(0).at("failures").as_int64(), 1);
+  EXPECT_EQ(reply.at("leases").at(0).at("lease_ms").as_int64(), 10'000);
+  EXPECT_EQ(reply.at("releases").at(0).at("status").as_string(), "pending");
+}
+
+TEST_F(Receive, ARefusedOutcomeIsAnsweredAtOnceAndNothingIsHandedOut) {
+  const auto id = post();
+  http::request asked{"POST", "/queues/topic-a/receive", {{"Prefer", "wait=20"}},
+                      R"({"answers":[{"id":")" + id + R"(","revision":7,"message":"Hi, X."}]})"};
+  const auto reply = w_.world.start(w_.api->handle(asked));
+  ASSERT_TRUE(*reply);
+  EXPECT_EQ((*reply)->status, 200);
+  EXPECT_EQ(body(**reply).at("answers").at(0).at("refused").as_string(), "stale");
+  EXPECT_TRUE(body(**reply).at("deliveries").as_array().empty());
+  EXPECT_FALSE(w_.find(*parse_uuid(id))->held);
+}
+
+TEST_F(Receive, WaitsAsLongAsItPrefersAndNoLongerThanItMay) {
+  http::request asked{"POST", "/queues/topic-a/receive", {{"Prefer", "wait=600"}}, ""};
+  const auto reply = w_.world.start(w_.api->handle(asked));
+  w_.world.advance(milliseconds(24'000));
+  EXPECT_FALSE(*reply);
+  w_.world.advance(milliseconds(2'000));
+  ASSERT_TRUE(*reply);
+  EXPECT_EQ(field(**reply, "Preference-Applied"), "wait=25");
+  EXPECT_TRUE(body(**reply).at("deliveries").as_array().empty());
+}
+
+TEST_F(Receive, ADeliveryThatIsNotWrittenIsReleased) {
+  const auto id = *parse_uuid(post());
+  {
+    http::request asked{"POST", "/queues/topic-a/receive", {}, R"({"worker":"w"})"};
+    const auto reply = w_.world.run(w_.api->handle(asked));
+    EXPECT_TRUE(w_.find(id)->held);
+  }
+  w_.world.settle();
+  EXPECT_FALSE(w_.find(id)->held);
+  EXPECT_EQ(w_.find(id)->unanswered, 0) << "it is not the worker's fault";
+}
+
+TEST_F(Receive, OutcomesThatWereSettledAreToldThoughNothingCanBeLookedAt) {
+  const auto id = post();
+  const auto claimed = delivery(R"({"worker":"w"})");
+  w_.world.run(w_.messages->answer(*parse_uuid(id), 1, "Hi, X. Bye!"));
+  // An answer that is refused would be told at once; a failure that is taken is followed by a look.
+  const auto other = post();
+  const auto taken = delivery(R"({"worker":"w","in_hand":1})");
+  w_.disk->failing_looks = unavailable(unavailable::reason::away, "away");
+  const json::object failure{{"id", other}, {"revision", 1}, {"claim", taken.at("claim").as_int64()}};
+  const json::object asked{{"worker", "w"}, {"failures", json::array{failure}}};
+  const auto reply = receive(json::serialize(asked));
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(body(reply).at("failures").at(0).at("status").as_string(), "pending");
+  EXPECT_THROW(receive(R"({"worker":"w"})"), unavailable) << "with nothing settled it is 503";
+}
+
+TEST_F(Receive, RefusesWhatItCannotReadByName) {
+  const std::pair<const char*, const char*> bad[] = {
+      {R"({"max":-1})", "\"max\""},          {R"({"max":1000000})", "\"max\""},
+      {R"({"max":1.5})", "\"max\""},         {R"({"max_bytes":-1})", "\"max_bytes\""},
+      {R"({"in_hand":"2"})", "\"in_hand\""}, {R"({"worker":""})", "\"worker\""},
+      {R"({"worker":1})", "\"worker\""},     {R"({"service":[]})", "\"service\""},
+      {R"({"answer":[]})", "\"answers\""},   {R"({"answers":{}})", "\"answers\""},
+      {R"({"failures":[{"id":"x","revision":1}]})", "\"failures\": Entry 0"},
+      {R"([])", "object"},                   {"{", "JSON"}};
+  for (const auto& [asked, named] : bad) {
+    const auto reply = receive(asked);
+    EXPECT_EQ(reply.status, 422) << asked;
+    EXPECT_THAT(text_of(reply, "detail"), HasSubstr(named)) << asked;
+  }
+}
+
+TEST_F(Receive, RefusesAQueueThatCannotBe) {
+  for (const auto* name : {"a%20b", "..", "%00", "x%2Fy", "%ff"}) {
+    const auto reply = receive("", name);
+    EXPECT_EQ(reply.status, 422) << name;
+    EXPECT_THAT(text_of(reply, "detail"), HasSubstr("A queue's name")) << name;
+  }
+  EXPECT_EQ(receive("", std::string(101, 'q')).status, 422);
+  EXPECT_EQ(receive("", std::string(100, 'q')).status, 200);
+}
+
+TEST_F(Receive, WorkersBehindOneConnectionTakeNothingFromOneAnother) {
+  const auto first = *parse_uuid(post());
+  const auto from = std::make_shared<http::peer>(7);
+  for (int i = 0; i < 2; ++i) {
+    http::request asked{"POST", "/queues/topic-a/receive"};
+    asked.from = from;
+    auto reply = w_.world.run(w_.api->handle(asked));
+    if (reply.receipt) reply.receipt->written();
+  }
+  EXPECT_EQ(w_.find(first)->unanswered, 1) << "without a name nobody has lost anything";
+}
+
 }  // namespace
 }  // namespace amc::api

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <vector>
+
+#include "api/context.hpp"
+#include "core/work.hpp"
+
+/// What became of a service's claims: each verb over a batch of them, and its outcomes in order as the API tells them.
+/// Shared by the requests for one verb, and those that bring several along. Each throws `unavailable`.
+namespace amc::api {
+
+struct told_outcomes {
+  boost::json::array list{};
+  bool any_refused = false;
+};
+
+task<told_outcomes> answer_all(context& api, std::vector<answer_request> answers);
+task<told_outcomes> fail_all(context& api, std::vector<failed_claim> failures);
+task<told_outcomes> extend_all(context& api, std::vector<claimed> claims);
+task<told_outcomes> release_all(context& api, std::vector<claimed> claims);
+task<told_outcomes> claim_all(context& api, std::vector<claim_request> requests);
+
+}  // namespace amc::api

@@ -1,0 +1,107 @@
+#include <boost/json/serialize.hpp>
+
+#include "api/batches.hpp"
+#include "api/outcomes.hpp"
+#include "api/reading.hpp"
+#include "api/resources.hpp"
+#include "api/wording.hpp"
+#include "core/log.hpp"
+#include "core/time_text.hpp"
+
+/// For services: work, as soon as there is some; and what became of the work before it.
+namespace amc::api {
+namespace json = boost::json;
+namespace {
+
+json::object told(const broker::handed& h) {
+  const auto& m = *h.now;
+  json::object item{{"id", to_string(m.id)},
+                    {"revision", m.revision},
+                    {"claim", m.claim},
+                    {"lease_ms", m.lease.count()},
+                    {"queue", m.queue},
+                    {"message", m.text},
+                    {"attempt", m.unanswered + m.failures},
+                    {"created_at", to_rfc3339(m.created_at)}};
+  if (h.alone) item["alone"] = true;
+  if (!m.traceparent.empty()) item["traceparent"] = m.traceparent;
+  return item;
+}
+
+/// Outcomes of earlier deliveries are settled first.
+task<told_outcomes> settle(context& api, receive_body& body, json::object& reply) {
+  told_outcomes all;
+  const auto add = [&](const char* name, told_outcomes some) {
+    all.any_refused = all.any_refused || some.any_refused;
+    reply[name] = std::move(some.list);
+  };
+  if (!body.answers.empty()) add("answers", co_await answer_all(api, std::move(body.answers)));
+  if (!body.failures.empty()) add("failures", co_await fail_all(api, std::move(body.failures)));
+  if (!body.leases.empty()) add("leases", co_await extend_all(api, std::move(body.leases)));
+  if (!body.releases.empty()) add("releases", co_await release_all(api, std::move(body.releases)));
+  co_return all;
+}
+
+/// The connection stands for a worker that does not tell its name.
+broker::receive_request request_of(const receive_body& body, std::string queue, const http::request& asked,
+                                   milliseconds wait) {
+  broker::receive_request wanted;
+  wanted.queue = std::move(queue);
+  wanted.is_named = !body.worker.empty();
+  wanted.worker = wanted.is_named ? body.worker : "connection " + std::to_string(asked.from ? asked.from->number() : 0);
+  wanted.max = body.max;
+  wanted.max_bytes = body.max_bytes;
+  wanted.in_hand = body.in_hand;
+  wanted.wait = wait;
+  return wanted;
+}
+
+/// Empty where the store is away, and the request has settled something all the same.
+task<std::vector<broker::handed>> receive(context& api, broker::receive_request wanted, std::shared_ptr<http::peer> from,
+                                          bool has_settled) {
+  std::vector<broker::handed> deliveries;
+  try {
+    deliveries = co_await api.receivers->receive(std::move(wanted), std::move(from));
+  } catch (const unavailable&) {
+    if (!has_settled) throw;
+  }
+  co_return deliveries;
+}
+
+/// What does not reach the worker is released.
+std::shared_ptr<http::receipt> receipt_for(context& api, std::vector<broker::handed> deliveries) {
+  return std::make_shared<http::receipt>(
+      [to = std::weak_ptr(api.receivers), deliveries = std::move(deliveries)](bool written) {
+        const auto alive = written ? nullptr : to.lock();
+        if (alive) alive->give_back(deliveries);
+      });
+}
+
+}  // namespace
+
+task<http::response> post_receive(context& api, http::request& asked) {
+  auto queue = segment_of(asked, 1);
+  if (const auto wrong = api.messages->refuses_queue(queue)) co_return refused(*wrong);
+  auto body = parse_receive(asked, api.options.claims_max, api.options.receive_max_bytes);
+  if (!body) co_return refused(body.error());
+  asked.drop_body();
+  json::object reply;
+  const auto settled = co_await settle(api, *body, reply);
+  const bool has_settled = !reply.empty();
+  const auto prefers = preferred_wait(asked);
+  const auto wait = std::min(prefers.value_or(milliseconds(0)), api.options.receive_wait_max);
+  std::vector<broker::handed> deliveries;
+  if (!settled.any_refused) {
+    auto wanted = request_of(*body, std::move(queue), asked, wait);
+    deliveries = co_await receive(api, std::move(wanted), asked.from, has_settled);
+  }
+  json::array list;
+  for (const auto& d : deliveries) list.push_back(told(d));
+  reply["deliveries"] = std::move(list);
+  auto answer = json_reply(200, std::move(reply));
+  if (!deliveries.empty()) answer.receipt = receipt_for(api, std::move(deliveries));
+  note_wait(answer, prefers, api.options.receive_wait_max);
+  co_return answer;
+}
+
+}  // namespace amc::api

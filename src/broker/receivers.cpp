@@ -1,0 +1,306 @@
+#include "broker/receivers.hpp"
+
+#include <algorithm>
+
+#include "broker/life_cycle.hpp"
+#include "core/log.hpp"
+
+namespace amc::broker {
+namespace {
+
+/// After a look that handed out nothing the next one waits for this, however much is announced.
+constexpr milliseconds look_pause{5};
+
+/// Rows that one look reads beyond what is asked for, so that those that must be alone hide none behind them.
+constexpr std::size_t looked_beyond = 32;
+constexpr std::size_t looked_at_max = 1'000;
+
+bool must_be_alone(const due_row& r) {
+  return r.unanswered >= life_cycle::claims_in_company;
+}
+
+}  // namespace
+
+receivers::receivers(const environment& env, message_store::async_store store, std::shared_ptr<messages> verbs,
+                     receivers_options options)
+    : env_(env),
+      store_(std::move(store)),
+      verbs_(std::move(verbs)),
+      options_(options),
+      clock_(env),
+      tasks_(env.executor) {
+  observing_ = store_.observe([this](const message_store::shared_store::news& changed) { notice(changed); });
+}
+
+/// The place of a receiver in its queue, for as long as it waits.
+struct receivers::parking {
+  parking(receivers& in, std::shared_ptr<receiver> r) : in_(in), r_(std::move(r)) {
+    ++in_.parked_;
+    ++r_->by->requests;
+    in_.queues_[r_->asked.queue].parked.push_front(r_);
+  }
+  ~parking() {
+    --in_.parked_;
+    --r_->by->requests;
+    const auto found = in_.queues_.find(r_->asked.queue);
+    auto& q = found->second;
+    q.parked.remove(r_);
+    if (q.reserved == r_->by) q.reserved->is_reserved = false, q.reserved = nullptr;
+    if (q.parked.empty() && !q.looking) in_.queues_.erase(found);
+  }
+  parking(const parking&) = delete;
+  parking& operator=(const parking&) = delete;
+
+ private:
+  receivers& in_;
+  std::shared_ptr<receiver> r_;
+};
+
+task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_ptr<http::peer> from) {
+  auto r = std::make_shared<receiver>();
+  r->asked = std::move(asked);
+  r->by = workers_.of(r->asked.worker);
+  r->by->in_hand = r->asked.in_hand;
+  const auto known = queues_.find(r->asked.queue);
+  if (known != queues_.end())
+    for (const auto& earlier : known->second.parked)
+      if (earlier->by == r->by) earlier->over = true, wake(*earlier);
+  if (r->asked.in_hand == 0 && r->asked.is_named) co_await reopen_lost(*r->by);
+  std::vector<handed> got;
+  if (r->asked.max == 0 || closing_) co_return got;
+  check_room();
+  {
+    const parking place(*this, r);
+    announce(r->asked.queue);
+    if (!std::exchange(ticking_, true)) tasks_.spawn(tick());
+    co_await wait(r, from);
+  }
+  got = std::exchange(r->got, {});
+  if (from && from->gone()) {
+    give_back(std::exchange(got, {}));
+  } else if (got.empty() && r->failed) {
+    throw unavailable(*r->failed);
+  }
+  co_return got;
+}
+
+void receivers::check_room() const {
+  if (parked_ >= options_.max)
+    throw unavailable(unavailable::reason::overloaded,
+                      std::to_string(options_.max) + " receive requests are parked already (broker.http.receivers_max)");
+}
+
+/// Its deliveries never reached it, or went down with what it was.
+task<void> receivers::reopen_lost(worker& by) {
+  auto claims = workers_.lost(by);
+  if (claims.empty()) co_return;
+  try {
+    co_await verbs_->reopen(std::move(claims));
+  } catch (const unavailable&) {
+    // Their leases run out.
+  }
+}
+
+/// Until it has something, or nothing more is to be waited for. A claim under way is always waited for.
+task<void> receivers::wait(std::shared_ptr<receiver> r, std::shared_ptr<http::peer> from) {
+  const auto deadline = env_.timers->now() + r->asked.wait;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - env_.timers->now());
+    const bool late = left <= milliseconds(0) && r->looked;
+    const bool over = !r->got.empty() || r->over || closing_ || late || (from && from->gone());
+    if (over && !r->claiming) co_return;
+    r->woken = std::make_shared<one_shot<bool>>(env_.executor);
+    if (from) from->wakes(r->woken);
+    timers::timer timer;
+    if (left > milliseconds(0)) timer = env_.timers->start(left, [woken = r->woken] { woken->set(false); });
+    co_await r->woken->wait();
+    r->woken.reset();
+  }
+}
+
+void receivers::wake(receiver& r) {
+  if (r.woken) r.woken->set(true);
+}
+
+void receivers::announce(const std::string& name) {
+  const auto found = queues_.find(name);
+  if (found == queues_.end()) return;
+  found->second.announced = true;
+  look_soon(name, found->second);
+}
+
+void receivers::look_soon(const std::string& name, queue& q) {
+  if (q.looking || closing_) return;
+  q.looking = true;
+  tasks_.spawn(look(name));
+}
+
+task<void> receivers::look(std::string name) {
+  auto& q = queues_.at(name);  // stays where it is while it is looked at
+  while (q.announced && !q.parked.empty() && !closing_) {
+    co_await sleep_for(env_, std::chrono::ceil<milliseconds>(q.next_look - env_.timers->now()));
+    q.next_look = env_.timers->now() + look_pause;
+    q.announced = false;
+    const std::vector<std::shared_ptr<receiver>> before(q.parked.begin(), q.parked.end());
+    std::optional<unavailable> failed;
+    if (const auto room = wanted(q); room > 0) {
+      try {
+        auto rows = co_await verbs_->waiting(name, std::min(room + looked_beyond, looked_at_max));
+        if (hand_out(q, std::move(rows))) q.next_look = {};
+      } catch (const unavailable& why) {
+        failed = why;
+      }
+    }
+    for (const auto& r : before) {
+      r->failed = failed;
+      if (!std::exchange(r->looked, true)) wake(*r);
+    }
+  }
+  q.looking = false;
+  if (q.parked.empty()) queues_.erase(name);
+}
+
+/// Deliveries that those who are parked can take.
+std::size_t receivers::wanted(const queue& q) const {
+  std::size_t sum = 0;
+  for (const auto& r : q.parked)
+    if (r->can_take()) sum += r->asked.max;
+  return sum;
+}
+
+/// What must be alone and what need not take turns. False where nobody was given anything.
+bool receivers::hand_out(queue& q, std::vector<due_row> rows) {
+  bool any = false;
+  const auto middle = std::stable_partition(rows.begin(), rows.end(), [](const due_row& r) { return !must_be_alone(r); });
+  const bool any_lonely = middle != rows.end(), any_other = middle != rows.begin();
+  if (!any_lonely && q.reserved) workers_.release(*std::exchange(q.reserved, nullptr));
+  if (any_lonely && !(q.lonely_last && any_other)) {
+    if (auto r = lonely_receiver(q)) {
+      q.lonely_last = any = true;
+      start_claim(std::move(r), {*middle}, true);
+    }
+  }
+  auto next = rows.begin();
+  const auto parked = q.parked;  // a claim that starts changes who can take
+  for (const auto& r : parked) {
+    if (next == middle) break;
+    if (!r->can_take() || !workers::may_take(*r->by)) continue;
+    const auto count = std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(r->asked.max), middle - next);
+    q.lonely_last = false;
+    any = true;
+    start_claim(r, std::vector<due_row>(next, next + count), false);
+    next += count;
+  }
+  return any;
+}
+
+/// Who can take something alone now. Where nobody can, one of them is reserved for it: it gets nothing else until it
+/// can.
+std::shared_ptr<receivers::receiver> receivers::lonely_receiver(queue& q) {
+  const auto now = env_.timers->now();
+  std::shared_ptr<receiver> candidate;
+  for (const auto& r : q.parked) {
+    if (!r->can_take()) continue;
+    const bool is_of_another = r->by->is_reserved && r->by != q.reserved;
+    if (is_of_another) continue;
+    if (workers::may_take_alone(*r->by, now)) {
+      if (q.reserved) workers_.release(*std::exchange(q.reserved, nullptr));
+      return r;
+    }
+    if (!candidate && !r->by->is_alone) candidate = r;
+  }
+  if (!q.reserved && candidate) {
+    constexpr milliseconds reserved_for{10'000};
+    q.reserved = candidate->by;
+    workers_.reserve(*q.reserved, now + reserved_for);
+  }
+  return nullptr;
+}
+
+void receivers::start_claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone) {
+  r->claiming = true;
+  workers_.claims(*r->by, alone);
+  tasks_.spawn(claim(std::move(r), std::move(rows), alone));
+}
+
+task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone) {
+  std::vector<claim_request> requests;
+  for (const auto& row : rows) requests.push_back({{row.id, row.revision, row.traceparent}, alone});
+  bool beaten = false;
+  try {
+    const auto results = co_await verbs_->take(std::move(requests), r->asked.max_bytes);
+    for (const auto& taken : results) {
+      if (taken) note(*r, *taken, alone);
+      beaten = beaten || (!taken && (taken.error().code == errc::held || taken.error().code == errc::stale));
+    }
+  } catch (const unavailable& failed) {
+    // What was claimed all the same is open again when its lease is over.
+    r->failed = failed;
+  }
+  workers_.claim_over(*r->by);
+  r->claiming = false;
+  wake(*r);
+  // Others were faster: there may be more.
+  if (beaten && r->got.empty()) announce(r->asked.queue);
+}
+
+void receivers::note(receiver& r, const row& granted, bool alone) {
+  workers_.handed(r.by, *granted, alone, env_.timers->now() + granted->lease);
+  r.got.push_back({granted, alone});
+}
+
+void receivers::give_back(std::vector<handed> undelivered) {
+  if (!undelivered.empty()) tasks_.spawn(release(std::move(undelivered)));
+}
+
+task<void> receivers::release(std::vector<handed> undelivered) {
+  std::vector<claimed> claims;
+  for (const auto& h : undelivered) {
+    claims.push_back({{h.now->id, h.now->revision, {}}, h.now->claim});
+    workers_.settled(h.now->id);
+  }
+  try {
+    co_await verbs_->release(std::move(claims));
+    for (const auto& h : undelivered) announce(h.now->queue);
+  } catch (const unavailable&) {
+    // Their leases run out.
+  }
+}
+
+/// What was announced nowhere, or has been lost on the way, costs no more than this.
+task<void> receivers::tick() {
+  while (!closing_) {
+    co_await clock_.sleep(options_.look_interval);
+    workers_.tidy(env_.timers->now());
+    if (queues_.empty() && workers_.size() == 0) break;
+    std::vector<std::string> names;
+    for (const auto& [name, q] : queues_) names.push_back(name);
+    for (const auto& name : names) announce(name);
+  }
+  ticking_ = false;
+}
+
+void receivers::notice(const message_store::shared_store::news& changed) {
+  for (const auto& id : changed.ids) workers_.settled(id);
+  for (const auto& now : changed.rows) {
+    workers_.settled(now->id);
+    if (now->status == status::pending) announce(now->queue);
+  }
+}
+
+void receivers::extended(const uuid& id, milliseconds lease) {
+  workers_.extended(id, env_.timers->now() + lease);
+}
+
+void receivers::send_home() {
+  closing_ = true;
+  clock_.poke();
+  for (auto& [name, q] : queues_)
+    for (const auto& r : q.parked) wake(*r);
+}
+
+task<void> receivers::stop() {
+  co_await tasks_.drain();
+}
+
+}  // namespace amc::broker

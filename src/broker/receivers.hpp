@@ -1,0 +1,122 @@
+#pragma once
+
+#include <boost/functional/hash.hpp>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/messages.hpp"
+#include "broker/workers.hpp"
+#include "core/task.hpp"
+#include "http/message.hpp"
+#include "message_store/async_store.hpp"
+
+namespace amc::broker {
+
+struct receivers_options {
+  std::size_t max = 0;           ///< requests that may be parked
+  milliseconds look_interval{};  ///< between two looks at a queue of which nothing is announced
+};
+
+/// What a worker asks for.
+struct receive_request {
+  std::string queue{};
+  std::string worker{};  ///< one start of one process; no two have the same
+  /// Whether the worker told its name. Where it did not, it may be several behind one connection.
+  bool is_named = false;
+  std::size_t max = 1;        ///< deliveries; 0: nothing more, and its parked request for this queue is answered
+  std::size_t max_bytes = 0;  ///< of their texts together; the first comes whatever its size
+  std::size_t in_hand = 0;    ///< deliveries that the worker has in hand, of all queues
+  milliseconds wait{};
+};
+
+/// A revision that was claimed for a worker.
+struct handed {
+  row now{};
+  bool alone = false;
+};
+
+/// Requests that are parked until there is work: *receivers*. A look claims the oldest rows of a queue that can be
+/// claimed, for the receivers that are parked for it, the newest first. A queue is looked at when a receiver comes, when
+/// a change is announced, and now and then; one look at a time. The store is the truth: any number of these may look at
+/// one store. What is handed out and cannot be delivered is released. For one thread.
+class receivers {
+ public:
+  receivers(const environment& env, message_store::async_store store, std::shared_ptr<messages> verbs,
+            receivers_options options);
+
+  /// Returns as soon as something was claimed, and empty when the time is over, a newer request of the same worker for
+  /// the queue takes its place, or everyone is sent home. Looks once whatever the time. Throws `unavailable` where
+  /// nothing could be looked at, or too many are parked.
+  task<std::vector<handed>> receive(receive_request asked, std::shared_ptr<http::peer> from);
+
+  /// Somebody else may have what could not be delivered.
+  void give_back(std::vector<handed> undelivered);
+  /// What was handed out under this claim has had an outcome.
+  void settled(const claimed& what) { workers_.settled(what.ready.id, what.claim); }
+  void extended(const uuid& id, milliseconds lease);
+
+  /// Answers everyone: empty. From then on nothing is handed out.
+  void send_home();
+  /// Returns when nothing of this is under way any more.
+  task<void> stop();
+
+  std::size_t size() const { return parked_; }
+
+ private:
+  struct receiver {
+    receive_request asked;
+    std::shared_ptr<worker> by;
+    std::vector<handed> got{};
+    bool claiming = false;
+    bool looked = false;  ///< a look that began after it was parked is over
+    bool over = false;    ///< a newer one takes its place
+    std::optional<unavailable> failed{};
+    std::shared_ptr<one_shot<bool>> woken{};
+    bool can_take() const { return !claiming && !over && got.empty(); }
+  };
+  struct queue {
+    std::list<std::shared_ptr<receiver>> parked{};  ///< the newest first
+    bool announced = true;                          ///< something may wait that no look has seen
+    bool looking = false;
+    bool lonely_last = false;            ///< what was handed out last was alone
+    std::shared_ptr<worker> reserved{};  ///< gets nothing else until it can take what must be alone
+    timers::time_point next_look{};
+  };
+  struct parking;
+
+  void check_room() const;
+  task<void> reopen_lost(worker& by);
+  task<void> wait(std::shared_ptr<receiver> r, std::shared_ptr<http::peer> from);
+  void announce(const std::string& name);
+  void look_soon(const std::string& name, queue& q);
+  task<void> look(std::string name);
+  std::size_t wanted(const queue& q) const;
+  bool hand_out(queue& q, std::vector<due_row> rows);
+  std::shared_ptr<receiver> lonely_receiver(queue& q);
+  void start_claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
+  task<void> claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
+  void note(receiver& r, const row& granted, bool alone);
+  task<void> release(std::vector<handed> undelivered);
+  task<void> tick();
+  void notice(const message_store::shared_store::news& changed);
+  void wake(receiver& r);
+
+  environment env_;
+  message_store::async_store store_;
+  std::shared_ptr<messages> verbs_;
+  receivers_options options_;
+  workers workers_;
+  std::map<std::string, queue> queues_;  ///< with somebody parked, or a look under way
+  std::size_t parked_ = 0;
+  bool ticking_ = false;
+  bool closing_ = false;
+  alarm_clock clock_;
+  task_group tasks_;
+  std::shared_ptr<void> observing_;
+};
+
+}  // namespace amc::broker
