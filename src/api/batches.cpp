@@ -56,7 +56,9 @@ result<answer_request> answer_in(const json::object& fields) {
   if (!ready) return ready.error();
   auto text = text_in(fields);
   if (!text) return text.error();
-  return answer_request{ready->id, ready->revision, std::move(*text)};
+  auto to = destination_in(fields);
+  if (!to) return to.error();
+  return answer_request{ready->id, ready->revision, std::move(*text), std::move(*to)};
 }
 
 /// What an entry of a list is like.
@@ -100,14 +102,15 @@ result<std::vector<Entry>> entries_in(const http::request& asked, std::size_t ma
 constexpr std::string_view claim_members[] = {"id", "revision", "alone"};
 constexpr std::string_view claimed_members[] = {"id", "revision", "claim"};
 constexpr std::string_view failure_members[] = {"id", "revision", "claim", "error"};
-constexpr std::string_view answer_members[] = {"id", "revision", "message"};
+constexpr std::string_view answer_members[] = {"id", "revision", "message", "queue", "done"};
 
 constexpr shape<claim_request> a_claim{claim_members, R"({"id": "…", "revision": 1}, with or without "alone": true)",
                                        claim_in};
 constexpr shape<claimed> a_claimed{claimed_members, R"({"id": "…", "revision": 1, "claim": 1})", claimed_in};
 constexpr shape<failed_claim> a_failure{failure_members, R"({"id": "…", "revision": 1, "claim": 1, "error": "…"})",
                                         failure_in};
-constexpr shape<answer_request> an_answer{answer_members, R"({"id": "…", "revision": 1, "message": "…"})", answer_in};
+constexpr shape<answer_request> an_answer{
+    answer_members, R"({"id": "…", "revision": 1, "message": "…"}, with or without "queue" or "done")", answer_in};
 
 /// A list that an object may have; none where it has not.
 template <class Entry>

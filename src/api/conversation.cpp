@@ -28,9 +28,25 @@ http::response not_found(const std::string& id, bool root) {
   return problem(404, (root ? "Entity \"" : "Message \"") + id + "\" not found.", root);
 }
 
-task<http::response> accept(context& api, http::request& asked, int accepted_status, bool root) {
+namespace {
+
+/// The queue that the path names; the body may name the same.
+std::optional<error> send_to(new_message& body, std::string queue) {
+  const auto* named = body.to ? std::get_if<to_queue>(&*body.to) : nullptr;
+  if (body.to && !(named && named->name == queue))
+    return error{errc::invalid, "The path names the queue " + quoted(queue) + ", and the body another destination."};
+  body.to = to_queue{std::move(queue)};
+  return {};
+}
+
+}  // namespace
+
+task<http::response> accept(context& api, http::request& asked, int accepted_status, bool root,
+                            std::optional<std::string> queue) {
   auto body = new_message_of(asked.body, root ? others::ignored : others::refused);
   if (!body) co_return refused(body.error(), root);
+  if (queue)
+    if (const auto wrong = send_to(*body, *std::move(queue))) co_return refused(*wrong);
   auto options = accept_options_of(asked, *body, api.options.idempotency);
   if (!options) co_return refused(options.error(), root);
   asked.drop_body();

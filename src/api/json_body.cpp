@@ -117,25 +117,45 @@ result<json::object> parse_message_body(std::string_view body, std::span<const s
 
 }  // namespace
 
-result<std::string> message_of(std::string_view body, others unknown) {
-  constexpr std::string_view known[] = {"message"};
-  const auto parsed = parse_message_body(body, known, unknown);
-  if (!parsed) return parsed.error();
-  return text_in(*parsed);
+result<std::optional<destination>> destination_in(const json::object& fields) {
+  const auto* queue = fields.if_contains("queue");
+  const auto* done = fields.if_contains("done");
+  if (queue && !queue->is_string()) return error{errc::invalid, "The \"queue\" attribute must be a string."};
+  if (done && !done->is_bool()) return error{errc::invalid, "The \"done\" attribute must be true or false."};
+  const bool is_done = done && done->get_bool();
+  if (queue && is_done) return error{errc::invalid, "Give either a \"queue\" or \"done\": true, and not both."};
+  if (is_done) return std::optional<destination>(to_done{});
+  if (queue) return std::optional<destination>(to_queue{std::string(queue->get_string())});
+  return std::optional<destination>();
 }
 
-result<new_message> new_message_of(std::string_view body, others unknown) {
-  constexpr std::string_view known[] = {"message", "deliver_at", "expires_at"};
+result<answer_body> answer_of(std::string_view body, others unknown) {
+  constexpr std::string_view known[] = {"message", "queue", "done"};
   const auto parsed = parse_message_body(body, known, unknown);
   if (!parsed) return parsed.error();
   auto text = text_in(*parsed);
   if (!text) return text.error();
+  if (unknown == others::ignored) return answer_body{std::move(*text), {}};
+  auto to = destination_in(*parsed);
+  if (!to) return to.error();
+  return answer_body{std::move(*text), std::move(*to)};
+}
+
+result<new_message> new_message_of(std::string_view body, others unknown) {
+  constexpr std::string_view known[] = {"message", "queue", "done", "deliver_at", "expires_at"};
+  const auto parsed = parse_message_body(body, known, unknown);
+  if (!parsed) return parsed.error();
+  auto text = text_in(*parsed);
+  if (!text) return text.error();
+  result<std::optional<destination>> to = std::optional<destination>();
+  if (unknown == others::refused) to = destination_in(*parsed);
+  if (!to) return to.error();
   const auto deliver_at = time_in(*parsed, "deliver_at"), expires_at = time_in(*parsed, "expires_at");
   if (!deliver_at) return deliver_at.error();
   if (!expires_at) return expires_at.error();
   if (*deliver_at && *expires_at && **deliver_at >= **expires_at)
     return error{errc::invalid, "\"expires_at\" must be later than \"deliver_at\"."};
-  return new_message{std::move(*text), *deliver_at, *expires_at};
+  return new_message{std::move(*text), std::move(*to), *deliver_at, *expires_at};
 }
 
 }  // namespace amc::api

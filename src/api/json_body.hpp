@@ -8,6 +8,7 @@
 
 #include "amc/error.hpp"
 #include "amc/message.hpp"
+#include "core/work.hpp"
 
 namespace amc::api {
 
@@ -24,18 +25,26 @@ result<void> only_known(const boost::json::object& fields, std::span<const std::
 /// The `message` of an object: present, a string, without U+0000. The refusal of a missing one is the seed's.
 result<std::string> text_in(const boost::json::object& fields);
 
-/// The `message` of a body: present, a string, without U+0000. The refusals of a missing body and a missing attribute
-/// are the seed's.
-result<std::string> message_of(std::string_view body, others unknown = others::refused);
+/// What the body of an answer says: `message` (present, a string, without U+0000), and `queue` or `done`. The refusals of
+/// a missing body and a missing attribute are the seed's. Where unknown members are ignored, so are `queue` and `done`.
+struct answer_body {
+  std::string text{};
+  std::optional<destination> to{};
+};
+result<answer_body> answer_of(std::string_view body, others unknown = others::refused);
+
+/// `queue` or `done` of an object; nothing where it has neither. The queue's name is not looked at.
+result<std::optional<destination>> destination_in(const boost::json::object& fields);
 
 /// What the body of a new message asks for.
 struct new_message {
   std::string text{};
+  std::optional<destination> to{};
   std::optional<timestamp> deliver_at{};
   std::optional<timestamp> expires_at{};
 };
 
-/// As `message_of`, with `deliver_at` and `expires_at`: RFC 3339 times, the first before the second; null means absent.
+/// As `answer_of`, with `deliver_at` and `expires_at`: RFC 3339 times, the first before the second; null means absent.
 result<new_message> new_message_of(std::string_view body, others unknown = others::refused);
 
 }  // namespace amc::api

@@ -48,6 +48,11 @@ task<http::response> post_message(context& api, http::request& asked) {
   co_return co_await accept(api, asked, 202, false);
 }
 
+task<http::response> post_message_to_queue(context& api, http::request& asked) {
+  auto queue = segment_of(asked, 1);
+  co_return co_await accept(api, asked, 202, false, std::move(queue));
+}
+
 task<http::response> list_messages(context& api, http::request& asked) {
   auto filter = parse_filter(asked, api.options.page_max);
   if (!filter) co_return refused(filter.error());
@@ -92,13 +97,13 @@ task<http::response> put_message(context& api, http::request& asked) {
     co_return refused({errc::precondition, "Send If-Match with the revision that you answer, in quotes, or *."});
   const auto match = parse_if_match(*field);
   if (!match) co_return problem(400, "If-Match takes * or entity tags in quotes, like \"3\" or \"3\", \"4\".");
-  auto text = message_of(asked.body);
-  if (!text) co_return refused(text.error());
+  auto body = answer_of(asked.body);
+  if (!body) co_return refused(body.error());
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return not_found(id, false);
   std::optional<int> revision;
   if (!match->any) revision = co_await revision_of(api, *parsed, *match);
-  auto answered = co_await api.messages->answer(*parsed, revision, std::move(*text));
+  auto answered = co_await api.messages->answer(*parsed, revision, std::move(body->text), std::move(body->to));
   if (!answered && answered.error().code == errc::stale && revision == 0)
     co_return problem(412, "If-Match has no tag that a pending message can have: its revision in quotes, like \"3\".");
   if (!answered) co_return refused(answered.error());

@@ -57,7 +57,9 @@ std::string fingerprint(const new_message& body) {
   const auto count = [](const std::optional<timestamp>& time) {
     return time ? std::to_string(time->time_since_epoch().count()) : "-";
   };
-  const auto all = count(body.deliver_at) + " " + count(body.expires_at) + " " + body.text;
+  std::string to;
+  if (body.to) to = std::holds_alternative<to_done>(*body.to) ? "done " : "to " + std::get<to_queue>(*body.to).name + " ";
+  const auto all = to + count(body.deliver_at) + " " + count(body.expires_at) + " " + body.text;
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), digest);
   constexpr const char* digits = "0123456789abcdef";
@@ -159,7 +161,8 @@ std::optional<if_match> parse_if_match(std::string_view field) {
 
 result<broker::life_cycle::accept_options> accept_options_of(const http::request& asked, const new_message& body,
                                                              milliseconds key_kept) {
-  broker::life_cycle::accept_options options{.deliver_at = body.deliver_at, .expires_at = body.expires_at};
+  broker::life_cycle::accept_options options{
+      .to = body.to, .deliver_at = body.deliver_at, .expires_at = body.expires_at};
   if (const auto key = asked.headers.find("Idempotency-Key")) {
     constexpr std::size_t key_max = 255;
     const bool printable = std::all_of(key->begin(), key->end(), [](char c) { return c >= ' ' && c <= '~'; });

@@ -15,6 +15,7 @@ task<http::response> get_root(context& api, http::request& asked);
 
 // messages.cpp
 task<http::response> post_message(context& api, http::request& asked);
+task<http::response> post_message_to_queue(context& api, http::request& asked);
 task<http::response> list_messages(context& api, http::request& asked);
 task<http::response> get_message(context& api, http::request& asked);
 task<http::response> put_message(context& api, http::request& asked);

@@ -11,12 +11,12 @@ task<http::response> post_root(context& api, http::request& asked) {
 }
 
 task<http::response> put_root(context& api, http::request& asked) {
-  auto text = message_of(asked.body, others::ignored);
-  if (!text) co_return refused(text.error(), true);
+  auto body = answer_of(asked.body, others::ignored);
+  if (!body) co_return refused(body.error(), true);
   const auto id = asked.parameter("id").value_or("");
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return problem(404, "Message \"" + id + "\" not found.", true);
-  const auto answered = co_await api.messages->answer(*parsed, std::nullopt, std::move(*text));
+  const auto answered = co_await api.messages->answer(*parsed, std::nullopt, std::move(body->text));
   if (!answered) co_return refused(answered.error(), true);
   co_return represent(**answered, 200);
 }

@@ -24,6 +24,7 @@ constexpr route table[] = {
     {"/releases", "POST", post_releases},
     {"/failures", "POST", post_failures},
     {"/answers", "POST", post_answers},
+    {"/queues/*/messages", "POST", post_message_to_queue},
     {"/queues/*/receive", "POST", post_receive},
     {"/queues", "GET", get_queues},
     {"/retries", "GET", get_retries},

@@ -12,17 +12,24 @@ constexpr const char* default_routes = R"([
   {match: '^Hi, .+?\.$', queue: topic-b},
   {match: '^Hi, .+\. Bye!$', done: true}])";
 
-/// A route's own fields, and what it may override of the defaults.
-std::vector<config_key> route_fields() {
-  std::vector<config_key> fields{{.path = "match", .default_yaml = "null"},
-                                 {.path = "queue", .default_yaml = "null"},
-                                 {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}};
+/// With what it may override of the defaults.
+std::vector<config_key> with_overrides(std::vector<config_key> fields) {
   for (auto key : router::policy_keys()) {
     key.path = key.path.substr(std::string_view("broker.").size());
     key.default_yaml = "null";
     fields.push_back(std::move(key));
   }
   return fields;
+}
+
+std::vector<config_key> route_fields() {
+  return with_overrides({{.path = "match", .default_yaml = "null"},
+                         {.path = "queue", .default_yaml = "null"},
+                         {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}});
+}
+
+std::vector<config_key> queue_fields() {
+  return with_overrides({{.path = "name", .default_yaml = "null"}});
 }
 
 }  // namespace
@@ -34,6 +41,19 @@ config_provider provider() {
                       .default_yaml = default_routes,
                       .help = "the first pattern (RE2) found in the trimmed text decides where a message goes",
                       .fields = route_fields()});
+  all.keys.push_back({.path = "broker.queues",
+                      .kind = config_key::type::maps,
+                      .default_yaml = "[]",
+                      .help = "queues that messages are sent to by their names, each with what it overrides",
+                      .fields = queue_fields()});
+  all.keys.push_back({.path = "broker.queues_closed",
+                      .kind = config_key::type::boolean,
+                      .default_yaml = "false",
+                      .help = "whether a message for a queue that neither a route nor broker.queues names is refused"});
+  all.keys.push_back(number_key("broker.queues_max", "1000",
+                                "queues that messages are sent to, those in routes and broker.queues included; a message "
+                                "for one more is refused",
+                                1, 1'000'000));
   all.keys.push_back(number_key("broker.message_max_bytes", "0",
                                 "of one message's text, counted after decoding; 0: 1,024 less than "
                                 "broker.http.body_max_bytes, which is the most that leaves a request room for the rest",

@@ -2,10 +2,10 @@
 
 #include <optional>
 #include <string>
-#include <variant>
 
 #include "amc/error.hpp"
 #include "amc/store.hpp"
+#include "core/work.hpp"
 
 /// The life of a message, as plain logic without I/O: each function turns a request into a guarded change, and
 /// `refusal` names the error when a row refused it. docs/architecture.md has the table.
@@ -24,18 +24,16 @@ struct policy {
   int back_off_jitter_percent = 20;  ///< a pause is up to so much shorter; decided by id and claim
 };
 
-/// Where a text goes: to a queue, or nowhere because the message is done.
-struct to_queue {
-  std::string name;
-};
-struct to_done {};
-using destination = std::variant<to_queue, to_done>;
+using amc::destination;
+using amc::to_done;
+using amc::to_queue;
 
 /// Claims that may go unanswered before a message is only claimed alone.
 constexpr int claims_in_company = 2;
 
 /// What a new message may bring along.
 struct accept_options {
+  std::optional<destination> to{};        ///< without one the routes decide
   std::optional<timestamp> deliver_at{};  ///< held until then
   std::optional<timestamp> expires_at{};
   std::optional<idempotency> once{};

@@ -43,15 +43,44 @@ messages::messages(const environment& env, message_store::async_store store, std
 
 std::optional<error> messages::refuses_queue(std::string_view name) const {
   const auto& known = routes_->queues();
-  if (is_queue_name(name) || std::find(known.begin(), known.end(), name) != known.end()) return {};
-  return error{errc::invalid, "A queue's name has 1 to 100 characters of A-Z a-z 0-9 . _ - and is not . or .., not \"" +
-                                  escaped(shortened(name, 100)) + "\"."};
+  if (std::find(known.begin(), known.end(), name) != known.end()) return {};
+  if (!is_queue_name(name))
+    return error{errc::invalid, "A queue's name has 1 to 100 characters of A-Z a-z 0-9 . _ - and is not . or .., not \"" +
+                                    escaped(shortened(name, 100)) + "\"."};
+  if (routes_->closed())
+    return error{errc::invalid, "No route and no entry of broker.queues names the queue \"" + std::string(name) +
+                                    "\", and broker.queues_closed is set" +
+                                    (known.empty() ? "." : "; the nearest known one is \"" + nearest(name, known) + "\".")};
+  return {};
+}
+
+/// Each costs this process something for as long as it runs.
+std::optional<error> messages::refuses_new_queue(const std::string& name) {
+  if (auto refused = refuses_queue(name)) return refused;
+  const auto& known = routes_->queues();
+  if (std::find(known.begin(), known.end(), name) != known.end() || unrouted_.contains(name)) return {};
+  if (known.size() + unrouted_.size() >= routes_->queues_max())
+    return error{errc::invalid, "Messages were sent to " + std::to_string(routes_->queues_max()) +
+                                    " queues already (broker.queues_max); \"" + name + "\" would be one more."};
+  unrouted_.insert(name);
+  return {};
+}
+
+result<destination> messages::where(std::string_view text, const std::optional<destination>& said) {
+  if (!said) {
+    const auto to = routes_->route(text);
+    if (!to) return unroutable(text);
+    return *to;
+  }
+  const auto* queue = std::get_if<to_queue>(&*said);
+  if (auto refused = queue ? refuses_new_queue(queue->name) : std::nullopt) return *std::move(refused);
+  return *said;
 }
 
 task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept_options options) {
   if (auto wrong = unfit_message(text, options_.text_max_bytes)) co_return *std::move(wrong);
-  const auto to = routes_->route(text);
-  if (!to) co_return unroutable(text);
+  const auto to = where(text, options.to);
+  if (!to) co_return to.error();
   // What is to be delivered later is the sweeper's.
   auto taken = options.deliver_at ? std::nullopt : rings_->take_room(*to);
   const auto what =
@@ -71,9 +100,10 @@ task<result<row>> messages::find(uuid id) {
   co_return found.now;
 }
 
-task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::string text) {
+task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::string text,
+                                   std::optional<destination> to) {
   std::vector<answer_request> one;
-  one.push_back({id, revision, std::move(text)});
+  one.push_back({id, revision, std::move(text), std::move(to)});
   auto results = co_await answer(std::move(one));
   co_return std::move(results.front());
 }
@@ -81,11 +111,12 @@ task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::st
 task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answers) {
   std::vector<change> changes;
   std::vector<std::optional<std::size_t>> change_of;  // of each answer; nothing where it is refused anyway
-  std::vector<std::optional<error>> wrong;            // why
+  std::vector<std::optional<error>> wrong;            // why it is
   std::vector<std::optional<place>> taken;            // of each change
   for (auto& a : answers) {
     wrong.push_back(unfit_message(a.text, options_.text_max_bytes));
-    const auto to = wrong.back() ? std::nullopt : routes_->route(a.text);
+    const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.text, a.to);
+    if (!to) wrong.back() = to.error();
     change_of.push_back(to ? std::optional(changes.size()) : std::nullopt);
     if (!to) continue;
     taken.push_back(rings_->take_room(*to));
@@ -102,7 +133,7 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
     if (const auto at = change_of[i])
       results.push_back(settled(changes[*at], outcomes[*at]));
     else
-      results.push_back(co_await refuse(std::move(answers[i]), std::move(wrong[i])));
+      results.push_back(co_await refuse(std::move(answers[i]), *std::move(wrong[i])));
     if (!results.back()) numbers_->answer_refused(results.back().error().code);
   }
   co_return results;
@@ -119,17 +150,15 @@ task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vec
   }
 }
 
-/// A row that would refuse any answer says so first: what is wrong with the text (nothing: no route knows it) is the
-/// last of the reasons.
-task<result<row>> messages::refuse(answer_request answer, std::optional<error> why) {
+/// A row that would refuse any answer says so first: what is wrong with the answer is the last of the reasons.
+task<result<row>> messages::refuse(answer_request answer, error why) {
   const auto what = life_cycle::answer(answer.id, answer.revision, std::string(), life_cycle::to_done{}, false, {});
   const auto current = co_await store_.find(answer.id);
   outcome asked;
   asked.now = current.now;
   asked.unreadable = current.unreadable;
   if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return settled(what, asked);
-  if (why) co_return *std::move(why);
-  co_return unroutable(answer.text);
+  co_return why;
 }
 
 task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,10 +35,10 @@ class messages {
            std::shared_ptr<const router> routes, uuid_source new_id, messages_options options);
 
   uuid new_id() { return new_id_(); }
-  /// Why nothing can wait in a queue of this name, if that is so.
+  /// Why nobody can wait for work in a queue of this name, if that is so.
   std::optional<error> refuses_queue(std::string_view name) const;
-  /// The id must be a new one; a message that an idempotency key has made before has another. Errors: invalid,
-  /// too_large, unroutable, key_reused.
+  /// The id must be a new one; a message that an idempotency key has made before has another. Errors: invalid (also a
+  /// queue that nothing can wait in), too_large, unroutable, key_reused.
   task<result<row>> accept(uuid id, std::string text, life_cycle::accept_options options = {});
   /// Throws unless the store can be read and written.
   task<void> check_store() { return store_.check(); }
@@ -45,7 +46,8 @@ class messages {
   task<result<row>> find(uuid id);
   /// Errors of each: not_found, terminal, stale, invalid, too_large, unroutable.
   task<std::vector<result<row>>> answer(std::vector<answer_request> answers);
-  task<result<row>> answer(uuid id, std::optional<int> revision, std::string text);
+  task<result<row>> answer(uuid id, std::optional<int> revision, std::string text,
+                           std::optional<destination> to = {});
   /// The texts of a batch are bounded: in a batch of several a text that is larger than its share is refused
   /// (needs_room), and granted to who claims it by itself. The first of a batch comes whatever its size. Errors of
   /// each: not_found, terminal, stale, held, needs_alone, needs_room.
@@ -83,7 +85,9 @@ class messages {
  private:
   using place = ringing::place;
 
-  task<result<row>> refuse(answer_request answer, std::optional<error> why);
+  result<destination> where(std::string_view text, const std::optional<destination>& said);
+  std::optional<error> refuses_new_queue(const std::string& name);
+  task<result<row>> refuse(answer_request answer, error why);
   task<void> end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes);
   void ring_if_waiting(const row& now, std::optional<place> taken);
 
@@ -95,6 +99,7 @@ class messages {
   std::shared_ptr<const router> routes_;
   uuid_source new_id_;
   messages_options options_;
+  std::set<std::string, std::less<>> unrouted_;  ///< queues that messages were sent to, and nothing names
 };
 
 }  // namespace amc::broker

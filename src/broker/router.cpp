@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "broker/intake.hpp"
 #include "core/text.hpp"
 
 namespace amc::broker {
@@ -83,9 +84,16 @@ std::vector<config_key> router::policy_keys() {
   return keys;
 }
 
-router::router(const config& settings) {
+router::router(const config& settings)
+    : closed_(settings.boolean("broker.queues_closed")),
+      queues_max_(static_cast<std::size_t>(settings.integer("broker.queues_max"))) {
   for (const auto& setting : policy_settings)
     setting.set(defaults_, settings.integer(std::string("broker.") + setting.name));
+  read_routes(settings);
+  read_queues(settings);
+}
+
+void router::read_routes(const config& settings) {
   RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(8 << 20);
@@ -108,13 +116,32 @@ router::router(const config& settings) {
     const std::string queue(fields.at("queue").as_string());
     if (queue.empty() || queue.size() > 200) complain("the name of a queue has 1 to 200 characters");
     routes_.push_back({std::move(pattern), life_cycle::to_queue{queue}});
-    const auto treated = overridden(defaults_, fields);
-    const auto [known, first] = treatments_.emplace(queue, treated);
-    if (first)
-      queues_.push_back(queue);
-    else if (!same(known->second, treated))
-      complain("queue \"" + queue + "\" is treated otherwise by a route before it; give both the same overrides");
+    treat(queue, fields, complain);
   }
+}
+
+void router::read_queues(const config& settings) {
+  const auto& queues = settings.maps("broker.queues");
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    const auto& fields = queues[i].as_object();
+    const auto complain = [&](const std::string& what) {
+      throw settings.complaint("broker.queues", "entry " + std::to_string(i + 1) + ": " + what);
+    };
+    if (fields.at("name").is_null()) complain("it has no \"name\"");
+    const std::string name(fields.at("name").as_string());
+    if (!is_queue_name(name) && !treatments_.contains(name))
+      complain("the name of a queue has 1 to 100 characters of A-Z a-z 0-9 . _ -");
+    treat(name, fields, complain);
+  }
+}
+
+void router::treat(const std::string& queue, const boost::json::object& fields, const complaint& complain) {
+  const auto treated = overridden(defaults_, fields);
+  const auto [known, first] = treatments_.emplace(queue, treated);
+  if (first)
+    queues_.push_back(queue);
+  else if (!same(known->second, treated))
+    complain("queue \"" + queue + "\" is treated otherwise before it; give both the same overrides");
 }
 
 router::~router() = default;

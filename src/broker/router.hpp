@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,8 +17,8 @@ namespace amc::broker {
 /// the white space around it, wins. Matching takes time linear in the text, whatever the pattern.
 class router {
  public:
-  /// Reads `broker.routes` and the defaults of what a route may override; throws config_error that names the route that
-  /// is wrong.
+  /// Reads `broker.routes`, `broker.queues` and the defaults of what these may override; throws config_error that names
+  /// the one that is wrong.
   explicit router(const config& settings);
   ~router();
 
@@ -27,10 +28,15 @@ class router {
   /// The place in `broker.routes` of the route that decides, from 0.
   std::optional<std::size_t> matching(std::string_view text) const;
 
-  /// The queues that routes name, each once.
+  /// The queues that routes and `broker.queues` name, each once.
   const std::vector<std::string>& queues() const { return queues_; }
+  /// Whether no other queue takes messages.
+  bool closed() const { return closed_; }
+  /// These, and others that messages are sent to, are no more than this.
+  std::size_t queues_max() const { return queues_max_; }
 
-  /// How a queue is treated: its routes' overrides over the defaults; for a queue that no route names, the defaults.
+  /// How a queue is treated: the overrides of its routes and of its entry in `broker.queues` over the defaults; for a
+  /// queue that neither names, the defaults.
   struct treatment {
     life_cycle::policy rules{};
     std::size_t depth_max = 10'000;  ///< events that an engine holds of it, about
@@ -44,8 +50,15 @@ class router {
 
  private:
   struct entry;
+  using complaint = std::function<void(const std::string& what)>;
+  void treat(const std::string& queue, const boost::json::object& fields, const complaint& complain);
+  void read_routes(const config& settings);
+  void read_queues(const config& settings);
+
   std::vector<entry> routes_;
   std::vector<std::string> queues_;
+  bool closed_;
+  std::size_t queues_max_;
   treatment defaults_;
   std::map<std::string, treatment, std::less<>> treatments_;
 };

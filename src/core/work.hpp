@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "amc/message.hpp"
 #include "core/text.hpp"
@@ -43,10 +44,18 @@ inline std::string kept_reason(std::string_view told) {
   return std::string(shortened(made_valid(shortened(told, reason_max_bytes)), reason_max_bytes));
 }
 
+/// Where a text goes: to a queue, or nowhere because the message is done.
+struct to_queue {
+  std::string name;
+};
+struct to_done {};
+using destination = std::variant<to_queue, to_done>;
+
 struct answer_request {
   uuid id{};
   std::optional<int> revision{};  ///< without one the last writer wins
   std::string text{};
+  std::optional<destination> to{};  ///< without one the routes decide
 };
 
 }  // namespace amc

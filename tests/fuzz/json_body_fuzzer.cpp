@@ -26,16 +26,19 @@ constexpr call calls[] = {
     {"PUT", "/messages/"}, {"POST", "/claims"},   {"POST", "/leases"},
     {"POST", "/releases"}, {"POST", "/failures"}, {"POST", "/retries"},
     {"POST", "/answers"},
+    {"POST", "/queues/topic-a/receive"},
+    {"POST", "/queues/topic-a/messages"},
 };
 
 void read_message(std::string_view body) {
   const auto parsed = api::parse_body(body);
   if (!parsed) return expect(!parsed.error().detail.empty(), "a refusal says why");
-  const auto text = api::message_of(body);
-  if (!text) return;
-  expect(text->find('\0') == std::string::npos, "a message has no U+0000");
-  const auto wrapped = api::message_of(json::serialize(json::object{{"message", *text}}));
-  expect(wrapped && *wrapped == *text, "a message is valid UTF-8", *text);
+  const auto answer = api::answer_of(body);
+  if (!answer) return;
+  const auto& text = answer->text;
+  expect(text.find('\0') == std::string::npos, "a message has no U+0000");
+  const auto wrapped = api::answer_of(json::serialize(json::object{{"message", text}}));
+  expect(wrapped && wrapped->text == text, "a message is valid UTF-8", text);
 }
 
 void ask(const call& which, const std::string& body) {

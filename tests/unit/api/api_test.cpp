@@ -795,6 +795,58 @@ TEST_F(Api, MetricsAreToldWhileTheStoreIsAwayButForWhatIsThere) {
   EXPECT_THAT(reply.body, testing::Not(HasSubstr("amc_messages{"))) << "what was there before";
 }
 
+TEST_F(Api, AMessageGoesWhereItSays) {
+  const auto named = text_of(w_.ask("POST", "/messages", R"({"message":"no route","queue":"orders"})"), "id");
+  const auto by_path = text_of(w_.ask("POST", "/queues/orders/messages", R"({"message":"no route"})"), "id");
+  const auto done = w_.ask("POST", "/messages", R"({"message":"no route","done":true})");
+  EXPECT_EQ(w_.find(*parse_uuid(named))->queue, "orders");
+  EXPECT_EQ(w_.find(*parse_uuid(by_path))->queue, "orders");
+  EXPECT_EQ(text_of(done, "status"), "done");
+  EXPECT_EQ(w_.ask("POST", "/queues/orders/messages", R"({"message":"x","queue":"orders"})").status, 202);
+}
+
+TEST_F(Api, AnAnswerGoesWhereItSays) {
+  const auto id = *parse_uuid(post());
+  const http::headers first{{"If-Match", "\"1\""}}, second{{"If-Match", "\"2\""}};
+  const auto path = "/messages/" + to_string(id);
+  EXPECT_EQ(w_.ask("PUT", path, R"({"message":"no route","queue":"invoices"})", first).status, 200);
+  EXPECT_EQ(w_.find(id)->queue, "invoices");
+  const auto entry = R"({"id":")" + to_string(id) + R"(","revision":2,"message":"no route","done":true})";
+  EXPECT_EQ(body(w_.ask("POST", "/answers", "[" + entry + "]")).at(0).at("status").as_string(), "done");
+}
+
+TEST_F(Api, ADestinationThatCannotBeIsRefusedByName) {
+  const auto id = post();
+  const std::pair<const char*, const char*> bad[] = {
+      {R"({"message":"x","queue":""})", "A queue's name"},      {R"({"message":"x","queue":"a b"})", "A queue's name"},
+      {R"({"message":"x","queue":"a\u0000"})", "A queue's name"}, {R"({"message":"x","queue":1})", "\"queue\""},
+      {R"({"message":"x","done":"yes"})", "\"done\""},          {R"({"message":"x","queue":"a","done":true})", "not both"},
+      {R"({"message":"no route","done":false})", "No route"}};
+  for (const auto& [asked, named] : bad) {
+    for (const auto& reply : {w_.ask("POST", "/messages", asked),
+                              w_.ask("PUT", "/messages/" + id, asked, http::headers{{"If-Match", "\"1\""}})}) {
+      EXPECT_EQ(reply.status, 422) << asked;
+      EXPECT_THAT(text_of(reply, "detail"), HasSubstr(named)) << asked;
+    }
+  }
+  const auto other = w_.ask("POST", "/queues/orders/messages", R"({"message":"x","queue":"invoices"})");
+  EXPECT_EQ(other.status, 422);
+  EXPECT_THAT(text_of(other, "detail"), HasSubstr("\"orders\""));
+}
+
+TEST_F(Api, TheRootLeavesDestinationsToTheRoutes) {
+  const auto reply = w_.ask("POST", "/", R"({"message":"Hi, ","queue":7,"done":"x"})");
+  EXPECT_EQ(reply.status, 201);
+  EXPECT_EQ(w_.find(*parse_uuid(text_of(reply, "id")))->queue, "topic-a");
+}
+
+TEST_F(Api, AKeyThatWasUsedForOneQueueIsRefusedForAnother) {
+  const http::headers key{{"Idempotency-Key", "k"}};
+  EXPECT_EQ(w_.ask("POST", "/queues/a/messages", R"({"message":"x"})", key).status, 202);
+  EXPECT_EQ(w_.ask("POST", "/queues/a/messages", R"({"message":"x"})", key).status, 202);
+  EXPECT_EQ(w_.ask("POST", "/queues/b/messages", R"({"message":"x"})", key).status, 422);
+}
+
 /// What a worker of any language sends and gets.
 class Receive : public Api {
  protected:

@@ -8,12 +8,12 @@ namespace {
 using testing::HasSubstr;
 
 std::string complaint(const std::string& body) {
-  const auto text = message_of(body);
+  const auto text = answer_of(body);
   return text ? "no complaint" : text.error().detail;
 }
 
 TEST(JsonBody, TheMessageIsTaken) {
-  EXPECT_EQ(message_of(R"({"message":"Hi, \u00e9"})").value(), "Hi, é");
+  EXPECT_EQ(answer_of(R"({"message":"Hi, \u00e9"})").value().text, "Hi, é");
 }
 
 TEST(JsonBody, AMemberThatNobodyKnowsIsRefusedWithTheNearestKnownOne) {
@@ -23,7 +23,7 @@ TEST(JsonBody, AMemberThatNobodyKnowsIsRefusedWithTheNearestKnownOne) {
   EXPECT_EQ(refused.error().detail, "Unknown attribute \"deliverAt\"; the nearest known one is \"deliver_at\".");
   EXPECT_TRUE(new_message_of(body, others::ignored)) << "at the root";
   EXPECT_THAT(complaint(R"({"mesage":"Hi, "})"), HasSubstr("\"message\""));
-  EXPECT_TRUE(message_of(R"({"message":"Hi, ","other":{"a":[1]}})", others::ignored));
+  EXPECT_TRUE(answer_of(R"({"message":"Hi, ","other":{"a":[1]}})", others::ignored));
 }
 
 TEST(JsonBody, AMemberThatComesTwiceIsRefusedByName) {
@@ -32,7 +32,7 @@ TEST(JsonBody, AMemberThatComesTwiceIsRefusedByName) {
     EXPECT_THAT(complaint(body), HasSubstr("\"message\" twice")) << body;
   for (const auto* body : {R"({"message":"\"message\":\"message\":{}","a":{"message":1},"b":[{"a":1},{"a":1}]})",
                            R"({"message":"a\\","b":"message","c":"}{"})"})
-    EXPECT_TRUE(message_of(body, others::ignored)) << body;
+    EXPECT_TRUE(answer_of(body, others::ignored)) << body;
 }
 
 TEST(JsonBody, TheSeedsRefusals) {

@@ -461,5 +461,34 @@ TEST(Purger, DeletesWhatWasFinishedLongAgo) {
   EXPECT_TRUE(w.find(pending));
 }
 
+TEST(Destinations, AreOnlyThoseThatConfigurationNamesWhenQueuesAreClosed) {
+  tests::broker_world w({"broker.queues_closed=true", "broker.queues=[{name: orders, lease_ms: 70}]"});
+  const auto sent_to = [&](const std::string& queue) {
+    life_cycle::accept_options options;
+    options.to = to_queue{queue};
+    return w.world.run(w.messages->accept(w.messages->new_id(), "x", std::move(options)));
+  };
+  const auto taken = sent_to("orders");
+  ASSERT_TRUE(taken);
+  EXPECT_EQ((*taken)->lease, milliseconds(70)) << "it is treated as its entry says";
+  EXPECT_TRUE(sent_to("topic-a")) << "a route names it";
+  const auto refused = sent_to("ordres");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().detail, testing::HasSubstr("\"orders\""));
+}
+
+TEST(Destinations, AreBoundedInNumber) {
+  tests::broker_world w({"broker.queues_max=3"});  // two of them are in the routes
+  const auto sent_to = [&](const std::string& queue) {
+    life_cycle::accept_options options;
+    options.to = to_queue{queue};
+    return w.world.run(w.messages->accept(w.messages->new_id(), "x", std::move(options))).has_value();
+  };
+  EXPECT_TRUE(sent_to("one"));
+  EXPECT_FALSE(sent_to("two"));
+  EXPECT_TRUE(sent_to("one"));
+  EXPECT_TRUE(sent_to("topic-b"));
+}
+
 }  // namespace
 }  // namespace amc::broker

@@ -70,5 +70,14 @@ TEST(Router, ARouteNeedsAPatternAndOneDestination) {
   EXPECT_THAT(complaint("[{match: a, queue: ''}]"), HasSubstr("1 to 200"));
 }
 
+TEST(Router, RefusesAnEntryOfQueuesThatCannotBe) {
+  for (const auto* wrong : {"[{lease_ms: 50}]", "[{name: 'a b'}]", "[{name: ''}]", "[{name: topic-a, lease_ms: 70}]",
+                            "[{name: a, lease_ms: 70}, {name: a, lease_ms: 80}]"}) {
+    config_sources sources{.folder = "/nowhere", .sets = {std::string("broker.queues=") + wrong}};
+    const auto settings = load_config(app::providers(), sources);
+    EXPECT_THROW(router{settings}, config_error) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace amc::broker
