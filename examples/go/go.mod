@@ -1,0 +1,3 @@
+module amc.example
+
+go 1.19

@@ -1,0 +1,30 @@
+// Greets whoever a message of a queue names: node worker.mjs [QUEUE] [BROKER]. SIGTERM ends it once it has answered.
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const [queue = 'greetings', broker = 'http://127.0.0.1:4000'] = process.argv.slice(2)
+const worker = randomUUID()
+let stopping = false
+let waiting = null // a request that brings nothing along is cut short: what was on its way is given to somebody else
+process.on('SIGTERM', () => { stopping = true; waiting?.abort() })
+
+async function receive(outcomes, wait) {
+  if (wait > 0) waiting = new AbortController()
+  const body = JSON.stringify({ worker, max: stopping ? 0 : 1, ...outcomes })
+  const signal = AbortSignal.any([AbortSignal.timeout((wait + 10) * 1000), ...(waiting ? [waiting.signal] : [])])
+  const reply = await fetch(`${broker}/queues/${queue}/receive`, { method: 'POST', body, signal, headers: { Prefer: `wait=${wait}` } })
+    .finally(() => { waiting = null })
+  if (!reply.ok) throw new Error(await reply.text())
+  return (await reply.json()).deliveries
+}
+const handle = async (text) => `Hello, ${text}!`
+
+for (let outcomes = null; outcomes || !stopping;) {
+  let deliveries
+  try { deliveries = await receive(outcomes, outcomes ? 0 : 20) } // if that fails, it is told again
+  catch (why) { if (!stopping || outcomes) { console.error('waits for the broker:', why.message); await sleep(1000) } continue }
+  outcomes = deliveries.length ? { answers: [], failures: [] } : null
+  for (const { id, revision, claim, message } of deliveries)
+    await handle(message).then((text) => outcomes.answers.push({ id, revision, message: text, done: true }),
+      (why) => outcomes.failures.push({ id, revision, claim, error: String(why) }))
+}
