@@ -112,7 +112,8 @@ struct due_row {
 /// What could be worked on in one queue.
 struct waiting_request {
   std::string queue{};
-  milliseconds ahead{};  ///< rows that are due later than that are not looked at
+  /// How long after its ringing a row is due again: one that is due later than that from now is not looked at.
+  milliseconds ring_again{};
   std::size_t limit = 0;
 };
 
@@ -178,7 +179,8 @@ class store {
   virtual std::vector<due_row> due(std::size_t limit) = 0;
 
   /// Pending rows of one queue that a claim could be granted for: not held or their due has passed, not expired, with
-  /// claims left. Oldest due first. Costs something for each held row that is due within `ahead`.
+  /// claims left. Oldest first: by its due, or, where that is still to come, by when the row was rung. Costs something
+  /// for each held row that is due within `ring_again`.
   virtual std::vector<due_row> waiting(const waiting_request& which) = 0;
 
   /// Makes every pending row that is not held due now, in bounded transactions: where it throws, some may be. For a

@@ -67,7 +67,8 @@ broker_server::broker_server(const environment& env, const foundation& base, con
       waiters_(std::make_shared<broker::waiters>(env, message_store::async_store(env, base.store),
                                                  waiters_options_from(settings))),
       receivers_(std::make_shared<broker::receivers>(env, message_store::async_store(env, base.store),
-                                                     parts_->messages(), receivers_options_from(settings))),
+                                                     parts_->messages(), base.engine_is_heard ? base.platform.get() : nullptr,
+                                                     receivers_options_from(settings))),
       retries_(std::make_shared<broker::mass_retry>(
           env, parts_->messages(),
           broker::mass_retry_options{static_cast<std::size_t>(settings.integer("broker.retries_per_second"))})),

@@ -1,6 +1,7 @@
 #include "broker/receivers.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "broker/life_cycle.hpp"
 #include "core/log.hpp"
@@ -22,10 +23,11 @@ bool must_be_alone(const due_row& r) {
 }  // namespace
 
 receivers::receivers(const environment& env, message_store::async_store store, std::shared_ptr<messages> verbs,
-                     receivers_options options)
+                     platform* engine, receivers_options options)
     : env_(env),
       store_(std::move(store)),
       verbs_(std::move(verbs)),
+      engine_(engine),
       options_(options),
       clock_(env),
       tasks_(env.executor) {
@@ -44,9 +46,10 @@ struct receivers::parking {
     --r_->by->requests;
     const auto found = in_.queues_.find(r_->asked.queue);
     auto& q = found->second;
+    q.left = in_.env_.timers->now();
     q.parked.remove(r_);
     if (q.reserved == r_->by) q.reserved->is_reserved = false, q.reserved = nullptr;
-    if (q.parked.empty() && !q.looking) in_.queues_.erase(found);
+    if (q.is_over()) in_.queues_.erase(found);
   }
   parking(const parking&) = delete;
   parking& operator=(const parking&) = delete;
@@ -71,6 +74,7 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   check_room();
   {
     const parking place(*this, r);
+    listen(r->asked.queue, queues_.at(r->asked.queue));
     announce(r->asked.queue);
     if (!std::exchange(ticking_, true)) tasks_.spawn(tick());
     co_await wait(r, from);
@@ -139,16 +143,20 @@ task<void> receivers::look(std::string name) {
   auto& q = queues_.at(name);  // stays where it is while it is looked at
   while (q.announced && !q.parked.empty() && !closing_) {
     co_await sleep_for(env_, std::chrono::ceil<milliseconds>(q.next_look - env_.timers->now()));
-    q.next_look = env_.timers->now() + look_pause;
     q.announced = false;
     const std::vector<std::shared_ptr<receiver>> before(q.parked.begin(), q.parked.end());
     std::optional<unavailable> failed;
+    const auto heard_before = q.heard.size();
     if (const auto room = wanted(q); room > 0) {
       try {
-        auto rows = co_await verbs_->waiting(name, std::min(room + looked_beyond, looked_at_max));
-        if (hand_out(q, std::move(rows))) q.next_look = {};
+        const auto most = std::min(room + looked_beyond, looked_at_max);
+        auto rows = co_await verbs_->waiting(name, most);
+        const bool saw_all = rows.size() < most;
+        if (!hand_out(q, rows)) q.next_look = env_.timers->now() + look_pause;
+        settle_events(q, heard_before, rows, saw_all);
       } catch (const unavailable& why) {
         failed = why;
+        q.next_look = env_.timers->now() + look_pause;
       }
     }
     for (const auto& r : before) {
@@ -157,7 +165,50 @@ task<void> receivers::look(std::string name) {
     }
   }
   q.looking = false;
-  if (q.parked.empty()) queues_.erase(name);
+  if (q.is_over()) queues_.erase(name);
+}
+
+void receivers::listen(const std::string& name, queue& q) {
+  if (!engine_ || q.source) return;
+  constexpr std::size_t window = 32;
+  q.source = std::make_unique<queue_system::event_source>(
+      env_, *engine_, name, window, [this, name](std::vector<queue_system::event_source::received> events) {
+        auto& heard = queues_.at(name).heard;
+        heard.insert(heard.end(), events.begin(), events.end());
+        announce(name);
+      });
+}
+
+/// Others may have its events then.
+void receivers::stop_listening(const std::string& name, queue& q) {
+  if (!q.source || std::exchange(q.retiring, true)) return;
+  q.heard.clear();
+  q.source->retire([this, name] {
+    auto& over = queues_.at(name);
+    over.source.reset();
+    over.retiring = false;
+    if (!over.parked.empty() && !closing_) listen(name, over);
+    if (over.is_over()) queues_.erase(name);
+  });
+}
+
+/// What was heard before a look and is not among what it has left waiting is done with.
+void receivers::settle_events(queue& q, std::size_t heard_before, const std::vector<due_row>& left, bool saw_all) {
+  if (!q.source || q.retiring || (!saw_all && left.empty())) return;
+  std::set<std::pair<uuid, int>> waiting;
+  for (const auto& r : left) waiting.insert({r.id, r.revision});
+  std::vector<std::uint64_t> done;
+  std::vector<queue_system::event_source::received> kept;
+  for (std::size_t i = 0; i < q.heard.size(); ++i) {
+    const auto& event = q.heard[i];
+    const bool may_wait = i >= heard_before || !saw_all || waiting.contains({event.ready.id, event.ready.revision});
+    if (may_wait)
+      kept.push_back(event);
+    else
+      done.push_back(event.tag);
+  }
+  q.heard = std::move(kept);
+  if (!done.empty()) q.source->acknowledge(std::move(done));
 }
 
 /// Deliveries that those who are parked can take.
@@ -168,16 +219,17 @@ std::size_t receivers::wanted(const queue& q) const {
   return sum;
 }
 
-/// What must be alone and what need not take turns. False where nobody was given anything.
-bool receivers::hand_out(queue& q, std::vector<due_row> rows) {
+/// What must be alone and what need not take turns. Leaves what nobody was given; false where that is everything.
+bool receivers::hand_out(queue& q, std::vector<due_row>& rows) {
   bool any = false;
-  const auto middle = std::stable_partition(rows.begin(), rows.end(), [](const due_row& r) { return !must_be_alone(r); });
+  auto middle = std::stable_partition(rows.begin(), rows.end(), [](const due_row& r) { return !must_be_alone(r); });
   const bool any_lonely = middle != rows.end(), any_other = middle != rows.begin();
   if (!any_lonely && q.reserved) workers_.release(*std::exchange(q.reserved, nullptr));
   if (any_lonely && !(q.lonely_last && any_other)) {
     if (auto r = lonely_receiver(q)) {
       q.lonely_last = any = true;
       start_claim(std::move(r), {*middle}, true);
+      middle = rows.erase(middle);
     }
   }
   auto next = rows.begin();
@@ -191,6 +243,7 @@ bool receivers::hand_out(queue& q, std::vector<due_row> rows) {
     start_claim(r, std::vector<due_row>(next, next + count), false);
     next += count;
   }
+  rows.erase(rows.begin(), next);
   return any;
 }
 
@@ -273,8 +326,12 @@ task<void> receivers::tick() {
     co_await clock_.sleep(options_.look_interval);
     workers_.tidy(env_.timers->now());
     if (queues_.empty() && workers_.size() == 0) break;
+    constexpr milliseconds listens_on{2'000};
     std::vector<std::string> names;
-    for (const auto& [name, q] : queues_) names.push_back(name);
+    for (auto& [name, q] : queues_) {
+      names.push_back(name);
+      if (q.parked.empty() && env_.timers->now() - q.left > listens_on) stop_listening(name, q);
+    }
     for (const auto& name : names) announce(name);
   }
   ticking_ = false;
@@ -297,10 +354,12 @@ void receivers::send_home() {
   clock_.poke();
   for (auto& [name, q] : queues_)
     for (const auto& r : q.parked) wake(*r);
+  for (auto& [name, q] : queues_) stop_listening(name, q);
 }
 
 task<void> receivers::stop() {
   co_await tasks_.drain();
+  queues_.clear();  // waits for sources that have not ended yet
 }
 
 }  // namespace amc::broker

@@ -13,6 +13,7 @@
 #include "core/task.hpp"
 #include "http/message.hpp"
 #include "message_store/async_store.hpp"
+#include "queue_system/event_source.hpp"
 
 namespace amc::broker {
 
@@ -42,11 +43,15 @@ struct handed {
 /// Requests that are parked until there is work: *receivers*. A look claims the oldest rows of a queue that can be
 /// claimed, for the receivers that are parked for it, the newest first. A queue is looked at when a receiver comes, when
 /// a change is announced, and now and then; one look at a time. The store is the truth: any number of these may look at
-/// one store. What is handed out and cannot be delivered is released. For one thread.
+/// one store. What is handed out and cannot be delivered is released. While somebody is parked for a queue, the engine's
+/// events of that queue are heard: each announces what may wait, and is settled once its row does not wait any more. For
+/// one thread.
 class receivers {
  public:
+  /// `engine`: what services beside these hear events of, and whose events these hear too. Null where there is none:
+  /// then nothing is rung.
   receivers(const environment& env, message_store::async_store store, std::shared_ptr<messages> verbs,
-            receivers_options options);
+            platform* engine, receivers_options options);
 
   /// Returns as soon as something was claimed, and empty when the time is over, a newer request of the same worker for
   /// the queue takes its place, or everyone is sent home. Looks once whatever the time. Throws `unavailable` where
@@ -85,6 +90,11 @@ class receivers {
     bool lonely_last = false;            ///< what was handed out last was alone
     std::shared_ptr<worker> reserved{};  ///< gets nothing else until it can take what must be alone
     timers::time_point next_look{};
+    std::unique_ptr<queue_system::event_source> source{};
+    std::vector<queue_system::event_source::received> heard{};  ///< and not settled
+    bool retiring = false;                                      ///< the source ends
+    timers::time_point left{};                                  ///< when the last one went
+    bool is_over() const { return parked.empty() && !looking && !source; }
   };
   struct parking;
 
@@ -94,8 +104,11 @@ class receivers {
   void announce(const std::string& name);
   void look_soon(const std::string& name, queue& q);
   task<void> look(std::string name);
+  void listen(const std::string& name, queue& q);
+  void stop_listening(const std::string& name, queue& q);
+  static void settle_events(queue& q, std::size_t heard_before, const std::vector<due_row>& left, bool saw_all);
   std::size_t wanted(const queue& q) const;
-  bool hand_out(queue& q, std::vector<due_row> rows);
+  bool hand_out(queue& q, std::vector<due_row>& rows);
   std::shared_ptr<receiver> lonely_receiver(queue& q);
   void start_claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   task<void> claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
@@ -108,9 +121,10 @@ class receivers {
   environment env_;
   message_store::async_store store_;
   std::shared_ptr<messages> verbs_;
+  platform* engine_;
   receivers_options options_;
   workers workers_;
-  std::map<std::string, queue> queues_;  ///< with somebody parked, or a look under way
+  std::map<std::string, queue> queues_;  ///< with somebody parked, or a look or a source under way
   std::size_t parked_ = 0;
   bool ticking_ = false;
   bool closing_ = false;

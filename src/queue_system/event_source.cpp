@@ -38,6 +38,14 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
     driver_.reset();
   }
 
+  void retire(std::function<void()> done) {
+    take_ = nullptr;
+    keep_alive_.reset();
+    retired_ = std::move(done);
+    stopping_ = true;
+    host_->wake();
+  }
+
   void settle(std::vector<std::uint64_t> tags, bool done) {
     if (tags.empty()) return;
     {
@@ -59,6 +67,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
   // On the worker's thread from here on.
 
   std::optional<milliseconds> step() {
+    if (stopping_) return end();
     try {
       if (!driver_) {
         driver_ = engine_.make_subscriber(queue_, window_);
@@ -77,6 +86,14 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
       driver_.reset();
       return pause_.next();
     }
+  }
+
+  std::optional<milliseconds> end() {
+    driver_.reset();
+    boost::asio::post(env_.executor, [self = shared_from_this()] {
+      if (self->retired_) std::exchange(self->retired_, nullptr)();
+    });
+    return {};
   }
 
   void settle_all() {
@@ -160,6 +177,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
   std::string queue_;
   std::size_t window_;
   handler take_;
+  std::function<void()> retired_;
   prometheus::Counter& consumed_;
   prometheus::Counter& undecodable_;
   std::atomic<bool> stopping_ = false;
@@ -186,6 +204,10 @@ event_source::event_source(const environment& env, platform& engine, std::string
 
 event_source::~event_source() {
   implementation_->stop();
+}
+
+void event_source::retire(std::function<void()> done) {
+  implementation_->retire(std::move(done));
 }
 
 void event_source::acknowledge(std::vector<std::uint64_t> tags) {

@@ -28,6 +28,10 @@ class event_source {
   /// Gives back what is not settled. Events still on their way to the handler are dropped.
   ~event_source();
 
+  /// Ends it without keeping anybody waiting: from now on nothing is handed on, what is not settled is given back, and
+  /// `done` is called, once, when destroying this waits for nothing any more.
+  void retire(std::function<void()> done);
+
   void acknowledge(std::vector<std::uint64_t> tags);
   void give_back(std::vector<std::uint64_t> tags);
 

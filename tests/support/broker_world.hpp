@@ -53,7 +53,7 @@ struct broker_world {
     waiters = std::make_shared<broker::waiters>(world.env(), message_store::async_store(world.env(), shared),
                                                 app::waiters_options_from(configured));
     receivers = std::make_shared<broker::receivers>(world.env(), message_store::async_store(world.env(), shared),
-                                                    messages, app::receivers_options_from(configured));
+                                                    messages, &engine, app::receivers_options_from(configured));
     retries = std::make_shared<broker::mass_retry>(world.env(), messages, broker::mass_retry_options{});
     api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, api::api_options{});
   }

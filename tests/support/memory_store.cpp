@@ -96,9 +96,10 @@ std::vector<due_row> memory_store::waiting(const waiting_request& which) {
     if (m->status != status::pending || m->queue != which.queue || unreadable.contains(id)) continue;
     const bool open = !m->held || m->due <= now;
     const bool over = m->unanswered >= m->max_claims || (m->expires_at && *m->expires_at <= now);
-    if (open && !over && m->due <= now + which.ahead) rows.push_back(due_row_of(*m, false));
+    if (open && !over && m->due <= now + which.ring_again) rows.push_back(due_row_of(*m, false));
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.due < b.due; });
+  const auto since = [&](const due_row& r) { return r.due > now ? r.due - which.ring_again : r.due; };
+  std::stable_sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return since(a) < since(b); });
   rows.resize(std::min(rows.size(), which.limit));
   return rows;
 }

@@ -73,7 +73,7 @@ class postgresql_store : public store {
   std::vector<due_row> waiting(const waiting_request& which) override {
     parameters p;
     p.add_if(session_.clock_now()).add(which.queue);
-    p.add(std::to_string(which.ahead.count())).add(std::to_string(which.limit));
+    p.add(std::to_string(which.ring_again.count())).add(std::to_string(which.limit));
     return due_rows("waiting", std::move(p));
   }
 

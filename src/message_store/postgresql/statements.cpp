@@ -79,12 +79,17 @@ std::string due_sql() {
          " ORDER BY expires_at LIMIT $2::integer)";
 }
 
+/// What is due, and what was rung: both read in the index's order, and no further than the limit.
 std::string waiting_sql() {
-  return "WITH " + clock_sql() + " SELECT false, " + names(due_columns) +
-         " FROM amc_message WHERE status = 'pending' AND queue = $2 AND due <= " + now_read +
-         " + $3::bigint AND (NOT held OR due <= " + now_read +
-         ") AND unanswered < max_claims AND (expires_at IS NULL OR expires_at > " + now_read +
-         ") ORDER BY due LIMIT $4::integer";
+  const std::string now = now_read;
+  const auto part = [&](const std::string& condition) {
+    return "(SELECT " + names(due_columns) + " FROM amc_message WHERE status = 'pending' AND queue = $2 AND " +
+           condition + " AND unanswered < max_claims AND (expires_at IS NULL OR expires_at > " + now +
+           ") ORDER BY due LIMIT $4::integer)";
+  };
+  return "WITH " + clock_sql() + " SELECT false, w.* FROM (" + part("due <= " + now) + " UNION ALL " +
+         part("due > " + now + " AND due <= " + now + " + $3::bigint AND NOT held") +
+         ") w ORDER BY CASE WHEN due > " + now + " THEN due - $3::bigint ELSE due END LIMIT $4::integer";
 }
 
 /// Which rows make up the page is chosen by what is read without their texts.

@@ -14,7 +14,7 @@ struct statements {
   std::string drop_key, find_key;
   std::string find;       ///< $1 ids, with commas between them
   std::string due;        ///< $1 now, $2 limit
-  std::string waiting;    ///< $1 now, $2 queue, $3 how far ahead, $4 limit
+  std::string waiting;    ///< $1 now, $2 queue, $3 how long after a ringing a row is due, $4 limit
   std::string list;       ///< $1 after, $2 rows to look at, $3 status, $4 queue, $5 limit, $6 bytes of texts
   std::string list_dead;  ///< the same, of the dead only
   std::string counts;     ///< $1 now

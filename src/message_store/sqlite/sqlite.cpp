@@ -34,6 +34,17 @@ struct place_in_queue {
   uuid id{};
 };
 
+/// ?1 queue, ?2 now, ?3 how long after its ringing a row is due again, ?4 limit. Both parts are read in the index's
+/// order, and no further than the limit.
+std::string waiting_sql() {
+  const auto part = [](const std::string& condition) {
+    return "SELECT * FROM (SELECT " + names(due_columns) + " FROM message WHERE status = 'pending' AND queue = ?1 AND " +
+           condition + " AND unanswered < max_claims AND (expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4)";
+  };
+  return "SELECT * FROM (" + part("due <= ?2") + " UNION ALL " + part("due > ?2 AND due <= ?2 + ?3 AND NOT held") +
+         ") ORDER BY due - ?3 * (due > ?2) LIMIT ?4";
+}
+
 /// What the store says to its file.
 struct statements {
   explicit statements(sqlite3* of) : db(of) {}
@@ -65,10 +76,7 @@ struct statements {
   statement next_queue{db, "SELECT queue FROM message WHERE status = 'pending' AND queue > ?1 ORDER BY queue LIMIT 1"};
   statement due{db, "SELECT " + names(due_columns) +
                         " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?2 ORDER BY due LIMIT ?3"};
-  statement waiting{db, "SELECT " + names(due_columns) +
-                            " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?3 AND "
-                            "(NOT held OR due <= ?2) AND unanswered < max_claims AND "
-                            "(expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4"};
+  statement waiting{db, waiting_sql()};
   statement expired{db, "SELECT " + names(due_columns) +
                             " FROM message WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"};
   /// Goes on after a row; by the index, in its order.
@@ -166,7 +174,7 @@ class sqlite_store : public store {
     const ending in_the_end(s);
     s.bind(1, which.queue);
     s.bind(2, now);
-    s.bind(3, now + which.ahead);
+    s.bind(3, static_cast<std::int64_t>(which.ring_again.count()));
     s.bind(4, limit_with_unreadable(which.limit));
     add_due_rows(s, false, which.limit, rows);
     return rows;

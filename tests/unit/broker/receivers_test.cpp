@@ -28,6 +28,11 @@ class Receivers : public testing::Test {
   received receive(receive_request asked, std::shared_ptr<http::peer> from = nullptr) {
     return w_.world.start(w_.receivers->receive(std::move(asked), std::move(from)));
   }
+  static receive_request in_hand(std::string worker) {
+    auto asked = wanted(std::move(worker));
+    asked.in_hand = 1;
+    return asked;
+  }
   received receive(const std::string& worker) { return receive(wanted(worker)); }
 
   static std::vector<std::string> texts(const received& got) {
@@ -276,6 +281,42 @@ TEST_F(Receivers, AskNothingOfTheStoreWhenNobodyIsParked) {
   w_.world.advance(milliseconds(5'000));
   EXPECT_EQ(w_.disk->looks, looks);
   EXPECT_EQ(w_.receivers->size(), 0U);
+}
+
+TEST_F(Receivers, SettleTheEventsOfWhatWaitsNoMore) {
+  const auto first = w_.accept("Hi,");
+  w_.world.settle();
+  EXPECT_EQ(w_.depth("topic-a"), 1U);
+  const auto got = receive("w");
+  ASSERT_TRUE(*got);
+  const auto next = receive(in_hand("w"));
+  w_.world.advance(milliseconds(300));
+  EXPECT_THAT(w_.engine.acknowledged, SizeIs(1)) << "its event";
+  EXPECT_EQ(w_.find(first)->unanswered, 1);
+}
+
+TEST_F(Receivers, GiveBackTheEventsOfWhatNobodyTook) {
+  for (int i = 0; i < 3; ++i) w_.accept("Hi,");
+  const auto got = receive("w");
+  ASSERT_TRUE(*got);
+  w_.world.advance(milliseconds(5'000));
+  EXPECT_GE(w_.depth("topic-a"), 2U) << "a service that listens to the engine may have them";
+}
+
+TEST(ReceiversWithoutAnEngine, AreGivenWhatNobodyRings) {
+  tests::broker_world w;
+  const auto alone = std::make_shared<receivers>(w.world.env(), message_store::async_store(w.world.env(), w.shared),
+                                                 w.messages, nullptr, receivers_options{10, milliseconds(250)});
+  receive_request asked;
+  asked.queue = "topic-a";
+  asked.worker = "w";
+  asked.wait = milliseconds(10'000);
+  const auto got = w.world.start(alone->receive(std::move(asked), nullptr));
+  w.accept("Hi,");
+  w.world.advance(milliseconds(10));
+  EXPECT_THAT(got->value(), SizeIs(1));
+  alone->send_home();
+  w.world.run(alone->stop());
 }
 
 TEST(ReceiversBounds, AreBounded) {
