@@ -32,6 +32,7 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
 
   void stop() {
     take_ = nullptr;
+    retired_ = nullptr;
     keep_alive_.reset();
     stopping_ = true;
     host_.reset();

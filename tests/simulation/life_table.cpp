@@ -95,6 +95,9 @@ class judging {
         return hold(plan_.lease);
       case step::release:
         return release();
+      case step::reopen:
+        require(plan_.receive && before_.unanswered > 0, "is opened, and nobody may do that");
+        return require(!after_.held && after_.due == at_, "is opened, and is not due at once");
       case step::fail:
         return fail();
       case step::cancel:
@@ -127,7 +130,8 @@ class judging {
   void release() {
     require(!after_.held && after_.due == at_, "is released, and is not due at once");
     require(after_.unanswered == std::max(0, before_.unanswered - 1), "is released, and its claim counts");
-    require(told_.was_asked("release", after_), "is released, and who has the claim did not ask for that");
+    // A broker gives back what it could not deliver.
+    require(plan_.receive || told_.was_asked("release", after_), "is released, and who has the claim did not ask for that");
   }
 
   void fail() {
@@ -187,7 +191,7 @@ class judging {
 
 const char* to_string(step which) {
   static constexpr const char* names[]{"accept", "claim", "extend", "answer", "fail",  "release",
-                                       "cancel", "retry", "ring",   "bury",   "expire"};
+                                       "cancel", "retry", "ring",   "bury",   "expire", "reopen"};
   return names[static_cast<std::size_t>(which)];
 }
 
@@ -212,8 +216,8 @@ std::optional<step> step_of(const message* before, const message& after, timesta
   }
   if (after.claim != before->claim) return step::claim;
   if (after.held) return step::extend;  // also of a row that was rung when its lease was over
-  const bool gives_back = after.unanswered < before->unanswered || (before->held && after.due == at);
-  return gives_back ? step::release : step::ring;
+  if (after.unanswered < before->unanswered) return step::release;
+  return before->held && after.due == at ? step::reopen : step::ring;
 }
 
 std::optional<std::string> life_table::objection(step which, const message* before, const message& after,

@@ -10,7 +10,7 @@
 namespace amc::simulation {
 
 /// A line of the table in docs/architecture.md.
-enum class step { accept, claim, extend, answer, fail, release, cancel, retry, ring, bury, expire };
+enum class step { accept, claim, extend, answer, fail, release, cancel, retry, ring, bury, expire, reopen };
 
 const char* to_string(step which);
 

@@ -1,9 +1,13 @@
 #include "tests/simulation/running.hpp"
 
+#include <algorithm>
+#include <boost/json.hpp>
+
 #include "api/configuration.hpp"
 #include "api/http_api.hpp"
 #include "broker/configuration.hpp"
 #include "broker/parts.hpp"
+#include "core/text.hpp"
 #include "consumer_services/direct_broker_client.hpp"
 #include "message_store/stores.hpp"
 #include "service/service_runtime.hpp"
@@ -102,17 +106,22 @@ class running_broker : public running {
         parts_(base_->make_parts(around, by)),
         waiters_(std::make_shared<broker::waiters>(by.env(), message_store::async_store(by.env(), base_->store),
                                                    broker::waiters_options{waiters_max, waiters_max_bytes})),
+        receivers_(std::make_shared<broker::receivers>(by.env(), message_store::async_store(by.env(), base_->store),
+                                                       parts_->messages(), base_->platform.get(),
+                                                       broker::receivers_options{waiters_max, around.in.plan().sweep_interval})),
         retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), retry_options())),
-        api_(by.env(), parts_->messages(), waiters_, retries_, options_of_api(around.in.plan())) {
+        api_(by.env(), parts_->messages(), waiters_, receivers_, retries_, options_of_api(around.in.plan())) {
     parts_->run(base_->platform->capabilities().empty_at_start);
     net_.listen(by.name(), by, [this](http::request& asked) { return api_.handle(asked); });
   }
 
   task<void> stop() override {
     waiters_->send_home();
+    receivers_->send_home();
     if (by_.alive()) net_.close(by_.name());
     while (by_.alive() && net_.in_flight(by_) > 0) co_await nap();
     co_await waiters_->stop();
+    co_await receivers_->stop();
     co_await retries_->stop();
     co_await parts_->stop();
   }
@@ -132,8 +141,55 @@ class running_broker : public running {
   std::shared_ptr<const foundation> base_;
   std::unique_ptr<broker::parts> parts_;
   std::shared_ptr<broker::waiters> waiters_;
+  std::shared_ptr<broker::receivers> receivers_;
   std::shared_ptr<broker::mass_retry> retries_;
   api::http_api api_;
+};
+
+/// What a handler of this world does with a message, and how long it takes.
+class handling {
+ public:
+  handling(const surroundings& around, process& by) : around_(around), by_(by) {}
+
+  std::string handle(const delivery& work) {
+    if (!by_.alive()) return work.text;
+    suffer(read(work.text)->nature);
+    const int run = ++around_.told.last_run;
+    auto next = answered(work.text, by_.name(), run);
+    if (read(work.text)->nature == std::string(1, spoiling)) next.insert(next.find('>'), 1, unfit);
+    around_.told.runs.push_back({by_.name(), run, work.id, work.revision, work.claim, around_.in.now(), work.text});
+    around_.in.note(by_.name(), "handles", work.id, work.revision);
+    return next;
+  }
+
+  milliseconds time() {
+    auto& in = around_.in;
+    if (!by_.alive()) return milliseconds(1);
+    if (in.random().chance(in.plan().slow_handlers)) return in.between(0, 3 * in.plan().lease.count());
+    return in.between(0, in.plan().handler_longest.count());
+  }
+
+ private:
+  /// What the message does to its handler.
+  void suffer(const std::string& nature) {
+    if (nature.empty()) return;
+    around_.in.note(by_.name(), "suffers a message of nature " + nature);
+    if (nature.front() == poisonous) by_.doom();
+    if (nature.front() == failing || (nature.front() == capricious && around_.in.random().chance(0.5)))
+      throw std::runtime_error(reason(nature));
+  }
+
+  /// Which may be much, and no text.
+  std::string reason(const std::string& nature) const {
+    constexpr std::size_t much = 200;
+    auto text = "a message of nature " + nature;
+    if (around_.in.plan().large > 0) text.append(much, '.');
+    if (around_.in.plan().unfit > 0) text += '\xff';
+    return text;
+  }
+
+  surroundings around_;
+  process& by_;
 };
 
 class running_service : public running {
@@ -141,7 +197,7 @@ class running_service : public running {
   /// `base` is there where it works on the store, or shares a process with the broker.
   running_service(const surroundings& around, process& by, char letter, bool on_the_store,
                   std::shared_ptr<const foundation> base, std::shared_ptr<service::company> with)
-      : around_(around), by_(by), base_(std::move(base)) {
+      : around_(around), by_(by), handling_(around, by), base_(std::move(base)) {
     if (!base_) platform_ = connect_engine(around, by);
     auto client = on_the_store ? direct_client() : http_client();
     if (around.planted.wrap_client) client = around.planted.wrap_client(std::move(client), by);
@@ -151,7 +207,7 @@ class running_service : public running {
     options.handler_timeout = around.in.plan().handler_timeout;
     runtime_ = std::make_unique<service::service_runtime>(
         by.env(), definition(letter), record(std::move(client), by, std::string(1, letter), around.told),
-        base_ ? *base_->platform : *platform_, by.slow_executor([this] { return handler_time(); }), options);
+        base_ ? *base_->platform : *platform_, by.slow_executor([this] { return handling_.time(); }), options);
     runtime_->run();
   }
 
@@ -176,55 +232,189 @@ class running_service : public running {
 
   service_definition definition(char letter) {
     return {.name = by_.name(), .queue = std::string(1, letter), .handler = [this](const delivery& work) {
-              return handle(work);
+              return handling_.handle(work);
             }};
-  }
-
-  std::string handle(const delivery& work) {
-    if (!by_.alive()) return work.text;
-    suffer(read(work.text)->nature);
-    const int run = ++around_.told.last_run;
-    auto next = answered(work.text, by_.name(), run);
-    if (read(work.text)->nature == std::string(1, spoiling)) next.insert(next.find('>'), 1, unfit);
-    around_.told.runs.push_back({by_.name(), run, work.id, work.revision, work.claim, around_.in.now(), work.text});
-    around_.in.note(by_.name(), "handles", work.id, work.revision);
-    return next;
-  }
-
-  /// What the message does to its handler.
-  void suffer(const std::string& nature) {
-    if (nature.empty()) return;
-    around_.in.note(by_.name(), "suffers a message of nature " + nature);
-    if (nature.front() == poisonous) by_.doom();
-    if (nature.front() == failing || (nature.front() == capricious && around_.in.random().chance(0.5)))
-      throw std::runtime_error(reason(nature));
-  }
-
-  /// Which may be much, and no text.
-  std::string reason(const std::string& nature) const {
-    constexpr std::size_t much = 200;
-    auto text = "a message of nature " + nature;
-    if (around_.in.plan().large > 0) text.append(much, '.');
-    if (around_.in.plan().unfit > 0) text += '\xff';
-    return text;
-  }
-
-  milliseconds handler_time() {
-    auto& in = around_.in;
-    if (!by_.alive()) return milliseconds(1);
-    if (in.random().chance(in.plan().slow_handlers)) return in.between(0, 3 * in.plan().lease.count());
-    return in.between(0, in.plan().handler_longest.count());
   }
 
   static constexpr milliseconds drain_timeout{4'000};
 
   surroundings around_;
   process& by_;
+  handling handling_;
   std::unique_ptr<platform> platform_;
   std::shared_ptr<const foundation> base_;
   std::unique_ptr<broker::parts> parts_;
   bool finished_ = false;
   std::unique_ptr<service::service_runtime> runtime_;
+};
+
+/// A worker as one would write it in another language: it asks for work, works, and brings the outcomes along when it
+/// asks again. What it could not tell it tells again.
+class running_receiver : public running {
+ public:
+  running_receiver(const surroundings& around, process& by, char letter)
+      : around_(around),
+        by_(by),
+        handling_(around, by),
+        target_("/queues/" + std::string(1, letter) + "/receive"),
+        name_(by.name() + " since " + std::to_string(around.in.now().count())),
+        calls_(around.net.connect(by, broker_addresses(around.in.plan()))),
+        ended_(std::make_shared<one_shot<bool>>(by.env().executor)) {
+    by.spawn(work());
+  }
+
+  task<void> stop() override {
+    stopping_ = true;
+    co_await ended_->wait();
+  }
+
+ private:
+  bool goes_on() const { return by_.alive() && !(stopping_ && told_.empty()); }
+
+  task<void> work() {
+    while (goes_on()) {
+      const auto reply = co_await ask();
+      if (!by_.alive()) break;
+      if (reply.status != ok)
+        co_await rest(milliseconds(200));
+      else
+        co_await take(boost::json::parse(reply.body).as_object());
+    }
+    ended_->set(true);
+  }
+
+  /// As many as it can work on within half a lease, one after the other; whose answers fit into one request.
+  std::size_t most() const {
+    const auto& plan = around_.in.plan();
+    if (plan.large > 0) return 1;
+    const auto in_time = plan.lease / (2 * plan.handler_longest);
+    return std::clamp<std::size_t>(static_cast<std::size_t>(in_time), 1, plan.concurrency);
+  }
+
+  task<http::response> ask() {
+    auto body = told_;
+    body["worker"] = name_;
+    body["max"] = stopping_ ? 0 : most();
+    note_outcomes();
+    http::request asked{"POST", target_, {}, boost::json::serialize(body)};
+    if (told_.empty()) asked.headers.add("Prefer", "wait=4");
+    constexpr milliseconds timeout{6'000};
+    http::response reply;
+    std::string failed;
+    try {
+      reply = co_await calls_->send(std::move(asked), timeout);
+    } catch (const unavailable& why) {
+      failed = why.what();
+      reply.status = 0;
+    }
+    if (by_.alive() && reply.status != ok) complain(reply, failed);
+    co_return reply;
+  }
+
+  void complain(const http::response& reply, const std::string& why) {
+    const bool refused = reply.status >= 400 && reply.status < 500;
+    if (refused || around_.in.calm())
+      around_.in.fail(by_.name() + " receives nothing, though nothing is wrong: " + why + reply.body);
+  }
+
+  /// What it is about to tell.
+  void note_outcomes() {
+    first_ = around_.told.requests.size();
+    for (const auto& a : list("answers")) {
+      told entry{by_.name(), "answer", around_.in.now()};
+      entry.id = parse_uuid(a.at("id").as_string());
+      entry.revision = static_cast<int>(a.at("revision").as_int64());
+      entry.sent = a.at("message").as_string();
+      around_.told.requests.push_back(std::move(entry));
+    }
+    for (const auto& f : list("failures"))
+      around_.told.asked.insert({"fail", *parse_uuid(f.at("id").as_string()),
+                                 static_cast<int>(f.at("revision").as_int64()), f.at("claim").as_int64()});
+  }
+
+  boost::json::array list(const char* name) const {
+    const auto* found = told_.if_contains(name);
+    return found ? found->as_array() : boost::json::array();
+  }
+
+  task<void> take(boost::json::object reply) {
+    told_.clear();
+    note_verdicts(reply);
+    const auto deliveries = reply.at("deliveries").as_array();
+    if (deliveries.size() > most()) around_.in.fail(by_.name() + " is given more than it has asked for");
+    for (const auto& d : deliveries) {
+      if (d.as_object().contains("alone") && deliveries.size() > 1)
+        around_.in.fail(by_.name() + " is given in company what must be alone");
+      co_await rest(handling_.time());
+      if (!by_.alive()) co_return;
+      work_on(d.as_object());
+    }
+  }
+
+  void note_verdicts(const boost::json::object& reply) {
+    const auto* answers = reply.if_contains("answers");
+    if (!answers) return;
+    for (std::size_t i = 0; i < answers->as_array().size(); ++i) {
+      auto& entry = around_.told.requests[first_ + i];
+      const bool taken = !answers->as_array()[i].as_object().contains("refused");
+      entry.ended = around_.in.now();
+      entry.outcome = taken ? told::verdict::ok : told::verdict::refused;
+      entry.decided = true;
+      around_.in.note(by_.name(), taken ? "answered" : "was refused", *entry.id, *entry.revision);
+      const auto why = taken ? "" : std::string(answers->as_array()[i].at("refused").as_string());
+      if (why == "invalid" || why == "unroutable") fail(entry, answers->as_array()[i].at("detail").as_string());
+    }
+  }
+
+  /// An answer that nobody takes is a failure, told next.
+  void fail(const told& entry, const boost::json::string& why) {
+    if (!is_unfit(entry.sent)) around_.in.fail(by_.name() + "'s answer to a healthy message was refused");
+    boost::json::object failure{{"id", to_string(*entry.id)}, {"revision", *entry.revision}};
+    failure["claim"] = claims_.at(*entry.id);
+    failure["error"] = why;
+    tell("failures", std::move(failure));
+  }
+
+  void tell(const char* kind, boost::json::object outcome) {
+    auto& all = told_[kind];
+    if (!all.is_array()) all = boost::json::array();
+    all.as_array().push_back(std::move(outcome));
+  }
+
+  void work_on(const boost::json::object& d) {
+    delivery work;
+    work.id = *parse_uuid(d.at("id").as_string());
+    work.revision = static_cast<int>(d.at("revision").as_int64());
+    work.claim = d.at("claim").as_int64();
+    work.text = d.at("message").as_string();
+    boost::json::object outcome{{"id", d.at("id")}, {"revision", work.revision}};
+    std::string failed;
+    try {
+      outcome["message"] = handling_.handle(work);
+    } catch (const std::exception& why) {
+      failed = why.what();
+    }
+    if (!by_.alive()) return;
+    const char* kind = failed.empty() ? "answers" : "failures";
+    if (!failed.empty()) outcome["claim"] = work.claim, outcome["error"] = made_valid(failed);
+    claims_[work.id] = work.claim;
+    tell(kind, std::move(outcome));
+  }
+
+  task<void> rest(milliseconds time) { return sleep_for(by_.env(), time); }
+
+  static constexpr int ok = 200;
+  surroundings around_;
+  process& by_;
+  handling handling_;
+  std::string target_;
+  std::string name_;
+  std::shared_ptr<http::caller> calls_;
+  boost::json::object told_;  ///< and not taken yet
+  std::map<uuid, std::int64_t> claims_;
+  std::size_t first_ = 0;  ///< where the journal has the answers that are being told
+  bool stopping_ = false;
+  std::shared_ptr<one_shot<bool>> ended_;
 };
 
 /// `amc all`: the broker and every service in one process, with the queue engine in it.
@@ -270,6 +460,7 @@ std::unique_ptr<running> run_broker(const surroundings& around, process& by) {
 }
 
 std::unique_ptr<running> run_service(const surroundings& around, process& by, char letter, bool on_the_store) {
+  if (!on_the_store && around.in.plan().receive) return std::make_unique<running_receiver>(around, by, letter);
   auto base = on_the_store ? std::make_shared<const foundation>(around, by) : nullptr;
   return std::make_unique<running_service>(around, by, letter, on_the_store, std::move(base),
                                            std::make_shared<service::company>());

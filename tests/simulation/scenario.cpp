@@ -163,6 +163,12 @@ scenario scenario_of(std::uint64_t seed) {
   random_stream random(seed, stream_of_operations);
   auto s = with_its_faults(seed);
   add_operations(s, random);
+  constexpr std::uint64_t stream_of_receivers = 51;
+  random_stream of_receivers(seed, stream_of_receivers);
+  if (!s.together && of_receivers.chance(0.25)) {
+    s.receive = true;
+    s.slow_handlers = 0;  // such a service extends no lease
+  }
   return s;
 }
 
@@ -207,7 +213,7 @@ std::vector<std::string> settings_of(const scenario& plan) {
 }
 
 std::string describe(const scenario& plan) {
-  std::string text = "seed " + std::to_string(plan.seed) + ": " + (plan.together ? "all in one process, " : "") +
+  std::string text = "seed " + std::to_string(plan.seed) + ": " + (plan.together ? "all in one process, " : "") + (plan.receive ? "a receives over HTTP, " : "") +
                      std::to_string(plan.brokers) + " brokers, " + std::to_string(plan.messages) + " messages until " +
                      std::to_string(plan.posts_until.count()) + " ms, lease " + std::to_string(plan.lease.count()) +
                      ", ring again " + std::to_string(plan.ring_again.count()) + ", sweep " +

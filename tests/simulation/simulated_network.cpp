@@ -11,6 +11,8 @@ struct network::call {
   call(process& by, http::request what, std::string to)
       : client(by), asked(std::move(what)), address(std::move(to)), done(by.env().executor) {}
 
+  bool waits_for_work() const { return asked.target.ends_with("/receive"); }
+
   process& client;
   http::request asked;
   std::string address;
@@ -57,6 +59,10 @@ void network::listen(const std::string& address, process& by, service handle) {
   listeners_[address] = {&by, std::move(handle)};
 }
 
+bool network::quiet() const {
+  return on_the_way_ == 0 && std::all_of(in_flight_.begin(), in_flight_.end(), [](const auto& c) { return c->waits_for_work(); });
+}
+
 std::size_t network::in_flight(const process& by) const {
   return static_cast<std::size_t>(
       std::count_if(in_flight_.begin(), in_flight_.end(), [&](const auto& c) { return c->server == &by; }));
@@ -88,7 +94,7 @@ void network::carry(const std::shared_ptr<call>& what) {
 }
 
 void network::send_on(const std::shared_ptr<call>& what, milliseconds delay) {
-  ++on_the_way_;
+  if (!what->waits_for_work()) ++on_the_way_;
   world_.later(delay, [this, what] { arrive(what); });
 }
 
@@ -99,7 +105,7 @@ bool network::makes_a_message(const http::request& asked) {
 }
 
 void network::arrive(const std::shared_ptr<call>& what) {
-  --on_the_way_;
+  if (!what->waits_for_work()) --on_the_way_;
   const auto found = listeners_.find(what->address);
   if (found == listeners_.end())
     return fail(what, unavailable(unavailable::reason::away, "the broker refuses the connection"));
@@ -132,7 +138,11 @@ task<void> network::serve(std::shared_ptr<call> what, service handle) {
 }
 
 void network::answer(const std::shared_ptr<call>& what, http::response reply) {
-  if (is_cut(*what) || world_.strikes(fault::response_lost, 0.3)) return;
+  const bool lost = is_cut(*what) || world_.strikes(fault::response_lost, 0.3);
+  // One that is lost may have been written whole all the same.
+  if (reply.receipt && (!lost || world_.random(fault::response_lost).chance(0.5))) reply.receipt->written();
+  reply.receipt.reset();
+  if (lost) return;
   world_.note(what->address, what->asked.method, static_cast<std::uint64_t>(reply.status));
   world_.later(world_.between(0, 3), [what, reply = std::move(reply)]() mutable {
     what->client.later(milliseconds(0), [what, reply = std::move(reply)] { receive(*what, reply); });

@@ -24,8 +24,8 @@ class network {
   void close(const std::string& address) { listeners_.erase(address); }
   /// Requests that this process has not answered yet.
   std::size_t in_flight(const process& by) const;
-  /// Nothing is on its way or being answered.
-  bool quiet() const { return on_the_way_ == 0 && in_flight_.empty(); }
+  /// Nothing is on its way or being answered, but for requests for work.
+  bool quiet() const;
   /// A process is gone: whoever waits for an answer of it learns that the connection is lost.
   void forget(const process& gone);
 

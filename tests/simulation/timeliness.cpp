@@ -63,6 +63,8 @@ void timeliness::see(const database::committed& seen, step which) {
       return owe(m, m->due - at, "its back-off is over");
     case step::release:
       return owe(m, milliseconds(0), "it was released");
+    case step::reopen:
+      return owe(m, milliseconds(0), "its worker has lost it");
     case step::retry:
       return owe(m, std::max(m->held ? m->due - at : milliseconds(0), milliseconds(0)), "it was retried");
     case step::ring:
