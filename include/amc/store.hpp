@@ -179,8 +179,8 @@ class store {
   virtual std::vector<due_row> due(std::size_t limit) = 0;
 
   /// Pending rows of one queue that a claim could be granted for: not held or their due has passed, not expired, with
-  /// claims left. Oldest first: by its due, or, where that is still to come, by when the row was rung. Costs something
-  /// for each held row that is due within `ring_again`.
+  /// claims left. Those that were rung come first, as they would from an engine; among these, and among the others, the
+  /// oldest due. Costs something for each held row that is due within `ring_again`.
   virtual std::vector<due_row> waiting(const waiting_request& which) = 0;
 
   /// Makes every pending row that is not held due now, in bounded transactions: where it throws, some may be. For a

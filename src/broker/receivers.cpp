@@ -170,9 +170,8 @@ task<void> receivers::look(std::string name) {
 
 void receivers::listen(const std::string& name, queue& q) {
   if (!engine_ || q.source) return;
-  constexpr std::size_t window = 32;
   q.source = std::make_unique<queue_system::event_source>(
-      env_, *engine_, name, window, [this, name](std::vector<queue_system::event_source::received> events) {
+      env_, *engine_, name, heard_max, [this, name](std::vector<queue_system::event_source::received> events) {
         auto& heard = queues_.at(name).heard;
         heard.insert(heard.end(), events.begin(), events.end());
         announce(name);

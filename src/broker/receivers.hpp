@@ -71,6 +71,9 @@ class receivers {
 
   std::size_t size() const { return parked_; }
 
+  /// Events of one queue that are heard and not settled: so many rows may have been rung beyond what an engine holds.
+  static constexpr std::size_t heard_max = 32;
+
  private:
   struct receiver {
     receive_request asked;

@@ -439,10 +439,11 @@ TEST_P(StoreContract, DueLeavesFinishedMessagesAlone) {
   EXPECT_TRUE(store_->due(10).empty());
 }
 
-TEST_P(StoreContract, WaitingFindsWhatCouldBeClaimedOldestFirst) {
-  const auto rung = accept("rung", "q", true);
+TEST_P(StoreContract, WaitingFindsWhatCouldBeClaimed) {
+  const auto stored = accept("stored", "q", false);
   pass(1);
-  const auto stored = accept("stored", "q", false), held = accept("held", "q", false);
+  const auto rung = accept("rung", "q", true);
+  const auto held = accept("held", "q", false);
   accept("elsewhere", "other", false);
   apply(life_cycle::claim({held, 1}, false));
   const auto waiting = [&](std::size_t limit) {
@@ -450,7 +451,7 @@ TEST_P(StoreContract, WaitingFindsWhatCouldBeClaimedOldestFirst) {
     for (const auto& r : store_->waiting({"q", times_.ring_again, limit})) ids.push_back(r.id);
     return ids;
   };
-  EXPECT_THAT(waiting(10), testing::ElementsAre(rung, stored)) << "it was rung before the other was stored";
+  EXPECT_THAT(waiting(10), testing::ElementsAre(rung, stored)) << "what was rung comes first";
   EXPECT_THAT(waiting(1), testing::ElementsAre(rung));
   EXPECT_THAT(store_->waiting({"q", milliseconds(0), 10}), testing::SizeIs(1)) << "it looks no further ahead";
   pass(99);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/receivers.hpp"
 #include "queue_system/event_codec.hpp"
 #include "tests/simulation/trace.hpp"
 #include "tests/simulation/wording.hpp"
@@ -210,7 +211,8 @@ void properties::check_overtaking(const revision_history& claimed) {
   const auto& plan = around_.in.plan();
   // So it is with an answer that the store cannot take: it comes round again as a failure.
   if (plan.slow_handlers > 0 || plan.unfit > 0) return;
-  const auto held = rooms() * plan.queue_depth_max + 6 * plan.concurrency;
+  const auto heard = plan.receive ? static_cast<std::size_t>(plan.brokers) * broker::receivers::heard_max : 0;
+  const auto held = rooms() * plan.queue_depth_max + 6 * plan.concurrency + heard;
   const auto newer = static_cast<std::size_t>(std::count_if(revisions_.begin(), revisions_.end(), [&](const auto& r) {
     return r.second.queue == claimed.queue && r.second.first_claimed >= milliseconds(0) &&
            r.second.arrived > claimed.arrived;

@@ -98,8 +98,8 @@ std::vector<due_row> memory_store::waiting(const waiting_request& which) {
     const bool over = m->unanswered >= m->max_claims || (m->expires_at && *m->expires_at <= now);
     if (open && !over && m->due <= now + which.ring_again) rows.push_back(due_row_of(*m, false));
   }
-  const auto since = [&](const due_row& r) { return r.due > now ? r.due - which.ring_again : r.due; };
-  std::stable_sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return since(a) < since(b); });
+  const auto place = [&](const due_row& r) { return std::pair(r.due <= now, r.due); };
+  std::stable_sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
   rows.resize(std::min(rows.size(), which.limit));
   return rows;
 }

@@ -89,7 +89,7 @@ std::string waiting_sql() {
   };
   return "WITH " + clock_sql() + " SELECT false, w.* FROM (" + part("due <= " + now) + " UNION ALL " +
          part("due > " + now + " AND due <= " + now + " + $3::bigint AND NOT held") +
-         ") w ORDER BY CASE WHEN due > " + now + " THEN due - $3::bigint ELSE due END LIMIT $4::integer";
+         ") w ORDER BY due <= " + now + ", due LIMIT $4::integer";
 }
 
 /// Which rows make up the page is chosen by what is read without their texts.

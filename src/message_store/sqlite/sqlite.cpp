@@ -42,7 +42,7 @@ std::string waiting_sql() {
            condition + " AND unanswered < max_claims AND (expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4)";
   };
   return "SELECT * FROM (" + part("due <= ?2") + " UNION ALL " + part("due > ?2 AND due <= ?2 + ?3 AND NOT held") +
-         ") ORDER BY due - ?3 * (due > ?2) LIMIT ?4";
+         ") ORDER BY due <= ?2, due LIMIT ?4";
 }
 
 /// What the store says to its file.
