@@ -113,7 +113,7 @@ class running_numbers {
  public:
   running_numbers(loop& on, const config& settings) : loop_(on) {
     if (!settings.boolean("consumer_services.http.enabled")) return;
-    auto options = server_options_from(settings);
+    auto options = api::server_options_from(settings);
     options.address_keys = "consumer_services.http";
     options.address = settings.text("consumer_services.http.address");
     options.port = static_cast<std::uint16_t>(settings.integer("consumer_services.http.port"));
@@ -157,9 +157,9 @@ class running_service {
     runtime_options options;
     options.company = std::move(with);
     // A broker takes no more claims than this in one request.
-    options.concurrency = static_cast<std::size_t>(
-        std::min(settings.integer("consumer_services.concurrency"), settings.integer("broker.http.claims_max")));
-    options.in_hand_max_bytes = static_cast<std::size_t>(settings.integer("consumer_services.in_hand_max_bytes"));
+    options.concurrency =
+        std::min(settings.size("consumer_services.concurrency"), settings.size("broker.http.claims_max"));
+    options.in_hand_max_bytes = settings.size("consumer_services.in_hand_max_bytes");
     options.handler_timeout = settings.duration("consumer_services.handler_timeout_ms");
     if (service.blocking) handlers_ = std::make_unique<boost::asio::thread_pool>(options.concurrency);
     try {
@@ -249,8 +249,7 @@ std::shared_ptr<http::caller> client_for(const environment& env, const config& s
   http::client_options options;
   options.url = url;
   // A batch of claims has its texts together, or one message alone, however large.
-  const auto largest = std::max(broker::message_max_bytes(settings),
-                                static_cast<std::size_t>(settings.integer("broker.claims_max_bytes")));
+  const auto largest = std::max(broker::message_max_bytes(settings), settings.size("broker.claims_max_bytes"));
   options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(largest));
   return http::make_client(env, options);
 }

@@ -261,7 +261,7 @@ TEST(Sweeper, OneLookRingsAShareOfTheRoom) {
 TEST(Sweeper, BrokersThatRingOneQueueAskAgainBeforeItIsTooDeep) {
   const std::vector<std::string> depth_160{"broker.queue_depth_max=160"};
   tests::broker_world w(depth_160);
-  const auto second = w.make_parts(tests::broker_world::settings(depth_160));
+  const auto second = w.make_parts(tests::configured(depth_160));
   auto& other = *second->messages();
   w.parts->run(false);
   second->run(false);
@@ -347,7 +347,7 @@ TEST(Sweeper, NewMessagesWaitBehindABacklog) {
 
 TEST(Sweeper, TwoSweepersRingOnce) {
   tests::broker_world w;
-  const auto second = w.make_parts(tests::broker_world::settings());
+  const auto second = w.make_parts(tests::configured());
   w.parts->run(false);
   second->run(false);
   w.accept("Hi, ");
