@@ -66,7 +66,7 @@ change fail(const message& read, std::int64_t claim, std::string reason, const p
 /// Gives a claim back unworked: somebody else may have it at once.
 change release(const event& ready, std::int64_t claim);
 
-change cancel(const uuid& id);
+change cancel(const uuid& id, std::optional<int> revision = {});
 
 /// A dead or cancelled row, as it was read, is pending again.
 change retry(const message& read);
