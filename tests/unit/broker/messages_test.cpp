@@ -461,5 +461,12 @@ TEST(Purger, DeletesWhatWasFinishedLongAgo) {
   EXPECT_TRUE(w.find(pending));
 }
 
+TEST(Sweeping, ALookIsBoundedHoweverManyQueuesThereAre) {
+  EXPECT_EQ(rows_of_each_queue(1'000, 0), 1'000U);
+  EXPECT_EQ(rows_of_each_queue(1'000, 100), 1'000U);
+  EXPECT_EQ(rows_of_each_queue(1'000, 1'000), 100U);
+  EXPECT_EQ(rows_of_each_queue(1'000, 1'000'000), 1U);
+}
+
 }  // namespace
 }  // namespace amc::broker
