@@ -62,7 +62,7 @@ std::string cut(std::string_view text) {
   return std::string(kept) + "… (" + std::to_string(text.size() - kept.size()) + " bytes more)";
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   return escaped(boost::json::serialize(boost::json::value(made_valid(text))));
 }
 
@@ -74,7 +74,7 @@ std::string as_text(const line& of, const std::string& time) {
 
 std::string as_json(const line& of, const std::string& time) {
   auto all = R"({"time":")" + time + R"(","level":")" + name_of(of.severity) + R"(","component":)" +
-             quoted(of.component) + R"(,"message":)" + quoted(cut(of.text));
+             json_string(of.component) + R"(,"message":)" + json_string(cut(of.text));
   if (of.subject)
     all += R"(,"id":")" + to_string(of.subject->id) + R"(","revision":)" + std::to_string(of.subject->revision);
   return all + "}\n";

@@ -759,7 +759,8 @@ TEST_F(Api, APageEndsByItsBytesAndSaysWhereToGoOn) {
 
 TEST_F(Api, APageCountsTheBytesThatItIsWrittenWith) {
   // JSON writes each as six; the store's own bound counts it as one.
-  for (int i = 0; i < 4; ++i) w_.accept("Hi, " + std::string(200'000, '\x01') + ".");
+  const std::string unseen(200'000, '\x01');
+  for (int i = 0; i < 4; ++i) w_.accept("Hi, " + unseen + ".");
   const auto reply = w_.ask("GET", "/messages");
   EXPECT_LT(reply.body.size(), 2U << 20);
   EXPECT_EQ(body(reply).at("messages").as_array().size(), 1U) << "the first comes whatever its size";

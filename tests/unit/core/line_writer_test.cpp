@@ -141,7 +141,9 @@ TEST_F(LineWriter, AReaderThatHasStoppedReadingBlocksNobodyAndIsToldWhatItMissed
 
 TEST_F(LineWriter, TheBufferIsBoundedByBytes) {
   line_writer writer(ends_[1], 100, told);
-  writer.add(std::string(200, 'x') + "\n");
+  std::string too_long(200, 'x');
+  too_long += '\n';
+  writer.add(too_long);
   EXPECT_EQ(writer.dropped(), 1U);
   writer.set_buffer_max_bytes(1'000);
   writer.add("fits\n");
