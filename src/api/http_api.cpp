@@ -25,7 +25,7 @@ class http_api::implementation {
     }
     if (!known)
       co_return problem(404,
-                        "There is nothing at " + quoted(path) + "; the nearest path is " + nearest_path(path) + ".");
+                        "There is nothing at " + in_quotes(path) + "; the nearest path is " + nearest_path(path) + ".");
     auto reply = problem(405, asked.method + " is not allowed here; allowed: " + allowed + ".", path == "/");
     reply.headers.add("Allow", allowed);
     co_return reply;

@@ -24,7 +24,9 @@ result<broker::mass_retry::filter> parse_retry_filter(const std::string& body) {
   constexpr std::string_view known[] = {"status", "queue", "error"};
   if (const auto checked = only_known(*fields, known); !checked) return checked.error();
   for (const auto& [name, value] : *fields) {
-    const auto refuse = [&](const char* what) { return error{errc::invalid, quoted(name) + " must be " + what + "."}; };
+    const auto refuse = [&](const char* what) {
+      return error{errc::invalid, in_quotes(name) + " must be " + what + "."};
+    };
     if (!value.is_string()) return refuse("a string");
     std::string text(value.get_string());
     if (text.find('\0') != std::string::npos) return refuse("a string without U+0000");

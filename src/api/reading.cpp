@@ -84,7 +84,7 @@ std::optional<http::response> query_fault(const http::request& asked, std::span<
     if (!is_known) return refuse(unknown_name("parameter", name, known));
     if (!seen.insert(name).second) return refuse("The parameter \"" + name + "\" comes twice; give it once.");
     if (!is_valid_utf8(value) || value.find('\0') != std::string::npos)
-      return refuse("The parameter \"" + name + "\" is " + quoted(value) + ", which is not UTF-8 without U+0000.");
+      return refuse("The parameter \"" + name + "\" is " + in_quotes(value) + ", which is not UTF-8 without U+0000.");
   }
   return {};
 }

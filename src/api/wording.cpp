@@ -91,7 +91,7 @@ http::response refused(const error& why, bool root) {
   return problem(http_status(why.code), why.detail, root);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t shown_max_bytes = 100;
   const auto shown = shortened(text, shown_max_bytes);
   return "\"" + escaped(shown) + (shown.size() < text.size() ? "…\"" : "\"");
@@ -99,7 +99,7 @@ std::string quoted(std::string_view text) {
 
 std::string unknown_name(std::string_view kind, std::string_view name, std::span<const std::string_view> known) {
   const std::vector<std::string> names(known.begin(), known.end());
-  auto what = "Unknown " + std::string(kind) + " " + quoted(name);
+  auto what = "Unknown " + std::string(kind) + " " + in_quotes(name);
   if (names.empty()) return what + "; none is known here.";
   return what + "; the nearest known one is \"" + nearest(shortened(name, 100), names) + "\".";
 }

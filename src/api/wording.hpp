@@ -18,7 +18,7 @@ http::response refused(const error& why, bool root = false);
 http::response json_reply(int status, const boost::json::value& body);
 
 /// A text in quotes for a detail: what cannot be shown is escaped, and a long one is cut.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 /// `unknown attribute "stauts"; the nearest known one is "status"`.
 std::string unknown_name(std::string_view kind, std::string_view name, std::span<const std::string_view> known);

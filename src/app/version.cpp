@@ -1,4 +1,3 @@
-#include <amqp.h>
 #include <libpq-fe.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
@@ -6,6 +5,7 @@
 #include <boost/version.hpp>
 
 #include "app/demo.hpp"
+#include "queue_system/rabbitmq/rabbitmq_c.hpp"
 
 namespace amc::app {
 namespace {

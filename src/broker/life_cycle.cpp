@@ -170,9 +170,9 @@ change reopen(const event& ready, std::int64_t claim) {
                       .text_back = text_back::never});
 }
 
-change cancel(const uuid& id) {
+change cancel(const uuid& id, std::optional<int> revision) {
   return well_formed({.id = id,
-                      .when = {.status = status::pending},
+                      .when = {.status = status::pending, .revision = revision},
                       .then = {.status = status::cancelled},
                       .text_back = text_back::always});
 }

@@ -43,9 +43,9 @@ void state::apply(const config& settings) {
   for (std::size_t i = 0; i < std::size(level_names); ++i)
     if (named == level_names[i]) least = static_cast<level>(i);
   as_json = settings.text("log.format") == "json";
-  line_max_bytes = static_cast<std::size_t>(settings.integer("log.line_max_bytes"));
+  line_max_bytes = settings.size("log.line_max_bytes");
   flush_timeout_ms = settings.integer("log.flush_timeout_ms");
-  writer.set_buffer_max_bytes(static_cast<std::size_t>(settings.integer("log.buffer_max_bytes")));
+  writer.set_buffer_max_bytes(settings.size("log.buffer_max_bytes"));
 }
 
 state& the() {
@@ -62,7 +62,7 @@ std::string cut(std::string_view text) {
   return std::string(kept) + "… (" + std::to_string(text.size() - kept.size()) + " bytes more)";
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   return escaped(boost::json::serialize(boost::json::value(made_valid(text))));
 }
 
@@ -74,7 +74,7 @@ std::string as_text(const line& of, const std::string& time) {
 
 std::string as_json(const line& of, const std::string& time) {
   auto all = R"({"time":")" + time + R"(","level":")" + name_of(of.severity) + R"(","component":)" +
-             quoted(of.component) + R"(,"message":)" + quoted(cut(of.text));
+             json_string(of.component) + R"(,"message":)" + json_string(cut(of.text));
   if (of.subject)
     all += R"(,"id":")" + to_string(of.subject->id) + R"(","revision":)" + std::to_string(of.subject->revision);
   return all + "}\n";
