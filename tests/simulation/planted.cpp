@@ -28,6 +28,9 @@ bool is_failure(const change& what) {
 bool is_release(const change& what) {
   return what.then.unanswered == effect::count::one_less;
 }
+bool is_reopening(const change& what) {
+  return !what.durable && what.when.claim && what.then.held == false && !is_release(what);
+}
 bool is_ringing(const change& what) {
   return !what.durable && !what.when.claim && what.then.held == false;
 }
@@ -270,6 +273,13 @@ class looks_seldom : public store_through {
 
  private:
   int looks_ = 0;
+};
+
+/// Nobody who receives is shown anything.
+class nothing_waits : public store_through {
+ public:
+  using store_through::store_through;
+  std::vector<due_row> waiting(const waiting_request&) override { return {}; }
 };
 
 // ---- readers ----
@@ -604,6 +614,19 @@ std::vector<planted_bug> all_bugs() {
            if (is_release(what)) what.then.due_in.reset();
          });
        }},
+      {"reopen-not-guarded", "a worker that has lost its claim opens whatever claim there is",
+       [] {
+         return changes([](change& what) {
+           if (is_reopening(what)) what.when = {.status = status::pending};
+         });
+       }},
+      {"reopen-not-due", "what a worker has lost is due when its lease would have ended",
+       [] {
+         return changes([](change& what) {
+           if (is_reopening(what)) what.then.due_in.reset();
+         });
+       }},
+      {"nothing-waits", "who receives is shown nothing", [] { return stores<nothing_waits>(); }},
       {"lease-not-extended", "a lease is told to be extended, and is not", [] { return apply(leases_only_told); }},
       {"lease-not-held", "a claim holds nobody off",
        [] {
