@@ -29,7 +29,9 @@ int main() {
   service::runtime_options options;
   options.concurrency = 4;
   options.handler_timeout = std::chrono::seconds(10);
-  auto client = service::make_http_broker_client(http::make_client(env, {}), std::chrono::seconds(6));
+  http::client_options broker;
+  broker.url = "http://127.0.0.1:4000";
+  auto client = service::make_http_broker_client(http::make_client(env, broker), std::chrono::seconds(6));
   service::service_runtime runtime(env, std::move(upper), std::move(client), engine, loop.get_executor(), options);
   bool stopped = false;
   boost::asio::co_spawn(
