@@ -55,6 +55,7 @@ class config {
 
   const std::string text(std::string_view path) const;
   std::int64_t integer(std::string_view path) const;
+  std::size_t size(std::string_view path) const { return static_cast<std::size_t>(integer(path)); }
   milliseconds duration(std::string_view path) const { return milliseconds(integer(path)); }
   bool boolean(std::string_view path) const;
   std::vector<std::string> texts(std::string_view path) const;

@@ -139,10 +139,10 @@ struct queue_counts {
 
 /// What may be deleted: messages that have been terminal for so long.
 struct purge_request {
-  milliseconds kept{};       ///< done, cancelled, expired
-  milliseconds dead_kept{};  ///< dead
-  uuid after{};              ///< looks at rows with a greater id
-  std::size_t limit = 1'000;
+  milliseconds kept{};                    ///< done, cancelled, expired
+  milliseconds dead_kept{};               ///< dead
+  uuid after{};                           ///< looks at rows with a greater id
+  std::size_t limit = 0;                  ///< rows that it looks at
   std::size_t text_bytes_max = 64 << 20;  ///< stops once the texts deleted have so many bytes
 };
 

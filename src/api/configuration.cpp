@@ -1,6 +1,17 @@
 #include "api/configuration.hpp"
 
 namespace amc::api {
+namespace {
+
+std::vector<std::string> checked(const config& settings, const char* key, bool (*is_one)(std::string_view),
+                                 const char* example) {
+  auto all = settings.texts(key);
+  for (const auto& each : all)
+    if (!is_one(each)) throw settings.complaint(key, "\"" + each + "\" is not like " + example);
+  return all;
+}
+
+}  // namespace
 
 config_provider provider() {
   return {
@@ -48,6 +59,39 @@ config_provider provider() {
            .help = "names (HOST or HOST:PORT) that a broker on a loopback address goes by, beside localhost and the "
                    "loopback's addresses; any other Host is answered 421"},
       }};
+}
+
+http::server_options server_options_from(const config& settings) {
+  http::server_options options;
+  options.address = settings.text("broker.http.address");
+  options.port = static_cast<std::uint16_t>(settings.integer("broker.http.port"));
+  options.header_max_bytes = settings.size("broker.http.header_max_bytes");
+  options.body_max_bytes = settings.size("broker.http.body_max_bytes");
+  options.connections_max = settings.size("broker.http.connections_max");
+  options.idle_timeout = settings.duration("broker.http.idle_timeout_ms");
+  options.header_timeout = settings.duration("broker.http.header_timeout_ms");
+  options.body_timeout = settings.duration("broker.http.body_timeout_ms");
+  options.rate_min_bytes_per_s = settings.size("broker.http.rate_min_bytes_per_s");
+  options.bodies_max_bytes = settings.size("broker.http.bodies_max_bytes");
+  options.answers_max_bytes = settings.size("broker.http.answers_max_bytes");
+  options.browsers.origins = checked(settings, "broker.http.origins", http::is_origin, "https://ops.example:8443");
+  options.browsers.hosts = checked(settings, "broker.http.hosts", http::is_host, "amc.example or amc.example:4000");
+  return options;
+}
+
+api_options api_options_from(const config& settings) {
+  api_options options;
+  options.wait_max = settings.duration("broker.http.wait_max_ms");
+  options.claims_max = settings.size("broker.http.claims_max");
+  options.page_max = settings.size("broker.http.page_max");
+  options.page_max_bytes = settings.size("broker.http.page_max_bytes");
+  options.pages_max_bytes = settings.size("broker.http.answers_max_bytes");
+  options.idempotency = settings.duration("broker.idempotency_ms");
+  return options;
+}
+
+broker::waiters_options waiters_options_from(const config& settings) {
+  return {settings.size("broker.http.waiters_max"), settings.size("broker.http.waiters_max_bytes")};
 }
 
 }  // namespace amc::api

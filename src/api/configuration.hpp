@@ -1,10 +1,18 @@
 #pragma once
 
 #include "amc/config.hpp"
+#include "api/http_api.hpp"
+#include "http/server.hpp"
 
 namespace amc::api {
 
 /// The keys `broker.http.*`.
 config_provider provider();
+
+/// As they hold for every server in a process. Throws config_error.
+http::server_options server_options_from(const config& settings);
+
+api_options api_options_from(const config& settings);
+broker::waiters_options waiters_options_from(const config& settings);
 
 }  // namespace amc::api

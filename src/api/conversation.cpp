@@ -1,5 +1,7 @@
 #include "api/conversation.hpp"
 
+#include <algorithm>
+
 #include "api/json_body.hpp"
 #include "api/reading.hpp"
 #include "api/wording.hpp"
@@ -33,6 +35,29 @@ task<row> latest(context& api, row known) {
 
 http::response not_found(const std::string& id, bool root) {
   return problem(404, (root ? "Entity \"" : "Message \"") + id + "\" not found.", root);
+}
+
+std::optional<http::response> match_fault(const http::request& asked, bool root) {
+  const auto field = asked.headers.find("If-Match");
+  if (!field || parse_if_match(*field)) return {};
+  return problem(400, "If-Match takes * or entity tags in quotes, like \"3\" or \"3\", \"4\".", root);
+}
+
+task<std::optional<int>> matched_revision(context& api, const http::request& asked, uuid id) {
+  const auto field = asked.headers.find("If-Match");
+  std::optional<if_match> match;
+  if (field) match = parse_if_match(*field);
+  if (!match || match->any) co_return std::nullopt;
+  const auto& all = match->revisions;
+  if (all.size() <= 1) co_return all.empty() ? 0 : all.front();
+  const auto found = co_await api.messages->find(id);
+  const bool is_named = found && std::find(all.begin(), all.end(), (*found)->revision) != all.end();
+  co_return is_named ? (*found)->revision : all.front();
+}
+
+http::response unmatched(const error& why, std::optional<int> revision, bool root) {
+  if (why.code != errc::stale || revision != 0) return refused(why, root);
+  return problem(412, "If-Match has no tag that a pending message can have: its revision in quotes, like \"3\".", root);
 }
 
 task<http::response> accept(context& api, http::request& asked, int accepted_status, bool root) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "api/context.hpp"
@@ -10,5 +11,16 @@ namespace amc::api {
 task<http::response> accept(context& api, http::request& asked, int accepted_status, bool root);
 task<http::response> read(context& api, http::request& asked, std::string id, bool root);
 http::response not_found(const std::string& id, bool root);
+
+/// The refusal of an `If-Match` that cannot be read; nothing where there is none.
+std::optional<http::response> match_fault(const http::request& asked, bool root);
+
+/// The revision that a change is to be about, which its guard will hold; nothing: any. 0, which no message has, where
+/// the tags of `If-Match` name none that a pending message could have. Of several the one that the message has now, if
+/// it is one of them.
+task<std::optional<int>> matched_revision(context& api, const http::request& asked, uuid id);
+
+/// The refusal of a change that was to be about this revision.
+http::response unmatched(const error& why, std::optional<int> revision, bool root);
 
 }  // namespace amc::api

@@ -10,12 +10,12 @@
 namespace amc::api {
 
 struct api_options {
-  milliseconds wait_max{60'000};                   ///< the longest that `Prefer: wait` is honoured for
-  std::size_t claims_max = 1'000;                  ///< entries of one POST /claims, /leases, /releases or /failures
-  std::size_t page_max = 1'000;                    ///< messages of one GET /messages
-  std::size_t page_max_bytes = 1 << 20;            ///< a page ends when it has so many
-  std::size_t pages_max_bytes = 64 << 20;          ///< of all pages that are being read
-  milliseconds idempotency{std::chrono::days(1)};  ///< how long an Idempotency-Key is remembered
+  milliseconds wait_max{};          ///< the longest that `Prefer: wait` is honoured for
+  std::size_t claims_max = 0;       ///< entries of one POST /claims, /leases, /releases or /failures
+  std::size_t page_max = 0;         ///< messages of one GET /messages
+  std::size_t page_max_bytes = 0;   ///< a page ends when it has so many
+  std::size_t pages_max_bytes = 0;  ///< of all pages that are being read
+  milliseconds idempotency{};       ///< how long an Idempotency-Key is remembered
 };
 
 /// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets.

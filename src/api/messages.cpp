@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <boost/json/serialize.hpp>
 
 #include "api/conversation.hpp"
@@ -35,16 +34,6 @@ std::string page_of(const message_page& page, std::size_t max_bytes) {
   return body + "}";
 }
 
-/// The revision to answer, which the guard will be about; 0, which no message has, where the tags name none that it
-/// could be. Of several the one that the message has now, if it is one of them.
-task<int> revision_of(context& api, const uuid& id, const if_match& match) {
-  if (match.revisions.size() <= 1) co_return match.revisions.empty() ? 0 : match.revisions.front();
-  const auto found = co_await api.messages->find(id);
-  const auto& all = match.revisions;
-  const bool is_named = found && std::find(all.begin(), all.end(), (*found)->revision) != all.end();
-  co_return is_named ? (*found)->revision : all.front();
-}
-
 }  // namespace
 
 task<http::response> post_message(context& api, http::request& asked) {
@@ -75,11 +64,13 @@ task<http::response> retry_message(context& api, http::request& asked) {
 }
 
 task<http::response> delete_message(context& api, http::request& asked) {
+  if (auto fault = match_fault(asked, false)) co_return *std::move(fault);
   const auto id = id_in(asked);
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return not_found(id, false);
-  const auto cancelled = co_await api.messages->cancel(*parsed);
-  if (!cancelled) co_return refused(cancelled.error());
+  const auto revision = co_await matched_revision(api, asked, *parsed);
+  const auto cancelled = co_await api.messages->cancel(*parsed, revision);
+  if (!cancelled) co_return unmatched(cancelled.error(), revision, false);
   co_return json_reply(200, in_full(**cancelled));
 }
 
@@ -90,21 +81,16 @@ task<http::response> get_message(context& api, http::request& asked) {
 
 task<http::response> put_message(context& api, http::request& asked) {
   const auto id = id_in(asked);
-  const auto field = asked.headers.find("If-Match");
-  if (!field)
+  if (!asked.headers.find("If-Match"))
     co_return refused({errc::precondition, "Send If-Match with the revision that you answer, in quotes, or *."});
-  const auto match = parse_if_match(*field);
-  if (!match) co_return problem(400, "If-Match takes * or entity tags in quotes, like \"3\" or \"3\", \"4\".");
+  if (auto fault = match_fault(asked, false)) co_return *std::move(fault);
   auto text = message_of(asked.body);
   if (!text) co_return refused(text.error());
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return not_found(id, false);
-  std::optional<int> revision;
-  if (!match->any) revision = co_await revision_of(api, *parsed, *match);
-  auto answered = co_await api.messages->answer(*parsed, revision, std::move(*text));
-  if (!answered && answered.error().code == errc::stale && revision == 0)
-    co_return problem(412, "If-Match has no tag that a pending message can have: its revision in quotes, like \"3\".");
-  if (!answered) co_return refused(answered.error());
+  const auto revision = co_await matched_revision(api, asked, *parsed);
+  const auto answered = co_await api.messages->answer(*parsed, revision, std::move(*text));
+  if (!answered) co_return unmatched(answered.error(), revision, false);
   co_return represent(**answered, 200);
 }
 

@@ -11,13 +11,15 @@ task<http::response> post_root(context& api, http::request& asked) {
 }
 
 task<http::response> put_root(context& api, http::request& asked) {
+  if (auto fault = match_fault(asked, true)) co_return *std::move(fault);
   auto text = message_of(asked.body, others::ignored);
   if (!text) co_return refused(text.error(), true);
   const auto id = asked.parameter("id").value_or("");
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return problem(404, "Message \"" + id + "\" not found.", true);
-  const auto answered = co_await api.messages->answer(*parsed, std::nullopt, std::move(*text));
-  if (!answered) co_return refused(answered.error(), true);
+  const auto revision = co_await matched_revision(api, asked, *parsed);
+  const auto answered = co_await api.messages->answer(*parsed, revision, std::move(*text));
+  if (!answered) co_return unmatched(answered.error(), revision, true);
   co_return represent(**answered, 200);
 }
 

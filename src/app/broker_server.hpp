@@ -9,12 +9,6 @@
 
 namespace amc::app {
 
-/// As configured.
-broker::waiters_options waiters_options_from(const config& settings);
-
-/// The keys `broker.http.*`, as they hold for every server in a process. Throws config_error.
-http::server_options server_options_from(const config& settings);
-
 /// The broker: HTTP API, relay, sweeper and waiters on one thread.
 class broker_server {
  public:

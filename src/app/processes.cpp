@@ -1,39 +1,21 @@
 #include "app/processes.hpp"
 
-#include <boost/asio/thread_pool.hpp>
-#include <cstdlib>
-
 #include "api/configuration.hpp"
-#include "app/broker_server.hpp"
-#include "app/loop.hpp"
+#include "app/running.hpp"
 #include "app/standard_streams.hpp"
 #include "app/stop_request.hpp"
 #include "broker/configuration.hpp"
-#include "consumer_services/direct_broker_client.hpp"
 #include "consumer_services/services.hpp"
 #include "core/back_off.hpp"
 #include "core/log.hpp"
-#include "core/text.hpp"
 #include "message_store/stores.hpp"
 #include "queue_system/platforms.hpp"
-#include "service/service_runtime.hpp"
 
 namespace amc::app {
 namespace {
 
 using namespace consumer_services;
-using service::broker_client;
 using service::company;
-using service::runtime_options;
-using service::service_runtime;
-
-/// Handlers that do not end cannot be interrupted. Everything that counts is in the store, so the process ends anyway.
-void end_or_exit(bool finished, int exit_code) {
-  if (finished) return;
-  log::warning("amc", "a handler does not end; ending without it");
-  log::flush();
-  std::_Exit(exit_code);
-}
 
 /// How long services may finish what they have in hand: not at all when the store cannot take it any more.
 milliseconds drain_time(const config& settings, int exit_code) {
@@ -108,134 +90,6 @@ int until_stopped(const std::function<int(stop_request& stop)>& work) {
   }
 }
 
-/// The numbers of a process that has no API of its own, where that is configured.
-class running_numbers {
- public:
-  running_numbers(loop& on, const config& settings) : loop_(on) {
-    if (!settings.boolean("consumer_services.http.enabled")) return;
-    auto options = server_options_from(settings);
-    options.address_keys = "consumer_services.http";
-    options.address = settings.text("consumer_services.http.address");
-    options.port = static_cast<std::uint16_t>(settings.integer("consumer_services.http.port"));
-    loop_.run([&] {
-      server_ = std::make_unique<http::server>(
-          loop_.env(), options, [this](const http::request& asked) { return answer(asked); }, api::http_api::fault);
-      server_->run();
-    });
-    log::info("amc", "reports its metrics at " + server_->url() + "/metrics");
-  }
-
-  ~running_numbers() {
-    if (!server_) return;
-    loop_.run(server_->stop(milliseconds(1'000)));
-    loop_.run([&] { server_.reset(); });
-  }
-
- private:
-  task<http::response> answer(const http::request& asked) {
-    http::response reply{200, {{"Content-Type", metrics::content_type}}, {}};
-    if (asked.path() == "/metrics")
-      reply.body = loop_.env().metrics->text();
-    else if (asked.path() == "/healthz")
-      reply = {200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})"};
-    else
-      reply = api::http_api::fault(404, "There are /metrics and /healthz here.", asked.target);
-    co_return reply;
-  }
-
-  loop& loop_;
-  std::unique_ptr<http::server> server_;
-};
-
-/// One service and what it stands on, on a loop's thread.
-class running_service {
- public:
-  /// `base` is there where the service works on the store.
-  running_service(loop& on, const config& settings, service_definition service, platform& engine,
-                  const foundation* base, const std::string& broker_url, std::shared_ptr<company> with)
-      : loop_(on) {
-    runtime_options options;
-    options.company = std::move(with);
-    // A broker takes no more claims than this in one request.
-    options.concurrency = static_cast<std::size_t>(
-        std::min(settings.integer("consumer_services.concurrency"), settings.integer("broker.http.claims_max")));
-    options.in_hand_max_bytes = static_cast<std::size_t>(settings.integer("consumer_services.in_hand_max_bytes"));
-    options.handler_timeout = settings.duration("consumer_services.handler_timeout_ms");
-    if (service.blocking) handlers_ = std::make_unique<boost::asio::thread_pool>(options.concurrency);
-    try {
-      loop_.run([&] { start(settings, std::move(service), engine, base, broker_url, options); });
-    } catch (...) {
-      // What runs already must end before it is destroyed.
-      if (parts_) loop_.run(parts_->stop());
-      throw;
-    }
-  }
-
-  ~running_service() {
-    if (runtime_) end_or_exit(stop(milliseconds(0)), 1);
-  }
-
-  /// False when a handler is still running after `longest`: then the process must end without destroying this.
-  bool stop(milliseconds longest) {
-    if (!loop_.run(runtime_->stop(longest))) return false;
-    if (parts_) loop_.run(parts_->stop());
-    loop_.run([&] {
-      runtime_.reset();
-      parts_.reset();
-    });
-    return true;
-  }
-
- private:
-  void start(const config& settings, service_definition service, platform& engine, const foundation* base,
-             const std::string& broker_url, const runtime_options& options) {
-    std::shared_ptr<broker_client> client;
-    if (service.on_the_store) {
-      parts_ = make_parts(loop_.env(), *base, settings);
-      parts_->run(false);
-      client = make_direct_broker_client(parts_->messages());
-    } else {
-      client = service::make_http_broker_client(client_for(loop_.env(), settings, broker_url),
-                                                settings.duration("consumer_services.broker_client.timeout_ms"));
-    }
-    auto handlers = handlers_ ? boost::asio::any_io_executor(handlers_->get_executor()) : loop_.executor();
-    runtime_ = std::make_unique<service_runtime>(loop_.env(), std::move(service), std::move(client), engine,
-                                                 std::move(handlers), options);
-    runtime_->run();
-  }
-
-  loop& loop_;
-  std::unique_ptr<boost::asio::thread_pool> handlers_;
-  std::unique_ptr<broker::parts> parts_;
-  std::unique_ptr<service_runtime> runtime_;
-};
-
-/// The broker on a loop's thread.
-class running_broker {
- public:
-  running_broker(loop& on, const config& settings, const foundation& base) : loop_(on) {
-    loop_.run([&] {
-      broker_ = std::make_unique<broker_server>(loop_.env(), base, settings);
-      broker_->run();
-    });
-  }
-
-  std::string url() const { return broker_->url(); }
-
-  ~running_broker() {
-    if (broker_) stop();
-  }
-
-  void stop() {
-    loop_.run(broker_->stop());
-    loop_.run([&] { broker_.reset(); });
-  }
-
- private:
-  loop& loop_;
-  std::unique_ptr<broker_server> broker_;
-};
-
 void stop_when_broken(message_store::shared_store& store, stop_request& stop) {
   store.when_broken(stop.executor(), [&stop](const std::string& why) {
     log::critical("store", "cannot go on safely, stopping: " + why);
@@ -244,24 +98,6 @@ void stop_when_broken(message_store::shared_store& store, stop_request& stop) {
 }
 
 }  // namespace
-
-std::shared_ptr<http::caller> client_for(const environment& env, const config& settings, const std::string& url) {
-  http::client_options options;
-  options.url = url;
-  // A batch of claims has its texts together, or one message alone, however large.
-  const auto largest = std::max(broker::message_max_bytes(settings),
-                                static_cast<std::size_t>(settings.integer("broker.claims_max_bytes")));
-  options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(largest));
-  return http::make_client(env, options);
-}
-
-requester_options requester_options_from(const config& settings) {
-  requester_options options;
-  options.timeout = settings.duration("consumer_services.requester.timeout_ms");
-  options.poll_interval = settings.duration("consumer_services.requester.poll_interval_ms");
-  options.answer_pattern = settings.text("consumer_services.requester.answer_pattern");
-  return options;
-}
 
 std::vector<config_provider> providers() {
   const config_provider app{"app",
@@ -353,37 +189,6 @@ int all_process(const config& settings, const std::function<std::optional<int>(c
   });
 }
 
-struct broker_caller::parts {
-  explicit parts(const config& settings)
-      : client(client_for(main.env(), settings, settings.text("consumer_services.broker_client.url"))),
-        timeout(settings.duration("consumer_services.broker_client.timeout_ms")) {}
-  loop main{"caller"};
-  std::shared_ptr<http::caller> client;
-  milliseconds timeout;
-};
-
-broker_caller::broker_caller(const config& settings) : parts_(std::make_unique<parts>(settings)) {}
-
-broker_caller::~broker_caller() = default;
-
-http::response broker_caller::ask(std::string method, std::string target, std::string body) {
-  http::request asked{std::move(method), std::move(target), {}, std::move(body)};
-  try {
-    return parts_->main.run(parts_->client->send(std::move(asked), parts_->timeout));
-  } catch (const unavailable& failed) {
-    const bool unknown = failed.why() == unavailable::reason::outcome_unknown;
-    throw startup_error(std::string("no answer from the broker: ") + failed.what() +
-                        (unknown ? "; what was asked may have been carried out" : "") +
-                        "; is it running (amc all), and is consumer_services.broker_client.url its URL?");
-  }
-}
-
-int health(const config& settings) {
-  const auto reply = broker_caller(settings).ask("GET", "/readyz");
-  print(escaped(trimmed(reply.body)) + "\n");
-  return reply.status == 200 ? 0 : 1;
-}
-
 int migrate(const config& settings, bool only_plan) {
   return until_stopped([&](stop_request& stop) {
     const auto done = patiently(stop, settings, "the store, " + message_store::store_name(settings),
@@ -396,12 +201,6 @@ int migrate(const config& settings, bool only_plan) {
     print(told);
     return 0;
   });
-}
-
-conversation converse(const config& settings, const std::string& url, const std::string& text) {
-  loop main("requester");
-  auto client = client_for(main.env(), settings, url);
-  return main.run(request(main.env(), client, text, requester_options_from(settings)));
 }
 
 }  // namespace amc::app

@@ -45,7 +45,10 @@ config_provider provider() {
   const auto policies = router::policy_keys();
   all.keys.insert(all.keys.end(), policies.begin(), policies.end());
   all.keys.push_back(number_key("broker.sweep_interval_ms", "250", "between two looks for messages that are due"));
-  all.keys.push_back(number_key("broker.sweep_max", "1000", "messages of one queue that one look rings", 1, 100'000));
+  all.keys.push_back(
+      number_key("broker.sweep_max", "1000",
+                 "messages of one queue that one look rings; fewer where those of all queues would be more than 100000",
+                 1, 100'000));
   constexpr std::int64_t year_ms = 31'536'000'000;
   all.keys.push_back(number_key("broker.retention_ms", "604800000",
                                 "done, cancelled and expired messages are deleted after this", 1'000, 100 * year_ms));

@@ -13,15 +13,15 @@ namespace amc::broker::life_cycle {
 
 /// What a queue's messages are treated with. Times are added to the store's now.
 struct policy {
-  milliseconds lease{10'000};       ///< how long a claim lasts
-  milliseconds ring_again{30'000};  ///< how long after a ringing a revision that nobody claimed is rung again
-  int max_claims = 5;               ///< dead when so many claims went unanswered
-  int max_failures = 10;            ///< dead when a revision failed more often
-  int max_revisions = 1'000;        ///< dead when it would grow beyond
-  milliseconds back_off_initial{1'000};
-  int back_off_factor = 2;
-  milliseconds back_off_max{300'000};
-  int back_off_jitter_percent = 20;  ///< a pause is up to so much shorter; decided by id and claim
+  milliseconds lease{};       ///< how long a claim lasts
+  milliseconds ring_again{};  ///< how long after a ringing a revision that nobody claimed is rung again
+  int max_claims = 0;         ///< dead when so many claims went unanswered
+  int max_failures = 0;       ///< dead when a revision failed more often
+  int max_revisions = 0;      ///< dead when it would grow beyond
+  milliseconds back_off_initial{};
+  int back_off_factor = 0;
+  milliseconds back_off_max{};
+  int back_off_jitter_percent = 0;  ///< a pause is up to so much shorter; decided by id and claim
 };
 
 /// Where a text goes: to a queue, or nowhere because the message is done.
@@ -66,7 +66,7 @@ change fail(const message& read, std::int64_t claim, std::string reason, const p
 /// Gives a claim back unworked: somebody else may have it at once.
 change release(const event& ready, std::int64_t claim);
 
-change cancel(const uuid& id);
+change cancel(const uuid& id, std::optional<int> revision = {});
 
 /// A dead or cancelled row, as it was read, is pending again.
 change retry(const message& read);

@@ -189,8 +189,8 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
   co_return results;
 }
 
-task<result<row>> messages::cancel(uuid id) {
-  const auto what = life_cycle::cancel(id);
+task<result<row>> messages::cancel(uuid id, std::optional<int> revision) {
+  const auto what = life_cycle::cancel(id, revision);
   const auto became = co_await store_.apply(what);
   if (became.applied) note_end(*numbers_, *became.now);
   co_return settled(what, became);

@@ -56,7 +56,7 @@ class messages {
   /// not_found, terminal, stale.
   task<std::vector<result<row>>> fail(std::vector<failed_claim> failures);
   /// Errors: not_found, terminal. No error when it is so already.
-  task<result<row>> cancel(uuid id);
+  task<result<row>> cancel(uuid id, std::optional<int> revision = {});
   task<result<row>> retry(uuid id);
   /// Errors: invalid, for a queue's name that no store can hold.
   task<result<message_page>> list(list_filter filter);

@@ -5,16 +5,15 @@
 namespace amc::broker {
 
 parts_options parts_options_from(const config& settings) {
-  const auto size = [&](const char* key) { return static_cast<std::size_t>(settings.integer(key)); };
   parts_options options;
   options.verbs.text_max_bytes = message_max_bytes(settings);
-  options.verbs.claims_max_bytes = size("broker.claims_max_bytes");
+  options.verbs.claims_max_bytes = settings.size("broker.claims_max_bytes");
   options.sweep.interval = settings.duration("broker.sweep_interval_ms");
-  options.sweep.look_max = size("broker.sweep_max");
+  options.sweep.look_max = settings.size("broker.sweep_max");
   options.purge.interval = settings.duration("broker.purge_interval_ms");
   options.purge.what.kept = settings.duration("broker.retention_ms");
   options.purge.what.dead_kept = settings.duration("broker.dead_retention_ms");
-  options.purge.what.limit = size("broker.purge_max");
+  options.purge.what.limit = settings.size("broker.purge_max");
   return options;
 }
 

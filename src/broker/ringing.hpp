@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +16,13 @@
 #include "queue_system/publisher.hpp"
 
 namespace amc::broker {
+
+/// Of so many queues, each, what one look for due rows takes: what was asked for, as long as all of it together is no
+/// more than a process can hold; one row at the least.
+constexpr std::size_t rows_of_each_queue(std::size_t asked, std::size_t queues) {
+  constexpr std::size_t rows_max = 100'000;
+  return std::min(asked, std::max<std::size_t>(1, rows_max / std::max<std::size_t>(1, queues)));
+}
 
 /// Rings queues: how much room each has, what is rung together, and whether the engine can be reached. An engine holds
 /// at most about `broker.queue_depth_max` events of a queue; what finds no room is stored un-rung, and the sweeper
@@ -56,6 +64,9 @@ class ringing {
   void ring(const row& now, place taken, const char* by);
   /// The same for a row that has just been rung in the store.
   void ring_due(const row& now);
+
+  /// Those that routes name, and those in which something was found.
+  std::size_t known_queues() const { return queues_.size(); }
 
   /// Of the rows that a look has found due, oldest first, a share of those that there is room for; remembers which
   /// queues have more. `look_max`: a look that has found so many of one queue may have left others unseen.

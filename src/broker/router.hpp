@@ -33,7 +33,7 @@ class router {
   /// How a queue is treated: its routes' overrides over the defaults; for a queue that no route names, the defaults.
   struct treatment {
     life_cycle::policy rules{};
-    std::size_t depth_max = 10'000;  ///< events that an engine holds of it, about
+    std::size_t depth_max = 0;  ///< events that an engine holds of it, about
   };
   const treatment& of(std::string_view queue) const;
   /// The rules of where a text goes.

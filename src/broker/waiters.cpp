@@ -117,25 +117,38 @@ void waiters::watch::keep(row now, bool with_text) {
 task<row> waiters::watch::until(std::function<bool(const message&)> enough, milliseconds longest,
                                 std::shared_ptr<http::peer> asker) {
   const auto deadline = owner_.env_.timers->now() + longest;
-  while (!owner_.closing_ && !(asker && asker->gone()) && !(latest_ && enough(*latest_))) {
+  for (;;) {
+    const bool in_vain = !co_await change_until(enough, deadline, asker);
+    if (!latest_ || has_text_) co_return latest_;
+    auto whole = co_await with_text();
+    if (in_vain || !whole || enough(*whole) || owner_.env_.timers->now() >= deadline) co_return whole;
+    keep(std::move(whole), true);  // retried meanwhile: it waits on
+  }
+}
+
+/// False where the time is over first, everyone is sent home, or the asker has gone.
+task<bool> waiters::watch::change_until(const std::function<bool(const message&)>& enough,
+                                        timers::time_point deadline, std::shared_ptr<http::peer> asker) {
+  while (!(latest_ && enough(*latest_))) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - owner_.env_.timers->now());
-    if (left <= milliseconds(0)) break;
+    if (owner_.closing_ || (asker && asker->gone()) || left <= milliseconds(0)) co_return false;
     woken_ = std::make_shared<one_shot<bool>>(owner_.env_.executor);
     if (asker) asker->wakes(woken_);
     const auto timer = owner_.env_.timers->start(left, [woken = woken_] { woken->set(false); });
     co_await woken_->wait();
     woken_.reset();
   }
-  if (latest_ && !has_text_) {
-    try {
-      const auto whole = co_await owner_.store_.find(id_);
-      if (whole.unreadable) throw unavailable(unavailable::reason::outcome_unknown, life_cycle::unreadable(id_).detail);
-      co_return whole.now;
-    } catch (const unavailable& failed) {
-      throw unavailable(unavailable::reason::outcome_unknown, failed.what());
-    }
+  co_return true;
+}
+
+task<row> waiters::watch::with_text() const {
+  try {
+    const auto whole = co_await owner_.store_.find(id_);
+    if (whole.unreadable) throw unavailable(unavailable::reason::outcome_unknown, life_cycle::unreadable(id_).detail);
+    co_return whole.now;
+  } catch (const unavailable& failed) {
+    throw unavailable(unavailable::reason::outcome_unknown, failed.what());
   }
-  co_return latest_;
 }
 
 }  // namespace amc::broker

@@ -44,6 +44,9 @@ class waiters {
    private:
     friend class waiters;
     void keep(row now, bool with_text);
+    task<bool> change_until(const std::function<bool(const message&)>& enough, timers::time_point deadline,
+                            std::shared_ptr<http::peer> asker);
+    task<row> with_text() const;
 
     waiters& owner_;
     uuid id_;

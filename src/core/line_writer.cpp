@@ -26,7 +26,9 @@ struct line_writer::state {
   std::string waiting;  ///< whole lines
   std::size_t buffer_max_bytes;
   bool overflowed = false;  ///< since the thread last took what waits
+  bool resting = false;     ///< until there is something to write
   bool writing = false;
+  bool hurry = false;  ///< somebody waits for it
   bool running = false;
   bool stopping = false;
   std::uint64_t dropped = 0, untold = 0;
@@ -89,12 +91,19 @@ void line_writer::state::start(const std::shared_ptr<state>& self) {
 void line_writer::state::run() {
   std::unique_lock lock(mutex);
   for (;;) {
+    resting = true;
     more.wait(lock, [this] { return !waiting.empty() || overflowed || stopping; });
+    resting = false;
     if (waiting.empty() && !overflowed) return;
+    // Lines come in groups, and waking this thread for each costs more than the line.
+    constexpr milliseconds others_may_come{1};
+    more.wait_for(lock, others_may_come,
+                  [this] { return waiting.size() > PIPE_BUF || hurry || overflowed || stopping; });
     writing = true;
     write_batch(lock);
     writing = false;
     busy = !waiting.empty() || overflowed;
+    hurry = hurry && busy;  // who waits for it waits for what came meanwhile, too
     written.notify_all();
   }
 }
@@ -143,7 +152,7 @@ line_writer::~line_writer() {
 
 void line_writer::add(std::string_view line) {
   auto& s = *state_;
-  const std::lock_guard lock(s.mutex);
+  std::unique_lock lock(s.mutex);
   s.overflowed = s.overflowed || s.waiting.size() + line.size() > s.buffer_max_bytes;
   if (s.overflowed)
     s.drop(1, "nobody took them in time");
@@ -151,14 +160,20 @@ void line_writer::add(std::string_view line) {
     s.waiting += line;
   s.busy = true;
   s.start(state_);
-  if (!s.writing) s.more.notify_one();
+  const bool wake = s.resting || (!s.writing && (s.overflowed || s.waiting.size() > PIPE_BUF));
+  s.resting = false;  // it is woken once
+  lock.unlock();
+  if (wake) s.more.notify_one();
 }
 
 bool line_writer::flush(milliseconds longest) {
   auto& s = *state_;
   std::unique_lock lock(s.mutex);
   const auto idle = [&] { return s.waiting.empty() && !s.overflowed && !s.writing; };
-  if (!idle()) s.start(state_);
+  if (idle()) return true;
+  s.start(state_);
+  s.hurry = true;
+  s.more.notify_one();
   return s.written.wait_for(lock, longest, idle);
 }
 

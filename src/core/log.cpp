@@ -43,9 +43,9 @@ void state::apply(const config& settings) {
   for (std::size_t i = 0; i < std::size(level_names); ++i)
     if (named == level_names[i]) least = static_cast<level>(i);
   as_json = settings.text("log.format") == "json";
-  line_max_bytes = static_cast<std::size_t>(settings.integer("log.line_max_bytes"));
+  line_max_bytes = settings.size("log.line_max_bytes");
   flush_timeout_ms = settings.integer("log.flush_timeout_ms");
-  writer.set_buffer_max_bytes(static_cast<std::size_t>(settings.integer("log.buffer_max_bytes")));
+  writer.set_buffer_max_bytes(settings.size("log.buffer_max_bytes"));
 }
 
 state& the() {

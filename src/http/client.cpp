@@ -4,6 +4,7 @@
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -79,7 +80,7 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
       auto reply = co_await exchange(link, asked);
       co_return reply;
     } catch (const boost::system::system_error& failed) {
-      if (failed.code() == beast::http::error::body_limit)
+      if (failed.code() == too_large)
         throw answer_too_large("http://" + authority_ + ": the answer to " + asked.method + " " + asked.target +
                                " is larger than " + std::to_string(options_.answer_max_bytes) + " bytes");
       throw unavailable(sent ? unavailable::reason::outcome_unknown : unavailable::reason::away,
@@ -88,13 +89,15 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
   }
 
  private:
+  static constexpr auto too_large = beast::http::error::body_limit;
+
   static std::string no_answer(const connection& link, milliseconds timeout) {
     const auto within = "within " + std::to_string(timeout.count()) + " ms";
     return link.looked_up ? "its name could not be looked up " + within : "no answer " + within;
   }
 
   std::string told(error_code failed) const {
-    if (failed != beast::http::error::body_limit) return failed.message();
+    if (failed != too_large) return failed.message();
     return "the answer has more than " + std::to_string(options_.answer_max_bytes) +
            " bytes, which is more than one with the largest message takes";
   }
@@ -128,17 +131,21 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
 
   task<response> exchange(std::shared_ptr<connection> link, const request& asked) {
     const auto bytes = serialized(asked);
-    co_await asio::async_write(link->socket, asio::buffer(bytes), asio::use_awaitable);
+    error_code not_sent, not_read;
+    co_await asio::async_write(link->socket, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, not_sent));
     beast::http::response_parser<beast::http::string_body> parsed;
     parsed.body_limit(options_.answer_max_bytes);
     parsed.skip(asked.method == "HEAD");
-    co_await beast::http::async_read(link->socket, link->buffer, parsed, asio::use_awaitable);
+    // Who refuses a request may close before all of it has come: the answer is there all the same.
+    co_await beast::http::async_read(link->socket, link->buffer, parsed,
+                                     asio::redirect_error(asio::use_awaitable, not_read));
+    if (not_read) throw boost::system::system_error(not_sent && not_read != too_large ? not_sent : not_read);
     auto& message = parsed.get();
     response reply;
     reply.status = static_cast<int>(message.result_int());
     for (const auto& field : message) reply.headers.add(std::string(field.name_string()), std::string(field.value()));
     reply.body = std::move(message.body());
-    if (message.keep_alive() && idle_.size() < options_.idle_max && link->socket.is_open()) {
+    if (!not_sent && message.keep_alive() && idle_.size() < options_.idle_max && link->socket.is_open()) {
       link->idle_since = env_.timers->now();
       idle_.push_back(std::move(link));
     }

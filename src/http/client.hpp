@@ -33,7 +33,7 @@ constexpr std::size_t answer_bytes_for(std::size_t text_bytes) {
 }
 
 struct client_options {
-  std::string url = "http://127.0.0.1:4000";
+  std::string url{};                  ///< "http://HOST:PORT"
   std::size_t idle_max = 1'024;       ///< kept connections that wait for a next request
   milliseconds idle_timeout{30'000};  ///< shorter than a server's, so that a kept connection is seldom a dead one
   /// A larger answer is not taken. At least one with the largest message must be.

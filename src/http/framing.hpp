@@ -10,8 +10,8 @@
 namespace amc::http {
 
 struct framing_limits {
-  std::size_t header_max_bytes = 16'384;
-  std::size_t body_max_bytes = 1'048'576;
+  std::size_t header_max_bytes = 0;
+  std::size_t body_max_bytes = 0;
 };
 
 /// Why bytes are no request: the status to say so with. Nothing that follows them can be read.

@@ -12,17 +12,17 @@
 namespace amc::http {
 
 struct server_options {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 0;                     ///< 0: any free one
-  std::size_t header_max_bytes = 16'384;      ///< more is answered 431
-  std::size_t body_max_bytes = 1'048'576;     ///< more is answered 413
-  std::size_t connections_max = 4'096;        ///< more are answered 503; also bounds the requests in flight
-  milliseconds idle_timeout{60'000};          ///< a kept connection without a request is closed
-  milliseconds header_timeout{10'000};        ///< from a request's first byte to the end of its header
-  milliseconds body_timeout{30'000};          ///< from the end of the header to the end of the body, and for an answer
-  std::size_t rate_min_bytes_per_s = 16'384;  ///< body_timeout grows by the time that the bytes take at this rate
-  std::size_t bodies_max_bytes = 64 << 20;   ///< of all bodies under way; more is answered 503. One largest always fits
-  std::size_t answers_max_bytes = 64 << 20;  ///< of all answers that wait to be taken; more is answered 503
+  std::string address{};
+  std::uint16_t port = 0;                ///< 0: any free one
+  std::size_t header_max_bytes = 0;      ///< more is answered 431
+  std::size_t body_max_bytes = 0;        ///< more is answered 413
+  std::size_t connections_max = 0;       ///< more are answered 503; also bounds the requests in flight
+  milliseconds idle_timeout{};           ///< a kept connection without a request is closed
+  milliseconds header_timeout{};         ///< from a request's first byte to the end of its header
+  milliseconds body_timeout{};           ///< from the end of the header to the end of the body, and for an answer
+  std::size_t rate_min_bytes_per_s = 0;  ///< body_timeout grows by the time that the bytes take at this rate
+  std::size_t bodies_max_bytes = 0;      ///< of all bodies under way; more is answered 503. One largest always fits
+  std::size_t answers_max_bytes = 0;     ///< of all answers that wait to be taken; more is answered 503
   browser_rules browsers{};
   std::string address_keys = "broker.http";  ///< where address and port are configured, for messages
 };

@@ -19,20 +19,7 @@ sqlite_options sqlite_options_from(const config& settings) {
   return {settings.text("broker.store.sqlite.path"), {}};
 }
 
-postgresql_options postgresql_options_from(const config& settings) {
-  postgresql_options options;
-  constexpr const char* url = "broker.store.postgresql.url";
-  options.url = settings.text(url);
-  if (const auto wrong = complaint_of_postgresql_url(options.url)) throw settings.complaint(url, *wrong);
-  options.connections = static_cast<std::size_t>(settings.integer("broker.store.postgresql.connections"));
-  options.connect_timeout = settings.duration("broker.store.postgresql.connect_timeout_ms");
-  options.answer_timeout = settings.duration("broker.store.postgresql.answer_timeout_ms");
-  options.poll_interval = settings.duration("broker.store.postgresql.poll_interval_ms");
-  return options;
-}
-
 const std::vector<registration>& registrations() {
-  constexpr std::int64_t longest_ms = 600'000;
   static const std::vector<registration> all{
       {"sqlite",
        "broker.store.sqlite.path",
@@ -42,23 +29,7 @@ const std::vector<registration>& registrations() {
        [](const config& settings) { sqlite_options_from(settings); },
        [](const config& settings) { return open_sqlite(sqlite_options_from(settings)); },
        [](const config& settings, bool only_plan) { return migrate_sqlite(sqlite_options_from(settings), only_plan); }},
-      {"postgresql",
-       "broker.store.postgresql.url",
-       {{.path = "broker.store.postgresql.url",
-         .kind = config_key::type::url,
-         .default_yaml = "postgresql://amc@127.0.0.1:5432/amc",
-         .help = "the database; its tables are made at the first start"},
-        number_key("broker.store.postgresql.connections", "2",
-                   "connections that change messages; a broker has two more", 1, 64),
-        number_key("broker.store.postgresql.connect_timeout_ms", "5000",
-                   "to connect to one address of one host; connect_timeout in the URL, in seconds, goes before", 100,
-                   longest_ms),
-        number_key("broker.store.postgresql.answer_timeout_ms", "10000",
-                   "for one batch of changes, whose outcome is unknown then, and for one list or count", 100,
-                   longest_ms),
-        number_key("broker.store.postgresql.poll_interval_ms", "1000",
-                   "parked requests look again after this, should a notification of another process have been lost", 10,
-                   longest_ms)},
+      {"postgresql", "broker.store.postgresql.url", postgresql_keys(),
        [](const config& settings) { postgresql_options_from(settings); },
        [](const config& settings) { return open_postgresql(postgresql_options_from(settings)); },
        [](const config& settings, bool only_plan) {
@@ -110,9 +81,8 @@ migration migrate_store(const config& settings, bool only_plan) {
 }
 
 limits limits_from(const config& settings, std::size_t text_max_bytes) {
-  const auto size = [&](const char* key) { return static_cast<std::size_t>(settings.integer(key)); };
-  return {size("broker.store.inbox_max"), size("broker.store.inbox_max_bytes"), size("broker.store.batch_max"),
-          size("broker.store.batch_max_bytes"), text_max_bytes};
+  return {settings.size("broker.store.inbox_max"), settings.size("broker.store.inbox_max_bytes"),
+          settings.size("broker.store.batch_max"), settings.size("broker.store.batch_max_bytes"), text_max_bytes};
 }
 
 std::string store_name(const config& settings) {

@@ -6,6 +6,7 @@
 
 #include "amc/error.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/rabbitmq.hpp"
 #include "tests/support/tcp_proxy.hpp"
 #include "tests/support/test_server.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 using queue_system::make_rabbitmq;
 using queue_system::rabbitmq_options;
+using queue_system::rabbitmq_options_from;
 using testing::HasSubstr;
 using tests::test_server;
 
@@ -132,7 +134,7 @@ TEST(RabbitmqServer, ABlockedServerIsAnErrorAtOnceAndTakesAgainWhenItIsUnblocked
 }
 
 TEST(RabbitmqServer, OneThatIsAwayIsAnErrorAndNoHang) {
-  auto options = quick({});
+  auto options = quick(rabbitmq_options_from(tests::configured()));
   options.url = "amqp://guest:guest@127.0.0.1:1";
   const auto engine = make_rabbitmq(options);
   EXPECT_EQ(failure_of([&] { engine->make_publisher()->publish(numbered(0, 1)); }).why(), unavailable::reason::away);
@@ -175,7 +177,7 @@ TEST(RabbitmqServer, TransientQueuesThatItDoesNotPermitAreRefusedInOneLine) {
     if (std::string(failed.what()).find("there is no setting with that name") == std::string::npos) throw;
     GTEST_SKIP() << "this RabbitMQ is older than 3.13: it always permits transient queues";
   }
-  auto options = quick({});
+  auto options = quick(rabbitmq_options_from(tests::configured()));
   options.url = server->url();
   options.type = rabbitmq_options::queue_type::transient;
   const std::vector<std::string> names{"q"};
@@ -190,7 +192,7 @@ TEST(RabbitmqServer, TransientQueuesThatItDoesNotPermitAreRefusedInOneLine) {
 class RabbitmqRights : public testing::Test {
  protected:
   static rabbitmq_options as_weak(const test_server& server) {
-    auto options = quick({});
+    auto options = quick(rabbitmq_options_from(tests::configured()));
     options.url = server.url();
     options.url.replace(options.url.find("guest:guest"), 11, "weak:weak");
     return options;
@@ -239,7 +241,7 @@ TEST(RabbitmqServer, ACheckTakesNothingOutOfItsQueues) {
 }
 
 TEST(RabbitmqServer, AUrlThatCannotBeReadIsAMistakeOfTheConfiguration) {
-  rabbitmq_options options;
+  auto options = rabbitmq_options_from(tests::configured());
   options.url = "http://somewhere";
   EXPECT_THROW(make_rabbitmq(options), config_error);
 }
@@ -335,7 +337,7 @@ TEST(RabbitmqServer, SpeaksTlsWithAnAddressThatItsCertificateHas) {
   const char* url = std::getenv("AMC_TEST_RABBITMQ_TLS_URL");
   const char* ca_file = std::getenv("AMC_TEST_RABBITMQ_CA_FILE");
   if (!url || !ca_file) GTEST_SKIP() << "the server has no TLS listener (AMC_TEST_RABBITMQ_TLS_URL, _CA_FILE)";
-  auto options = quick({});
+  auto options = quick(rabbitmq_options_from(tests::configured()));
   options.url = url;
   options.ca_file = ca_file;
   const auto with_host = [&](const std::string& host) {
@@ -353,7 +355,7 @@ TEST(RabbitmqServer, SpeaksTlsWithAnAddressThatItsCertificateHas) {
 TEST(RabbitmqServer, ACertificateOfAStrangerIsRefused) {
   const char* url = std::getenv("AMC_TEST_RABBITMQ_TLS_URL");
   if (!url) GTEST_SKIP() << "the server has no TLS listener (AMC_TEST_RABBITMQ_TLS_URL)";
-  auto options = quick({});
+  auto options = quick(rabbitmq_options_from(tests::configured()));
   options.url = url;
   options.ca_file = "/etc/ssl/certs/ca-certificates.crt";
   EXPECT_EQ(failure_of([&] { make_rabbitmq(options)->check({}, {}); }).why(), unavailable::reason::refused);

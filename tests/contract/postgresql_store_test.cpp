@@ -8,6 +8,7 @@
 #include "broker/life_cycle.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/postgresql/postgresql.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/postgresql.hpp"
 #include "tests/support/raw_http.hpp"
 
@@ -21,14 +22,14 @@ namespace life_cycle = broker::life_cycle;
 class PostgresqlStore : public testing::Test {
  protected:
   std::unique_ptr<store> open() {
-    message_store::postgresql_options options;
+    auto options = message_store::postgresql_options_from(tests::configured());
     options.url = database_.url();
     options.connections = 1;
     return std::move(message_store::open_postgresql(options).drivers.at(0));
   }
   static std::string complaint(const std::string& url) {
     try {
-      message_store::postgresql_options options;
+      auto options = message_store::postgresql_options_from(tests::configured());
       options.url = url;
       message_store::open_postgresql(options);
     } catch (const startup_error& failed) {
@@ -40,7 +41,7 @@ class PostgresqlStore : public testing::Test {
   }
 
   tests::postgresql_database database_;
-  life_cycle::policy times_{};
+  life_cycle::policy times_ = tests::default_rules();
 };
 
 TEST_F(PostgresqlStore, OfManyThatAnswerOneRevisionExactlyOneWins) {
@@ -151,7 +152,7 @@ CREATE CONSTRAINT TRIGGER refuse_late AFTER INSERT ON amc_message DEFERRABLE INI
 }
 
 TEST_F(PostgresqlStore, AFaultOfTheInputKeepsTheConnection) {
-  message_store::postgresql_options options;
+  auto options = message_store::postgresql_options_from(tests::configured());
   options.url = database_.url();
   options.connections = 1;
   const auto opened = message_store::open_postgresql(options);
@@ -213,7 +214,7 @@ TEST_F(PostgresqlStore, ADatabaseThatCannotHoldEveryTextIsRefused) {
 TEST_F(PostgresqlStore, ADatabaseThatHasBecomeAnotherIsRefusedToo) {
   const tests::postgresql_database odd("ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
   std::optional<tests::postgresql_database> good(std::in_place);
-  message_store::postgresql_options options;
+  auto options = message_store::postgresql_options_from(tests::configured());
   options.url = good->url();
   const auto opened = message_store::open_postgresql(options);
   const auto name = good->name();
@@ -258,7 +259,7 @@ TEST_F(PostgresqlStore, AHostThatSaysNothingDoesNotKeepTheNextFromBeingTried) {
   const auto port = tests::port_in(database_.url());
   const auto two = "postgresql://amc@127.0.0.1:" + std::to_string(silent.port()) +
                    ",127.0.0.1:" + std::to_string(port) + "/" + database_.name() + "?target_session_attrs=";
-  message_store::postgresql_options options;
+  auto options = message_store::postgresql_options_from(tests::configured());
   options.connections = 1;
   options.connect_timeout = milliseconds(100);
   for (const auto* attributes : {"read-write", "any", "primary", "prefer-standby"}) {

@@ -13,6 +13,7 @@
 #include "broker/life_cycle.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/sqlite/sqlite.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 /// A store and the files that it consists of: one owner, whatever a file is called, and a file that is taken away.
@@ -28,7 +29,8 @@ namespace files = std::filesystem;
 uuid accept(store& into) {
   static const auto next_id = system_uuid_source();
   const auto id = next_id();
-  const std::vector<change> batch{life_cycle::accept(id, "Hi, ", life_cycle::to_queue{"q"}, true, {})};
+  const std::vector<change> batch{
+      life_cycle::accept(id, "Hi, ", life_cycle::to_queue{"q"}, true, tests::default_rules())};
   EXPECT_TRUE(into.apply(batch).at(0).applied);
   return id;
 }

@@ -7,6 +7,7 @@
 #include "core/log.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/sqlite/sqlite.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 /// A row that holds what AMC never writes costs that row alone.
@@ -45,7 +46,7 @@ class SqliteRows : public testing::Test {
   }
   uuid accept(std::optional<idempotency> once = {}) {
     const auto id = next_id_();
-    auto what = life_cycle::accept(id, "Hi, ", life_cycle::to_queue{"q"}, false, {});
+    auto what = life_cycle::accept(id, "Hi, ", life_cycle::to_queue{"q"}, false, tests::default_rules());
     what.then.once = std::move(once);
     EXPECT_TRUE(apply(what).applied);
     return id;
@@ -158,7 +159,7 @@ TEST_P(SqliteRowFault, HoldsUpNothingThatIsDue) {
   bool rung = false;
   for (int look = 0; look < 10 && !rung; ++look)
     for (const auto& row : store_->due(1)) {
-      const auto became = apply(life_cycle::ring(row, {}));
+      const auto became = apply(life_cycle::ring(row, tests::default_rules()));
       const bool text_is_damaged = GetParam().column == "text";  // which a ring does not read
       EXPECT_EQ(became.unreadable, row.id != good && !text_is_damaged);
       rung = rung || (became.applied && row.id == good);
@@ -200,9 +201,9 @@ TEST_F(SqliteRows, AKeyWhoseRowCannotBeReadCostsItsRequestAlone) {
   const idempotency once{"key", "print", std::chrono::days(1)};
   const auto bad = accept(once);
   set(bad, "attempts = 'oops'");
-  auto again = life_cycle::accept(next_id_(), "Hi, ", life_cycle::to_queue{"q"}, true, {});
+  auto again = life_cycle::accept(next_id_(), "Hi, ", life_cycle::to_queue{"q"}, true, tests::default_rules());
   again.then.once = once;
-  const auto other = life_cycle::accept(next_id_(), "Hi, ", life_cycle::to_queue{"q"}, true, {});
+  const auto other = life_cycle::accept(next_id_(), "Hi, ", life_cycle::to_queue{"q"}, true, tests::default_rules());
   const std::vector<change> batch{again, other};
   const auto became = store_->apply(batch);
   EXPECT_TRUE(became.at(0).unreadable);

@@ -7,6 +7,7 @@
 #include "broker/life_cycle.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/sqlite/sqlite.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 /// What SQLite's store does beside the contract.
@@ -24,7 +25,7 @@ TEST(SqliteStore, TheLogDoesNotGrowForEverWhileSomebodyAlwaysCounts) {
   std::vector<change> pending;
   const auto next_id = system_uuid_source();
   for (int i = 0; i < 50'000; ++i)
-    pending.push_back(life_cycle::accept(next_id(), "Hi, ", to_queue{"q"}, true, life_cycle::policy{}));
+    pending.push_back(life_cycle::accept(next_id(), "Hi, ", to_queue{"q"}, true, tests::default_rules()));
   store.apply(pending);
   std::atomic<bool> stopping = false;
   std::thread counting([&] {

@@ -8,6 +8,7 @@
 #include "broker/life_cycle.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/postgresql/postgresql.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/postgresql.hpp"
 #include "tests/support/tcp_proxy.hpp"
 #include "tests/support/test_server.hpp"
@@ -22,7 +23,8 @@ namespace life_cycle = broker::life_cycle;
 
 std::vector<change> inserts(const std::vector<uuid>& ids) {
   std::vector<change> batch;
-  for (const auto& id : ids) batch.push_back(life_cycle::accept(id, "Hi, ", to_queue{"q"}, false, {}));
+  for (const auto& id : ids)
+    batch.push_back(life_cycle::accept(id, "Hi, ", to_queue{"q"}, false, tests::default_rules()));
   return batch;
 }
 
@@ -48,7 +50,7 @@ std::string at_port(std::string url, std::uint16_t port) {
 class PostgresqlServer : public testing::Test {
  protected:
   static opened_store open(const std::string& url) {
-    message_store::postgresql_options options;
+    auto options = message_store::postgresql_options_from(tests::configured());
     options.url = url;
     options.connections = 1;
     options.connect_timeout = milliseconds(1'000);
@@ -145,7 +147,8 @@ TEST_F(PostgresqlServer, AChangeReadsItsOwnRowsAlsoWhereTheTableWasKnownToBeEmpt
   tests::postgresql_database database;
   const auto mine = new_ids(10);
   const auto answer = [](store& by, const uuid& id, int revision) {
-    by.apply(std::vector<change>{life_cycle::answer(id, revision, "x", life_cycle::to_done{}, false, {})});
+    by.apply(std::vector<change>{
+        life_cycle::answer(id, revision, "x", life_cycle::to_done{}, false, tests::default_rules())});
   };
   {
     const auto opened = open(database.url());
@@ -171,7 +174,8 @@ TEST_F(PostgresqlServer, AChangeIsToldToOtherProcessesOnceForACommit) {
   const auto ids = new_ids(2);
   here.drivers.at(0)->apply(inserts(ids));
   std::vector<change> answers;
-  for (const auto& id : ids) answers.push_back(life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, {}));
+  for (const auto& id : ids)
+    answers.push_back(life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, tests::default_rules()));
   tests::postgresql_session listening(database.url());
   listening.execute("LISTEN amc_changed");
   here.drivers.at(0)->apply(answers);
@@ -188,7 +192,7 @@ TEST_F(PostgresqlServer, AProcessDoesNotHearItself) {
   const auto ids = new_ids(2);
   there.drivers.at(0)->apply(inserts(ids));
   const auto finish = [&](store& by, const uuid& id) {
-    by.apply(std::vector<change>{life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, {})});
+    by.apply(std::vector<change>{life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, tests::default_rules())});
   };
   finish(*here.drivers.at(0), ids[0]);
   finish(*there.drivers.at(0), ids[1]);
@@ -320,7 +324,8 @@ TEST_P(PostgresqlPooler, ConversationsGoOnThroughIt) {
       for (const auto& id : new_ids_at_once(conversations)) {
         store.apply(inserts({id}));
         store.apply(std::vector<change>{life_cycle::claim({id, 1}, false)});
-        store.apply(std::vector<change>{life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, {})});
+        store.apply(
+            std::vector<change>{life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, tests::default_rules())});
         finished += store.find(std::vector<uuid>{id}, true).at(0).now->status == status::done;
         opened.reader->list({});
         store.due(1);
@@ -368,7 +373,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, PostgresqlPooler, testing::Values("transaction",
 
 TEST_F(PostgresqlServer, AMigrationIsPlannedAndThenDone) {
   tests::postgresql_database database;
-  message_store::postgresql_options options;
+  auto options = message_store::postgresql_options_from(tests::configured());
   options.url = database.url();
   const auto plan = message_store::migrate_postgresql(options, true);
   EXPECT_EQ(plan.from, 0);

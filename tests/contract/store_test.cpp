@@ -8,6 +8,7 @@
 #include "message_store/columns.hpp"
 #include "message_store/postgresql/postgresql.hpp"
 #include "message_store/sqlite/sqlite.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/memory_store.hpp"
 #include "tests/support/postgresql.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -98,7 +99,12 @@ class StoreContract : public testing::TestWithParam<driver> {
   std::optional<opened_store> opened_{GetParam().open(around_)};
   store* store_ = opened_->drivers.at(0).get();
   uuid_source next_id_ = uuid_v7_source([this] { return around_.now; }, [] { return std::uint64_t{42}; });
-  life_cycle::policy times_{.lease = milliseconds(100), .ring_again = milliseconds(1'000)};
+  life_cycle::policy times_ = [] {
+    auto rules = tests::default_rules();
+    rules.lease = milliseconds(100);
+    rules.ring_again = milliseconds(1'000);
+    return rules;
+  }();
 };
 
 TEST_P(StoreContract, TryingToWriteLeavesEverythingAsItWas) {
@@ -574,7 +580,7 @@ TEST_P(StoreContract, PurgesWhatHasBeenTerminalForLongEnough) {
   const auto done = accept(), dead = accept(), pending = accept();
   apply({.id = done, .then = {.status = status::done}});
   apply({.id = dead, .then = {.status = status::dead}});
-  const purge_request old{.kept = milliseconds(1'000), .dead_kept = milliseconds(2'000)};
+  const purge_request old{.kept = milliseconds(1'000), .dead_kept = milliseconds(2'000), .limit = 10};
   pass(999);
   EXPECT_EQ(store_->purge(old).count, 0U);
   pass(2);
@@ -608,7 +614,7 @@ TEST_P(StoreContract, PurgesTextsOfALimitedSizeAtATime) {
     apply({.id = done.back(), .then = {.status = status::done}});
   }
   pass(10);
-  purge_request some{.kept = milliseconds(1), .dead_kept = milliseconds(1), .text_bytes_max = 4};
+  purge_request some{.kept = milliseconds(1), .dead_kept = milliseconds(1), .limit = 10, .text_bytes_max = 4};
   std::vector<std::size_t> counts;
   for (std::optional<uuid> next = uuid{}; next;) {
     some.after = *next;
@@ -656,7 +662,7 @@ INSTANTIATE_TEST_SUITE_P(
                     driver{"postgresql", true,
                            [](surroundings& around) {
                              if (!around.database) around.database = std::make_unique<tests::postgresql_database>();
-                             message_store::postgresql_options options;
+                             auto options = message_store::postgresql_options_from(tests::configured());
                              options.url = around.database->url();
                              options.now = [&around] { return around.now; };
                              options.connections = 1;

@@ -53,6 +53,18 @@ class HttpClient : public testing::Test {
   std::shared_ptr<std::optional<response>> reply_;
 };
 
+TEST_F(HttpClient, ReadsTheAnswerOfAServerThatClosesBeforeAllOfTheRequestHasCome) {
+  request asked{"POST", "/x", {}, std::string(64 << 20, 'x')};
+  reply_ = world_.start(client_->send(std::move(asked), milliseconds(1'000)));
+  server_ = listener_.accept();
+  until([&] { return server_->readable(); });
+  say("HTTP/1.1 413 Payload Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlong");
+  server_.reset();
+  until([&] { return reply_->has_value(); });
+  EXPECT_EQ((*reply_)->status, 413);
+  EXPECT_EQ((*reply_)->body, "long");
+}
+
 std::string complaint(const std::string& url) {
   tests::manual_environment world;
   client_options options;

@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 
 #include "amc/error.hpp"
+#include "api/configuration.hpp"
 #include "http/server.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/manual_environment.hpp"
 #include "tests/support/raw_http.hpp"
 
@@ -98,7 +100,8 @@ class HttpServer : public testing::Test {
   static constexpr const char* get_park = "GET /park HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
   tests::manual_environment world_;
-  server_options options_{.rate_min_bytes_per_s = 1'000};
+  server_options options_ =
+      api::server_options_from(tests::configured({"broker.http.port=0", "broker.http.rate_min_bytes_per_s=1000"}));
   std::unique_ptr<server> server_;
   std::uint16_t port_ = 0;
   int handled_ = 0;

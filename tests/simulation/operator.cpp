@@ -227,8 +227,12 @@ void store_operator::check(const mass_run& one) const {
     // Somebody had this error, was retried, and has it again.
     const bool came_back = std::any_of(one.rows_after.begin(), one.rows_after.end(), [&](const auto& r) {
       const auto before = one.rows_before.find(r.first);
-      if (before == one.rows_before.end() || before->second->status == status::pending) return false;
-      const auto& known = before->second->attempts;
+      const bool was_there = before != one.rows_before.end();
+      // What was pending when this began, or not there yet, may have ended and been retried since.
+      const auto reopened = around_.told.reopened.find(r.first);
+      const bool reopened_since = reopened != around_.told.reopened.end() && reopened->second > one.begun;
+      if (!reopened_since && (!was_there || before->second->status == status::pending)) return false;
+      const auto known = was_there ? before->second->attempts : std::vector<attempt>();
       // Any that is new, not the latest alone: by now the message may have ended for another reason.
       const auto& attempts = r.second->attempts;
       return std::any_of(attempts.begin(), attempts.end(), [&](const attempt& a) {

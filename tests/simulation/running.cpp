@@ -29,9 +29,12 @@ std::shared_ptr<const broker::router> routes(const scenario& plan) {
   return shared;
 }
 
+config default_settings() {
+  return load_config({broker::provider(), api::provider()}, {.folder = "/nowhere"});
+}
+
 broker::parts_options options_of(const scenario& plan) {
-  static const auto defaults =
-      broker::parts_options_from(load_config({broker::provider(), api::provider()}, {.folder = "/nowhere"}));
+  static const auto defaults = broker::parts_options_from(default_settings());
   auto options = defaults;
   options.sweep.interval = plan.sweep_interval;
   options.purge.interval = plan.purge_interval;
@@ -43,13 +46,12 @@ broker::parts_options options_of(const scenario& plan) {
 }
 
 broker::mass_retry_options retry_options() {
-  broker::mass_retry_options options;
-  options.per_second = 40;
-  return options;
+  return {.per_second = 40};
 }
 
 api::api_options options_of_api(const scenario& plan) {
-  api::api_options options;
+  static const auto defaults = api::api_options_from(default_settings());
+  auto options = defaults;
   options.idempotency = plan.key_kept;
   return options;
 }

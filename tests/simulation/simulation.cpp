@@ -34,6 +34,7 @@ class run {
   verdict to_its_end() {
     for (auto& n : nodes_.brokers) n->start();
     for (auto& n : nodes_.requesters) n->start();
+    for (auto& n : nodes_.services) world_.note_trouble_of(n->name(), milliseconds::max());  // until it starts
     world_.later(world_.plan().services_late, [this] {
       for (auto& n : nodes_.services) n->start();
     });

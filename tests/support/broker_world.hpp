@@ -2,12 +2,12 @@
 
 #include <deque>
 
-#include "api/http_api.hpp"
-#include "app/broker_server.hpp"
-#include "app/processes.hpp"
+#include "api/configuration.hpp"
 #include "broker/configuration.hpp"
+#include "broker/parts.hpp"
 #include "message_store/stores.hpp"
 #include "queue_system/event_codec.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/manual_environment.hpp"
 #include "tests/support/memory_store.hpp"
 #include "tests/support/scripted_platform.hpp"
@@ -32,28 +32,21 @@ class scripted_feed : public change_feed {
 
 /// A whole broker without sockets, threads or a real clock: the production logic over a store and an engine in memory.
 struct broker_world {
-  static config settings(std::vector<std::string> sets = {}) {
-    // Reading the defaults takes longer than all the rest of a world.
-    static const auto defaults = load_config(app::providers(), {.folder = "/nowhere"});
-    if (sets.empty()) return defaults;
-    config_sources sources{.folder = "/nowhere", .sets = std::move(sets)};
-    return load_config(app::providers(), sources);
-  }
-
   explicit broker_world(std::vector<std::string> sets = {}) {
-    const auto configured = settings(std::move(sets));
+    const auto settings = configured(std::move(sets));
     auto opened = open_memory([this] { return world.wall_clock(); });
     disk = static_cast<memory_store*>(opened.drivers.front().get());
     opened.changes_elsewhere = std::make_unique<scripted_feed>(elsewhere);
     shared = std::make_shared<message_store::shared_store>(
-        world.env(), std::move(opened), message_store::limits_from(configured, broker::message_max_bytes(configured)));
+        world.env(), std::move(opened), message_store::limits_from(settings, broker::message_max_bytes(settings)));
     publisher = std::make_shared<queue_system::publisher>(world.env(), engine);
-    parts = make_parts(configured);
+    parts = make_parts(settings);
     messages = parts->messages();
     waiters = std::make_shared<broker::waiters>(world.env(), message_store::async_store(world.env(), shared),
-                                                app::waiters_options_from(configured));
-    retries = std::make_shared<broker::mass_retry>(world.env(), messages, broker::mass_retry_options{});
-    api = std::make_unique<api::http_api>(world.env(), messages, waiters, retries, api::api_options{});
+                                                api::waiters_options_from(settings));
+    retries = std::make_shared<broker::mass_retry>(
+        world.env(), messages, broker::mass_retry_options{settings.size("broker.retries_per_second")});
+    api = std::make_unique<api::http_api>(world.env(), messages, waiters, retries, api::api_options_from(settings));
   }
 
   ~broker_world() {
@@ -64,10 +57,10 @@ struct broker_world {
   }
 
   /// One more of what works on the same store and engine.
-  std::unique_ptr<broker::parts> make_parts(const config& configured) {
+  std::unique_ptr<broker::parts> make_parts(const config& settings) {
     return std::make_unique<broker::parts>(world.env(), message_store::async_store(world.env(), shared), publisher,
-                                           std::make_shared<const broker::router>(configured), system_uuid_source(),
-                                           broker::parts_options_from(configured));
+                                           std::make_shared<const broker::router>(settings), system_uuid_source(),
+                                           broker::parts_options_from(settings));
   }
 
   uuid accept(const std::string& text) {

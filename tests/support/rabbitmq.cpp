@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "queue_system/rabbitmq/rabbitmq_c.hpp"
+#include "tests/support/configured.hpp"
 
 namespace amc::tests {
 namespace {
@@ -53,7 +54,7 @@ rabbitmq_queues::~rabbitmq_queues() {
 }
 
 queue_system::rabbitmq_options rabbitmq_queues::options() const {
-  queue_system::rabbitmq_options options;
+  auto options = queue_system::rabbitmq_options_from(configured());
   options.url = url_;
   options.prefix = prefix_;
   return options;

@@ -9,7 +9,7 @@
 namespace amc::broker {
 
 struct mass_retry_options {
-  std::size_t per_second = 100;
+  std::size_t per_second = 0;
 };
 
 /// Retries all dead (or cancelled) messages that match a filter, so many a second, in the background of one broker; one

@@ -60,10 +60,11 @@ task<void> sweeper::sweep() {
     if (!rings_->engine_reachable() || !rings_->feeding_has_room()) co_return;
   }
   next_look_ = env_.timers->now() + options_.interval;
-  const auto rows = co_await store_.due(options_.look_max);
+  const auto look_max = rows_of_each_queue(options_.look_max, rings_->known_queues());
+  const auto rows = co_await store_.due(look_max);
   co_await end_what_is_over(rows);
   co_await rings_->ask_depths(rows);
-  co_await ring_again(rows);
+  co_await ring_again(rows, look_max);
 }
 
 /// What has expired, and what has no claims left.
@@ -79,9 +80,9 @@ task<void> sweeper::end_what_is_over(const std::vector<due_row>& rows) {
     if (became.applied) note_end(*numbers_, *became.now);
 }
 
-task<void> sweeper::ring_again(const std::vector<due_row>& rows) {
+task<void> sweeper::ring_again(const std::vector<due_row>& rows, std::size_t look_max) {
   if (!rings_->engine_reachable()) co_return;
-  auto changes = rings_->choose(rows, options_.look_max);
+  auto changes = rings_->choose(rows, look_max);
   if (changes.empty()) co_return;
   const auto outcomes = co_await store_.apply(std::move(changes));
   for (const auto& became : outcomes)

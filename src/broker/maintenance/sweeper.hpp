@@ -31,7 +31,7 @@ class sweeper {
   task<void> sweep();
   milliseconds until_next() const;
   task<void> end_what_is_over(const std::vector<due_row>& rows);
-  task<void> ring_again(const std::vector<due_row>& rows);
+  task<void> ring_again(const std::vector<due_row>& rows, std::size_t look_max);
 
   environment env_;
   message_store::async_store store_;

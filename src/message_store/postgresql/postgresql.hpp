@@ -4,7 +4,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "amc/config.hpp"
 #include "amc/store.hpp"
 #include "message_store/migration.hpp"
 
@@ -13,12 +15,17 @@ namespace amc::message_store {
 struct postgresql_options {
   std::string url;  ///< "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
   /// That change messages; one more tells what other processes change, and one lists and counts.
-  std::size_t connections = 2;
-  milliseconds connect_timeout{5'000};  ///< for one address of a host, where the URL has none of its own
-  milliseconds answer_timeout{10'000};  ///< for one batch, list or count; then the connection is given up
-  milliseconds poll_interval{1'000};    ///< a notification of another process that was lost is made good after this
-  std::function<timestamp()> now{};     ///< the store's clock; empty: the server's own
+  std::size_t connections = 0;
+  milliseconds connect_timeout{};    ///< for one address of a host, where the URL has none of its own
+  milliseconds answer_timeout{};     ///< for one batch, list or count; then the connection is given up
+  milliseconds poll_interval{};      ///< a notification of another process that was lost is made good after this
+  std::function<timestamp()> now{};  ///< the store's clock; empty: the server's own
 };
+
+/// What it can be configured with.
+std::vector<config_key> postgresql_keys();
+/// As configured. Throws config_error.
+postgresql_options postgresql_options_from(const config& settings);
 
 /// A store in a PostgreSQL database (13 or newer); its tables are made, and brought up to date, at once. Any number of
 /// processes may share it. A batch is one transaction that travels whole, COMMIT included, in one write: a process that

@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "amc/config.hpp"
 #include "amc/platform.hpp"
 
 namespace amc::queue_system {
@@ -12,17 +14,22 @@ struct rabbitmq_options {
   /// again after a restart of the server.
   enum class queue_type { quorum, classic, transient };
 
-  std::string url = "amqp://guest:guest@127.0.0.1:5672";  ///< or amqps://
-  std::string prefix{};                                   ///< of every queue's name
-  queue_type type = queue_type::quorum;
-  milliseconds connect_timeout{5'000};  ///< for one attempt to connect and log in
-  milliseconds answer_timeout{10'000};  ///< for one call; then the connection is given up
-  milliseconds heartbeat{20'000};       ///< whole seconds; both sides notice a dead peer after two of them
-  milliseconds resubscribe{10'000};     ///< a subscriber that has heard nothing for so long subscribes anew
-  std::size_t publish_window = 1'000;   ///< events published and not confirmed yet
-  std::string ca_file{};                ///< who may sign the server's certificate (amqps)
-  bool verify = true;                   ///< the server's certificate and name (amqps)
+  std::string url{};     ///< amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://
+  std::string prefix{};  ///< of every queue's name
+  queue_type type{};
+  milliseconds connect_timeout{};  ///< for one attempt to connect and log in
+  milliseconds answer_timeout{};   ///< for one call; then the connection is given up
+  milliseconds heartbeat{};        ///< whole seconds; both sides notice a dead peer after two of them
+  milliseconds resubscribe{};      ///< a subscriber that has heard nothing for so long subscribes anew
+  std::size_t publish_window = 0;  ///< events published and not confirmed yet
+  std::string ca_file{};           ///< who may sign the server's certificate (amqps)
+  bool verify = true;              ///< the server's certificate and name (amqps)
 };
+
+/// What it can be configured with, beside `queue_system.prefix`.
+std::vector<config_key> rabbitmq_keys();
+/// As configured.
+rabbitmq_options rabbitmq_options_from(const config& settings);
 
 /// Queues on a RabbitMQ server (3.8 or newer). One connection for each publisher and subscriber; they connect again at
 /// their next call. Published with confirms and `mandatory`; queues are declared before use, and again when they have

@@ -59,7 +59,7 @@ BENCHMARK(router_no_route)->Arg(10)->Arg(10'000);
 /// The five changes of a conversation, made and applied to a row in memory, as SQLite's driver does.
 void life_cycle_of_a_conversation(benchmark::State& state) {
   const auto now = system_wall_clock();
-  const life_cycle::policy rules;
+  const auto rules = routes().of("").rules;
   for (auto _ : state) {
     row current;
     const auto apply = [&](const change& what) {

@@ -5,10 +5,12 @@
 #include <boost/beast/http.hpp>
 #include <thread>
 
+#include "api/configuration.hpp"
 #include "app/loop.hpp"
 #include "http/client.hpp"
 #include "http/server.hpp"
 #include "tests/benchmarks/probes/probe.hpp"
+#include "tests/support/configured.hpp"
 
 namespace amc::benchmarks {
 namespace {
@@ -98,7 +100,8 @@ class amc_http {
  public:
   amc_http() {
     serving_.run([this] {
-      server_ = std::make_unique<http::server>(serving_.env(), http::server_options{}, answer, fault);
+      server_ = std::make_unique<http::server>(
+          serving_.env(), api::server_options_from(tests::configured({"broker.http.port=0"})), answer, fault);
       server_->run();
     });
     http::client_options options;

@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 
 #include "tests/benchmarks/probes/store_driver.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/postgresql.hpp"
 
 namespace amc::benchmarks {
@@ -89,7 +90,7 @@ class raw_postgresql {
 
 std::vector<probe> postgresql_probes(amount work, std::size_t connections) {
   const auto database = std::make_shared<tests::postgresql_database>();
-  message_store::postgresql_options options;
+  auto options = message_store::postgresql_options_from(tests::configured());
   options.url = database->url();
   options.connections = connections;
   const auto driver = std::make_shared<store_driver>(message_store::open_postgresql(options), work);

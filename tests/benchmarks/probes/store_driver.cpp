@@ -3,6 +3,7 @@
 #include <future>
 
 #include "broker/life_cycle.hpp"
+#include "tests/support/configured.hpp"
 
 namespace amc::benchmarks {
 namespace life_cycle = broker::life_cycle;
@@ -11,13 +12,15 @@ store_driver::store_driver(opened_store opened, amount work) : opened_(std::move
 
 double store_driver::insert() {
   ids_ = make_ids(work_.count);
-  return apply(
-      [](const uuid& id) { return life_cycle::accept(id, first_text, life_cycle::to_queue{"topic-a"}, true, {}); });
+  return apply([](const uuid& id) {
+    return life_cycle::accept(id, first_text, life_cycle::to_queue{"topic-a"}, true, tests::default_rules());
+  });
 }
 
 double store_driver::update() {
-  const auto seconds = apply(
-      [](const uuid& id) { return life_cycle::answer(id, 1, second_text, life_cycle::to_queue{"topic-b"}, true, {}); });
+  const auto seconds = apply([](const uuid& id) {
+    return life_cycle::answer(id, 1, second_text, life_cycle::to_queue{"topic-b"}, true, tests::default_rules());
+  });
   for (const auto& found : opened_.drivers.front()->find(ids_, true))
     require(found.now && found.now->revision == 2 && found.now->text == second_text, "the store has lost a change");
   return seconds;

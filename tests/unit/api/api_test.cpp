@@ -312,6 +312,34 @@ TEST_F(Api, PutNeverMatchesAWeakOrForeignTag) {
   }
 }
 
+TEST_F(Api, DeleteHonoursAnIfMatch) {
+  const auto id = post();
+  const auto cancel = [&](const char* tag) { return w_.ask("DELETE", "/messages/" + id, "", {{"If-Match", tag}}); };
+  EXPECT_EQ(cancel("1").status, 400);
+  EXPECT_EQ(cancel("\"2\"").status, 412);
+  EXPECT_THAT(text_of(cancel("\"1-done\""), "detail"), HasSubstr("If-Match"));
+  EXPECT_EQ(text_of(get(id), "status"), "pending");
+  EXPECT_EQ(cancel("\"7\", \"1\"").status, 200);
+  EXPECT_EQ(text_of(get(id), "status"), "cancelled");
+  EXPECT_EQ(cancel("\"1\"").status, 200) << "it has succeeded before";
+  const auto other = post();
+  EXPECT_EQ(w_.ask("DELETE", "/messages/" + other, "", {{"If-Match", "*"}}).status, 200);
+}
+
+TEST_F(Api, PutAtTheRootHonoursAnIfMatch) {
+  const auto id = post();
+  const auto answer = [&](const char* tag) {
+    return w_.ask("PUT", "/?id=" + id, R"({"message":"Hi, X."})", {{"If-Match", tag}});
+  };
+  EXPECT_EQ(answer("1").status, 400);
+  EXPECT_EQ(answer("\"2\"").status, 412);
+  EXPECT_THAT(text_of(answer("W/\"1\""), "detail"), HasSubstr("If-Match"));
+  EXPECT_EQ(text_of(get(id), "message"), "Hi, ");
+  EXPECT_EQ(answer("\"1\"").status, 200);
+  EXPECT_EQ(answer("\"1\"").status, 412);
+  EXPECT_EQ(answer("*").status, 200);
+}
+
 TEST_F(Api, PutTakesAListOfTags) {
   const auto id = post();
   EXPECT_EQ(put(id, "\"7\", \"8\"", "Hi, X.").status, 412);

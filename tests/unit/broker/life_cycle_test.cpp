@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/support/configured.hpp"
+
 namespace amc::broker {
 namespace {
 
@@ -9,7 +11,12 @@ using life_cycle::to_done;
 using life_cycle::to_queue;
 
 const uuid id = *parse_uuid("01890a5d-ac96-774b-bcce-b302099a8057");
-const life_cycle::policy times{.lease = milliseconds(100), .ring_again = milliseconds(1'000)};
+const life_cycle::policy times = [] {
+  auto rules = tests::default_rules();
+  rules.lease = milliseconds(100);
+  rules.ring_again = milliseconds(1'000);
+  return rules;
+}();
 
 /// One row and its clock: makes changes the way a store does.
 class LifeCycle : public testing::Test {
@@ -248,6 +255,16 @@ TEST_F(LifeCycle, ReleaseOfAnOlderClaimIsRefused) {
   EXPECT_TRUE(row_->held);
 }
 
+TEST_F(LifeCycle, ReleaseAfterTheFailureLeavesTheBackOffAlone) {
+  accept();
+  claim(1);
+  attempt(life_cycle::fail(*row_, 1, "it broke", times));
+  const auto due = row_->due;
+  EXPECT_EQ(attempt(life_cycle::release({id, 1}, 1)), "stale");
+  EXPECT_TRUE(row_->held);
+  EXPECT_EQ(row_->due, due);
+}
+
 TEST_F(LifeCycle, RingingPutsTheNextRingingOff) {
   accept(false);
   const auto seen = read();
@@ -360,7 +377,8 @@ TEST_F(LifeCycle, OverMaxFailuresItIsDead) {
   accept();
   claim(1);
   message m = *row_;
-  const life_cycle::policy rules{.max_failures = 2};
+  auto rules = times;
+  rules.max_failures = 2;
   m.failures = 1;
   EXPECT_EQ(fails(m, 1, rules), "again");
   m.failures = 2;
@@ -378,7 +396,8 @@ TEST_F(LifeCycle, AnAnswerForgetsTheFailuresOfTheRevisionBefore) {
 
 TEST_F(LifeCycle, OverMaxRevisionsItIsDead) {
   accept();
-  const life_cycle::policy rules{.max_revisions = 1};
+  auto rules = times;
+  rules.max_revisions = 1;
   EXPECT_EQ(attempt(life_cycle::answer(id, 1, "x", to_queue{"r"}, true, rules)), "");
   EXPECT_EQ(row_->status, status::dead);
   EXPECT_EQ(row_->attempts.at(0).error, "more than 1 revisions");
@@ -386,7 +405,8 @@ TEST_F(LifeCycle, OverMaxRevisionsItIsDead) {
 
 TEST_F(LifeCycle, OverMaxRevisionsItMayStillBeDone) {
   accept();
-  const life_cycle::policy rules{.max_revisions = 1};
+  auto rules = times;
+  rules.max_revisions = 1;
   EXPECT_EQ(attempt(life_cycle::answer(id, 1, "x", to_done{}, false, rules)), "");
   EXPECT_EQ(row_->status, status::done);
 }

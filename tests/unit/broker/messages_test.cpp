@@ -261,7 +261,7 @@ TEST(Sweeper, OneLookRingsAShareOfTheRoom) {
 TEST(Sweeper, BrokersThatRingOneQueueAskAgainBeforeItIsTooDeep) {
   const std::vector<std::string> depth_160{"broker.queue_depth_max=160"};
   tests::broker_world w(depth_160);
-  const auto second = w.make_parts(tests::broker_world::settings(depth_160));
+  const auto second = w.make_parts(tests::configured(depth_160));
   auto& other = *second->messages();
   w.parts->run(false);
   second->run(false);
@@ -347,7 +347,7 @@ TEST(Sweeper, NewMessagesWaitBehindABacklog) {
 
 TEST(Sweeper, TwoSweepersRingOnce) {
   tests::broker_world w;
-  const auto second = w.make_parts(tests::broker_world::settings());
+  const auto second = w.make_parts(tests::configured());
   w.parts->run(false);
   second->run(false);
   w.accept("Hi, ");
@@ -459,6 +459,13 @@ TEST(Purger, DeletesWhatWasFinishedLongAgo) {
   w.world.advance(milliseconds(6'000));
   EXPECT_EQ(w.disk->size(), 1U);
   EXPECT_TRUE(w.find(pending));
+}
+
+TEST(Sweeping, ALookIsBoundedHoweverManyQueuesThereAre) {
+  EXPECT_EQ(rows_of_each_queue(1'000, 0), 1'000U);
+  EXPECT_EQ(rows_of_each_queue(1'000, 100), 1'000U);
+  EXPECT_EQ(rows_of_each_queue(1'000, 1'000), 100U);
+  EXPECT_EQ(rows_of_each_queue(1'000, 1'000'000), 1U);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/support/broker_world.hpp"
+#include "tests/support/configured.hpp"
 
 namespace amc::broker {
 namespace {
@@ -114,7 +115,8 @@ TEST(Waiters, LeaveNothingBehind) {
 
 /// As another process does it: nobody here is told.
 void finish_elsewhere(tests::broker_world& w, const uuid& id) {
-  w.disk->apply(std::vector<change>{life_cycle::answer(id, 1, "Hi, X. Bye!", life_cycle::to_done{}, false, {})});
+  w.disk->apply(std::vector<change>{
+      life_cycle::answer(id, 1, "Hi, X. Bye!", life_cycle::to_done{}, false, tests::default_rules())});
 }
 
 TEST(Waiters, AreWokenByAChangeOfAnotherProcessThatIsTold) {

@@ -83,6 +83,42 @@ TEST_F(LineWriter, WritesLinesInTheirOrder) {
   EXPECT_EQ(writer.dropped(), 0U);
 }
 
+TEST_F(LineWriter, ALineIsWrittenWithoutAFlushWheneverItComes) {
+  line_writer writer(ends_[1], 1'000, told);
+  for (int i = 0; i < 200; ++i) {
+    const auto line = std::to_string(i) + "\n";
+    writer.add(line);
+    read_until("\n");
+    EXPECT_EQ(read_, line);
+    read_.clear();
+    // At every moment of the thread's way back to rest.
+    std::this_thread::sleep_for(std::chrono::microseconds(i % 20));
+  }
+}
+
+TEST_F(LineWriter, LinesOfManyThreadsAllComeAndAFlushTakesThemAll) {
+  const tests::temporary_folder folder;
+  const int file = open((folder.path / "log").c_str(), O_WRONLY | O_CREAT, 0600);
+  line_writer writer(file, 10'000'000, told);
+  std::vector<std::thread> writing;
+  for (int i = 0; i < 4; ++i)
+    writing.emplace_back([&] {
+      for (int n = 0; n < 1'000; ++n) {
+        writer.add("a line\n");
+        if (n % 100 == 0) {
+          EXPECT_TRUE(writer.flush(patience));
+        }
+      }
+    });
+  for (auto& each : writing) each.join();
+  EXPECT_TRUE(writer.flush(patience));
+  std::ifstream stream(folder.path / "log");
+  int lines = 0;
+  for (std::string line; std::getline(stream, line);) lines += line == "a line";
+  EXPECT_EQ(lines, 4'000);
+  close(file);
+}
+
 TEST_F(LineWriter, AReaderThatHasStoppedReadingBlocksNobodyAndIsToldWhatItMissed) {
   const auto before = fill_pipe();
   line_writer writer(ends_[1], 10'000, told);

@@ -47,6 +47,7 @@ TEST(TimeText, KnowsOffsetsAndFractions) {
   EXPECT_EQ(parse_rfc3339("2026-11-25T11:59:00+23:59"), noon);
   EXPECT_EQ(parse_rfc3339("2026-11-23T12:01:00-23:59"), noon);
   EXPECT_EQ(parse_rfc3339("2026-11-24t12:00:00z"), noon);
+  EXPECT_FALSE(parse_rfc3339("2026-11-24 12:00:00Z")) << "with a T, as docs/http-api.md says";
   EXPECT_EQ(parse_rfc3339("2026-11-24T12:00:00.5Z"), noon + milliseconds(500));
   EXPECT_EQ(parse_rfc3339("2026-11-24T12:00:00.123999Z"), noon + milliseconds(123));
   EXPECT_EQ(parse_rfc3339("2026-11-24T12:00:00." + std::string(500, '9') + "Z"), noon + milliseconds(999));

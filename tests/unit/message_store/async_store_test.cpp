@@ -8,6 +8,7 @@
 #include "broker/life_cycle.hpp"
 #include "core/log.hpp"
 #include "core/uuid_source.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/manual_environment.hpp"
 #include "tests/support/memory_store.hpp"
 
@@ -43,7 +44,8 @@ task<void> count(async_store store, int& counted) {
 }
 
 task<void> accept(async_store store, std::promise<void>& changed) {
-  auto fresh = broker::life_cycle::accept(system_uuid_source()(), "Hi, ", broker::life_cycle::to_queue{"q"}, true, {});
+  auto fresh = broker::life_cycle::accept(system_uuid_source()(), "Hi, ", broker::life_cycle::to_queue{"q"}, true,
+                                          tests::default_rules());
   co_await store.apply(std::move(fresh));
   changed.set_value();
 }
