@@ -240,7 +240,8 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
     return error{errc::stale, "The message is at revision " + std::to_string(by->revision) + ", not " +
                                   std::to_string(*when.revision) + "."};
   if (when.revision_below && by->revision >= *when.revision_below)
-    return error{errc::stale, "The message is at revision " + std::to_string(by->revision) + " and takes no other."};
+    return error{errc::stale,
+                 "The message is at revision " + std::to_string(by->revision) + " and takes no other (max_revisions)."};
   if (when.claim && by->claim != *when.claim)
     return error{errc::stale, "Claim " + std::to_string(*when.claim) + " is not the latest; claim " +
                                   std::to_string(by->claim) + " is."};
@@ -251,7 +252,8 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (when.open && by->held && by->due > became.at)
     return error{errc::held, "Somebody works on this revision, or it is not due yet."};
   if (when.claims_left && by->unanswered >= by->max_claims)
-    return error{errc::held, "No answer to " + std::to_string(by->unanswered) + " claims: the message is given up."};
+    return error{errc::held,
+                 "No answer to " + std::to_string(by->unanswered) + " claims (max_claims): the message is given up."};
   // Last: what is wrong with the row, and not with this batch, is told first.
   if (when.unanswered_below && by->unanswered >= *when.unanswered_below)
     return error{errc::needs_alone, "Left unanswered " + std::to_string(by->unanswered) +

@@ -81,10 +81,12 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
       co_return reply;
     } catch (const boost::system::system_error& failed) {
       if (failed.code() == too_large)
-        throw answer_too_large("http://" + authority_ + ": the answer to " + asked.method + " " + asked.target +
-                               " is larger than " + std::to_string(options_.answer_max_bytes) + " bytes");
+        throw answer_too_large(
+            "http://" + authority_ + ": the answer to " + asked.method + " " + asked.target + " is larger than " +
+            std::to_string(options_.answer_max_bytes) +
+            " bytes: set broker.message_max_bytes and broker.claims_max_bytes here as the broker has them");
       throw unavailable(sent ? unavailable::reason::outcome_unknown : unavailable::reason::away,
-                        "http://" + authority_ + ": " + (late ? no_answer(*link, timeout) : told(failed.code())));
+                        "http://" + authority_ + ": " + (late ? no_answer(*link, timeout) : failed.code().message()));
     }
   }
 
@@ -94,12 +96,6 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
   static std::string no_answer(const connection& link, milliseconds timeout) {
     const auto within = "within " + std::to_string(timeout.count()) + " ms";
     return link.looked_up ? "its name could not be looked up " + within : "no answer " + within;
-  }
-
-  std::string told(error_code failed) const {
-    if (failed != too_large) return failed.message();
-    return "the answer has more than " + std::to_string(options_.answer_max_bytes) +
-           " bytes, which is more than one with the largest message takes";
   }
 
   std::shared_ptr<connection> kept() {

@@ -9,7 +9,8 @@ namespace amc::chaos {
 namespace {
 
 /// Short times, so that what is lost comes round again soon. A service is killed so often here that a message may meet
-/// that fate any number of times: that is no reason to give it up.
+/// that fate any number of times: that is no reason to give it up. Only a server that comes up may take as long as it
+/// takes (scripts/test-server gives it 180 s): who is started meanwhile waits for it.
 const std::vector<std::string> impatient{"broker.lease_ms=1000",
                                          "broker.ring_again_ms=2000",
                                          "broker.sweep_interval_ms=100",
@@ -18,7 +19,8 @@ const std::vector<std::string> impatient{"broker.lease_ms=1000",
                                          "queue_system.rabbitmq.answer_timeout_ms=2000",
                                          "consumer_services.broker_client.timeout_ms=1500",
                                          "consumer_services.drain_timeout_ms=3000",
-                                         "broker.drain_timeout_ms=3000"};
+                                         "broker.drain_timeout_ms=3000",
+                                         "app.startup_timeout_ms=200000"};
 
 void check_everything(const cluster& system, const load& clients) {
   auto wrong = clients.complaints();

@@ -7,7 +7,9 @@
 
 int main(int count, char** words) {
   using namespace amc::chaos;
-  CLI::App app("Real processes and real servers, disturbed under load; exits with 1 when anything is lost or doubled.");
+  CLI::App app(
+      "Real processes and real servers, disturbed under load; exits with 1 when anything is lost or doubled, with 2 "
+      "when it cannot go on.");
   int seconds = 0, disk_rounds = 0, messages = 0;
   std::uint64_t seed = std::random_device{}();
   app.add_option("--seconds", seconds, "disturb a cluster for so long, and at least once in every way");
@@ -20,9 +22,13 @@ int main(int count, char** words) {
     if (messages > 0) backlog(messages);
     if (disk_rounds > 0) small_disk(disk_rounds, seed);
     if (seconds > 0) disturbed_cluster(std::chrono::seconds(seconds), seed);
-  } catch (const std::exception& failed) {
+  } catch (const violation& failed) {
     std::cerr << "VIOLATION with --seed " << seed << ": " << failed.what() << std::endl;
     return 1;
+  } catch (const std::exception& failed) {
+    // A server that does not come up says nothing about messages.
+    std::cerr << "broken off, with --seed " << seed << ": " << failed.what() << std::endl;
+    return 2;
   }
   std::cout << "nothing lost, nothing doubled" << std::endl;
   return 0;

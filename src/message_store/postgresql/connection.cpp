@@ -15,17 +15,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// The server may quote all of what it was given.
-std::string first_line(const char* text) {
-  constexpr std::size_t longest = 300;
-  std::string line = text ? text : "";
-  line.resize(std::min(line.size(), line.find('\n')));
-  if (line.size() <= longest) return line;
-  auto end = longest;
-  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xc0U) == 0x80U) --end;  // not within a character
-  return line.substr(0, end) + "…";
-}
-
 unavailable::reason reason_of(std::string_view sqlstate) {
   if (sqlstate == "53100") return unavailable::reason::full;
   // Who may not log in, which database, schema or rights are missing, which settings do not exist or are given what
@@ -164,15 +153,8 @@ void connection::connect(const postgresql_options& options, const std::string& r
 
 void connection::dial(const keywords& to, milliseconds longest) {
   const auto deadline = clock::now() + longest;
-  std::vector<const char*> keys, values;
-  for (const auto& [key, value] : to) {
-    keys.push_back(key.c_str());
-    values.push_back(value.c_str());
-  }
-  keys.push_back(nullptr);
-  values.push_back(nullptr);
   PQfinish(handle_);
-  handle_ = PQconnectStartParams(keys.data(), values.data(), 0);
+  handle_ = begin_connecting(to);
   PQsetErrorVerbosity(handle_, PQERRORS_VERBOSE);
   PQsetNoticeProcessor(
       handle_, [](void*, const char* text) { log::debug("store", first_line(text)); }, nullptr);
@@ -183,7 +165,8 @@ void connection::dial(const keywords& to, milliseconds longest) {
     if (!wait(step == PGRES_POLLING_READING ? POLLIN : POLLOUT, left))
       throw unavailable(unavailable::reason::away, "no connection to " + std::string(PQhost(handle_)) + ":" +
                                                        PQport(handle_) + " within " + std::to_string(longest.count()) +
-                                                       " ms");
+                                                       " ms (broker.store.postgresql.connect_timeout_ms, or "
+                                                       "connect_timeout in the URL)");
   }
   PQsetErrorVerbosity(handle_, PQERRORS_DEFAULT);
   PQsetnonblocking(handle_, 1);
@@ -310,8 +293,9 @@ void connection::read_until_ready(clock::time_point deadline) {
   while (PQisBusy(handle_)) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
     if (!wait(static_cast<short>(flushed_ ? POLLIN : POLLIN | POLLOUT), left))
-      throw unavailable(unavailable::reason::outcome_unknown,
-                        "postgresql: no answer within " + std::to_string(answer_timeout_.count()) + " ms");
+      throw unavailable(unavailable::reason::outcome_unknown, "postgresql: no answer within " +
+                                                                  std::to_string(answer_timeout_.count()) +
+                                                                  " ms (broker.store.postgresql.answer_timeout_ms)");
     if (!PQconsumeInput(handle_)) lost();
     if (!flushed_) flushed_ = PQflush(handle_) == 0;
   }

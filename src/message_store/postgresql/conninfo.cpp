@@ -1,6 +1,5 @@
 #include "message_store/postgresql/conninfo.hpp"
 
-#include <libpq-fe.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -42,11 +41,6 @@ std::string at(const keywords& all, const std::string& key) {
   return found == all.end() ? std::string() : found->second;
 }
 
-std::string first_line(const char* text) {
-  const std::string all = text ? text : "";
-  return all.substr(0, all.find('\n'));
-}
-
 keywords parse(const std::string& url) {
   char* why = nullptr;
   const options parsed(PQconninfoParse(url.c_str(), &why));
@@ -65,15 +59,7 @@ struct read_by_libpq {
 /// that ends at a value which it cannot have, before anything is looked up or sent.
 read_by_libpq read_up_to(const std::string& last, keywords given) {
   given[last] = "no such value";
-  std::vector<const char*> keys, values;
-  for (const auto& [key, value] : given) {
-    keys.push_back(key.c_str());
-    values.push_back(value.c_str());
-  }
-  keys.push_back(nullptr);
-  values.push_back(nullptr);
-  const std::unique_ptr<PGconn, void (*)(PGconn*)> stopped(PQconnectStartParams(keys.data(), values.data(), 0),
-                                                           PQfinish);
+  const std::unique_ptr<PGconn, void (*)(PGconn*)> stopped(begin_connecting(given), PQfinish);
   read_by_libpq read{set_ones(options(PQconninfo(stopped.get()))), first_line(PQerrorMessage(stopped.get()))};
   read.all.erase(last);
   if (read.why_not.find(given[last]) != std::string::npos) read.why_not.clear();
@@ -265,6 +251,23 @@ std::vector<keywords> tries_for(const host& at) {
     tries.back()["hostaddr"] = numeric;
   }
   return tries;
+}
+
+PGconn* begin_connecting(const keywords& to) {
+  std::vector<const char*> keys, values;
+  for (const auto& [key, value] : to) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
+  }
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+  return PQconnectStartParams(keys.data(), values.data(), 0);
+}
+
+std::string first_line(const char* text) {
+  constexpr std::size_t longest = 300;
+  const std::string_view all = text ? text : "", line = all.substr(0, all.find('\n'));
+  return std::string(shortened(line, longest)) + (line.size() > longest ? "…" : "");
 }
 
 /// A typing error in a keyword of libpq is no secret.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <libpq-fe.h>
+
 #include <map>
 #include <optional>
 #include <string>
@@ -38,6 +40,12 @@ conninfo read_conninfo(const std::string& url);
 /// The addresses of a host, as what libpq takes. Blocks while names are looked up: resolv.conf bounds that. Throws
 /// `unavailable`.
 std::vector<keywords> tries_for(const host& at);
+
+/// Begins to connect, without waiting. To be finished.
+PGconn* begin_connecting(const keywords& to);
+
+/// Of a text of libpq, and not all of it: the server may quote all of what it was given.
+std::string first_line(const char* text);
 
 /// A text of libpq, which may quote what it took for a host or a parameter and is a piece of the password: only what
 /// may be shown of the URL stays.

@@ -55,7 +55,9 @@ std::string as_uri(const std::string& path) {
 
 statement::statement(sqlite3* db, const std::string& sql) {
   if (sqlite3_prepare_v3(db, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &handle_, nullptr) != SQLITE_OK)
-    throw startup_error(std::string("the store's file does not fit this version: ") + sqlite3_errmsg(db));
+    throw startup_error(std::string(sqlite3_db_filename(db, "main")) + ": its tables do not fit this version (" +
+                        sqlite3_errmsg(db) +
+                        "), as after changes by hand; put a backup back, or set broker.store.sqlite.path");
 }
 
 statement::~statement() {

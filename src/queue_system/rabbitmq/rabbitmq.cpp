@@ -133,7 +133,8 @@ class publishing {
     if (is_blocked())
       throw unavailable(unavailable::reason::away, "rabbitmq: the server takes nothing to publish: " + link_.blocked());
     throw unavailable(unavailable::reason::away, "rabbitmq: " + count + " events were not confirmed within " +
-                                                     std::to_string(link_.options().answer_timeout.count()) + " ms");
+                                                     std::to_string(link_.options().answer_timeout.count()) +
+                                                     " ms (queue_system.rabbitmq.answer_timeout_ms)");
   }
 
   void note(const amqp_frame_t& frame) {
