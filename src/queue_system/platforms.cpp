@@ -1,5 +1,9 @@
 #include "queue_system/platforms.hpp"
 
+#include <algorithm>
+#include <map>
+
+#include "core/invariant.hpp"
 #include "queue_system/embedded/embedded.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 
@@ -49,11 +53,10 @@ std::shared_ptr<platform> make_rabbitmq_as_configured(const config& settings) {
   rabbitmq_options options;
   options.url = settings.text("queue_system.rabbitmq.url");
   options.prefix = settings.text("queue_system.prefix");
-  const auto type = settings.text("queue_system.rabbitmq.queue_type");
   using queue_type = rabbitmq_options::queue_type;
-  options.type = type == "quorum"    ? queue_type::quorum
-                 : type == "classic" ? queue_type::classic
-                                     : queue_type::transient;
+  static const std::map<std::string, queue_type> types{
+      {"quorum", queue_type::quorum}, {"classic", queue_type::classic}, {"transient", queue_type::transient}};
+  options.type = types.at(settings.text("queue_system.rabbitmq.queue_type"));
   options.connect_timeout = settings.duration("queue_system.rabbitmq.connect_timeout_ms");
   options.answer_timeout = settings.duration("queue_system.rabbitmq.answer_timeout_ms");
   options.heartbeat = settings.duration("queue_system.rabbitmq.heartbeat_ms");
@@ -90,9 +93,10 @@ config_provider provider() {
 
 std::shared_ptr<platform> make_platform(const config& settings) {
   const auto name = settings.text("queue_system.platform");
-  for (const auto& engine : registrations())
-    if (engine.name == name) return engine.make(settings);
-  throw settings.complaint("queue_system.platform", "no such engine");
+  const auto& all = registrations();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& engine) { return engine.name == name; });
+  ensure(found != all.end(), "the configuration chooses one of the engines");
+  return found->make(settings);
 }
 
 }  // namespace amc::queue_system
