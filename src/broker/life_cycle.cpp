@@ -132,10 +132,11 @@ std::optional<change> last_answer(const change& refused, const outcome& became, 
 
 change fail(const message& read, std::int64_t claim, std::string reason, const policy& rules) {
   // A failure that is told twice finds no claim unanswered, and does not count twice.
+  const auto pause = back_off(read, claim, rules);
   change what{.id = read.id,
               .when = {.status = status::pending, .revision = read.revision, .claim = claim, .unanswered_above = 0},
               .then = {.held = true,
-                       .due_in = back_off(read, claim, rules),
+                       .due_in = pause,
                        .unanswered = effect::count::zero,
                        .failures = effect::count::one_more,
                        .error = std::move(reason)},

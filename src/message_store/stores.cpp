@@ -1,5 +1,8 @@
 #include "message_store/stores.hpp"
 
+#include <algorithm>
+
+#include "core/invariant.hpp"
 #include "message_store/postgresql/postgresql.hpp"
 #include "message_store/sqlite/sqlite.hpp"
 
@@ -61,9 +64,10 @@ namespace {
 
 const registration& configured(const config& settings) {
   const auto name = settings.text("broker.store.engine");
-  for (const auto& engine : registrations())
-    if (engine.name == name) return engine;
-  throw settings.complaint("broker.store.engine", "no such store");
+  const auto& all = registrations();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& engine) { return engine.name == name; });
+  ensure(found != all.end(), "the configuration chooses one of the stores");
+  return *found;
 }
 
 }  // namespace

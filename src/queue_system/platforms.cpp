@@ -1,5 +1,8 @@
 #include "queue_system/platforms.hpp"
 
+#include <algorithm>
+
+#include "core/invariant.hpp"
 #include "queue_system/embedded/embedded.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 
@@ -39,9 +42,10 @@ config_provider provider() {
 
 std::shared_ptr<platform> make_platform(const config& settings) {
   const auto name = settings.text("queue_system.platform");
-  for (const auto& engine : registrations())
-    if (engine.name == name) return engine.make(settings);
-  throw settings.complaint("queue_system.platform", "no such engine");
+  const auto& all = registrations();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& engine) { return engine.name == name; });
+  ensure(found != all.end(), "the configuration chooses one of the engines");
+  return found->make(settings);
 }
 
 }  // namespace amc::queue_system

@@ -246,6 +246,23 @@ TEST(RabbitmqServer, AUrlThatCannotBeReadIsAMistakeOfTheConfiguration) {
   EXPECT_THROW(make_rabbitmq(options), config_error);
 }
 
+TEST(RabbitmqServer, APrefixThatItCannotHaveIsAMistakeOfTheConfiguration) {
+  rabbitmq_options options;
+  options.prefix = std::string(56, 'x');
+  EXPECT_THROW(make_rabbitmq(options), config_error);
+  options.prefix = "amq.mine";
+  EXPECT_THROW(make_rabbitmq(options), config_error);
+}
+
+TEST(RabbitmqServer, AFileWithoutCertificatesIsRefused) {
+  auto options = quick({});
+  options.url = "amqps://127.0.0.1:1";
+  options.ca_file = "/dev/null";
+  const auto failed = failure_of([&] { make_rabbitmq(options)->check({}, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), testing::HasSubstr("\"/dev/null\" holds no certificates"));
+}
+
 TEST(RabbitmqServer, AQueueThatWasDeletedIsMadeAgainByWhoPublishes) {
   tests::rabbitmq_queues queues;
   const auto engine = make_rabbitmq(quick(queues.options()));

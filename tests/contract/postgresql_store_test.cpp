@@ -151,6 +151,70 @@ CREATE CONSTRAINT TRIGGER refuse_late AFTER INSERT ON amc_message DEFERRABLE INI
   EXPECT_EQ(became[107].now->revision, 3) << "changes of one row stay in their order";
 }
 
+TEST_F(PostgresqlStore, WhatIsNotKnownOfALaterPartOfABatchIsSaid) {
+  const auto own = open();
+  auto next_id = system_uuid_source();
+  std::vector<change> batch;
+  for (const auto* text : {"unfit", "full"})
+    batch.push_back(life_cycle::accept(next_id(), text, to_queue{"q"}, true, times_));
+  database_.execute(R"sql(
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+  IF NEW.text = 'full' THEN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END IF;
+  RAISE EXCEPTION 'not this one';
+END$$;
+CREATE TRIGGER refuse BEFORE INSERT ON amc_message FOR EACH ROW EXECUTE FUNCTION refuse();
+)sql");
+  EXPECT_THROW(
+      try { own->apply(batch); } catch (const unavailable& failed) {
+        EXPECT_EQ(failed.why(), unavailable::reason::outcome_unknown) << "the first part may have been committed";
+        EXPECT_THAT(failed.what(), testing::HasSubstr("no room"));
+        throw;
+      },
+      unavailable);
+}
+
+TEST_F(PostgresqlStore, WhatTheServerSaysAtLengthIsCutBetweenCharacters) {
+  const auto own = open();
+  database_.execute(R"sql(
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+  RAISE EXCEPTION '%', 'x' || repeat('é', 1000);
+END$$;
+CREATE TRIGGER refuse BEFORE INSERT ON amc_message FOR EACH ROW EXECUTE FUNCTION refuse();
+)sql");
+  const std::vector<change> batch{life_cycle::accept(system_uuid_source()(), "x", to_queue{"q"}, true, times_)};
+  EXPECT_THAT(own->apply(batch).at(0).unfit.value_or(""), testing::EndsWith("éé… (P0001)"));
+}
+
+TEST_F(PostgresqlStore, StatementsThatGetLostAreSentWithEachCall) {
+  const auto own = open();
+  database_.execute(R"sql(
+CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DEALLOCATE ALL'; RETURN NEW; END$$;
+CREATE TRIGGER forget BEFORE INSERT ON amc_message FOR EACH ROW EXECUTE FUNCTION forget();
+)sql");
+  auto next_id = system_uuid_source();
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<change> batch{life_cycle::accept(next_id(), "x", to_queue{"q"}, true, times_)};
+    EXPECT_TRUE(own->apply(batch).at(0).applied);
+    EXPECT_TRUE(own->find(std::vector<uuid>{batch[0].id}, true).at(0).now);
+  }
+}
+
+TEST_F(PostgresqlStore, AListThatFindsNothingInALongLookGoesOnFromItsEnd) {
+  message_store::postgresql_options options;
+  options.url = database_.url();
+  const auto opened = message_store::open_postgresql(options);
+  database_.execute(
+      "INSERT INTO amc_message (id, revision, status, queue, due, held, claim, unanswered, failures, created_at, "
+      "updated_at, text) SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 1, 'pending', "
+      "CASE WHEN i = 10001 THEN 'wanted' ELSE 'q' END, 0, false, 0, 0, 0, 0, 0, '' FROM generate_series(1, 10001) i");
+  list_filter filter{.queue = "wanted"};
+  const auto first = opened.reader->list(filter);
+  EXPECT_TRUE(first.rows.empty());
+  ASSERT_TRUE(first.next);
+  filter.after = *first.next;
+  EXPECT_EQ(opened.reader->list(filter).rows.size(), 1U);
+}
+
 TEST_F(PostgresqlStore, AFaultOfTheInputKeepsTheConnection) {
   auto options = message_store::postgresql_options_from(tests::configured());
   options.url = database_.url();

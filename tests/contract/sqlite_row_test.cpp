@@ -227,6 +227,19 @@ TEST_F(SqliteRows, AChangeThatTheTableRefusesCostsThatChangeAlone) {
   EXPECT_EQ(find(one).now->failures, 0);
 }
 
+TEST_F(SqliteRows, ARowThatCannotBeDeletedHoldsUpNoPurge) {
+  const auto kept = accept(), gone = accept();
+  for (const auto& id : {kept, gone}) apply(life_cycle::cancel(id));
+  set(kept,
+      "queue = queue; CREATE TRIGGER no BEFORE DELETE ON message WHEN OLD.failures = 7 "
+      "BEGIN SELECT RAISE(ABORT, 'not this one'); END; UPDATE message SET failures = 7");
+  now_ += std::chrono::days(60);
+  store_->purge({.kept = std::chrono::days(7), .dead_kept = std::chrono::days(30), .limit = 10});
+  EXPECT_TRUE(find(kept).now);
+  EXPECT_FALSE(find(gone).now);
+  EXPECT_THAT(told_, Contains(testing::AllOf(HasSubstr(to_string(kept)), HasSubstr("not this one"))));
+}
+
 TEST_F(SqliteRows, WhatSomebodyHasMendedIsReadAgain) {
   const auto id = accept();
   set(id, "attempts = 'oops'");

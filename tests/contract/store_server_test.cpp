@@ -3,6 +3,7 @@
 #include <atomic>
 #include <csignal>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "broker/life_cycle.hpp"
@@ -125,6 +126,28 @@ TEST_F(PostgresqlServer, CutInTheMiddleOfAReplyNothingIsGuessed) {
       const auto rows = direct.drivers.at(0)->find(ids, true);
       ASSERT_EQ(rows[0].now != nullptr, rows[1].now != nullptr);
       ASSERT_EQ(rows[0].now != nullptr, rows[2].now != nullptr);
+    }
+  }
+}
+
+TEST_F(PostgresqlServer, CutInTheMiddleOfAReplyWhatIsToldIsTrue) {
+  tests::postgresql_database database;
+  tests::tcp_proxy proxy(port_in(database.url()), 12);
+  const auto opened = open(at_port(database.url(), proxy.port()));
+  const auto direct = open(database.url());
+  const auto id = new_ids(1).front();
+  direct.drivers.at(0)->apply(inserts({id}));
+  proxy.cut_replies_within(10'000);
+  int revision = 1;
+  for (int applied = 0, unknown = 0; applied < 30 || unknown < 5;) {
+    const std::vector<change> answers{life_cycle::answer(id, revision, "x", to_queue{"q"}, false, {})};
+    try {
+      applied += opened.drivers.at(0)->apply(answers).at(0).applied;
+      ++revision;
+      ASSERT_EQ(direct.drivers.at(0)->find({&id, 1}, true).at(0).now->revision, revision) << "told, and not there";
+    } catch (const unavailable& failed) {
+      unknown += failed.why() == unavailable::reason::outcome_unknown;
+      revision = direct.drivers.at(0)->find({&id, 1}, true).at(0).now->revision;
     }
   }
 }
@@ -359,6 +382,18 @@ TEST_P(PostgresqlPooler, AFaultOfTheInputAndALostServerAreTheSameBehindIt) {
       "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
       "WHERE pid <> pg_backend_pid() AND datname = current_database()");
   EXPECT_TRUE(stubbornly(*opened.drivers.at(0), inserts(new_ids(1))).at(0).applied);
+}
+
+TEST_P(PostgresqlPooler, WhatItCannotPassOnIsRefused) {
+  EXPECT_EQ(why([&] { open(pooled(database_) + "?options=-c%20work_mem%3D64"); }), unavailable::reason::refused);
+}
+
+TEST_P(PostgresqlPooler, ADatabaseThatIsGoneBehindItIsNotOpened) {
+  std::optional<tests::postgresql_database> gone(std::in_place);
+  const auto url = pooled(*gone);
+  open(url);
+  gone.reset();
+  EXPECT_THROW(open(url), unavailable);
 }
 
 TEST_P(PostgresqlPooler, WhatOthersChangeIsLookedForInsteadOfHeard) {

@@ -63,8 +63,9 @@ std::string counted_sql(const std::string& column, const std::string& how) {
 const std::vector<asked_column>& effect_members() {
   const std::string next_revision = "m.revision + CASE WHEN new_text IS NULL THEN 0 ELSE 1 END";
   const std::string next_claim = "m.claim + new_claim::integer";
+  const std::string next_text = "text = coalesce(new_text, m.text), revision = " + next_revision;
   static const std::vector<asked_column> all{
-      effect_member("new_text", &effect::text, "text = coalesce(new_text, m.text), revision = " + next_revision),
+      effect_member("new_text", &effect::text, next_text),
       effect_member("new_status", &effect::status, "status = coalesce(new_status, m.status)"),
       effect_member("new_queue", &effect::queue, "queue = coalesce(new_queue, m.queue)"),
       effect_member("new_held", &effect::held, "held = coalesce(new_held, m.held)"),
@@ -104,7 +105,6 @@ bool sends_text_if_refused(const change& what) {
 /// What the statement itself gives a new row; null where the row as it is asked for has the value.
 const char* given_when_inserted(const column& c) {
   if (&c == &column_of(&message::created_at) || &c == &column_of(&message::updated_at)) return "now";
-  if (&c == &column_of(&message::attempts)) return "'[]'::jsonb";
   return nullptr;
 }
 

@@ -26,7 +26,7 @@ class feed : public change_feed {
       try {
         // A pooler gives what a session hears to whoever has it by then: behind one there is only the poll.
         if (!fresh->is_pooled()) fresh->script("LISTEN amc_changed");
-      } catch (const server_error& failed) {  // a standby
+      } catch (const server_error& failed) {  // not covered: a standby, which takes a second server that replicates
         throw failed.as_unavailable();
       }
       all.everything = true;  // what was told before is lost

@@ -186,6 +186,7 @@ std::vector<std::string> session_attributes_in(const std::string& value) {
 
 bool is_random(const std::string& load_balance_hosts) {
   if (load_balance_hosts.empty() || load_balance_hosts == "disable") return false;
+  // not covered: libpq before 16 knows no such keyword
   if (load_balance_hosts == "random") return true;
   throw wrong{"load_balance_hosts is disable or random"};
 }

@@ -67,13 +67,13 @@ class postgresql_store : public store {
   }
 
   std::vector<due_row> due(std::size_t limit) override {
-    return due_rows("due", parameters().add_if(session_.clock_now()).add(std::to_string(limit)));
+    return due_rows("due", parameters().add_if(session_.clock_now()).add(limit_with_unreadable(limit)));
   }
 
   std::vector<due_row> waiting(const waiting_request& which) override {
     parameters p;
     p.add_if(session_.clock_now()).add(which.queue);
-    p.add(std::to_string(which.ring_again.count())).add(std::to_string(which.limit));
+    p.add(std::to_string(which.ring_again.count())).add(limit_with_unreadable(which.limit));
     return due_rows("waiting", std::move(p));
   }
 
@@ -117,6 +117,9 @@ class postgresql_store : public store {
   }
 
  private:
+  /// What is known to be unreadable takes nobody's place.
+  std::string limit_with_unreadable(std::size_t limit) const { return std::to_string(limit + faults_->count()); }
+
   std::vector<due_row> due_rows(const char* statement, parameters asked) {
     const auto results = session_.run({{statement, nullptr, std::move(asked)}});
     const auto* r = results[0].get();
@@ -286,6 +289,7 @@ void tell_shortcomings(connection& link) {
   if (text_at(r[0].get(), 0, 0) == "off")
     log::warning("store", "this PostgreSQL runs with fsync = off: a power loss may lose what was accepted");
   if (text_at(r[0].get(), 0, 1) == "t")
+    // not covered: a standby takes a second server that replicates
     log::warning("store",
                  "this PostgreSQL is a standby: it takes no message until it is promoted; with several hosts in "
                  "broker.store.postgresql.url add target_session_attrs=read-write");

@@ -37,6 +37,7 @@ bool is_of_one_row(int code) {
   return kind == SQLITE_TOOBIG || kind == SQLITE_CONSTRAINT || kind == SQLITE_MISMATCH;
 }
 
+// not covered: no memory left
 unavailable out_of_memory() {
   return {unavailable::reason::away, "SQLite has no memory left"};
 }
@@ -66,6 +67,7 @@ statement::~statement() {
 
 void statement::check_bound(int code) const {
   if (code == SQLITE_OK) return;
+  // not covered: no memory left, or a text of more than SQLite's gigabyte
   if (code == SQLITE_NOMEM) throw out_of_memory();
   if (is_of_one_row(code)) throw row_fault(std::string("a value is ") + sqlite3_errstr(code));
   throw std::logic_error(std::string("binding: ") + sqlite3_errstr(code));
@@ -227,6 +229,7 @@ void database::configure() {
   run("PRAGMA journal_mode = WAL");
   // Where that cannot be had SQLite goes on without.
   if (asked("PRAGMA journal_mode") != "wal")
+    // not covered: takes a file system without shared memory
     throw startup_error(path_ + ": its file system cannot have a write-ahead log; use another disk, or set " +
                         "broker.store.sqlite.path");
   run("PRAGMA synchronous = FULL");
@@ -384,8 +387,9 @@ void database::fail(int code) {
     if (file_) check(file_->damage());
     break_down(why + ": the file is damaged; restore a backup, or save what it has with sqlite3's \".recover\"");
   }
-  if ((code & 0xff) == SQLITE_FULL) throw unavailable(unavailable::reason::full, why + "; make room on its disk");
-  throw unavailable(unavailable::reason::away, why);
+  const bool full = (code & 0xff) == SQLITE_FULL;
+  throw unavailable(full ? unavailable::reason::full : unavailable::reason::away,
+                    full ? why + "; make room on its disk" : why);
 }
 
 }  // namespace amc::message_store::sqlite

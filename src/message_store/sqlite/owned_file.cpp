@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -77,19 +78,11 @@ std::string refuse_owned(const std::string& store, const char* by) {
 
 /// The name of a file system on which neither these locks nor a log with an index in shared memory hold.
 const char* network_of(long kind) {
-  constexpr long cifs = 0xff534d42, smb2 = 0xfe534d42;
-  switch (static_cast<unsigned long>(kind)) {
-    case NFS_SUPER_MAGIC:
-      return "NFS";
-    case SMB_SUPER_MAGIC:
-    case static_cast<unsigned long>(cifs):
-    case static_cast<unsigned long>(smb2):
-      return "SMB";
-    case AFS_SUPER_MAGIC:
-      return "AFS";
-    default:
-      return nullptr;
-  }
+  constexpr unsigned long cifs = 0xff534d42, smb2 = 0xfe534d42;
+  static const std::map<unsigned long, const char*> networks{
+      {NFS_SUPER_MAGIC, "NFS"}, {SMB_SUPER_MAGIC, "SMB"}, {cifs, "SMB"}, {smb2, "SMB"}, {AFS_SUPER_MAGIC, "AFS"}};
+  const auto found = networks.find(static_cast<unsigned long>(kind));
+  return found == networks.end() ? nullptr : found->second;
 }
 
 /// Where a server or another system says when a file was written, it may say so later.
@@ -121,6 +114,7 @@ file_lock::file_lock(const std::string& path, how kind, const std::string& store
   const int failed = errno;
   ::close(descriptor_);
   if (failed == EWOULDBLOCK) throw startup_error(refuse_owned(store, "another process"));
+  // not covered: takes a file system without locks
   throw startup_error(path + ": cannot be locked (" + std::strerror(failed) +
                       "), so that two processes could write into it; use a disk of this machine, or " + another_path);
 }
@@ -194,6 +188,7 @@ void owned_file::refuse_when_unfit(const std::string& path) const {
   struct statfs system {};
   ::fstatfs(file_->descriptor(), &system);
   if (const auto* network = network_of(system.f_type))
+    // not covered: takes the file system of a network
     throw startup_error(path + ": is on a network's file system (" + network +
                         "), where SQLite's log cannot be used safely; use a disk of this machine, or " + another_path);
 }

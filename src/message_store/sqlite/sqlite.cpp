@@ -69,7 +69,7 @@ struct statements {
       case column::writer::change_of_place:
         return update_place;
       case column::writer::any_change:
-        return update;
+        break;
     }
     return update;
   }
@@ -359,8 +359,7 @@ class sqlite_store : public store {
       bind_row(s, after, by);
       file_.execute(s);
     } catch (const row_fault& fault) {
-      log::warning("store", std::string("cannot take a change: ") + fault.what(),
-                   log::about{after.id, after.revision});
+      log::warning("store", std::string("cannot take a change: ") + fault.what(), log::about{after.id, after.revision});
       throw unfit_change(fault.what());
     }
   }

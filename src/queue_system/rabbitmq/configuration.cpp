@@ -1,5 +1,7 @@
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 
+#include <map>
+
 namespace amc::queue_system {
 
 std::vector<config_key> rabbitmq_keys() {
@@ -39,11 +41,10 @@ rabbitmq_options rabbitmq_options_from(const config& settings) {
   rabbitmq_options options;
   options.url = settings.text("queue_system.rabbitmq.url");
   options.prefix = settings.text("queue_system.prefix");
-  const auto type = settings.text("queue_system.rabbitmq.queue_type");
   using queue_type = rabbitmq_options::queue_type;
-  options.type = type == "quorum"    ? queue_type::quorum
-                 : type == "classic" ? queue_type::classic
-                                     : queue_type::transient;
+  static const std::map<std::string, queue_type> types{
+      {"quorum", queue_type::quorum}, {"classic", queue_type::classic}, {"transient", queue_type::transient}};
+  options.type = types.at(settings.text("queue_system.rabbitmq.queue_type"));
   options.connect_timeout = settings.duration("queue_system.rabbitmq.connect_timeout_ms");
   options.answer_timeout = settings.duration("queue_system.rabbitmq.answer_timeout_ms");
   options.heartbeat = settings.duration("queue_system.rabbitmq.heartbeat_ms");

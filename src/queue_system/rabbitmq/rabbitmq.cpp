@@ -132,6 +132,7 @@ class publishing {
     unconfirmed_.clear();  // their confirms may still come, and are nobody's business then
     if (is_blocked())
       throw unavailable(unavailable::reason::away, "rabbitmq: the server takes nothing to publish: " + link_.blocked());
+    // not covered: takes a server that takes what is published and confirms nothing
     throw unavailable(unavailable::reason::away, "rabbitmq: " + count + " events were not confirmed within " +
                                                      std::to_string(link_.options().answer_timeout.count()) +
                                                      " ms (queue_system.rabbitmq.answer_timeout_ms)");
@@ -184,6 +185,7 @@ class publisher : public queue_publisher {
         left = link.publish(batch_again);
       }
       if (!left.empty())
+        // not covered: takes a queue that refuses or loses what is published five times
         throw unavailable(unavailable::reason::away, "rabbitmq: queue \"" + options_.prefix + left.front().queue +
                                                          "\" does not take what is published");
     });

@@ -518,6 +518,17 @@ TEST_F(LifeCycle, AKeyThatWasUsedForTheSameIsNoErrorAndForAnotherIsOne) {
   EXPECT_STREQ(again("b"), "key_reused");
 }
 
+TEST_F(LifeCycle, WhatWasLeftUnansweredTooOftenIsClaimedNoMore) {
+  accept();
+  for (int i = 0; i < row_->max_claims; ++i) {
+    EXPECT_EQ(claim(1, true), "");
+    pass(100);
+  }
+  EXPECT_EQ(claim(1, true), "held");
+  const auto refused = life_cycle::refusal(life_cycle::claim({id, 1}, true), {false, row_, now_});
+  EXPECT_EQ(refused.value().detail, "No answer to 5 claims: the message is given up.");
+}
+
 TEST_F(LifeCycle, WhatEndsAMessageIsDurable) {
   EXPECT_TRUE(life_cycle::cancel(id).durable);
   EXPECT_TRUE(life_cycle::fail({}, 1, "x", times).durable);

@@ -63,6 +63,12 @@ TEST(Router, ABadPatternIsNamed) {
               testing::AllOf(HasSubstr("route 2"), HasSubstr("\"(\" is not a regular expression")));
 }
 
+TEST(Router, AQueueIsTreatedInOneWay) {
+  EXPECT_EQ(complaint("[{match: a, queue: q, max_claims: 7}, {match: b, queue: q, max_claims: 7}]"), "no complaint");
+  EXPECT_THAT(complaint("[{match: a, queue: q, max_claims: 7}, {match: b, queue: q}]"),
+              testing::AllOf(HasSubstr("route 2"), HasSubstr("queue \"q\" is treated otherwise")));
+}
+
 TEST(Router, ARouteNeedsAPatternAndOneDestination) {
   EXPECT_THAT(complaint("[{queue: q}]"), HasSubstr("no \"match\""));
   EXPECT_THAT(complaint("[{match: a}]"), HasSubstr("either"));

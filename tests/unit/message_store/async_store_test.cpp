@@ -97,5 +97,36 @@ TEST(AsyncStore, ThatNothingCanBeCountedIsToldOnceUntilItCan) {
   EXPECT_THAT(told, testing::ElementsAre("cannot list or count: too many connections", "lists and counts again"));
 }
 
+/// Tells as the test says.
+class scripted_feed : public change_feed {
+ public:
+  explicit scripted_feed(std::function<news()> tell) : tell_(std::move(tell)) {}
+  news wait(milliseconds) override { return tell_(); }
+
+ private:
+  std::function<news()> tell_;
+};
+
+TEST(AsyncStore, ThatChangesAreNotHeardOfIsToldOnceUntilTheyAre) {
+  tests::manual_environment world;
+  std::vector<std::string> told;
+  log::redirect([&](const log::line& line) { told.emplace_back(line.text); });
+  int waits = 0, heard = 0;
+  auto opened = tests::open_memory(system_wall_clock);
+  opened.changes_elsewhere = std::make_unique<scripted_feed>([&]() -> change_feed::news {
+    constexpr int heard_at = 3;
+    if (++waits != heard_at) throw unavailable(unavailable::reason::away, "too many connections");
+    return {.ids = {}, .everything = true};
+  });
+  const async_store store(world.env(), std::make_shared<shared_store>(world.env(), std::move(opened), bounds));
+  {
+    const auto hearing = store.observe_elsewhere([&](const change_feed::news& news) { heard += news.everything; });
+    while (heard == 0) world.advance(milliseconds(1));
+  }
+  log::redirect(nullptr);
+  EXPECT_THAT(told, testing::ElementsAre("does not hear of changes by other processes: too many connections",
+                                         "hears of changes by other processes again"));
+}
+
 }  // namespace
 }  // namespace amc::message_store

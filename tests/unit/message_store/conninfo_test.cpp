@@ -1,10 +1,12 @@
 #include "message_store/postgresql/conninfo.hpp"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "amc/error.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace amc::message_store::postgresql {
@@ -98,6 +100,27 @@ TEST(Conninfo, ANameIsTriedAtEachOfItsAddresses) {
     EXPECT_THAT(one.at("hostaddr"), testing::AnyOf("127.0.0.1", "::1"));
     EXPECT_EQ(one.at("port"), "7");
   }
+}
+
+TEST(Conninfo, ANameThatCannotBeLookedUpIsAway) {
+  const std::string no_name(64, 'x');  // too long to ask anybody for
+  try {
+    tries_for({.name = no_name, .port = "7"});
+    FAIL() << "it has no address";
+  } catch (const unavailable& failed) {
+    EXPECT_EQ(failed.why(), unavailable::reason::away) << "it may get one";
+    EXPECT_THAT(failed.what(), HasSubstr("cannot look up the host \"" + no_name + "\""));
+  }
+}
+
+TEST(Conninfo, APrivateKeyOfAnotherUserIsAComplaint) {
+  const tests::temporary_folder folder;
+  const auto key = folder.path / "key.pem";
+  std::ofstream(key) << "key";
+  std::filesystem::permissions(key, std::filesystem::perms::owner_read);
+  constexpr uid_t other = 1;
+  if (chown(key.c_str(), other, static_cast<gid_t>(-1)) != 0) GTEST_SKIP() << "needs the right to give a file away";
+  EXPECT_THAT(complaint("postgresql://h/db?sslkey=" + key.string()), HasSubstr("owned by AMC's user"));
 }
 
 TEST(Conninfo, APrivateKeyThatOthersReadIsAComplaint) {

@@ -29,7 +29,7 @@ TEST(EventCodec, ReadsWhatItWrites) {
 }
 
 TEST(EventCodec, IgnoresMembersThatItDoesNotKnow) {
-  EXPECT_TRUE(decode(R"({"type":"amc.message.ready","extra":[1],
+  EXPECT_TRUE(decode(R"({"type":"amc.message.ready","extra":[1,-1,18446744073709551615,1.5,true,null,"x",{}],
     "data":{"id":"01890a5d-ac96-774b-bcce-b302099a8057","revision":1,"more":true}})"));
 }
 

@@ -239,6 +239,17 @@ TEST_F(WorkRules, WhatHasNoRoomEvenByItselfIsNotClaimedAgain) {
   EXPECT_EQ(claimed_next(), "1") << "its next revision may be smaller";
 }
 
+TEST_F(WorkRules, OfManyThatHadNoRoomTheLatestAreRemembered) {
+  constexpr int remembered = 10'000;
+  for (int i = 0; i <= remembered; ++i) {
+    hear({i});
+    claimed_next();
+    decide({refusing(errc::needs_room)});
+  }
+  EXPECT_THAT(rules_.hear({{1, {id_of(0), 1, {}}}}), IsEmpty()) << "claimed once more";
+  EXPECT_THAT(rules_.hear({{2, {id_of(1), 1, {}}}}), ElementsAre(2));
+}
+
 TEST_F(WorkRules, WhatIsInHandIsBoundedByBytesAndOneIsAlwaysTaken) {
   auto options = options_of(8);
   options.in_hand_max_bytes = 100;

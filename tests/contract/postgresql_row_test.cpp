@@ -1,0 +1,161 @@
+#include <gmock/gmock.h>
+
+#include "broker/life_cycle.hpp"
+#include "core/log.hpp"
+#include "core/uuid_source.hpp"
+#include "message_store/postgresql/postgresql.hpp"
+#include "tests/support/postgresql.hpp"
+
+/// A row that holds what AMC never writes costs that row alone. The types of its columns leave less room for that than
+/// SQLite's.
+namespace amc {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+namespace life_cycle = broker::life_cycle;
+
+class PostgresqlRows : public testing::Test {
+ protected:
+  PostgresqlRows() {
+    log::redirect([this](const log::line& line) { told_.emplace_back(line.text); });
+    message_store::postgresql_options options;
+    options.url = database_.url();
+    options.connections = 1;
+    options.now = [this] { return now_; };
+    opened_ = message_store::open_postgresql(options);
+    store_ = opened_.drivers.at(0).get();
+  }
+  ~PostgresqlRows() override { log::redirect(nullptr); }
+
+  /// As somebody does with a tool.
+  void set(const uuid& id, const std::string& values) const {
+    database_.execute("UPDATE amc_message SET " + values + " WHERE id = '" + to_string(id) + "'");
+  }
+  uuid accept(std::optional<idempotency> once = {}) {
+    const auto id = next_id_();
+    auto what = life_cycle::accept(id, "Hi, ", life_cycle::to_queue{"q"}, false, {});
+    what.then.once = std::move(once);
+    const std::vector<change> batch{what};
+    EXPECT_TRUE(store_->apply(batch).at(0).applied);
+    return id;
+  }
+  found_row find(const uuid& id) {
+    const std::vector<uuid> ids{id};
+    return store_->find(ids, true).at(0);
+  }
+  std::vector<uuid> due(std::size_t limit) {
+    std::vector<uuid> ids;
+    for (const auto& r : store_->due(limit)) ids.push_back(r.id);
+    return ids;
+  }
+  std::vector<std::string> told_of(const uuid& id) const {
+    std::vector<std::string> lines;
+    for (const auto& line : told_)
+      if (line.find(to_string(id)) != std::string::npos) lines.push_back(line);
+    return lines;
+  }
+
+  tests::postgresql_database database_;
+  timestamp now_{milliseconds(1'700'000'000'000)};
+  uuid_source next_id_ = uuid_v7_source([this] { return now_; }, [] { return std::uint64_t{42}; });
+  std::vector<std::string> told_;
+  opened_store opened_;
+  store* store_ = nullptr;
+};
+
+struct fault {
+  std::string name;
+  std::string values;
+  std::string column;
+};
+
+const std::vector<fault> faults{
+    {"AttemptsAreNoList", "attempts = '{}'", "attempts"},
+    {"AttemptsLackMembers", "attempts = '[{}]'", "attempts"},
+    {"AttemptsAreTooLarge", R"(attempts = '[{"revision":3000000000,"claim":1,"at":1,"error":""}]')", "attempts"},
+    {"StatusIsUnknown", "status = 'odd'", "status"},
+    {"RevisionIsNegative", "revision = -1", "revision"},
+    {"DueBeforeAllTime", "due = -9223372036854775807", "due"},
+    {"LeaseIsNegative", "lease = -5", "lease"},
+    {"ExpiresAfterAllTime", "expires_at = 9223372036854775807", "expires_at"},
+};
+
+class PostgresqlRowFault : public PostgresqlRows, public testing::WithParamInterface<fault> {};
+
+INSTANTIATE_TEST_SUITE_P(All, PostgresqlRowFault, testing::ValuesIn(faults),
+                         [](const auto& of) { return of.param.name; });
+
+TEST_P(PostgresqlRowFault, CostsThatRowAlone) {
+  const auto before = accept(), bad = accept(), after = accept();
+  set(bad, GetParam().values);
+  const std::vector<uuid> ids{before, bad, after};
+  const auto found = store_->find(ids, true);
+  EXPECT_TRUE(found.at(0).now);
+  EXPECT_TRUE(found.at(1).unreadable);
+  EXPECT_EQ(found.at(1).now, nullptr);
+  EXPECT_TRUE(found.at(2).now);
+
+  std::vector<change> batch;
+  for (const auto& id : ids) batch.push_back({.id = id, .then = {.held = true}});
+  const auto became = store_->apply(batch);
+  EXPECT_TRUE(became.at(0).applied);
+  EXPECT_TRUE(became.at(1).unreadable);
+  EXPECT_FALSE(became.at(1).applied);
+  EXPECT_TRUE(became.at(2).applied);
+
+  std::vector<uuid> listed;
+  for (const auto& m : opened_.reader->list({}).rows) listed.push_back(m->id);
+  EXPECT_THAT(listed, ElementsAre(before, after));
+  EXPECT_GE(opened_.reader->counts().at(0).pending, 2U);
+  EXPECT_THAT(told_of(bad), ElementsAre(HasSubstr("cannot be read: " + GetParam().column + ": "))) << "once";
+}
+
+TEST_F(PostgresqlRows, WhatCannotBeReadTakesNoPlaceOfWhatIsDue) {
+  const auto bad = accept();
+  set(bad, "max_claims = -1");
+  now_ += milliseconds(1'000);
+  const auto good = accept();
+  now_ += std::chrono::days(1);
+  // As the sweeper does, with as little room as can be.
+  due(1);
+  EXPECT_THAT(due(1), ElementsAre(good));
+  EXPECT_EQ(told_of(bad).size(), 1U);
+}
+
+TEST_F(PostgresqlRows, AKeyWhoseRowCannotBeReadCostsItsRequestAlone) {
+  const idempotency once{"key", "print", std::chrono::days(1)};
+  const auto bad = accept(once);
+  set(bad, "status = 'odd'");
+  auto again = life_cycle::accept(next_id_(), "Hi, ", life_cycle::to_queue{"q"}, true, {});
+  again.then.once = once;
+  const auto other = life_cycle::accept(next_id_(), "Hi, ", life_cycle::to_queue{"q"}, true, {});
+  const std::vector<change> batch{again, other};
+  const auto became = store_->apply(batch);
+  EXPECT_TRUE(became.at(0).unreadable);
+  EXPECT_TRUE(became.at(1).applied);
+  EXPECT_FALSE(find(again.id).now);
+}
+
+TEST_F(PostgresqlRows, AChangeThatTheRowsValuesRefuseCostsThatChangeAlone) {
+  const auto bad = accept(), good = accept();
+  set(bad, "attempts = '{}'");
+  std::vector<change> batch;
+  for (const auto& id : {bad, good}) batch.push_back({.id = id, .then = {.error = "failed"}});
+  const auto became = store_->apply(batch);
+  EXPECT_TRUE(became.at(0).unfit);
+  EXPECT_TRUE(became.at(1).applied);
+}
+
+TEST_F(PostgresqlRows, WhatSomebodyHasMendedIsReadAgain) {
+  const auto id = accept();
+  set(id, "attempts = '{}'");
+  EXPECT_TRUE(find(id).unreadable);
+  set(id, "attempts = '[]'");
+  EXPECT_TRUE(find(id).now);
+  now_ += std::chrono::days(1);
+  EXPECT_THAT(due(1), ElementsAre(id));
+}
+
+}  // namespace
+}  // namespace amc
