@@ -358,7 +358,7 @@ void receivers::send_home() {
 
 task<void> receivers::stop() {
   co_await tasks_.drain();
-  queues_.clear();  // waits for sources that have not ended yet
+  for (auto& [name, q] : queues_) q.source.reset();  // waits for those that have not ended yet
 }
 
 }  // namespace amc::broker

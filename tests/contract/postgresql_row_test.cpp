@@ -4,6 +4,7 @@
 #include "core/log.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/postgresql/postgresql.hpp"
+#include "tests/support/configured.hpp"
 #include "tests/support/postgresql.hpp"
 
 /// A row that holds what AMC never writes costs that row alone. The types of its columns leave less room for that than
@@ -19,7 +20,7 @@ class PostgresqlRows : public testing::Test {
  protected:
   PostgresqlRows() {
     log::redirect([this](const log::line& line) { told_.emplace_back(line.text); });
-    message_store::postgresql_options options;
+    auto options = message_store::postgresql_options_from(tests::configured());
     options.url = database_.url();
     options.connections = 1;
     options.now = [this] { return now_; };

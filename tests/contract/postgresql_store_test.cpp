@@ -200,7 +200,7 @@ CREATE TRIGGER forget BEFORE INSERT ON amc_message FOR EACH ROW EXECUTE FUNCTION
 }
 
 TEST_F(PostgresqlStore, AListThatFindsNothingInALongLookGoesOnFromItsEnd) {
-  message_store::postgresql_options options;
+  auto options = message_store::postgresql_options_from(tests::configured());
   options.url = database_.url();
   const auto opened = message_store::open_postgresql(options);
   database_.execute(

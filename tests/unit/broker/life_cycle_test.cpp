@@ -526,7 +526,7 @@ TEST_F(LifeCycle, WhatWasLeftUnansweredTooOftenIsClaimedNoMore) {
   }
   EXPECT_EQ(claim(1, true), "held");
   const auto refused = life_cycle::refusal(life_cycle::claim({id, 1}, true), {false, row_, now_});
-  EXPECT_EQ(refused.value().detail, "No answer to 5 claims: the message is given up.");
+  EXPECT_EQ(refused.value().detail, "No answer to 5 claims (max_claims): the message is given up.");
 }
 
 TEST_F(LifeCycle, WhatEndsAMessageIsDurable) {
