@@ -78,6 +78,8 @@ task<std::optional<http::response>> store_operator::ask(calls to, std::string me
   std::optional<http::response> reply;
   try {
     reply = co_await to->send(std::move(asked), timeout);
+  } catch (const http::answer_too_large& why) {
+    around_.in.fail(std::string("nobody can take what an operator is told: ") + why.what());
   } catch (const unavailable&) {
     // Nothing is learned.
   }
@@ -146,7 +148,8 @@ task<void> store_operator::list(calls to, process& on) {
   do {
     const auto reply = co_await ask(to, "GET",
                                     std::string("/messages?status=") + to_string(which.status) +
-                                        "&limit=3&queue=" + which.queue + "&after=" + after,
+                                        (which.queue.empty() ? "&limit=50" : "&limit=3") + "&queue=" + which.queue +
+                                        "&after=" + after,
                                     "");
     if (!reply || reply->status != 200 || !on.alive()) co_return;
     const auto page = json::parse(reply->body);
