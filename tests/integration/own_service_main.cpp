@@ -29,7 +29,8 @@ int main() {
   service::runtime_options options;
   options.concurrency = 4;
   options.handler_timeout = std::chrono::seconds(10);
-  auto client = service::make_http_broker_client(http::make_client(env, {}), std::chrono::seconds(6));
+  auto client = service::make_http_broker_client(http::make_client(env, {.url = "http://127.0.0.1:4000"}),
+                                                 std::chrono::seconds(6));
   service::service_runtime runtime(env, std::move(upper), std::move(client), engine, loop.get_executor(), options);
   bool stopped = false;
   boost::asio::co_spawn(
