@@ -50,6 +50,8 @@ TEST_F(FailingDisk, AFullDiskIs503AndPassesWhenThereIsRoom) {
   const auto after = accepted();
   EXPECT_EQ(status_of(before), 200);
   EXPECT_EQ(status_of(after), 200);
+  broker->signal(SIGTERM);
+  EXPECT_EQ(broker->wait(), 0);
 }
 
 TEST_F(FailingDisk, WhatWasAcceptedBeforeAFullDiskIsThereAfterAKill) {

@@ -63,6 +63,7 @@ std::string counted_sql(const std::string& column, const std::string& how) {
 const std::vector<asked_column>& effect_members() {
   const std::string next_revision = "m.revision + CASE WHEN new_text IS NULL THEN 0 ELSE 1 END";
   const std::string next_claim = "m.claim + new_claim::integer";
+  const std::string next_claim_set = "claim = " + next_claim;
   const std::string next_text = "text = coalesce(new_text, m.text), revision = " + next_revision;
   static const std::vector<asked_column> all{
       effect_member("new_text", &effect::text, next_text),
@@ -74,7 +75,7 @@ const std::vector<asked_column>& effect_members() {
       effect_member("due_after_lease", &effect::due_after_lease,
                     "due = CASE WHEN due_after_lease THEN now + coalesce(new_lease, m.lease) "
                     "ELSE coalesce(due_at, now + due_in, m.due) END"),
-      effect_member("new_claim", &effect::new_claim, "claim = " + next_claim),
+      effect_member("new_claim", &effect::new_claim, next_claim_set),
       effect_member("unanswered_change", &effect::unanswered, counted_sql("unanswered", "unanswered_change")),
       effect_member("failures_change", &effect::failures, counted_sql("failures", "failures_change")),
       effect_member("new_lease", &effect::lease, "lease = coalesce(new_lease, m.lease)"),

@@ -21,17 +21,8 @@ class feed : public change_feed {
 
   news wait(milliseconds longest) override {
     news all;
-    auto& link = link_.get([&] {
-      auto fresh = std::make_unique<connection>(options_, "changes");
-      try {
-        // A pooler gives what a session hears to whoever has it by then: behind one there is only the poll.
-        if (!fresh->is_pooled()) fresh->script("LISTEN amc_changed");
-      } catch (const server_error& failed) {  // not covered: a standby, which takes a second server that replicates
-        throw failed.as_unavailable();
-      }
-      all.everything = true;  // what was told before is lost
-      return fresh;
-    });
+    if (!link_.current()) all.everything = true;  // what was told before is lost
+    auto& link = link_.get([this] { return listen(); });
     try {
       if (!all.everything)
         for (const auto& payload : link.notifications(longest)) add(all, parse_notification(payload, own_sender_));
@@ -47,6 +38,17 @@ class feed : public change_feed {
   }
 
  private:
+  std::unique_ptr<connection> listen() const {
+    auto fresh = std::make_unique<connection>(options_, "changes");
+    try {
+      // A pooler gives what a session hears to whoever has it by then: behind one there is only the poll.
+      if (!fresh->is_pooled()) fresh->script("LISTEN amc_changed");
+    } catch (const server_error& failed) {  // not covered: a standby, which takes a second server that replicates
+      throw failed.as_unavailable();
+    }
+    return fresh;
+  }
+
   static void add(news& to, news more) {
     to.everything = to.everything || more.everything;
     to.ids.insert(to.ids.end(), more.ids.begin(), more.ids.end());

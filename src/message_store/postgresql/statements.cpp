@@ -159,9 +159,9 @@ statements render() {
       .make_due = make_due_sql(),
       // With every right that changes need.
       .try_insert =
-          "INSERT INTO amc_message (id, revision, status, queue, due, held, claim, unanswered, failures, "
-          "created_at, updated_at, text) VALUES (" +
-          nil + ", 1, 'done', '', 0, false, 0, 0, 0, 0, 0, '')",
+          "INSERT INTO amc_message (id, revision, status, queue, due, held, claim, unanswered, failures, created_at, "
+          "updated_at, text) VALUES ('00000000-0000-0000-0000-000000000000', 1, 'done', '', 0, false, 0, 0, 0, 0, 0, "
+          "'')",
       .try_update = "UPDATE amc_message SET revision = 2 WHERE id = " + nil,
       .try_delete = "DELETE FROM amc_message WHERE id = " + nil,
       .now = "SELECT " + now_sql("$1"),

@@ -238,13 +238,7 @@ void database::configure() {
   run("PRAGMA cache_size = -16384");
   // What a long look of a reader has made the log grow to is given back.
   run("PRAGMA journal_size_limit = 67108864");
-  sqlite3_wal_hook(
-      db_,
-      [](void* self, sqlite3*, const char*, int pages) {
-        static_cast<database*>(self)->note_log(pages);
-        return SQLITE_OK;
-      },
-      this);
+  sqlite3_wal_hook(db_, note_log_of, this);
   begin_ = std::make_unique<statement>(db_, "BEGIN IMMEDIATE");
   commit_ = std::make_unique<statement>(db_, "COMMIT");
   watch_files();
@@ -310,6 +304,11 @@ void database::set_durable(bool durable) {
   if (durable == durable_) return;
   run(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
   durable_ = durable;
+}
+
+int database::note_log_of(void* self, sqlite3*, const char*, int pages) {
+  static_cast<database*>(self)->note_log(pages);
+  return SQLITE_OK;
 }
 
 void database::note_log(int pages) {

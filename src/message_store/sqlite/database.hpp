@@ -139,6 +139,7 @@ class database {
   std::string asked(const std::string& pragma);
   void close();
   void roll_back();
+  static int note_log_of(void* self, sqlite3*, const char*, int pages);
   void note_log(int pages);
   void refuse_a_cut_log();
   /// Nobody is told that something is durable before this has returned. The log goes on growing until this finds it

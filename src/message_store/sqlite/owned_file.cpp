@@ -183,6 +183,7 @@ void owned_file::refuse_when_unfit(const std::string& path) const {
                         "file instead, or " +
                         another_path);
   if (is_mounted_by_itself(file_->descriptor()))
+    // not covered: MountedByItselfIsRefused sees it in a child that ends without counting
     throw startup_error(path + ": this file is mounted by itself, without its log, " + path +
                         "-wal; mount the folder that it is in, or " + another_path);
   struct statfs system {};
