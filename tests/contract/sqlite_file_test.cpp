@@ -154,7 +154,7 @@ TEST_F(SqliteFile, WithOtherColumnsIsRefused) {
   ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
   EXPECT_EQ(sqlite3_exec(db, "ALTER TABLE message RENAME COLUMN fingerprint TO other", nullptr, nullptr, nullptr), 0);
   sqlite3_close(db);
-  EXPECT_THAT(refusal(path_), AllOf(HasSubstr("does not fit this version"), HasSubstr("fingerprint")));
+  EXPECT_THAT(refusal(path_), AllOf(HasSubstr("do not fit this version"), HasSubstr("fingerprint")));
 }
 
 TEST_F(SqliteFile, AnOlderVersionThatRunsIsRespected) {
