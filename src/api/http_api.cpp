@@ -79,8 +79,7 @@ http_api::http_api(const environment& env, std::shared_ptr<broker::messages> mes
                    std::shared_ptr<broker::waiters> waiters, std::shared_ptr<broker::receivers> receivers,
                    std::shared_ptr<broker::mass_retry> retries, api_options options)
     : implementation_(std::make_unique<implementation>(
-          context{env, std::move(messages), std::move(waiters), std::move(receivers), std::move(retries),
-                  options})) {}
+          context{env, std::move(messages), std::move(waiters), std::move(receivers), std::move(retries), options})) {}
 
 http_api::~http_api() = default;
 

@@ -11,14 +11,14 @@
 namespace amc::api {
 
 struct api_options {
-  milliseconds wait_max{};          ///< the longest that `Prefer: wait` is honoured for
-  milliseconds receive_wait_max{};      ///< the same of POST /queues/{queue}/receive
-  std::size_t receive_max_bytes = 0;    ///< of the texts of its deliveries; one comes whatever its size
-  std::size_t claims_max = 0;       ///< entries of one POST /claims, /leases, /releases or /failures
-  std::size_t page_max = 0;         ///< messages of one GET /messages
-  std::size_t page_max_bytes = 0;   ///< a page ends when it has so many
-  std::size_t pages_max_bytes = 0;  ///< of all pages that are being read
-  milliseconds idempotency{};       ///< how long an Idempotency-Key is remembered
+  milliseconds wait_max{};            ///< the longest that `Prefer: wait` is honoured for
+  milliseconds receive_wait_max{};    ///< the same of POST /queues/{queue}/receive
+  std::size_t receive_max_bytes = 0;  ///< of the texts of its deliveries; one comes whatever its size
+  std::size_t claims_max = 0;         ///< entries of one POST /claims, /leases, /releases or /failures
+  std::size_t page_max = 0;           ///< messages of one GET /messages
+  std::size_t page_max_bytes = 0;     ///< a page ends when it has so many
+  std::size_t pages_max_bytes = 0;    ///< of all pages that are being read
+  milliseconds idempotency{};         ///< how long an Idempotency-Key is remembered
 };
 
 /// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets.

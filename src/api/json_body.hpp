@@ -25,8 +25,9 @@ result<void> only_known(const boost::json::object& fields, std::span<const std::
 /// The `message` of an object: present, a string, without U+0000. The refusal of a missing one is the seed's.
 result<std::string> text_in(const boost::json::object& fields);
 
-/// What the body of an answer says: `message` (present, a string, without U+0000), and `queue` or `done`. The refusals of
-/// a missing body and a missing attribute are the seed's. Where unknown members are ignored, so are `queue` and `done`.
+/// What the body of an answer says: `message` (present, a string, without U+0000), and `queue` or `done`. The refusals
+/// of a missing body and a missing attribute are the seed's. Where unknown members are ignored, so are `queue` and
+/// `done`.
 struct answer_body {
   std::string text{};
   std::optional<destination> to{};

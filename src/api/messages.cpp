@@ -91,8 +91,7 @@ task<http::response> put_message(context& api, http::request& asked) {
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return not_found(id, false);
   const auto revision = co_await matched_revision(api, asked, *parsed);
-  const auto answered = co_await api.messages->answer(*parsed, revision, std::move(body->text),
-                                                       std::move(body->to));
+  const auto answered = co_await api.messages->answer(*parsed, revision, std::move(body->text), std::move(body->to));
   if (!answered) co_return unmatched(answered.error(), revision, false);
   co_return represent(**answered, 200);
 }

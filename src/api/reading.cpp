@@ -58,7 +58,8 @@ std::string fingerprint(const new_message& body) {
     return time ? std::to_string(time->time_since_epoch().count()) : "-";
   };
   std::string to;
-  if (body.to) to = std::holds_alternative<to_done>(*body.to) ? "done " : "to " + std::get<to_queue>(*body.to).name + " ";
+  if (body.to)
+    to = std::holds_alternative<to_done>(*body.to) ? "done " : "to " + std::get<to_queue>(*body.to).name + " ";
   const auto all = to + count(body.deliver_at) + " " + count(body.expires_at) + " " + body.text;
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), digest);

@@ -57,8 +57,8 @@ broker::receive_request request_of(const receive_body& body, std::string queue, 
 }
 
 /// Empty where the store is away, and the request has settled something all the same.
-task<std::vector<broker::handed>> receive(context& api, broker::receive_request wanted, std::shared_ptr<http::peer> from,
-                                          bool has_settled) {
+task<std::vector<broker::handed>> receive(context& api, broker::receive_request wanted,
+                                          std::shared_ptr<http::peer> from, bool has_settled) {
   std::vector<broker::handed> deliveries;
   try {
     deliveries = co_await api.receivers->receive(std::move(wanted), std::move(from));

@@ -11,9 +11,9 @@ broker_server::broker_server(const environment& env, const foundation& base, con
       parts_(make_parts(env, base, settings)),
       waiters_(std::make_shared<broker::waiters>(env, message_store::async_store(env, base.store),
                                                  api::waiters_options_from(settings))),
-      receivers_(std::make_shared<broker::receivers>(env, message_store::async_store(env, base.store),
-                                                     parts_->messages(), base.engine_is_heard ? base.platform.get() : nullptr,
-                                                     api::receivers_options_from(settings))),
+      receivers_(std::make_shared<broker::receivers>(
+          env, message_store::async_store(env, base.store), parts_->messages(),
+          base.engine_is_heard ? base.platform.get() : nullptr, api::receivers_options_from(settings))),
       retries_(std::make_shared<broker::mass_retry>(
           env, parts_->messages(), broker::mass_retry_options{settings.size("broker.retries_per_second")})),
       api_(env, parts_->messages(), waiters_, receivers_, retries_, api::api_options_from(settings)),

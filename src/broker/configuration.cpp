@@ -50,10 +50,11 @@ config_provider provider() {
                       .kind = config_key::type::boolean,
                       .default_yaml = "false",
                       .help = "whether a message for a queue that neither a route nor broker.queues names is refused"});
-  all.keys.push_back(number_key("broker.queues_max", "1000",
-                                "queues that messages are sent to, those in routes and broker.queues included; a message "
-                                "for one more is refused",
-                                1, 1'000'000));
+  all.keys.push_back(
+      number_key("broker.queues_max", "1000",
+                 "queues that messages are sent to, those in routes and broker.queues included; a message "
+                 "for one more is refused",
+                 1, 1'000'000));
   all.keys.push_back(number_key("broker.message_max_bytes", "0",
                                 "of one message's text, counted after decoding; 0: 1,024 less than "
                                 "broker.http.body_max_bytes, which is the most that leaves a request room for the rest",

@@ -148,27 +148,23 @@ change fail(const message& read, std::int64_t claim, std::string reason, const p
 change release(const event& ready, std::int64_t claim) {
   // `held` keeps a release that is sent twice from counting twice. One that comes after its claim's failure finds the
   // claim answered, and leaves the back-off alone.
-  return well_formed({.id = ready.id,
-                      .when = {.status = status::pending,
-                               .revision = ready.revision,
-                               .claim = claim,
-                               .held = true,
-                               .unanswered_above = 0},
-                      .then = {.held = false, .due_in = milliseconds(0), .unanswered = effect::count::one_less},
-                      .durable = false,
-                      .text_back = text_back::never});
+  return well_formed(
+      {.id = ready.id,
+       .when =
+           {.status = status::pending, .revision = ready.revision, .claim = claim, .held = true, .unanswered_above = 0},
+       .then = {.held = false, .due_in = milliseconds(0), .unanswered = effect::count::one_less},
+       .durable = false,
+       .text_back = text_back::never});
 }
 
 change reopen(const event& ready, std::int64_t claim) {
-  return well_formed({.id = ready.id,
-                      .when = {.status = status::pending,
-                               .revision = ready.revision,
-                               .claim = claim,
-                               .held = true,
-                               .unanswered_above = 0},
-                      .then = {.held = false, .due_in = milliseconds(0)},
-                      .durable = false,
-                      .text_back = text_back::never});
+  return well_formed(
+      {.id = ready.id,
+       .when =
+           {.status = status::pending, .revision = ready.revision, .claim = claim, .held = true, .unanswered_above = 0},
+       .then = {.held = false, .due_in = milliseconds(0)},
+       .durable = false,
+       .text_back = text_back::never});
 }
 
 change cancel(const uuid& id, std::optional<int> revision) {

@@ -45,12 +45,14 @@ std::optional<error> messages::refuses_queue(std::string_view name) const {
   const auto& known = routes_->queues();
   if (std::find(known.begin(), known.end(), name) != known.end()) return {};
   if (!is_queue_name(name))
-    return error{errc::invalid, "A queue's name has 1 to 100 characters of A-Z a-z 0-9 . _ - and is not . or .., not \"" +
-                                    escaped(shortened(name, 100)) + "\"."};
+    return error{errc::invalid,
+                 "A queue's name has 1 to 100 characters of A-Z a-z 0-9 . _ - and is not . or .., not \"" +
+                     escaped(shortened(name, 100)) + "\"."};
   if (routes_->closed())
-    return error{errc::invalid, "No route and no entry of broker.queues names the queue \"" + std::string(name) +
-                                    "\", and broker.queues_closed is set" +
-                                    (known.empty() ? "." : "; the nearest known one is \"" + nearest(name, known) + "\".")};
+    return error{errc::invalid,
+                 "No route and no entry of broker.queues names the queue \"" + std::string(name) +
+                     "\", and broker.queues_closed is set" +
+                     (known.empty() ? "." : "; the nearest known one is \"" + nearest(name, known) + "\".")};
   return {};
 }
 

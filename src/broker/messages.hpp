@@ -46,8 +46,7 @@ class messages {
   task<result<row>> find(uuid id);
   /// Errors of each: not_found, terminal, stale, invalid, too_large, unroutable.
   task<std::vector<result<row>>> answer(std::vector<answer_request> answers);
-  task<result<row>> answer(uuid id, std::optional<int> revision, std::string text,
-                           std::optional<destination> to = {});
+  task<result<row>> answer(uuid id, std::optional<int> revision, std::string text, std::optional<destination> to = {});
   /// The texts of a batch are bounded: in a batch of several a text that is larger than its share is refused
   /// (needs_room), and granted to who claims it by itself. The first of a batch comes whatever its size. Errors of
   /// each: not_found, terminal, stale, held, needs_alone, needs_room.

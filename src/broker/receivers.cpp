@@ -90,8 +90,9 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
 
 void receivers::check_room() const {
   if (parked_ >= options_.max)
-    throw unavailable(unavailable::reason::overloaded,
-                      std::to_string(options_.max) + " receive requests are parked already (broker.http.receivers_max)");
+    throw unavailable(
+        unavailable::reason::overloaded,
+        std::to_string(options_.max) + " receive requests are parked already (broker.http.receivers_max)");
 }
 
 /// Its deliveries never reached it, or went down with what it was.

@@ -41,17 +41,17 @@ struct handed {
 };
 
 /// Requests that are parked until there is work: *receivers*. A look claims the oldest rows of a queue that can be
-/// claimed, for the receivers that are parked for it, the newest first. A queue is looked at when a receiver comes, when
-/// a change is announced, and now and then; one look at a time. The store is the truth: any number of these may look at
-/// one store. What is handed out and cannot be delivered is released. While somebody is parked for a queue, the engine's
-/// events of that queue are heard: each announces what may wait, and is settled once its row does not wait any more. For
-/// one thread.
+/// claimed, for the receivers that are parked for it, the newest first. A queue is looked at when a receiver comes,
+/// when a change is announced, and now and then; one look at a time. The store is the truth: any number of these may
+/// look at one store. What is handed out and cannot be delivered is released. While somebody is parked for a queue, the
+/// engine's events of that queue are heard: each announces what may wait, and is settled once its row does not wait any
+/// more. For one thread.
 class receivers {
  public:
   /// `engine`: what services beside these hear events of, and whose events these hear too. Null where there is none:
   /// then nothing is rung.
-  receivers(const environment& env, message_store::async_store store, std::shared_ptr<messages> verbs,
-            platform* engine, receivers_options options);
+  receivers(const environment& env, message_store::async_store store, std::shared_ptr<messages> verbs, platform* engine,
+            receivers_options options);
 
   /// Returns as soon as something was claimed, and empty when the time is over, a newer request of the same worker for
   /// the queue takes its place, or everyone is sent home. Looks once whatever the time. Throws `unavailable` where

@@ -85,8 +85,7 @@ std::vector<config_key> router::policy_keys() {
 }
 
 router::router(const config& settings)
-    : closed_(settings.boolean("broker.queues_closed")),
-      queues_max_(settings.size("broker.queues_max")) {
+    : closed_(settings.boolean("broker.queues_closed")), queues_max_(settings.size("broker.queues_max")) {
   for (const auto& setting : policy_settings)
     setting.set(defaults_, settings.integer(std::string("broker.") + setting.name));
   read_routes(settings);

@@ -127,8 +127,8 @@ task<row> waiters::watch::until(std::function<bool(const message&)> enough, mill
 }
 
 /// False where the time is over first, everyone is sent home, or the asker has gone.
-task<bool> waiters::watch::change_until(const std::function<bool(const message&)>& enough,
-                                        timers::time_point deadline, std::shared_ptr<http::peer> asker) {
+task<bool> waiters::watch::change_until(const std::function<bool(const message&)>& enough, timers::time_point deadline,
+                                        std::shared_ptr<http::peer> asker) {
   while (!(latest_ && enough(*latest_))) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - owner_.env_.timers->now());
     if (owner_.closing_ || (asker && asker->gone()) || left <= milliseconds(0)) co_return false;

@@ -25,11 +25,11 @@ struct worker {
   };
 
   std::map<uuid, hand> hands{};
-  std::size_t in_hand = 0;     ///< as it said last
-  std::size_t claiming = 0;    ///< claims under way for it
-  std::size_t requests = 0;    ///< under way
-  bool is_alone = false;       ///< what it is given now, or has, is alone
-  time_point reserved_until{}; ///< until then it gets nothing but what must be alone
+  std::size_t in_hand = 0;      ///< as it said last
+  std::size_t claiming = 0;     ///< claims under way for it
+  std::size_t requests = 0;     ///< under way
+  bool is_alone = false;        ///< what it is given now, or has, is alone
+  time_point reserved_until{};  ///< until then it gets nothing but what must be alone
   bool is_reserved = false;
 
   /// With nothing in hand that could go down with it.

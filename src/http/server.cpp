@@ -276,7 +276,8 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     socket.set_option(tcp::no_delay(true), ignored);
     socket.non_blocking(true, ignored);
     const framing_limits limits{options_.header_max_bytes, options_.body_max_bytes};
-    const auto entry = sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits, ++last_session_));
+    const auto entry =
+        sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits, ++last_session_));
     sessions_done_.spawn(serve(self, entry));
   }
 

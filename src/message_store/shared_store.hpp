@@ -65,7 +65,8 @@ class shared_store {
   struct ring_all {};
   struct tell_time {};
   struct be_checked {};
-  using job = std::variant<std::vector<change>, find_all, find_due, waiting_request, ring_all, purge_request, tell_time, be_checked>;
+  using job = std::variant<std::vector<change>, find_all, find_due, waiting_request, ring_all, purge_request, tell_time,
+                           be_checked>;
   using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<found_row>, std::vector<due_row>,
                               purged, timestamp, unavailable>;
   struct count_all {};

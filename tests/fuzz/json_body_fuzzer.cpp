@@ -22,9 +22,15 @@ struct call {
 };
 
 constexpr call calls[] = {
-    {"POST", "/messages"}, {"POST", "/"},         {"PUT", "/?id=01890a5d-ac96-774b-bcce-b302099a8057"},
-    {"PUT", "/messages/"}, {"POST", "/claims"},   {"POST", "/leases"},
-    {"POST", "/releases"}, {"POST", "/failures"}, {"POST", "/retries"},
+    {"POST", "/messages"},
+    {"POST", "/"},
+    {"PUT", "/?id=01890a5d-ac96-774b-bcce-b302099a8057"},
+    {"PUT", "/messages/"},
+    {"POST", "/claims"},
+    {"POST", "/leases"},
+    {"POST", "/releases"},
+    {"POST", "/failures"},
+    {"POST", "/retries"},
     {"POST", "/answers"},
     {"POST", "/queues/topic-a/receive"},
     {"POST", "/queues/topic-a/messages"},

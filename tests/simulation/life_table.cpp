@@ -131,7 +131,8 @@ class judging {
     require(!after_.held && after_.due == at_, "is released, and is not due at once");
     require(after_.unanswered == std::max(0, before_.unanswered - 1), "is released, and its claim counts");
     // A broker gives back what it could not deliver.
-    require(plan_.receive || told_.was_asked("release", after_), "is released, and who has the claim did not ask for that");
+    require(plan_.receive || told_.was_asked("release", after_),
+            "is released, and who has the claim did not ask for that");
   }
 
   void fail() {
@@ -190,7 +191,7 @@ class judging {
 }  // namespace
 
 const char* to_string(step which) {
-  static constexpr const char* names[]{"accept", "claim", "extend", "answer", "fail",  "release",
+  static constexpr const char* names[]{"accept", "claim", "extend", "answer", "fail",   "release",
                                        "cancel", "retry", "ring",   "bury",   "expire", "reopen"};
   return names[static_cast<std::size_t>(which)];
 }

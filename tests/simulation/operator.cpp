@@ -146,11 +146,11 @@ task<void> store_operator::list(calls to, process& on) {
   std::set<uuid> seen;
   std::string after;
   do {
-    const auto reply = co_await ask(to, "GET",
-                                    std::string("/messages?status=") + to_string(which.status) +
-                                        (which.queue.empty() ? "&limit=50" : "&limit=3") + "&queue=" + which.queue +
-                                        "&after=" + after,
-                                    "");
+    const auto reply =
+        co_await ask(to, "GET",
+                     std::string("/messages?status=") + to_string(which.status) +
+                         (which.queue.empty() ? "&limit=50" : "&limit=3") + "&queue=" + which.queue + "&after=" + after,
+                     "");
     if (!reply || reply->status != 200 || !on.alive()) co_return;
     const auto page = json::parse(reply->body);
     for (const auto& m : page.at("messages").as_array()) {

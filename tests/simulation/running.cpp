@@ -7,8 +7,8 @@
 #include "api/http_api.hpp"
 #include "broker/configuration.hpp"
 #include "broker/parts.hpp"
-#include "core/text.hpp"
 #include "consumer_services/direct_broker_client.hpp"
+#include "core/text.hpp"
 #include "message_store/stores.hpp"
 #include "service/service_runtime.hpp"
 #include "tests/simulation/recording.hpp"
@@ -108,9 +108,9 @@ class running_broker : public running {
         parts_(base_->make_parts(around, by)),
         waiters_(std::make_shared<broker::waiters>(by.env(), message_store::async_store(by.env(), base_->store),
                                                    broker::waiters_options{waiters_max, waiters_max_bytes})),
-        receivers_(std::make_shared<broker::receivers>(by.env(), message_store::async_store(by.env(), base_->store),
-                                                       parts_->messages(), base_->platform.get(),
-                                                       broker::receivers_options{waiters_max, around.in.plan().sweep_interval})),
+        receivers_(std::make_shared<broker::receivers>(
+            by.env(), message_store::async_store(by.env(), base_->store), parts_->messages(), base_->platform.get(),
+            broker::receivers_options{waiters_max, around.in.plan().sweep_interval})),
         retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), retry_options())),
         api_(by.env(), parts_->messages(), waiters_, receivers_, retries_, options_of_api(around.in.plan())) {
     parts_->run(base_->platform->capabilities().empty_at_start);

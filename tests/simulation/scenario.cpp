@@ -213,10 +213,11 @@ std::vector<std::string> settings_of(const scenario& plan) {
 }
 
 std::string describe(const scenario& plan) {
-  std::string text = "seed " + std::to_string(plan.seed) + ": " + (plan.together ? "all in one process, " : "") + (plan.receive ? "a receives over HTTP, " : "") +
-                     std::to_string(plan.brokers) + " brokers, " + std::to_string(plan.messages) + " messages until " +
-                     std::to_string(plan.posts_until.count()) + " ms, lease " + std::to_string(plan.lease.count()) +
-                     ", ring again " + std::to_string(plan.ring_again.count()) + ", sweep " +
+  std::string text = "seed " + std::to_string(plan.seed) + ": " + (plan.together ? "all in one process, " : "") +
+                     (plan.receive ? "a receives over HTTP, " : "") + std::to_string(plan.brokers) + " brokers, " +
+                     std::to_string(plan.messages) + " messages until " + std::to_string(plan.posts_until.count()) +
+                     " ms, lease " + std::to_string(plan.lease.count()) + ", ring again " +
+                     std::to_string(plan.ring_again.count()) + ", sweep " +
                      std::to_string(plan.sweep_interval.count()) + ", depth " + std::to_string(plan.queue_depth_max) +
                      ", concurrency " + std::to_string(plan.concurrency) + ", handlers " +
                      std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +

@@ -60,7 +60,8 @@ void network::listen(const std::string& address, process& by, service handle) {
 }
 
 bool network::quiet() const {
-  return on_the_way_ == 0 && std::all_of(in_flight_.begin(), in_flight_.end(), [](const auto& c) { return c->waits_for_work(); });
+  return on_the_way_ == 0 &&
+         std::all_of(in_flight_.begin(), in_flight_.end(), [](const auto& c) { return c->waits_for_work(); });
 }
 
 std::size_t network::in_flight(const process& by) const {

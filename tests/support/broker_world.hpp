@@ -48,7 +48,8 @@ struct broker_world {
                                                     messages, &engine, api::receivers_options_from(settings));
     retries = std::make_shared<broker::mass_retry>(
         world.env(), messages, broker::mass_retry_options{settings.size("broker.retries_per_second")});
-    api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, api::api_options_from(settings));
+    api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries,
+                                          api::api_options_from(settings));
   }
 
   ~broker_world() {

@@ -88,8 +88,8 @@ std::string waiting_sql() {
            ") ORDER BY due LIMIT $4::integer)";
   };
   return "WITH " + clock_sql() + " SELECT false, w.* FROM (" + part("due <= " + now) + " UNION ALL " +
-         part("due > " + now + " AND due <= " + now + " + $3::bigint AND NOT held") +
-         ") w ORDER BY due <= " + now + ", due LIMIT $4::integer";
+         part("due > " + now + " AND due <= " + now + " + $3::bigint AND NOT held") + ") w ORDER BY due <= " + now +
+         ", due LIMIT $4::integer";
 }
 
 /// Which rows make up the page is chosen by what is read without their texts.

@@ -38,8 +38,9 @@ struct place_in_queue {
 /// order, and no further than the limit.
 std::string waiting_sql() {
   const auto part = [](const std::string& condition) {
-    return "SELECT * FROM (SELECT " + names(due_columns) + " FROM message WHERE status = 'pending' AND queue = ?1 AND " +
-           condition + " AND unanswered < max_claims AND (expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4)";
+    return "SELECT * FROM (SELECT " + names(due_columns) +
+           " FROM message WHERE status = 'pending' AND queue = ?1 AND " + condition +
+           " AND unanswered < max_claims AND (expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4)";
   };
   return "SELECT * FROM (" + part("due <= ?2") + " UNION ALL " + part("due > ?2 AND due <= ?2 + ?3 AND NOT held") +
          ") ORDER BY due <= ?2, due LIMIT ?4";

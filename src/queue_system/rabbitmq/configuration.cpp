@@ -1,6 +1,6 @@
-#include "queue_system/rabbitmq/rabbitmq.hpp"
-
 #include <map>
+
+#include "queue_system/rabbitmq/rabbitmq.hpp"
 
 namespace amc::queue_system {
 

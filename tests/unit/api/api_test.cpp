@@ -846,11 +846,13 @@ TEST_F(Api, AnAnswerGoesWhereItSays) {
 
 TEST_F(Api, ADestinationThatCannotBeIsRefusedByName) {
   const auto id = post();
-  const std::pair<const char*, const char*> bad[] = {
-      {R"({"message":"x","queue":""})", "A queue's name"},      {R"({"message":"x","queue":"a b"})", "A queue's name"},
-      {R"({"message":"x","queue":"a\u0000"})", "A queue's name"}, {R"({"message":"x","queue":1})", "\"queue\""},
-      {R"({"message":"x","done":"yes"})", "\"done\""},          {R"({"message":"x","queue":"a","done":true})", "not both"},
-      {R"({"message":"no route","done":false})", "No route"}};
+  const std::pair<const char*, const char*> bad[] = {{R"({"message":"x","queue":""})", "A queue's name"},
+                                                     {R"({"message":"x","queue":"a b"})", "A queue's name"},
+                                                     {R"({"message":"x","queue":"a\u0000"})", "A queue's name"},
+                                                     {R"({"message":"x","queue":1})", "\"queue\""},
+                                                     {R"({"message":"x","done":"yes"})", "\"done\""},
+                                                     {R"({"message":"x","queue":"a","done":true})", "not both"},
+                                                     {R"({"message":"no route","done":false})", "No route"}};
   for (const auto& [asked, named] : bad) {
     for (const auto& reply : {w_.ask("POST", "/messages", asked),
                               w_.ask("PUT", "/messages/" + id, asked, http::headers{{"If-Match", "\"1\""}})}) {
@@ -942,7 +944,9 @@ TEST_F(Receive, EveryKindOfOutcomeCanBeBroughtAlong) {
 
 TEST_F(Receive, ARefusedOutcomeIsAnsweredAtOnceAndNothingIsHandedOut) {
   const auto id = post();
-  http::request asked{"POST", "/queues/topic-a/receive", {{"Prefer", "wait=20"}},
+  http::request asked{"POST",
+                      "/queues/topic-a/receive",
+                      {{"Prefer", "wait=20"}},
                       R"({"answers":[{"id":")" + id + R"(","revision":7,"message":"Hi, X."}]})"};
   const auto reply = w_.world.start(w_.api->handle(asked));
   ASSERT_TRUE(*reply);
@@ -993,13 +997,19 @@ TEST_F(Receive, OutcomesThatWereSettledAreToldThoughNothingCanBeLookedAt) {
 
 TEST_F(Receive, RefusesWhatItCannotReadByName) {
   const std::pair<const char*, const char*> bad[] = {
-      {R"({"max":-1})", "\"max\""},          {R"({"max":1000000})", "\"max\""},
-      {R"({"max":1.5})", "\"max\""},         {R"({"max_bytes":-1})", "\"max_bytes\""},
-      {R"({"in_hand":"2"})", "\"in_hand\""}, {R"({"worker":""})", "\"worker\""},
-      {R"({"worker":1})", "\"worker\""},     {R"({"service":[]})", "\"service\""},
-      {R"({"answer":[]})", "\"answers\""},   {R"({"answers":{}})", "\"answers\""},
+      {R"({"max":-1})", "\"max\""},
+      {R"({"max":1000000})", "\"max\""},
+      {R"({"max":1.5})", "\"max\""},
+      {R"({"max_bytes":-1})", "\"max_bytes\""},
+      {R"({"in_hand":"2"})", "\"in_hand\""},
+      {R"({"worker":""})", "\"worker\""},
+      {R"({"worker":1})", "\"worker\""},
+      {R"({"service":[]})", "\"service\""},
+      {R"({"answer":[]})", "\"answers\""},
+      {R"({"answers":{}})", "\"answers\""},
       {R"({"failures":[{"id":"x","revision":1}]})", "\"failures\": Entry 0"},
-      {R"([])", "object"},                   {"{", "JSON"}};
+      {R"([])", "object"},
+      {"{", "JSON"}};
   for (const auto& [asked, named] : bad) {
     const auto reply = receive(asked);
     EXPECT_EQ(reply.status, 422) << asked;
