@@ -64,6 +64,7 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   r->asked = std::move(asked);
   r->by = workers_.of(r->asked.worker);
   r->by->in_hand = r->asked.in_hand;
+  if (!closing_ && !std::exchange(ticking_, true)) tasks_.spawn(tick());
   const auto known = queues_.find(r->asked.queue);
   if (known != queues_.end())
     for (const auto& earlier : known->second.parked)
@@ -76,7 +77,6 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
     const parking place(*this, r);
     listen(r->asked.queue, queues_.at(r->asked.queue));
     announce(r->asked.queue);
-    if (!std::exchange(ticking_, true)) tasks_.spawn(tick());
     co_await wait(r, from);
   }
   got = std::exchange(r->got, {});

@@ -70,6 +70,8 @@ class receivers {
   task<void> stop();
 
   std::size_t size() const { return parked_; }
+  /// Those who are parked, or have something in hand.
+  std::size_t workers_known() const { return workers_.size(); }
 
   /// Events of one queue that are heard and not settled: so many rows may have been rung beyond what an engine holds.
   static constexpr std::size_t heard_max = 32;

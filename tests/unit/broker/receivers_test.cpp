@@ -141,6 +141,13 @@ TEST_F(Receivers, AWorkerThatWantsNothingMoreEndsItsRequest) {
   EXPECT_FALSE(w_.find(w_.disk->rows().begin()->first)->held);
 }
 
+TEST_F(Receivers, WorkersOfWhomNothingIsKnownAreForgotten) {
+  for (int i = 0; i < 100; ++i) receive(wanted("w" + std::to_string(i), 0));
+  EXPECT_EQ(w_.receivers->workers_known(), 100U);
+  w_.world.advance(milliseconds(1'000));
+  EXPECT_EQ(w_.receivers->workers_known(), 0U);
+}
+
 TEST_F(Receivers, WhoHasHungUpCostsNoClaim) {
   const auto from = std::make_shared<http::peer>();
   const auto got = receive(wanted("w"), from);
