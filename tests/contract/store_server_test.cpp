@@ -140,7 +140,8 @@ TEST_F(PostgresqlServer, CutInTheMiddleOfAReplyWhatIsToldIsTrue) {
   proxy.cut_replies_within(10'000);
   int revision = 1;
   for (int applied = 0, unknown = 0; applied < 30 || unknown < 5;) {
-    const std::vector<change> answers{life_cycle::answer(id, revision, "x", to_queue{"q"}, false, {})};
+    const std::vector<change> answers{
+        life_cycle::answer(id, revision, "x", to_queue{"q"}, false, tests::default_rules())};
     try {
       applied += opened.drivers.at(0)->apply(answers).at(0).applied;
       ++revision;
