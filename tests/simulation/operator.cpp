@@ -93,6 +93,7 @@ task<void> store_operator::count(calls to, process& on) {
   const auto reply = co_await ask(to, "GET", "/queues", "");
   if (!reply || reply->status != 200 || !on.alive() || around_.store.rows() != before) co_return;
   const auto ended = around_.store.clock();
+  const bool jumps = around_.in.plan().of(fault::store_clock) > 0;  // meanwhile, and back again
   const auto number = [](const json::value& of, const char* name) {
     return of.at(name).is_null() ? -1 : of.at(name).to_number<std::int64_t>();
   };
@@ -116,16 +117,16 @@ task<void> store_operator::count(calls to, process& on) {
       note(oldest_then, begun);
       note(oldest_now, ended);
     }
-    const bool true_numbers = number(told, "pending") == pending && number(told, "dead") == dead &&
-                              number(told, "held") == held && number(told, "due") >= std::min(due_then, due_now) &&
-                              number(told, "due") <= std::max(due_then, due_now);
-    if (!true_numbers) around_.in.fail("queue " + queue + " is told to hold " + json::serialize(told));
+    const bool true_numbers =
+        number(told, "pending") == pending && number(told, "dead") == dead && number(told, "held") == held;
+    const auto due = number(told, "due");
+    const bool true_due = jumps || (due >= std::min(due_then, due_now) && due <= std::max(due_then, due_now));
+    if (!true_numbers || !true_due) around_.in.fail("queue " + queue + " is told to hold " + json::serialize(told));
     const auto age = number(told, "oldest_age_ms");
     const bool same_age = age == -1 ? !oldest_then
                                     : oldest_now && age <= (ended - *oldest_now).count() &&
                                           (!oldest_then || age >= (begun - *oldest_then).count());
-    if (!same_age && ended >= begun)
-      around_.in.fail("queue " + queue + " is told to have waited " + std::to_string(age));
+    if (!same_age && !jumps) around_.in.fail("queue " + queue + " is told to have waited " + std::to_string(age));
   }
 }
 
@@ -146,11 +147,10 @@ task<void> store_operator::list(calls to, process& on) {
   std::set<uuid> seen;
   std::string after;
   do {
-    const auto reply =
-        co_await ask(to, "GET",
-                     std::string("/messages?status=") + to_string(which.status) +
-                         (which.queue.empty() ? "&limit=50" : "&limit=3") + "&queue=" + which.queue + "&after=" + after,
-                     "");
+    const auto reply = co_await ask(to, "GET",
+                                    std::string("/messages?status=") + to_string(which.status) +
+                                        "&limit=3&queue=" + which.queue + "&after=" + after,
+                                    "");
     if (!reply || reply->status != 200 || !on.alive()) co_return;
     const auto page = json::parse(reply->body);
     for (const auto& m : page.at("messages").as_array()) {

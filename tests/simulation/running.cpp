@@ -72,6 +72,26 @@ std::unique_ptr<platform> connect_engine(const surroundings& around, process& by
   return connected;
 }
 
+/// P7: a page is bounded by its bytes, but for a first text that is larger by itself.
+class weighing_reader : public store_reader {
+ public:
+  weighing_reader(std::unique_ptr<store_reader> to, world& in) : to_(std::move(to)), in_(in) {}
+
+  message_page list(const list_filter& filter) override {
+    auto page = to_->list(filter);
+    std::size_t bytes = 0;
+    for (const auto& m : page.rows) bytes += m->text.size();
+    if (page.rows.size() > 1 && bytes > page_bytes_of(filter))
+      in_.fail("a page has " + std::to_string(bytes) + " bytes of texts");
+    return page;
+  }
+  std::vector<queue_counts> counts() override { return to_->counts(); }
+
+ private:
+  std::unique_ptr<store_reader> to_;
+  world& in_;
+};
+
 /// What everything that works on messages directly shares in a process.
 struct foundation {
   foundation(const surroundings& around, process& by) : platform(connect_engine(around, by)) {
@@ -80,6 +100,7 @@ struct foundation {
     if (planted.wrap_store)
       for (auto& driver : opened.drivers) driver = planted.wrap_store(std::move(driver), by, *platform);
     if (planted.wrap_reader) opened.reader = planted.wrap_reader(std::move(opened.reader));
+    opened.reader = std::make_unique<weighing_reader>(std::move(opened.reader), around.in);
     if (planted.wrap_feed && opened.changes_elsewhere)
       opened.changes_elsewhere = planted.wrap_feed(std::move(opened.changes_elsewhere));
     store = std::make_shared<message_store::shared_store>(by.env(), std::move(opened), bounds());

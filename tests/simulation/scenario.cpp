@@ -201,6 +201,11 @@ void leave_out(scenario& plan, std::string_view name) {
     throw std::invalid_argument("nothing that goes wrong is named " + std::string(name));
 }
 
+std::size_t page_bytes_of(const list_filter& filter) {
+  const auto bytes_of_default = list_filter().text_bytes_max;
+  return filter.text_bytes_max / std::max<std::size_t>(1, bytes_of_default / page_max_bytes);
+}
+
 std::vector<std::string> settings_of(const scenario& plan) {
   return {"broker.lease_ms=" + std::to_string(plan.lease.count()),
           "broker.ring_again_ms=" + std::to_string(plan.ring_again.count()),

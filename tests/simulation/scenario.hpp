@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "amc/message.hpp"
+#include "amc/store.hpp"
 
 namespace amc::simulation {
 
@@ -101,6 +101,8 @@ constexpr int max_revisions = 8;
 constexpr std::size_t text_max_bytes = 2'000;
 constexpr std::size_t claims_max_bytes = 2 * text_max_bytes;
 constexpr std::size_t page_max_bytes = 2 * text_max_bytes;
+/// What a page may hold: a byte of this world stands for many.
+std::size_t page_bytes_of(const list_filter& filter);
 constexpr std::size_t request_max_bytes = text_max_bytes + 1'024;
 constexpr std::size_t response_max_bytes = 8 * text_max_bytes;  ///< that a client takes
 constexpr milliseconds back_off_initial{200};

@@ -235,8 +235,7 @@ task<void> scripts::list(calls to, process& on) {
   listed all{around_.in.now(), {}};
   std::string after;
   do {
-    const std::string limit = on.name().ends_with('2') ? "50" : "3";
-    http::request asked{"GET", "/messages?limit=" + limit + "&after=" + after};
+    http::request asked{"GET", "/messages?limit=3&after=" + after};
     constexpr milliseconds timeout{3'000};
     const auto reply = co_await to->send(std::move(asked), timeout);
     if (reply.status != 200 || !on.alive()) co_return;

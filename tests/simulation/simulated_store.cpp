@@ -52,9 +52,7 @@ class database::reader : public store_reader {
   message_page list(const list_filter& filter) override {
     of_.reach(by_);
     auto smaller = filter;
-    // A byte of this world stands for many.
-    const auto bytes_of_default = list_filter().text_bytes_max;
-    smaller.text_bytes_max = filter.text_bytes_max / std::max<std::size_t>(1, bytes_of_default / page_max_bytes);
+    smaller.text_bytes_max = page_bytes_of(filter);
     auto& random = of_.world_.random();
     if (random.chance(0.4)) smaller.limit = 1 + random.below(std::min<std::size_t>(filter.limit, 5));
     return of_.now_.list(smaller);
