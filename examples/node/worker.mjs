@@ -9,11 +9,11 @@ let waiting = null // a request that brings nothing along is cut short: what was
 process.on('SIGTERM', () => { stopping = true; waiting?.abort() })
 
 async function receive(outcomes, wait) {
-  if (wait > 0) waiting = new AbortController()
-  const body = JSON.stringify({ worker, max: stopping ? 0 : 1, ...outcomes })
-  const signal = AbortSignal.any([AbortSignal.timeout((wait + 10) * 1000), ...(waiting ? [waiting.signal] : [])])
-  const reply = await fetch(`${broker}/queues/${queue}/receive`, { method: 'POST', body, signal, headers: { Prefer: `wait=${wait}` } })
-    .finally(() => { waiting = null })
+  const request = new AbortController(), timer = setTimeout(() => request.abort(), (wait + 10) * 1000)
+  if (wait > 0) waiting = request
+  const body = JSON.stringify({ worker, max: stopping ? 0 : 1, ...outcomes }), headers = { Prefer: `wait=${wait}` }
+  const reply = await fetch(`${broker}/queues/${queue}/receive`, { method: 'POST', body, headers, signal: request.signal })
+    .finally(() => { clearTimeout(timer); waiting = null })
   if (!reply.ok) throw new Error(await reply.text())
   return (await reply.json()).deliveries
 }
