@@ -117,7 +117,8 @@ result<json::object> parse_message_body(std::string_view body, std::span<const s
 
 }  // namespace
 
-result<std::optional<destination>> destination_in(const json::object& fields) {
+result<std::optional<destination>> destination_in(const json::object& fields, others unknown) {
+  if (unknown == others::ignored) return std::optional<destination>();
   const auto* queue = fields.if_contains("queue");
   const auto* done = fields.if_contains("done");
   if (queue && !queue->is_string()) return error{errc::invalid, "The \"queue\" attribute must be a string."};
@@ -135,8 +136,7 @@ result<answer_body> answer_of(std::string_view body, others unknown) {
   if (!parsed) return parsed.error();
   auto text = text_in(*parsed);
   if (!text) return text.error();
-  if (unknown == others::ignored) return answer_body{std::move(*text), {}};
-  auto to = destination_in(*parsed);
+  auto to = destination_in(*parsed, unknown);
   if (!to) return to.error();
   return answer_body{std::move(*text), std::move(*to)};
 }
@@ -147,8 +147,7 @@ result<new_message> new_message_of(std::string_view body, others unknown) {
   if (!parsed) return parsed.error();
   auto text = text_in(*parsed);
   if (!text) return text.error();
-  result<std::optional<destination>> to = std::optional<destination>();
-  if (unknown == others::refused) to = destination_in(*parsed);
+  auto to = destination_in(*parsed, unknown);
   if (!to) return to.error();
   const auto deliver_at = time_in(*parsed, "deliver_at"), expires_at = time_in(*parsed, "expires_at");
   if (!deliver_at) return deliver_at.error();

@@ -35,7 +35,8 @@ struct answer_body {
 result<answer_body> answer_of(std::string_view body, others unknown = others::refused);
 
 /// `queue` or `done` of an object; nothing where it has neither. The queue's name is not looked at.
-result<std::optional<destination>> destination_in(const boost::json::object& fields);
+/// Also nothing where unknown members are ignored.
+result<std::optional<destination>> destination_in(const boost::json::object& fields, others unknown = others::refused);
 
 /// What the body of a new message asks for.
 struct new_message {

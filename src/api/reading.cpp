@@ -107,11 +107,14 @@ void note_wait(http::response& reply, std::optional<milliseconds> preferred, mil
   reply.headers.add("Preference-Applied", "wait=" + std::to_string(applied.count()));
 }
 
+std::string_view segment(std::string_view path, std::size_t index) {
+  for (; index > 0 && !path.empty(); --index) path.remove_prefix(std::min(path.find('/'), path.size() - 1) + 1);
+  return path.substr(0, path.find('/'));
+}
+
 std::string segment_of(const http::request& asked, std::size_t index) {
-  auto rest = asked.path().substr(1);
-  for (; index > 0; --index) rest.remove_prefix(std::min(rest.find('/') + 1, rest.size()));
-  const auto segment = rest.substr(0, rest.find('/'));
-  return http::percent_decoded(segment).value_or(std::string(segment));
+  const auto encoded = segment(asked.path(), index + 1);
+  return http::percent_decoded(encoded).value_or(std::string(encoded));
 }
 
 std::optional<milliseconds> preferred_wait(const http::request& asked) {

@@ -27,6 +27,9 @@ std::optional<milliseconds> preferred_wait(const http::request& asked);
 /// What was honoured of it, for the answer.
 void note_wait(http::response& reply, std::optional<milliseconds> preferred, milliseconds longest);
 
+/// What stands behind the so-many-th slash of a path; empty when there is no such segment.
+std::string_view segment(std::string_view path, std::size_t index);
+
 /// A segment of the path, decoded; 0 is the first. As it stands where it cannot be decoded.
 std::string segment_of(const http::request& asked, std::size_t index);
 

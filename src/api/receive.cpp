@@ -5,7 +5,6 @@
 #include "api/reading.hpp"
 #include "api/resources.hpp"
 #include "api/wording.hpp"
-#include "core/log.hpp"
 #include "core/time_text.hpp"
 
 /// For services: work, as soon as there is some; and what became of the work before it.
@@ -28,18 +27,18 @@ json::object told(const broker::handed& h) {
   return item;
 }
 
-/// Outcomes of earlier deliveries are settled first.
-task<told_outcomes> settle(context& api, receive_body& body, json::object& reply) {
-  told_outcomes all;
+/// Outcomes of earlier deliveries are settled first. Whether all were taken.
+task<bool> settle(context& api, receive_body& body, json::object& reply) {
+  bool all_taken = true;
   const auto add = [&](const char* name, told_outcomes some) {
-    all.any_refused = all.any_refused || some.any_refused;
+    all_taken = all_taken && !some.any_refused;
     reply[name] = std::move(some.list);
   };
   if (!body.answers.empty()) add("answers", co_await answer_all(api, std::move(body.answers)));
   if (!body.failures.empty()) add("failures", co_await fail_all(api, std::move(body.failures)));
   if (!body.leases.empty()) add("leases", co_await extend_all(api, std::move(body.leases)));
   if (!body.releases.empty()) add("releases", co_await release_all(api, std::move(body.releases)));
-  co_return all;
+  co_return all_taken;
 }
 
 /// The connection stands for a worker that does not tell its name.
@@ -86,12 +85,12 @@ task<http::response> post_receive(context& api, http::request& asked) {
   if (!body) co_return refused(body.error());
   asked.drop_body();
   json::object reply;
-  const auto settled = co_await settle(api, *body, reply);
+  const bool all_taken = co_await settle(api, *body, reply);
   const bool has_settled = !reply.empty();
   const auto prefers = preferred_wait(asked);
   const auto wait = std::min(prefers.value_or(milliseconds(0)), api.options.receive_wait_max);
   std::vector<broker::handed> deliveries;
-  if (!settled.any_refused) {
+  if (all_taken) {
     auto wanted = request_of(*body, std::move(queue), asked, wait);
     deliveries = co_await receive(api, std::move(wanted), asked.from, has_settled);
   }

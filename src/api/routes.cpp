@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "api/reading.hpp"
 #include "api/resources.hpp"
 #include "core/text.hpp"
 
@@ -33,12 +34,6 @@ constexpr route table[] = {
     {"/healthz", "GET", get_healthz},
     {"/readyz", "GET", get_readyz},
 };
-
-/// What stands behind the so-many-th slash; empty when there is no such segment.
-std::string_view segment(std::string_view path, std::size_t index) {
-  for (; index > 0 && !path.empty(); --index) path.remove_prefix(std::min(path.find('/'), path.size() - 1) + 1);
-  return path.substr(0, path.find('/'));
-}
 
 }  // namespace
 

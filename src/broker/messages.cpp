@@ -1,6 +1,5 @@
 #include "broker/messages.hpp"
 
-#include <algorithm>
 #include <map>
 
 #include "broker/endings.hpp"
@@ -27,6 +26,15 @@ result<row> settled(const change& what, const outcome& became) {
   return became.now;
 }
 
+/// One for each claim.
+std::vector<change> changes_of(const std::vector<claimed>& claims,
+                               change (*make)(const event& ready, std::int64_t claim)) {
+  std::vector<change> changes;
+  changes.reserve(claims.size());
+  for (const auto& c : claims) changes.push_back(make(c.ready, c.claim));
+  return changes;
+}
+
 }  // namespace
 
 messages::messages(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
@@ -42,12 +50,12 @@ messages::messages(const environment& env, message_store::async_store store, std
       options_(options) {}
 
 std::optional<error> messages::refuses_queue(std::string_view name) const {
-  const auto& known = routes_->queues();
-  if (std::find(known.begin(), known.end(), name) != known.end()) return {};
+  if (routes_->names(name)) return {};
   if (!is_queue_name(name))
     return error{errc::invalid,
                  "A queue's name has 1 to 100 characters of A-Z a-z 0-9 . _ - and is not . or .., not \"" +
                      escaped(shortened(name, 100)) + "\"."};
+  const auto& known = routes_->queues();
   if (routes_->closed())
     return error{errc::invalid,
                  "No route and no entry of broker.queues names the queue \"" + std::string(name) +
@@ -59,9 +67,8 @@ std::optional<error> messages::refuses_queue(std::string_view name) const {
 /// Each costs this process something for as long as it runs.
 std::optional<error> messages::refuses_new_queue(const std::string& name) {
   if (auto refused = refuses_queue(name)) return refused;
-  const auto& known = routes_->queues();
-  if (std::find(known.begin(), known.end(), name) != known.end() || unrouted_.contains(name)) return {};
-  if (known.size() + unrouted_.size() >= routes_->queues_max())
+  if (routes_->names(name) || unrouted_.contains(name)) return {};
+  if (routes_->queues().size() + unrouted_.size() >= routes_->queues_max())
     return error{errc::invalid, "Messages were sent to " + std::to_string(routes_->queues_max()) +
                                     " queues already (broker.queues_max); \"" + name + "\" would be one more."};
   unrouted_.insert(name);
@@ -194,10 +201,7 @@ task<std::vector<result<row>>> messages::take(std::vector<claim_request> request
 }
 
 task<void> messages::reopen(std::vector<claimed> claims) {
-  std::vector<change> changes;
-  changes.reserve(claims.size());
-  for (const auto& c : claims) changes.push_back(life_cycle::reopen(c.ready, c.claim));
-  co_await store_.apply(std::move(changes));
+  co_await store_.apply(changes_of(claims, life_cycle::reopen));
 }
 
 task<std::vector<due_row>> messages::waiting(std::string queue, std::size_t limit) {
@@ -207,9 +211,7 @@ task<std::vector<due_row>> messages::waiting(std::string queue, std::size_t limi
 }
 
 task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> claims) {
-  std::vector<change> changes;
-  changes.reserve(claims.size());
-  for (const auto& c : claims) changes.push_back(life_cycle::extend(c.ready, c.claim));
+  const auto changes = changes_of(claims, life_cycle::extend);
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<milliseconds>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
@@ -222,9 +224,7 @@ task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> cl
 }
 
 task<std::vector<result<row>>> messages::release(std::vector<claimed> claims) {
-  std::vector<change> changes;
-  changes.reserve(claims.size());
-  for (const auto& c : claims) changes.push_back(life_cycle::release(c.ready, c.claim));
+  const auto changes = changes_of(claims, life_cycle::release);
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) results.push_back(settled(changes[i], outcomes[i]));

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "broker/life_cycle.hpp"
-#include "core/log.hpp"
 
 namespace amc::broker {
 namespace {
@@ -48,7 +47,7 @@ struct receivers::parking {
     auto& q = found->second;
     q.left = in_.env_.timers->now();
     q.parked.remove(r_);
-    if (q.reserved == r_->by) q.reserved->is_reserved = false, q.reserved = nullptr;
+    if (q.reserved == r_->by) unreserve(q);
     if (q.is_over()) in_.queues_.erase(found);
   }
   parking(const parking&) = delete;
@@ -194,14 +193,14 @@ void receivers::stop_listening(const std::string& name, queue& q) {
 
 /// What was heard before a look and is not among what it has left waiting is done with.
 void receivers::settle_events(queue& q, std::size_t heard_before, const std::vector<due_row>& left, bool saw_all) {
-  if (!q.source || q.retiring || (!saw_all && left.empty())) return;
+  if (!q.source || q.retiring || !saw_all || heard_before == 0) return;
   std::set<std::pair<uuid, int>> waiting;
   for (const auto& r : left) waiting.insert({r.id, r.revision});
   std::vector<std::uint64_t> done;
   std::vector<queue_system::event_source::received> kept;
   for (std::size_t i = 0; i < q.heard.size(); ++i) {
     const auto& event = q.heard[i];
-    const bool may_wait = i >= heard_before || !saw_all || waiting.contains({event.ready.id, event.ready.revision});
+    const bool may_wait = i >= heard_before || waiting.contains({event.ready.id, event.ready.revision});
     if (may_wait)
       kept.push_back(event);
     else
@@ -224,7 +223,7 @@ bool receivers::hand_out(queue& q, std::vector<due_row>& rows) {
   bool any = false;
   auto middle = std::stable_partition(rows.begin(), rows.end(), [](const due_row& r) { return !must_be_alone(r); });
   const bool any_lonely = middle != rows.end(), any_other = middle != rows.begin();
-  if (!any_lonely && q.reserved) workers_.release(*std::exchange(q.reserved, nullptr));
+  if (!any_lonely) unreserve(q);
   if (any_lonely && !(q.lonely_last && any_other)) {
     if (auto r = lonely_receiver(q)) {
       q.lonely_last = any = true;
@@ -254,10 +253,10 @@ std::shared_ptr<receivers::receiver> receivers::lonely_receiver(queue& q) {
   std::shared_ptr<receiver> candidate;
   for (const auto& r : q.parked) {
     if (!r->can_take()) continue;
-    const bool is_of_another = r->by->is_reserved && r->by != q.reserved;
+    const bool is_of_another = r->by->reserved_until && r->by != q.reserved;
     if (is_of_another) continue;
     if (workers::may_take_alone(*r->by, now)) {
-      if (q.reserved) workers_.release(*std::exchange(q.reserved, nullptr));
+      unreserve(q);
       return r;
     }
     if (!candidate && !r->by->is_alone) candidate = r;
@@ -265,9 +264,13 @@ std::shared_ptr<receivers::receiver> receivers::lonely_receiver(queue& q) {
   if (!q.reserved && candidate) {
     constexpr milliseconds reserved_for{10'000};
     q.reserved = candidate->by;
-    workers_.reserve(*q.reserved, now + reserved_for);
+    q.reserved->reserved_until = now + reserved_for;
   }
   return nullptr;
+}
+
+void receivers::unreserve(queue& q) {
+  if (q.reserved) std::exchange(q.reserved, nullptr)->reserved_until.reset();
 }
 
 void receivers::start_claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone) {

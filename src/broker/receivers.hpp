@@ -115,6 +115,7 @@ class receivers {
   std::size_t wanted(const queue& q) const;
   bool hand_out(queue& q, std::vector<due_row>& rows);
   std::shared_ptr<receiver> lonely_receiver(queue& q);
+  static void unreserve(queue& q);
   void start_claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   task<void> claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   void note(receiver& r, const row& granted, bool alone);

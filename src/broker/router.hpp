@@ -30,6 +30,7 @@ class router {
 
   /// The queues that routes and `broker.queues` name, each once.
   const std::vector<std::string>& queues() const { return queues_; }
+  bool names(std::string_view queue) const { return treatments_.contains(queue); }
   /// Whether no other queue takes messages.
   bool closed() const { return closed_; }
   /// These, and others that messages are sent to, are no more than this.

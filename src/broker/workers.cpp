@@ -12,13 +12,7 @@ std::shared_ptr<worker> workers::of(const std::string& name) {
 
 bool workers::may_take_alone(const worker& who, time_point now) {
   if (who.is_alone || who.claiming > 0) return false;
-  return who.is_idle() || (who.is_reserved && who.reserved_until <= now);
-}
-
-void workers::reserve(worker& who, time_point until) {
-  if (who.is_reserved) return;
-  who.is_reserved = true;
-  who.reserved_until = until;
+  return who.is_idle() || (who.reserved_until && *who.reserved_until <= now);
 }
 
 void workers::claims(worker& who, bool alone) {

@@ -3,6 +3,7 @@
 #include <boost/functional/hash.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,12 +26,12 @@ struct worker {
   };
 
   std::map<uuid, hand> hands{};
-  std::size_t in_hand = 0;      ///< as it said last
-  std::size_t claiming = 0;     ///< claims under way for it
-  std::size_t requests = 0;     ///< under way
-  bool is_alone = false;        ///< what it is given now, or has, is alone
-  time_point reserved_until{};  ///< until then it gets nothing but what must be alone
-  bool is_reserved = false;
+  std::size_t in_hand = 0;   ///< as it said last
+  std::size_t claiming = 0;  ///< claims under way for it
+  std::size_t requests = 0;  ///< under way
+  bool is_alone = false;     ///< what it is given now, or has, is alone
+  /// Until then it gets nothing but what must be alone; afterwards that all the same.
+  std::optional<time_point> reserved_until{};
 
   /// With nothing in hand that could go down with it.
   bool is_idle() const { return in_hand == 0 && hands.empty() && claiming == 0; }
@@ -45,11 +46,9 @@ class workers {
   std::shared_ptr<worker> of(const std::string& name);
 
   /// Whether it may be given something in company.
-  static bool may_take(const worker& who) { return !who.is_alone && !who.is_reserved; }
+  static bool may_take(const worker& who) { return !who.is_alone && !who.reserved_until; }
   /// Whether it may be given something that must be alone. One that was reserved for longer than a lease, all the same.
   static bool may_take_alone(const worker& who, time_point now);
-  void reserve(worker& who, time_point until);
-  void release(worker& who) { who.is_reserved = false; }
 
   /// A claim for it is under way, until `handed` or `claim_over`.
   void claims(worker& who, bool alone);

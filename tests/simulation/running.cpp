@@ -142,7 +142,7 @@ class running_broker : public running {
     waiters_->send_home();
     receivers_->send_home();
     if (by_.alive()) net_.close(by_.name());
-    while (by_.alive() && net_.in_flight(by_) > 0) co_await nap();
+    while (by_.alive() && net_.in_flight(by_) > 0) co_await sleep_for(by_.env(), milliseconds(20));
     co_await waiters_->stop();
     co_await receivers_->stop();
     co_await retries_->stop();
@@ -150,13 +150,6 @@ class running_broker : public running {
   }
 
  private:
-  task<void> nap() {
-    auto over = std::make_shared<one_shot<bool>>(by_.env().executor);
-    constexpr milliseconds a_moment{20};
-    const auto timer = by_.env().timers->start(a_moment, [over] { over->set(true); });
-    co_await over->wait();
-  }
-
   static constexpr std::size_t waiters_max = 100, waiters_max_bytes = 1'000;
 
   network& net_;
@@ -299,7 +292,7 @@ class running_receiver : public running {
       const auto reply = co_await ask();
       if (!by_.alive()) break;
       if (reply.status != ok)
-        co_await rest(milliseconds(200));
+        co_await sleep_for(by_.env(), milliseconds(200));
       else
         co_await take(boost::json::parse(reply.body).as_object());
     }
@@ -368,7 +361,7 @@ class running_receiver : public running {
     for (const auto& d : deliveries) {
       if (d.as_object().contains("alone") && deliveries.size() > 1)
         around_.in.fail(by_.name() + " is given in company what must be alone");
-      co_await rest(handling_.time());
+      co_await sleep_for(by_.env(), handling_.time());
       if (!by_.alive()) co_return;
       work_on(d.as_object());
     }
@@ -423,8 +416,6 @@ class running_receiver : public running {
     claims_[work.id] = work.claim;
     tell(kind, std::move(outcome));
   }
-
-  task<void> rest(milliseconds time) { return sleep_for(by_.env(), time); }
 
   static constexpr int ok = 200;
   surroundings around_;
