@@ -1,10 +1,5 @@
-#include <gmock/gmock.h>
-
-#include "broker/life_cycle.hpp"
-#include "core/log.hpp"
-#include "core/uuid_source.hpp"
 #include "message_store/postgresql/postgresql.hpp"
-#include "tests/support/configured.hpp"
+#include "tests/support/damaged_rows.hpp"
 #include "tests/support/postgresql.hpp"
 
 /// A row that holds what AMC never writes costs that row alone. The types of its columns leave less room for that than
@@ -16,60 +11,31 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 namespace life_cycle = broker::life_cycle;
 
-class PostgresqlRows : public testing::Test {
+class PostgresqlRows : public tests::damaged_rows {
  protected:
   PostgresqlRows() {
-    log::redirect([this](const log::line& line) { told_.emplace_back(line.text); });
     auto options = message_store::postgresql_options_from(tests::configured());
     options.url = database_.url();
     options.connections = 1;
     options.now = [this] { return now_; };
-    opened_ = message_store::open_postgresql(options);
-    store_ = opened_.drivers.at(0).get();
+    use(message_store::open_postgresql(options));
   }
-  ~PostgresqlRows() override { log::redirect(nullptr); }
+  ~PostgresqlRows() override { opened_ = {}; }
 
   /// As somebody does with a tool.
   void set(const uuid& id, const std::string& values) const {
     database_.execute("UPDATE amc_message SET " + values + " WHERE id = '" + to_string(id) + "'");
-  }
-  uuid accept(std::optional<idempotency> once = {}) {
-    const auto id = next_id_();
-    auto what = life_cycle::accept(id, "Hi, ", life_cycle::to_queue{"q"}, false, {});
-    what.then.once = std::move(once);
-    const std::vector<change> batch{what};
-    EXPECT_TRUE(store_->apply(batch).at(0).applied);
-    return id;
-  }
-  found_row find(const uuid& id) {
-    const std::vector<uuid> ids{id};
-    return store_->find(ids, true).at(0);
   }
   std::vector<uuid> due(std::size_t limit) {
     std::vector<uuid> ids;
     for (const auto& r : store_->due(limit)) ids.push_back(r.id);
     return ids;
   }
-  std::vector<std::string> told_of(const uuid& id) const {
-    std::vector<std::string> lines;
-    for (const auto& line : told_)
-      if (line.find(to_string(id)) != std::string::npos) lines.push_back(line);
-    return lines;
-  }
 
   tests::postgresql_database database_;
-  timestamp now_{milliseconds(1'700'000'000'000)};
-  uuid_source next_id_ = uuid_v7_source([this] { return now_; }, [] { return std::uint64_t{42}; });
-  std::vector<std::string> told_;
-  opened_store opened_;
-  store* store_ = nullptr;
 };
 
-struct fault {
-  std::string name;
-  std::string values;
-  std::string column;
-};
+using fault = tests::row_damage;
 
 const std::vector<fault> faults{
     {"AttemptsAreNoList", "attempts = '{}'", "attempts"},
@@ -105,9 +71,7 @@ TEST_P(PostgresqlRowFault, CostsThatRowAlone) {
   EXPECT_FALSE(became.at(1).applied);
   EXPECT_TRUE(became.at(2).applied);
 
-  std::vector<uuid> listed;
-  for (const auto& m : opened_.reader->list({}).rows) listed.push_back(m->id);
-  EXPECT_THAT(listed, ElementsAre(before, after));
+  EXPECT_THAT(listed(), ElementsAre(before, after));
   EXPECT_GE(opened_.reader->counts().at(0).pending, 2U);
   EXPECT_THAT(told_of(bad), ElementsAre(HasSubstr("cannot be read: " + GetParam().column + ": "))) << "once";
 }

@@ -1,13 +1,9 @@
-#include <gmock/gmock.h>
 #include <sqlite3.h>
 
 #include <algorithm>
 
-#include "broker/life_cycle.hpp"
-#include "core/log.hpp"
-#include "core/uuid_source.hpp"
 #include "message_store/sqlite/sqlite.hpp"
-#include "tests/support/configured.hpp"
+#include "tests/support/damaged_rows.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 /// A row that holds what AMC never writes costs that row alone.
@@ -18,18 +14,14 @@ using testing::Contains;
 using testing::HasSubstr;
 namespace life_cycle = broker::life_cycle;
 
-class SqliteRows : public testing::Test {
+class SqliteRows : public tests::damaged_rows {
  protected:
-  SqliteRows() {
-    log::redirect([this](const log::line& line) { told_.emplace_back(line.text); });
-    open();
-  }
-  ~SqliteRows() override { log::redirect(nullptr); }
+  SqliteRows() { open(); }
+  ~SqliteRows() override { opened_ = {}; }
 
   void open() {
     opened_ = {};
-    opened_ = message_store::open_sqlite({path_, [this] { return now_; }});
-    store_ = opened_.drivers.at(0).get();
+    use(message_store::open_sqlite({path_, [this] { return now_; }}));
   }
   /// As somebody does with a tool, while nobody uses the file.
   void set(const uuid& id, const std::string& values) {
@@ -44,45 +36,12 @@ class SqliteRows : public testing::Test {
     sqlite3_close(db);
     open();
   }
-  uuid accept(std::optional<idempotency> once = {}) {
-    const auto id = next_id_();
-    auto what = life_cycle::accept(id, "Hi, ", life_cycle::to_queue{"q"}, false, tests::default_rules());
-    what.then.once = std::move(once);
-    EXPECT_TRUE(apply(what).applied);
-    return id;
-  }
-  outcome apply(const change& what) {
-    const std::vector<change> batch{what};
-    return store_->apply(batch).at(0);
-  }
-  found_row find(const uuid& id) {
-    const std::vector<uuid> ids{id};
-    return store_->find(ids, true).at(0);
-  }
-  std::vector<uuid> listed(const list_filter& filter = {}) {
-    std::vector<uuid> ids;
-    for (const auto& m : opened_.reader->list(filter).rows) ids.push_back(m->id);
-    return ids;
-  }
-  std::ptrdiff_t times_told(const uuid& id) const {
-    return std::count_if(told_.begin(), told_.end(),
-                         [&](const std::string& line) { return line.find(to_string(id)) != std::string::npos; });
-  }
 
   tests::temporary_folder folder_;
   std::string path_ = (folder_.path / "amc.db").string();
-  timestamp now_{milliseconds(1'700'000'000'000)};
-  uuid_source next_id_ = uuid_v7_source([this] { return now_; }, [] { return std::uint64_t{42}; });
-  std::vector<std::string> told_;
-  opened_store opened_;
-  store* store_ = nullptr;
 };
 
-struct fault {
-  std::string name;
-  std::string values;
-  std::string column;
-};
+using fault = tests::row_damage;
 
 const std::vector<fault> faults{
     {"AttemptsAreNoJson", "attempts = 'oops'", "attempts"},
@@ -144,7 +103,7 @@ TEST_P(SqliteRowFault, CostsThatRowAlone) {
   EXPECT_TRUE(
       std::any_of(counts.begin(), counts.end(), [](const auto& q) { return q.queue == "q" && q.pending >= 2; }));
 
-  EXPECT_EQ(times_told(bad), 1) << "it is told once";
+  EXPECT_EQ(told_of(bad).size(), 1U) << "it is told once";
   EXPECT_THAT(told_, Contains(testing::AllOf(HasSubstr(to_string(bad)), HasSubstr(GetParam().column + ": "))));
 }
 
@@ -209,7 +168,7 @@ TEST_F(SqliteRows, AKeyWhoseRowCannotBeReadCostsItsRequestAlone) {
   EXPECT_TRUE(became.at(0).unreadable);
   EXPECT_TRUE(became.at(1).applied);
   EXPECT_FALSE(find(again.id).now);
-  EXPECT_EQ(times_told(bad), 1);
+  EXPECT_EQ(told_of(bad).size(), 1U);
 }
 
 TEST_F(SqliteRows, AChangeThatTheTableRefusesCostsThatChangeAlone) {
