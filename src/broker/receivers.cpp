@@ -62,13 +62,13 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   auto r = std::make_shared<receiver>();
   r->asked = std::move(asked);
   r->by = workers_.of(r->asked.worker);
-  r->by->in_hand = r->asked.in_hand;
+  workers::says(*r->by, r->asked.in_hand);
   if (!closing_ && !std::exchange(ticking_, true)) tasks_.spawn(tick());
   const auto known = queues_.find(r->asked.queue);
   if (known != queues_.end())
     for (const auto& earlier : known->second.parked)
       if (earlier->by == r->by) earlier->over = true, wake(*earlier);
-  if (r->asked.in_hand == 0 && r->asked.is_named) co_await reopen_lost(*r->by);
+  if (r->asked.in_hand == 0 && r->asked.is_named) co_await reopen_lost(r->by, r->asked.queue);
   std::vector<handed> got;
   if (r->asked.max == 0 || closing_) co_return got;
   check_room();
@@ -95,8 +95,8 @@ void receivers::check_room() const {
 }
 
 /// Its deliveries never reached it, or went down with what it was.
-task<void> receivers::reopen_lost(worker& by) {
-  auto claims = workers_.lost(by);
+task<void> receivers::reopen_lost(std::shared_ptr<worker> by, std::string of) {
+  auto claims = workers_.lost(*by, of);
   if (claims.empty()) co_return;
   try {
     co_await verbs_->reopen(std::move(claims));

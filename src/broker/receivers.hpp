@@ -104,7 +104,7 @@ class receivers {
   struct parking;
 
   void check_room() const;
-  task<void> reopen_lost(worker& by);
+  task<void> reopen_lost(std::shared_ptr<worker> by, std::string of);
   task<void> wait(std::shared_ptr<receiver> r, std::shared_ptr<http::peer> from);
   void announce(const std::string& name);
   void look_soon(const std::string& name, queue& q);

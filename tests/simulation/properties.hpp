@@ -59,6 +59,7 @@ class properties {
   void forget_unsynced();
   void check_runs();
   void check_rows_stay();
+  milliseconds idle_since(const std::string& queue) const;
   void check_due_rows_are_rung();
   void check_all_rung_after_a_start();
   void check_nobody_idles();
