@@ -125,7 +125,7 @@ class http_broker_client : public broker_client {
     std::vector<std::string> items;
     for (const auto& a : told) {
       auto item = item_of(a.id, a.revision.value());
-      item["message"] = a.text;
+      item["message"] = a.said.text;
       items.push_back(json::serialize(item));
     }
     auto said = co_await ask(answers, items);

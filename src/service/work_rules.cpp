@@ -161,10 +161,14 @@ void work_rules::note_busy() {
 
 work_rules::beginning work_rules::take(const received& heard, granted granted, time_point now) {
   const auto number = ++last_number_;
-  const in_hand hand{{heard.ready.id, heard.ready.revision, granted.claim, std::move(granted.text), granted.lease,
-                      heard.ready.traceparent},
-                     now + granted.lease,
-                     now + handler_timeout_};
+  delivery work = std::move(granted.more);
+  work.id = heard.ready.id;
+  work.revision = heard.ready.revision;
+  work.claim = granted.claim;
+  work.text = std::move(granted.text);
+  work.lease = granted.lease;
+  work.traceparent = heard.ready.traceparent;
+  const in_hand hand{std::move(work), now + granted.lease, now + handler_timeout_};
   in_hand_.emplace(number, hand);
   // A copy of the work: a handler that takes too long still needs it when nobody waits for it any more.
   return {number, hand.work};

@@ -130,7 +130,7 @@ class HttpBrokerClient : public testing::Test {
 TEST_F(HttpBrokerClient, OneAnswerThatNoBrokerTakesCostsTheOthersNothing) {
   std::vector<answer_request> answers;
   for (int i = 0; i < 5; ++i) answers.push_back({w_.accept("Hi, "), 1, "Hi, X."});
-  answers[3].text = "Hi, \xff.";  // not UTF-8: nothing that JSON can carry
+  answers[3].said.text = "Hi, \xff.";  // not UTF-8: nothing that JSON can carry
   const auto told = w_.world.run(client_->answer(answers));
   for (std::size_t i = 0; i < told.size(); ++i) EXPECT_EQ(told[i].has_value(), i != 3);
   EXPECT_EQ(told.at(3).error().code, errc::invalid);
@@ -149,7 +149,7 @@ TEST_F(HttpBrokerClient, OneFailureThatNoBrokerTakesCostsTheOthersNothing) {
 TEST_F(HttpBrokerClient, WhatIsTooLargeTogetherIsToldInParts) {
   std::vector<answer_request> answers;
   for (int i = 0; i < 6; ++i) answers.push_back({w_.accept("Hi, "), 1, "Hi, X." + std::string(400'000, '.')});
-  answers[1].text += std::string(1'000'000, '.');
+  answers[1].said.text += std::string(1'000'000, '.');
   const auto told = w_.world.run(client_->answer(answers));
   ASSERT_EQ(told.size(), 6U);
   for (std::size_t i = 0; i < told.size(); ++i) EXPECT_EQ(told[i].has_value(), i != 1);
