@@ -101,19 +101,42 @@ result<destination> messages::where(const content& said, const std::optional<des
 }
 
 task<result<row>> messages::accept(uuid id, content said, life_cycle::accept_options options) {
-  if (auto wrong = unfit_message(said, options_.text_max_bytes)) co_return *std::move(wrong);
-  const auto to = where(said, options.to);
-  if (!to) co_return to.error();
-  // What is to be delivered later is the sweeper's.
-  auto taken = options.deliver_at ? std::nullopt : rings_->take_room(*to);
-  const auto what =
-      life_cycle::accept(id, std::move(said), *to, taken.has_value(), routes_->rules_of(*to), std::move(options));
-  const auto became = co_await store_.apply(what);
-  if (became.applied) {
-    numbers_->accepted();
-    ring_if_waiting(became.now, std::move(taken));
+  std::vector<accept_request> one;
+  one.push_back({id, std::move(said), std::move(options)});
+  auto results = co_await accept(std::move(one));
+  co_return std::move(results.front());
+}
+
+task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all) {
+  std::vector<change> changes;
+  std::vector<std::optional<error>> wrong;  // of each new message
+  std::vector<std::optional<place>> taken;  // of each change
+  for (auto& a : all) {
+    wrong.push_back(unfit_message(a.said, options_.text_max_bytes));
+    const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.said, a.options.to);
+    if (!to) wrong.back() = to.error();
+    if (!to) continue;
+    // What is to be delivered later is the sweeper's.
+    taken.push_back(a.options.deliver_at ? std::nullopt : rings_->take_room(*to));
+    changes.push_back(life_cycle::accept(a.id, std::move(a.said), *to, taken.back().has_value(), routes_->rules_of(*to),
+                                         std::move(a.options)));
   }
-  co_return settled(what, became);
+  const auto outcomes = co_await store_.apply(changes);
+  std::vector<result<row>> results;
+  std::size_t at = 0;
+  for (auto& why : wrong) {
+    if (why) {
+      results.emplace_back(*std::move(why));
+      continue;
+    }
+    if (outcomes[at].applied) {
+      numbers_->accepted();
+      ring_if_waiting(outcomes[at].now, std::move(taken[at]));
+    }
+    results.push_back(settled(changes[at], outcomes[at]));
+    ++at;
+  }
+  co_return results;
 }
 
 task<result<row>> messages::find(uuid id) {

@@ -24,6 +24,13 @@ struct messages_options {
   std::size_t claims_max_bytes = 0;  ///< of the texts of one batch of claims
 };
 
+/// A new message. Its id must be a new one.
+struct accept_request {
+  uuid id{};
+  content said{};
+  life_cycle::accept_options options{};
+};
+
 /// The verbs of a message's life: each makes the guarded change durable first and rings the queue after. Every text
 /// passes `intake` before the store sees it. Any number of these may share a store and an engine, in one process or in
 /// many. For one thread. Every verb throws `unavailable` when the store is away: then nothing is claimed to have
@@ -40,6 +47,7 @@ class messages {
   /// The id must be a new one; a message that an idempotency key has made before has another. Errors: invalid (also a
   /// queue that nothing can wait in), too_large, unroutable, key_reused.
   task<result<row>> accept(uuid id, content said, life_cycle::accept_options options = {});
+  task<std::vector<result<row>>> accept(std::vector<accept_request> all);
   /// Throws unless the store can be read and written.
   task<void> check_store() { return store_.check(); }
   /// Errors: not_found.

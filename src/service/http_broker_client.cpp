@@ -2,8 +2,11 @@
 #include <limits>
 #include <span>
 
+#include "core/base64.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "core/time_text.hpp"
 #include "service/broker_client.hpp"
 
 namespace amc::service {
@@ -61,11 +64,50 @@ error refusal_in(json::object& item) {
   return {errc::unknown, std::string(name) + ": " + detail_of(item)};
 }
 
+constexpr std::string_view value_mark = "is a value";
+
+/// A message that is no text becomes the JSON that was sent, and is marked: read and written again it might have lost
+/// digits.
+void keep_values_as_texts(json::array& items, std::string_view written) {
+  std::vector<std::string_view> texts;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    auto* fields = items[i].if_object();
+    const auto* message = fields ? fields->if_contains("message") : nullptr;
+    if (!message || message->is_string()) continue;
+    if (texts.empty()) texts = item_texts(written);
+    (*fields)["message"] = member_text(texts.at(i), "message");
+    (*fields)[value_mark] = true;
+  }
+}
+
 milliseconds lease_in(const json::object& item) {
   constexpr std::int64_t longest = 86'400'000 * 366LL;
   const auto lease = item.at("lease_ms").as_int64();
   if (lease < 1 || lease > longest) throw std::out_of_range("lease_ms");
   return milliseconds(lease);
+}
+
+/// As `keep_values_as_texts` leaves it.
+void read_content(const json::object& item, granted& g) {
+  if (const auto* bytes = item.if_contains("message_base64")) {
+    g.more.form = content_form::base64;
+    g.text = from_base64(bytes->as_string()).value();
+  } else {
+    if (item.contains(value_mark)) g.more.form = content_form::json;
+    g.text = item.at("message").as_string();
+  }
+  if (const auto* type = item.if_contains("content_type")) g.more.content_type = type->as_string();
+  if (const auto* headers = item.if_contains("headers"))
+    for (const auto& [name, value] : headers->as_object())
+      g.more.headers.push_back({std::string(name), std::string(value.as_string())});
+}
+
+/// What brokers before 0.2.0 do not tell.
+void read_circumstances(const json::object& item, delivery& to) {
+  if (const auto* state = item.if_contains("tracestate")) to.tracestate = state->as_string();
+  if (const auto* queue = item.if_contains("queue")) to.queue = queue->as_string();
+  if (const auto* attempt = item.if_contains("attempt")) to.attempt = attempt->to_number<int>();
+  if (const auto* created = item.if_contains("created_at")) to.created_at = parse_rfc3339(created->as_string());
 }
 
 class http_broker_client : public broker_client {
@@ -84,8 +126,9 @@ class http_broker_client : public broker_client {
     co_return each<granted>(claims, said, [](json::object& item) {
       granted g;
       g.claim = item.at("claim").as_int64();
-      g.text = item.at("message").as_string();
       g.lease = lease_in(item);
+      read_content(item, g);
+      read_circumstances(item, g.more);
       return g;
     });
   }
@@ -125,8 +168,9 @@ class http_broker_client : public broker_client {
     std::vector<std::string> items;
     for (const auto& a : told) {
       auto item = item_of(a.id, a.revision.value());
-      item["message"] = a.said.text;
-      items.push_back(json::serialize(item));
+      if (a.to && std::holds_alternative<to_done>(*a.to)) item["done"] = true;
+      if (const auto* queue = a.to ? std::get_if<to_queue>(&*a.to) : nullptr) item["queue"] = queue->name;
+      items.push_back(answer_of(std::move(item), a.said));
     }
     auto said = co_await ask(answers, items);
     co_return each<void>(answers, said, [](json::object&) { return result<void>(); });
@@ -140,6 +184,20 @@ class http_broker_client : public broker_client {
   }
 
   static json::object item_of(const uuid& id, int revision) { return {{"id", to_string(id)}, {"revision", revision}}; }
+
+  static std::string answer_of(json::object item, const content& said) {
+    if (!said.content_type.empty()) item["content_type"] = said.content_type;
+    if (said.headers) {
+      json::object headers;
+      for (const auto& h : *said.headers) headers[h.name] = h.value;
+      item["headers"] = std::move(headers);
+    }
+    if (said.form == content_form::base64) item["message_base64"] = said.text;
+    if (said.form == content_form::text) item["message"] = said.text;
+    auto text = json::serialize(item);
+    if (said.form == content_form::json) text.replace(text.size() - 1, 1, ",\"message\":" + said.text + "}");
+    return text;
+  }
 
   static json::object item_of(const claimed& c) {
     auto item = item_of(c.ready.id, c.ready.revision);
@@ -193,6 +251,7 @@ class http_broker_client : public broker_client {
   static json::array answer_in(const verb& what, const http::response& reply, std::size_t count) {
     auto value = parsed(reply.body);
     if (reply.status != 200 || !value.is_array() || value.get_array().size() != count) throw unexpected(what, reply);
+    if (what.brings_texts) keep_values_as_texts(value.get_array(), reply.body);
     return std::move(value.get_array());
   }
 
