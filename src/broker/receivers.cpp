@@ -284,7 +284,7 @@ task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
   for (const auto& row : rows) requests.push_back({{row.id, row.revision, row.traceparent}, alone});
   bool beaten = false;
   try {
-    const auto results = co_await verbs_->take(std::move(requests), r->asked.max_bytes);
+    const auto results = co_await verbs_->take(std::move(requests), r->asked.max_bytes, r->asked.holder);
     for (const auto& taken : results) {
       if (taken) note(*r, *taken, alone);
       beaten = beaten || (!taken && (taken.error().code == errc::held || taken.error().code == errc::stale));

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "amc/message.hpp"
 #include "core/text.hpp"
@@ -20,8 +22,9 @@ struct claim_request {
 /// A claim that was granted.
 struct granted {
   std::int64_t claim = 0;
-  std::string text{};
+  std::string text{};  ///< as a delivery has it
   milliseconds lease{};
+  delivery more{};  ///< what else is told of it
 };
 
 struct claimed {
@@ -51,10 +54,25 @@ struct to_queue {
 struct to_done {};
 using destination = std::variant<to_queue, to_done>;
 
+/// What a new message, or an answer, says. A text says itself.
+struct content {
+  content() = default;
+  content(std::string told) : text(std::move(told)) {}
+  content(const char* told) : text(told) {}
+
+  std::string text{};  ///< of any form
+  content_form form = content_form::text;
+  std::string content_type{};                    ///< empty: none was told
+  std::optional<std::vector<header>> headers{};  ///< an answer without any leaves those of the message
+
+  /// Of the value, or the bytes, that it stands for.
+  std::size_t size() const;
+};
+
 struct answer_request {
   uuid id{};
   std::optional<int> revision{};  ///< without one the last writer wins
-  std::string text{};
+  content said{};
   std::optional<destination> to{};  ///< without one the routes decide
 };
 

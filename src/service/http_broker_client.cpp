@@ -2,8 +2,11 @@
 #include <limits>
 #include <span>
 
+#include "core/base64.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "core/time_text.hpp"
 #include "service/broker_client.hpp"
 
 namespace amc::service {
@@ -61,11 +64,50 @@ error refusal_in(json::object& item) {
   return {errc::unknown, std::string(name) + ": " + detail_of(item)};
 }
 
+constexpr std::string_view value_mark = "is a value";
+
+/// A message that is no text becomes the JSON that was sent, and is marked: read and written again it might have lost
+/// digits.
+void keep_values_as_texts(json::array& items, std::string_view written) {
+  std::vector<std::string_view> texts;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    auto* fields = items[i].if_object();
+    const auto* message = fields ? fields->if_contains("message") : nullptr;
+    if (!message || message->is_string()) continue;
+    if (texts.empty()) texts = item_texts(written);
+    (*fields)["message"] = member_text(texts.at(i), "message");
+    (*fields)[value_mark] = true;
+  }
+}
+
 milliseconds lease_in(const json::object& item) {
   constexpr std::int64_t longest = 86'400'000 * 366LL;
   const auto lease = item.at("lease_ms").as_int64();
   if (lease < 1 || lease > longest) throw std::out_of_range("lease_ms");
   return milliseconds(lease);
+}
+
+/// As `keep_values_as_texts` leaves it.
+void read_content(const json::object& item, delivery& to) {
+  if (const auto* bytes = item.if_contains("message_base64")) {
+    to.form = content_form::base64;
+    to.text = from_base64(bytes->as_string()).value();
+  } else {
+    if (item.contains(value_mark)) to.form = content_form::json;
+    to.text = item.at("message").as_string();
+  }
+  if (const auto* type = item.if_contains("content_type")) to.content_type = type->as_string();
+  if (const auto* headers = item.if_contains("headers"))
+    for (const auto& [name, value] : headers->as_object())
+      to.headers.push_back({std::string(name), std::string(value.as_string())});
+}
+
+/// What brokers before 0.2.0 do not tell.
+void read_circumstances(const json::object& item, delivery& to) {
+  if (const auto* state = item.if_contains("tracestate")) to.tracestate = state->as_string();
+  if (const auto* queue = item.if_contains("queue")) to.queue = queue->as_string();
+  if (const auto* attempt = item.if_contains("attempt")) to.attempt = attempt->to_number<int>();
+  if (const auto* created = item.if_contains("created_at")) to.created_at = parse_rfc3339(created->as_string());
 }
 
 class http_broker_client : public receiving_client {
@@ -84,8 +126,10 @@ class http_broker_client : public receiving_client {
     co_return each<granted>(claims.target, said, [](json::object& item) {
       granted g;
       g.claim = item.at("claim").as_int64();
-      g.text = item.at("message").as_string();
       g.lease = lease_in(item);
+      read_content(item, g.more);
+      g.text = std::move(g.more.text);
+      read_circumstances(item, g.more);
       return g;
     });
   }
@@ -138,11 +182,25 @@ class http_broker_client : public receiving_client {
   static std::vector<std::string> items_of(const std::vector<Entry>& entries) {
     std::vector<std::string> items;
     items.reserve(entries.size());
-    for (const auto& entry : entries) items.push_back(json::serialize(item_of(entry)));
+    for (const auto& entry : entries) items.push_back(text_of(entry));
     return items;
   }
 
   static json::object item_of(const uuid& id, int revision) { return {{"id", to_string(id)}, {"revision", revision}}; }
+
+  static std::string answer_of(json::object item, const content& said) {
+    if (!said.content_type.empty()) item["content_type"] = said.content_type;
+    if (said.headers) {
+      json::object headers;
+      for (const auto& h : *said.headers) headers[h.name] = h.value;
+      item["headers"] = std::move(headers);
+    }
+    if (said.form == content_form::base64) item["message_base64"] = said.text;
+    if (said.form == content_form::text) item["message"] = said.text;
+    auto text = json::serialize(item);
+    if (said.form == content_form::json) text.replace(text.size() - 1, 1, ",\"message\":" + said.text + "}");
+    return text;
+  }
 
   static json::object item_of(const claimed& c) {
     auto item = item_of(c.ready.id, c.ready.revision);
@@ -156,10 +214,13 @@ class http_broker_client : public receiving_client {
     return item;
   }
 
-  static json::object item_of(const answer_request& a) {
+  static std::string text_of(const claimed& c) { return json::serialize(item_of(c)); }
+  static std::string text_of(const failed_claim& f) { return json::serialize(item_of(f)); }
+  static std::string text_of(const answer_request& a) {
     auto item = item_of(a.id, a.revision.value());
-    item["message"] = a.text;
-    return item;
+    if (a.to && std::holds_alternative<to_done>(*a.to)) item["done"] = true;
+    if (const auto* queue = a.to ? std::get_if<to_queue>(&*a.to) : nullptr) item["queue"] = queue->name;
+    return answer_of(std::move(item), a.said);
   }
 
   static result<status> status_in(const json::object& item) {
@@ -177,8 +238,10 @@ class http_broker_client : public receiving_client {
     work.id = *id;
     work.revision = static_cast<int>(item.at("revision").as_int64());
     work.claim = item.at("claim").as_int64();
-    work.text = item.at("message").as_string();
+    read_content(item, work);
+    read_circumstances(item, work);
     work.lease = lease_in(item);
+    work.alone = item.contains("alone");
     if (const auto* parent = item.if_contains("traceparent")) work.traceparent = parent->as_string();
     return work;
   }
@@ -186,14 +249,15 @@ class http_broker_client : public receiving_client {
   static std::string body_of(const receive_round& asked) {
     json::object body{{"worker", asked.worker}, {"max", asked.max}, {"in_hand", asked.in_hand}};
     if (asked.max_bytes > 0) body["max_bytes"] = asked.max_bytes;
-    const auto bring = [&](const char* name, const auto& entries) {
-      if (entries.empty()) return;
-      auto& list = body[name].emplace_array();
-      for (const auto& entry : entries) list.push_back(item_of(entry));
+    auto text = json::serialize(body);
+    const auto bring = [&](const std::string& name, const std::vector<std::string>& items) {
+      if (items.empty()) return;
+      text.back() = ',';
+      text.append("\"" + name + "\":").append(list_of(items)).append("}");
     };
-    bring("answers", asked.answers);
-    bring("failures", asked.failures);
-    return json::serialize(body);
+    bring("answers", items_of(asked.answers));
+    bring("failures", items_of(asked.failures));
+    return text;
   }
 
   static received_round round_in(const std::string& target, const http::response& reply, const receive_round& asked) {
@@ -202,6 +266,7 @@ class http_broker_client : public receiving_client {
     if (reply.status != 200 || !fields) throw unexpected(target, reply);
     received_round round;
     auto given = list_in(*fields, "deliveries");
+    keep_values_as_texts(given, member_text(reply.body, "deliveries"));
     for (auto& item : each<delivery>(target, given, delivery_in)) round.deliveries.push_back(std::move(item.value()));
     auto told = list_in(*fields, "answers"), failed = list_in(*fields, "failures");
     round.answers = each<void>(target, told, taken);
@@ -246,12 +311,17 @@ class http_broker_client : public receiving_client {
     http::request asked;
     asked.method = "POST";
     asked.target = what.target;
+    asked.body = list_of(items);
+    co_return co_await http_->send(std::move(asked), timeout_);
+  }
+
+  static std::string list_of(std::span<const std::string> items) {
+    std::string list;
     std::size_t bytes = 2;
     for (const auto& item : items) bytes += item.size() + 1;
-    asked.body.reserve(bytes);
-    for (const auto& item : items) asked.body.append(asked.body.empty() ? "[" : ",").append(item);
-    asked.body += "]";
-    co_return co_await http_->send(std::move(asked), timeout_);
+    list.reserve(bytes);
+    for (const auto& item : items) list.append(list.empty() ? "[" : ",").append(item);
+    return list += "]";
   }
 
   static json::array each_refused(errc code, const std::string& detail, std::size_t count) {
@@ -263,6 +333,7 @@ class http_broker_client : public receiving_client {
     auto value = parsed(reply.body);
     if (reply.status != 200 || !value.is_array() || value.get_array().size() != count)
       throw unexpected(what.target, reply);
+    if (what.brings_texts) keep_values_as_texts(value.get_array(), reply.body);
     return std::move(value.get_array());
   }
 

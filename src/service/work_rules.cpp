@@ -15,7 +15,14 @@ constexpr std::size_t told_together_max = 256;
 constexpr std::size_t told_together_max_bytes = 262'144;
 
 delivery granted_work(const event& ready, granted granted) {
-  return {ready.id, ready.revision, granted.claim, std::move(granted.text), granted.lease, ready.traceparent};
+  delivery work = std::move(granted.more);
+  work.id = ready.id;
+  work.revision = ready.revision;
+  work.claim = granted.claim;
+  work.text = std::move(granted.text);
+  work.lease = granted.lease;
+  work.traceparent = ready.traceparent;
+  return work;
 }
 
 /// Revisions that are remembered as large. What is forgotten costs one claim more.

@@ -74,6 +74,14 @@ class StoreContract : public testing::TestWithParam<driver> {
     }
     return sizes;
   }
+  /// A content with all that it can have.
+  static content order() {
+    content said(R"({"boxes": 2.50})");
+    said.form = content_form::json;
+    said.content_type = "application/json";
+    said.headers = std::vector<header>{{"tenant", "a \"b\" \\ {c}, ü"}, {"empty", ""}};
+    return said;
+  }
   /// A text that no store can keep small.
   static std::string incompressible(std::size_t bytes) {
     std::string text;
@@ -336,20 +344,28 @@ TEST_P(StoreContract, AnInsertTellsTheTextWhereItIsWanted) {
 TEST_P(StoreContract, EveryColumnIsKept) {
   life_cycle::accept_options all{.expires_at = around_.now + milliseconds(9'000),
                                  .once = idempotency{"key", "fingerprint", milliseconds(1'000)},
-                                 .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
+                                 .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                 .tracestate = "vendor=1,other=\"2\"",
+                                 .owner = "somebody"};
   const auto id = next_id_();
-  const auto inserted = apply(life_cycle::accept(id, "Hi, ", to_queue{"q"}, true, times_, all));
+  const auto inserted = apply(life_cycle::accept(id, order(), to_queue{"q"}, true, times_, all));
   ASSERT_TRUE(inserted.applied);
   EXPECT_EQ(unlike(*inserted.now, *find(id)), "");
   EXPECT_EQ(inserted.now->idempotency_key, "key");
   EXPECT_EQ(inserted.now->traceparent, all.traceparent);
+  EXPECT_EQ(inserted.now->tracestate, all.tracestate);
+  EXPECT_EQ(inserted.now->owner, "somebody");
+  EXPECT_EQ(inserted.now->form, content_form::json);
+  EXPECT_EQ(inserted.now->content_type, "application/json");
+  EXPECT_EQ(inserted.now->headers, order().headers);
   pass(7);
   const auto unlike_after = [&](change what) {
     what.text_back = text_back::always;
     const auto became = apply(what);
     return became.applied ? unlike(*became.now, *find(id)) : "was refused";
   };
-  EXPECT_EQ(unlike_after(life_cycle::claim({id, 1}, false)), "");
+  EXPECT_EQ(unlike_after(life_cycle::claim({id, 1}, false, "worker \"7\"")), "");
+  EXPECT_EQ(find(id)->holder, "worker \"7\"");
   EXPECT_EQ(unlike_after(life_cycle::fail(*find(id), 1, "it broke", times_)), "");
   EXPECT_EQ(unlike_after(life_cycle::answer(id, 1, "next", to_queue{"r"}, true, times_)), "");
   EXPECT_EQ(unlike_after({.id = id, .then = {.status = status::dead, .queue = "z"}}), "");
@@ -357,6 +373,112 @@ TEST_P(StoreContract, EveryColumnIsKept) {
   EXPECT_EQ(find(id)->attempts.size(), 1U);
   const auto page = opened_->reader->list({});
   EXPECT_EQ(unlike(*page.rows.at(0), *find(id)), "");
+}
+
+TEST_P(StoreContract, AnAnswerIsWhatItSays) {
+  const auto id = next_id_();
+  apply(life_cycle::accept(id, order(), to_queue{"q"}, true, times_));
+  apply(life_cycle::answer(id, 1, "a text", to_queue{"q"}, true, times_));
+  EXPECT_EQ(find(id)->form, content_form::text);
+  EXPECT_EQ(find(id)->content_type, "");
+  EXPECT_EQ(find(id)->headers, order().headers) << "of the whole conversation";
+  content other("AAE=");
+  other.form = content_form::base64;
+  other.content_type = "image/png";
+  other.headers = std::vector<header>();
+  apply(life_cycle::answer(id, 2, other, to_queue{"q"}, true, times_));
+  EXPECT_EQ(find(id)->form, content_form::base64);
+  EXPECT_EQ(find(id)->content_type, "image/png");
+  EXPECT_TRUE(find(id)->headers.empty());
+}
+
+TEST_P(StoreContract, WhateverARowSaysItIsClaimedAndWaits) {
+  const auto id = next_id_();
+  apply(life_cycle::accept(id, order(), to_queue{"q"}, false, times_));
+  EXPECT_THAT(due_ids(), testing::ElementsAre(id));
+  EXPECT_EQ(store_->waiting({"q", milliseconds(1'000), 10}).size(), 1U);
+  EXPECT_FALSE(store_->due(10).at(0).used_up);
+  for (int i = 1; i <= times_.max_claims; ++i) {
+    const auto claimed = apply(life_cycle::claim({id, 1}, true));
+    ASSERT_TRUE(claimed.applied) << i;
+    EXPECT_EQ(claimed.now->max_claims, times_.max_claims);
+    pass(100'000);
+  }
+  EXPECT_FALSE(apply(life_cycle::claim({id, 1}, true)).applied) << "no claims are left";
+  EXPECT_TRUE(store_->due(10).at(0).used_up);
+}
+
+TEST_P(StoreContract, AnotherFormOrTypeIsAnotherContent) {
+  const auto id = accept("1");
+  const auto changes_with = [&](const content& said) {
+    return apply(life_cycle::answer(id, {}, said, to_queue{"q"}, true, times_)).applied;
+  };
+  content one("1");
+  EXPECT_FALSE(changes_with(one));
+  one.form = content_form::json;
+  EXPECT_TRUE(changes_with(one));
+  EXPECT_FALSE(changes_with(one));
+  one.content_type = "application/json";
+  EXPECT_TRUE(changes_with(one));
+  EXPECT_FALSE(changes_with(one));
+}
+
+TEST_P(StoreContract, TheHolderOfAClaimIsForgottenWithIt) {
+  const auto id = accept();
+  const auto holder_after = [&](const change& what) {
+    EXPECT_TRUE(apply(what).applied);
+    return find(id)->holder;
+  };
+  EXPECT_EQ(holder_after(life_cycle::claim({id, 1}, false, "w")), "w");
+  EXPECT_EQ(holder_after(life_cycle::extend({id, 1}, find(id)->claim)), "w");
+  EXPECT_EQ(holder_after(life_cycle::release({id, 1}, find(id)->claim)), "");
+  holder_after(life_cycle::claim({id, 1}, false, "w"));
+  EXPECT_EQ(holder_after(life_cycle::fail(*find(id), find(id)->claim, "no", times_)), "");
+  pass(100'000);
+  holder_after(life_cycle::claim({id, 1}, false, "w"));
+  EXPECT_EQ(holder_after(life_cycle::answer(id, 1, "next", to_queue{"q"}, true, times_)), "");
+  EXPECT_EQ(holder_after(life_cycle::claim({id, 2}, false)), "") << "who does not tell";
+}
+
+TEST_P(StoreContract, WhatIsDoneTellsWhereItWaitedLast) {
+  const auto id = accept("Hi, ", "a");
+  apply(life_cycle::answer(id, 1, "to b", to_queue{"b"}, true, times_));
+  EXPECT_EQ(find(id)->last_queue, "");
+  apply(life_cycle::claim({id, 2}, false));
+  EXPECT_EQ(find(id)->last_queue, "");
+  apply(life_cycle::answer(id, 2, "done", to_done{}, true, times_));
+  EXPECT_EQ(find(id)->queue, "");
+  EXPECT_EQ(find(id)->last_queue, "b");
+}
+
+TEST_P(StoreContract, ItsHistoryTellsWhatBecameOfEachRevision) {
+  const auto id = accept("Hi, ", "a \"queue\"");
+  const auto accepted = around_.now;
+  apply(life_cycle::claim({id, 1}, false, "one\\"));
+  EXPECT_TRUE(find(id)->history.empty()) << "a claim is no outcome";
+  pass(5);
+  apply(life_cycle::fail(*find(id), find(id)->claim, "no", times_));
+  apply(life_cycle::answer(id, 1, "next", to_queue{"b"}, true, times_));
+  apply(life_cycle::cancel(id));
+  apply(life_cycle::retry(*find(id)));
+  const auto known = history_of(*find(id));
+  ASSERT_EQ(known.size(), 4U);
+  std::vector<std::string> whats;
+  for (const auto& p : known) whats.push_back(std::to_string(p.revision) + " " + p.what + " " + p.queue + " " + p.by);
+  EXPECT_THAT(whats, testing::ElementsAre("1 failed a \"queue\" one\\", "1 answered a \"queue\" ", "2 cancelled b ",
+                                          "2 retried b "));
+  EXPECT_EQ(known[0].at, accepted + milliseconds(5));
+}
+
+TEST_P(StoreContract, AHistoryIsBounded) {
+  const auto id = accept();
+  const auto revisions = static_cast<int>(history_max) + 3;
+  for (int i = 1; i <= revisions; ++i)
+    apply(life_cycle::answer(id, i, "at " + std::to_string(i), to_queue{"q"}, true, times_));
+  const auto known = history_of(*find(id));
+  ASSERT_EQ(known.size(), history_max);
+  EXPECT_EQ(known.front().revision, 4) << "the oldest go first";
+  EXPECT_EQ(known.back().revision, revisions);
 }
 
 TEST_P(StoreContract, ALeaseThatChangesCountsForTheDueThatGoesWithIt) {

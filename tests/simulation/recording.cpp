@@ -238,7 +238,7 @@ class recording_client : public service::receiving_client {
       told entry{by_.name(), "answer", by_.in().now()};
       entry.id = a.id;
       entry.revision = a.revision;
-      entry.sent = a.text;
+      entry.sent = a.said.text;
       into_.requests.push_back(std::move(entry));
     }
   }

@@ -586,7 +586,7 @@ TEST_F(Api, AnswersMayComeTogether) {
 
 TEST_F(Api, AnAnswerWithoutATextThatCanBeStoredChangesNothing) {
   const auto id = post();
-  for (const std::string text : {"", R"(,"message":7)", R"(,"message":"a\u0000b")"}) {
+  for (const std::string text : {"", R"(,"message_base64":7)", R"(,"message":"a\u0000b")"}) {
     const auto got = w_.ask("POST", "/answers", R"([{"id":")" + id + R"(","revision":1)" + text + "}]");
     EXPECT_EQ(got.status, 422);
     EXPECT_THAT(text_of(got, "detail"), testing::StartsWith("Entry 0"));
