@@ -45,14 +45,16 @@ change accept(const uuid& id, std::string text, const destination& to, bool ring
               accept_options options = {});
 
 /// The right to work on a revision, for one lease.
-change claim(const event& ready, bool alone);
+/// `number` is the claim's, a new one.
+change claim(const event& ready, std::int64_t number, bool alone);
 
 /// One more lease for the latest claim.
 change extend(const event& ready, std::int64_t claim);
 
-/// The next text. Without a revision the last writer wins, and the same text again changes nothing.
+/// The next text. Without a revision the last writer wins, and the same text again changes nothing. `names_claim`:
+/// nobody can have been granted the claim that it names where the message was never claimed.
 change answer(const uuid& id, std::optional<int> revision, std::string text, const destination& to, bool rings_now,
-              const policy& rules);
+              const policy& rules, bool names_claim = false);
 
 /// What becomes of an answer without a revision where the message has none left: its last one, with which it is dead,
 /// as with an answer that names its revision. Nothing where the refusal had another reason.

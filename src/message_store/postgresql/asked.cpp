@@ -41,6 +41,7 @@ const std::vector<asked_column>& guard_members() {
       guard_member("if_revision", &guard::revision, "m.revision = if_revision"),
       guard_member("if_revision_below", &guard::revision_below, "m.revision < if_revision_below"),
       guard_member("if_claim", &guard::claim, "m.claim = if_claim"),
+      guard_member("if_claimed", &guard::claimed, "m.claim <> 0"),
       guard_member("if_held", &guard::held, "m.held = if_held"),
       guard_member("if_due", &guard::due, "m.due = if_due"),
       guard_member("if_open", &guard::open, "NOT m.held OR m.due <= now"),
@@ -62,7 +63,7 @@ std::string counted_sql(const std::string& column, const std::string& how) {
 
 const std::vector<asked_column>& effect_members() {
   const std::string next_revision = "m.revision + CASE WHEN new_text IS NULL THEN 0 ELSE 1 END";
-  const std::string next_claim = "m.claim + new_claim::integer";
+  const std::string next_claim = "coalesce(new_claim, m.claim)";
   const std::string next_claim_set = "claim = " + next_claim;
   const std::string next_text = "text = coalesce(new_text, m.text), revision = " + next_revision;
   static const std::vector<asked_column> all{
