@@ -57,7 +57,7 @@ constexpr std::size_t headers_max_bytes = 8'192;  ///< names and texts together
 /// What went wrong with a message once, and when (the store's clock).
 struct attempt {
   int revision = 0;
-  std::int64_t claim = 0;
+  std::int64_t claim = 0;  ///< the latest then
   timestamp at{};
   std::string error{};
 };
@@ -89,7 +89,7 @@ struct message {
   std::string queue;       ///< where the revision waits, or waited when it died or was cancelled; empty once done
   timestamp due{};         ///< when it is rung next
   bool held = false;       ///< nobody may claim it before `due`
-  std::int64_t claim = 0;  ///< number of the latest claim, never reset
+  std::int64_t claim = 0;  ///< number of the latest claim, never reset; 0: nobody has ever claimed it
   int unanswered = 0;      ///< claims since the last outcome
   int failures = 0;        ///< failures of this revision
   milliseconds lease{};    ///< how long a claim of this revision lasts

@@ -21,6 +21,7 @@ struct guard {
   std::optional<int> revision{};
   std::optional<int> revision_below{};
   std::optional<std::int64_t> claim{};  ///< number of the latest claim
+  bool claimed = false;                 ///< some claim was granted once
   std::optional<bool> held{};
   std::optional<timestamp> due{};  ///< exactly this
   bool open = false;               ///< not held, or due has passed
@@ -53,11 +54,11 @@ struct effect {
   std::optional<amc::status> status{};
   std::optional<std::string> queue{};
   std::optional<bool> held{};
-  std::optional<milliseconds> due_in{};  ///< due = the store's now + this
-  std::optional<timestamp> due_at{};     ///< due = this
-  bool due_after_lease = false;          ///< due = the store's now + the row's lease
-  bool new_claim = false;                ///< the next claim number
-  std::string holder{};                  ///< of a new claim: who has it. Whatever else but a longer lease ends that
+  std::optional<milliseconds> due_in{};     ///< due = the store's now + this
+  std::optional<timestamp> due_at{};        ///< due = this
+  bool due_after_lease = false;             ///< due = the store's now + the row's lease
+  std::optional<std::int64_t> new_claim{};  ///< the number of a new claim: one that no row has had before
+  std::string holder{};                     ///< of a new claim: who has it. Whatever else but a longer lease ends that
   count unanswered = count::keep;
   count failures = count::keep;
   std::optional<milliseconds> lease{};

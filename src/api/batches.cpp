@@ -31,10 +31,14 @@ result<event> event_in(const json::object& fields) {
   return event{parse_uuid(id->get_string()).value_or(uuid{}), static_cast<int>(*revision), {}};
 }
 
+result<std::int64_t> claim_number_in(const json::object& fields) {
+  return number_in(fields, "claim", INT64_MIN, INT64_MAX);
+}
+
 result<claimed> claimed_in(const json::object& fields, std::string_view = {}) {
   const auto ready = event_in(fields);
   if (!ready) return ready.error();
-  const auto claim = number_in(fields, "claim", INT64_MIN, INT64_MAX);
+  const auto claim = claim_number_in(fields);
   if (!claim) return claim.error();
   return claimed{*ready, *claim};
 }
@@ -62,7 +66,12 @@ result<answer_request> answer_in(const json::object& fields, std::string_view wr
   if (!said) return said.error();
   auto to = destination_in(fields);
   if (!to) return to.error();
-  return answer_request{ready->id, ready->revision, std::move(*said), std::move(*to)};
+  answer_request answer{ready->id, ready->revision, std::move(*said), std::move(*to), {}};
+  if (!fields.contains("claim")) return answer;
+  const auto claim = claim_number_in(fields);
+  if (!claim) return claim.error();
+  answer.claim = *claim;
+  return answer;
 }
 
 /// What an entry of a list is like.
@@ -119,8 +128,8 @@ result<std::vector<Entry>> entries_in(const http::request& asked, std::size_t ma
 constexpr std::string_view claim_members[] = {"id", "revision", "alone"};
 constexpr std::string_view claimed_members[] = {"id", "revision", "claim"};
 constexpr std::string_view failure_members[] = {"id", "revision", "claim", "error"};
-constexpr std::string_view answer_members[] = {"id",           "revision", "message", "message_base64",
-                                               "content_type", "headers",  "queue",   "done"};
+constexpr std::string_view answer_members[] = {"id",           "revision", "claim", "message", "message_base64",
+                                               "content_type", "headers",  "queue", "done"};
 
 constexpr shape<claim_request> a_claim{claim_members, R"({"id": "…", "revision": 1}, with or without "alone": true)",
                                        claim_in};
@@ -128,7 +137,8 @@ constexpr shape<claimed> a_claimed{claimed_members, R"({"id": "…", "revision":
 constexpr shape<failed_claim> a_failure{failure_members, R"({"id": "…", "revision": 1, "claim": 1, "error": "…"})",
                                         failure_in};
 constexpr shape<answer_request> an_answer{
-    answer_members, R"({"id": "…", "revision": 1, "message": "…"}, with or without "queue" or "done")", answer_in};
+    answer_members, R"({"id": "…", "revision": 1, "message": "…"}, with or without "claim", "queue" or "done")",
+    answer_in};
 
 /// A list that an object may have; none where it has not.
 template <class Entry>

@@ -84,15 +84,13 @@ change accept(const uuid& id, content said, const destination& to, bool rings_no
   return well_formed(std::move(what));
 }
 
-change claim(const event& ready, bool alone, std::string_view holder) {
-  change what{.id = ready.id,
-              .when = {.status = status::pending,
-                       .revision = ready.revision,
-                       .open = true,
-                       .claims_left = true,
-                       .expired = false},
-              .then = {.held = true, .due_after_lease = true, .new_claim = true, .unanswered = effect::count::one_more},
-              .durable = false};
+change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder) {
+  change what{
+      .id = ready.id,
+      .when =
+          {.status = status::pending, .revision = ready.revision, .open = true, .claims_left = true, .expired = false},
+      .then = {.held = true, .due_after_lease = true, .new_claim = number, .unanswered = effect::count::one_more},
+      .durable = false};
   if (!alone) what.when.unanswered_below = claims_in_company;
   what.then.holder = shortened(holder, holder_max_bytes);
   return well_formed(std::move(what));
@@ -108,8 +106,8 @@ change extend(const event& ready, std::int64_t claim) {
 }
 
 change answer(const uuid& id, std::optional<int> revision, content said, const destination& to, bool rings_now,
-              const policy& rules) {
-  change what{.id = id, .when = {.status = status::pending, .revision = revision}};
+              const policy& rules, bool names_claim) {
+  change what{.id = id, .when = {.status = status::pending, .revision = revision, .claimed = names_claim}};
   if (!revision) what.text_back = text_back::always;
   if (!revision && !said.headers) {
     what.when.text_other_than = said.text;
@@ -255,6 +253,7 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (when.claim && by->claim != *when.claim)
     return error{errc::stale, "Claim " + std::to_string(*when.claim) + " is not the latest; claim " +
                                   std::to_string(by->claim) + " is."};
+  if (when.claimed && by->claim == 0) return error{errc::stale, "Nobody has claimed this message yet."};
   if (when.unanswered_above && by->unanswered <= *when.unanswered_above)
     return error{errc::stale, "This claim has had its outcome already."};
   if (when.expired && !*when.expired && by->expires_at && *by->expires_at <= became.at)

@@ -46,16 +46,17 @@ struct accept_options {
 change accept(const uuid& id, content said, const destination& to, bool rings_now, const policy& rules,
               accept_options options = {});
 
-/// The right to work on a revision, for one lease. `holder`: who will have it, for people; a long name is cut.
-change claim(const event& ready, bool alone, std::string_view holder = {});
+/// The right to work on a revision, for one lease. `number` is the claim's, a new one; `holder`: who will have it, for
+/// people; a long name is cut.
+change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder = {});
 
 /// One more lease for the latest claim.
 change extend(const event& ready, std::int64_t claim);
 
 /// The next text. Without a revision the last writer wins, and the same again changes nothing, unless it brings
-/// headers.
+/// headers. `names_claim`: nobody can have been granted the claim that it names where the message was never claimed.
 change answer(const uuid& id, std::optional<int> revision, content said, const destination& to, bool rings_now,
-              const policy& rules);
+              const policy& rules, bool names_claim = false);
 
 /// What becomes of an answer without a revision where the message has none left: its last one, with which it is dead,
 /// as with an answer that names its revision. Nothing where the refusal had another reason.

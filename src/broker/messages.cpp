@@ -165,8 +165,8 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
     change_of.push_back(to ? std::optional(changes.size()) : std::nullopt);
     if (!to) continue;
     taken.push_back(rings_->take_room(*to));
-    changes.push_back(
-        life_cycle::answer(a.id, a.revision, std::move(a.said), *to, taken.back().has_value(), routes_->rules_of(*to)));
+    changes.push_back(life_cycle::answer(a.id, a.revision, std::move(a.said), *to, taken.back().has_value(),
+                                         routes_->rules_of(*to), a.claim.has_value()));
   }
   auto outcomes = co_await store_.apply(changes);
   co_await end_what_has_run_out(changes, outcomes);
@@ -197,7 +197,8 @@ task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vec
 
 /// A row that would refuse any answer says so first: what is wrong with the answer is the last of the reasons.
 task<result<row>> messages::refuse(answer_request answer, error why) {
-  const auto what = life_cycle::answer(answer.id, answer.revision, {}, life_cycle::to_done{}, false, {});
+  const auto what =
+      life_cycle::answer(answer.id, answer.revision, {}, life_cycle::to_done{}, false, {}, answer.claim.has_value());
   const auto current = co_await store_.find(answer.id);
   outcome asked;
   asked.now = current.now;
@@ -206,8 +207,15 @@ task<result<row>> messages::refuse(answer_request answer, error why) {
   co_return why;
 }
 
+std::vector<messages::numbered_claim> messages::numbered(std::vector<claim_request> requests) const {
+  std::vector<numbered_claim> claims;
+  claims.reserve(requests.size());
+  for (auto& r : requests) claims.push_back({std::move(r.ready), new_claim(), r.alone});
+  return claims;
+}
+
 task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {
-  const auto taken = co_await take(std::move(requests), options_.claims_max_bytes);
+  const auto taken = co_await take(numbered(std::move(requests)), options_.claims_max_bytes);
   std::vector<result<granted>> results;
   results.reserve(taken.size());
   for (const auto& t : taken) {
@@ -219,13 +227,13 @@ task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> re
   co_return results;
 }
 
-task<std::vector<result<row>>> messages::take(std::vector<claim_request> requests, std::size_t texts_max_bytes,
+task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
                                               std::string holder) {
   std::vector<change> changes;
-  changes.reserve(requests.size());
-  for (const auto& r : requests) {
-    changes.push_back(life_cycle::claim(r.ready, r.alone, holder));
-    if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / requests.size();
+  changes.reserve(claims.size());
+  for (const auto& r : claims) {
+    changes.push_back(life_cycle::claim(r.ready, r.number, r.alone, holder));
+    if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / claims.size();
   }
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<row>> results;

@@ -42,6 +42,8 @@ class messages {
            std::shared_ptr<const router> routes, uuid_source new_id, messages_options options);
 
   uuid new_id() { return new_id_(); }
+  /// The number of a claim that nobody has made before.
+  std::int64_t new_claim() const { return claim_number(env_.random()); }
   /// Why nobody can wait for work in a queue of this name, if that is so.
   std::optional<error> refuses_queue(std::string_view name) const;
   /// The id must be a new one; a message that an idempotency key has made before has another. Errors: invalid (also a
@@ -59,9 +61,15 @@ class messages {
   /// (needs_room), and granted to who claims it by itself. The first of a batch comes whatever its size. Errors of
   /// each: not_found, terminal, stale, held, needs_alone, needs_room.
   task<std::vector<result<granted>>> claim(std::vector<claim_request> requests);
-  /// As `claim`, with the whole row of each; the texts of a batch have at most so many bytes together.
-  /// `holder` names who will have them.
-  task<std::vector<result<row>>> take(std::vector<claim_request> requests, std::size_t texts_max_bytes,
+  struct numbered_claim {
+    event ready{};
+    std::int64_t number = 0;
+    bool alone = false;
+  };
+  std::vector<numbered_claim> numbered(std::vector<claim_request> requests) const;
+  /// As `claim`, under numbers that the caller knows whatever becomes of it, with the whole row of each; the texts of a
+  /// batch have at most so many bytes together. `holder` names who will have them.
+  task<std::vector<result<row>>> take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
                                       std::string holder = {});
   /// Opens claims whose holder is gone: they stay counted, and whose they are no more is left alone.
   task<void> reopen(std::vector<claimed> claims);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "broker/life_cycle.hpp"
+#include "core/back_off.hpp"
 
 namespace amc::broker {
 namespace {
@@ -280,18 +281,22 @@ void receivers::start_claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
 }
 
 task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone) {
-  std::vector<claim_request> requests;
-  for (const auto& row : rows) requests.push_back({{row.id, row.revision, row.traceparent}, alone});
+  std::vector<messages::numbered_claim> claims;
+  for (const auto& row : rows) claims.push_back({{row.id, row.revision, row.traceparent}, verbs_->new_claim(), alone});
+  std::vector<claimed> perhaps;
+  for (const auto& c : claims) perhaps.push_back({c.ready, c.number});
   bool beaten = false;
   try {
-    const auto results = co_await verbs_->take(std::move(requests), r->asked.max_bytes, r->asked.holder);
+    const auto results = co_await verbs_->take(std::move(claims), r->asked.max_bytes, r->asked.holder);
     for (const auto& taken : results) {
       if (taken) note(*r, *taken, alone);
       beaten = beaten || (!taken && (taken.error().code == errc::held || taken.error().code == errc::stale));
     }
   } catch (const unavailable& failed) {
-    // What was claimed all the same is open again when its lease is over.
-    r->failed = failed;
+    if (failed.why() == unavailable::reason::outcome_unknown)
+      tasks_.spawn(release(std::move(perhaps), r->asked.queue));
+    else
+      r->failed = failed;
   }
   workers_.claim_over(*r->by);
   r->claiming = false;
@@ -306,20 +311,28 @@ void receivers::note(receiver& r, const row& granted, bool alone) {
 }
 
 void receivers::give_back(std::vector<handed> undelivered) {
-  if (!undelivered.empty()) tasks_.spawn(release(std::move(undelivered)));
-}
-
-task<void> receivers::release(std::vector<handed> undelivered) {
+  if (undelivered.empty()) return;
   std::vector<claimed> claims;
   for (const auto& h : undelivered) {
     claims.push_back({{h.now->id, h.now->revision, {}}, h.now->claim});
     workers_.settled(h.now->id);
   }
-  try {
-    co_await verbs_->release(std::move(claims));
-    for (const auto& h : undelivered) announce(h.now->queue);
-  } catch (const unavailable&) {
-    // Their leases run out.
+  tasks_.spawn(release(std::move(claims), undelivered.front().now->queue));
+}
+
+/// What is claimed by these numbers, if anything is. Where the store stays away their leases run out.
+task<void> receivers::release(std::vector<claimed> claims, std::string queue) {
+  constexpr int tries = 5;
+  back_off pause(env_.random());
+  for (int i = 0; i < tries; ++i) {
+    try {
+      co_await verbs_->release(claims);
+      announce(queue);
+      co_return;
+    } catch (const unavailable&) {
+    }
+    if (closing_) co_return;
+    co_await sleep_for(env_, pause.next());
   }
 }
 

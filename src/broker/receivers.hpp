@@ -120,7 +120,7 @@ class receivers {
   void start_claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   task<void> claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   void note(receiver& r, const row& granted, bool alone);
-  task<void> release(std::vector<handed> undelivered);
+  task<void> release(std::vector<claimed> claims, std::string queue);
   task<void> tick();
   void notice(const message_store::shared_store::news& changed);
   void wake(receiver& r);

@@ -20,6 +20,7 @@ bool admits_but_for_text(const guard& when, const message& current, timestamp no
          (!when.revision || current.revision == *when.revision) &&                   //
          (!when.revision_below || current.revision < *when.revision_below) &&        //
          (!when.claim || current.claim == *when.claim) &&                            //
+         (!when.claimed || current.claim != 0) &&                                    //
          (!when.held || current.held == *when.held) &&                               //
          (!when.due || current.due == *when.due) &&                                  //
          (!when.open || !current.held || current.due <= now) &&                      //
@@ -96,7 +97,7 @@ message changed(const change& what, const message* current, timestamp now) {
   if (then.max_claims) after.max_claims = *then.max_claims;
   after.due = next_due(then, after, now);
   if (then.new_claim) {
-    ++after.claim;
+    after.claim = *then.new_claim;
     after.holder = then.holder;
   } else if (!then.due_after_lease) {
     after.holder.clear();

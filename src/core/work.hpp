@@ -14,6 +14,14 @@
 /// What a service asks of a broker, as values: the same in a process, over HTTP, and on the store.
 namespace amc {
 
+/// The number of a new claim, of 64 random bits: a number is never given twice, so whoever names an old one changes
+/// nothing of a newer claim, whatever a store has lost. From 1 to 2^53 - 1, which JSON numbers of every language hold
+/// exactly; 0 is that of no claim.
+constexpr std::int64_t claim_number(std::uint64_t random_bits) {
+  constexpr std::uint64_t greatest = (std::uint64_t{1} << 53) - 1;
+  return static_cast<std::int64_t>(random_bits % greatest + 1);
+}
+
 struct claim_request {
   event ready{};
   bool alone = false;
@@ -73,7 +81,8 @@ struct answer_request {
   uuid id{};
   std::optional<int> revision{};  ///< without one the last writer wins
   content said{};
-  std::optional<destination> to{};  ///< without one the routes decide
+  std::optional<destination> to{};      ///< without one the routes decide
+  std::optional<std::int64_t> claim{};  ///< that it was made under: then one must have been granted, this or another
 };
 
 }  // namespace amc

@@ -229,7 +229,7 @@ TEST_F(Schema2Beside, GoesOnWhileItIsUpgraded) {
       EXPECT_EQ(now->content_type, "");
     }
   }
-  EXPECT_TRUE(apply(life_cycle::claim({one.ids.front(), 2}, false)).applied) << "and this version goes on with them";
+  EXPECT_TRUE(apply(life_cycle::claim({one.ids.front(), 2}, 1, false)).applied) << "and this version goes on with them";
 }
 
 TEST_F(Schema2Beside, WorksOnWhatItKnows) {
@@ -258,7 +258,7 @@ TEST_F(Schema2Beside, LeavesAloneWhatItDoesNotKnow) {
     EXPECT_EQ(now->content_type, said.content_type);
     EXPECT_EQ(now->revision, 1);
     EXPECT_EQ(now->unanswered, 0);
-    EXPECT_TRUE(apply(life_cycle::claim({id, 1}, false)).applied);
+    EXPECT_TRUE(apply(life_cycle::claim({id, 1}, 1, false)).applied);
   }
 }
 

@@ -93,8 +93,9 @@ TEST_P(SqliteRowFault, CostsThatRowAlone) {
   // Whatever comes next is of the row that is asked for.
   EXPECT_EQ(find(after).now->id, after);
 
-  const std::vector<change> claims{life_cycle::claim({before, 1, {}}, false), life_cycle::claim({bad, 1, {}}, false),
-                                   life_cycle::claim({after, 1, {}}, false)};
+  const std::vector<change> claims{life_cycle::claim({before, 1, {}}, 1, false),
+                                   life_cycle::claim({bad, 1, {}}, 1, false),
+                                   life_cycle::claim({after, 1, {}}, 1, false)};
   const auto became = store_->apply(claims);
   EXPECT_TRUE(became.at(0).applied);
   EXPECT_TRUE(became.at(1).unreadable);

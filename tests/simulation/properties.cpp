@@ -182,6 +182,7 @@ void properties::see_claim(const change& what, const outcome& became, revision_h
   const bool jumps = around_.in.plan().of(fault::store_clock) > 0;
   if (!jumps && became.at < here.not_before) around_.in.fail(name + " was claimed before it was to be delivered");
   if (here.over && !around_.told.was_retried(what.id)) around_.in.fail(name + " was claimed after its end");
+  if (!claims_.insert({what.id, became.now->claim}).second) around_.in.fail(name + " is claimed by a number of before");
   check_company(*became.now);
   const bool first = here.first_claimed < milliseconds(0);
   here.claimed = true;

@@ -41,6 +41,7 @@ const std::vector<asked_column>& guard_members() {
       guard_member("if_revision", &guard::revision, "m.revision = if_revision"),
       guard_member("if_revision_below", &guard::revision_below, "m.revision < if_revision_below"),
       guard_member("if_claim", &guard::claim, "m.claim = if_claim"),
+      guard_member("if_claimed", &guard::claimed, "m.claim <> 0"),
       guard_member("if_held", &guard::held, "m.held = if_held"),
       guard_member("if_due", &guard::due, "m.due = if_due"),
       guard_member("if_open", &guard::open, "NOT m.held OR m.due <= now"),
@@ -88,7 +89,7 @@ const std::vector<asked_column>& effect_members() {
   const std::string next_type = "CASE WHEN new_text IS NULL THEN m.content_type ELSE new_content_type END";
   const std::string next_headers =
       "CASE WHEN new_text IS NULL THEN m.headers ELSE coalesce(new_headers, m.headers) END";
-  const std::string next_claim = "m.claim + new_claim::integer";
+  const std::string next_claim = "coalesce(new_claim, m.claim)";
   const std::string next_claim_set = "claim = " + next_claim;
   const std::string next_text = "text = coalesce(new_text, m.text), revision = " + next_revision;
   static const std::vector<asked_column> all{
@@ -111,7 +112,7 @@ const std::vector<asked_column>& effect_members() {
       effect_member("failures_change", &effect::failures, counted_sql("failures", "failures_change")),
       effect_member("new_lease", &effect::lease, "lease = coalesce(new_lease, m.lease)"),
       effect_member("new_holder", &effect::holder,
-                    "holder = CASE WHEN new_claim THEN new_holder WHEN due_after_lease THEN m.holder ELSE '' END"),
+                    "holder = CASE WHEN new_claim IS NOT NULL THEN new_holder WHEN due_after_lease THEN m.holder ELSE '' END"),
       effect_member(
           "new_max_claims", &effect::max_claims,
           "max_claims = " + signed_sql("abs(coalesce(new_max_claims, m.max_claims))", next_type, next_headers)),

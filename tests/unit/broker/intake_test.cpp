@@ -98,10 +98,10 @@ TEST_F(IntakeOfVerbs, AnUnfitAnswerCostsItsNeighboursNothing) {
 
 TEST_F(IntakeOfVerbs, AFailureIsToldWhateverItsReason) {
   const auto id = w_.accept("Hi, ");
-  w_.world.run(w_.messages->claim({claim_request{{id, 1}}}));
+  const auto granted = w_.world.run(w_.messages->claim({claim_request{{id, 1}}})).at(0).value();
   std::vector<failed_claim> failures(1);
   failures[0].what.ready = {id, 1};
-  failures[0].what.claim = 1;
+  failures[0].what.claim = granted.claim;
   failures[0].reason = "\xff";
   EXPECT_TRUE(w_.world.run(w_.messages->fail(std::move(failures))).at(0));
   EXPECT_EQ(w_.find(id)->attempts.at(0).error, "\xef\xbf\xbd");

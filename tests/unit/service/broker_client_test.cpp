@@ -36,7 +36,7 @@ TEST_P(BrokerClient, AGrantedClaimHasTextNumberAndLease) {
   const auto results = claim({id, 1});
   ASSERT_TRUE(results.at(0));
   EXPECT_EQ(results[0]->text, "Hi, ");
-  EXPECT_EQ(results[0]->claim, 1);
+  EXPECT_EQ(results[0]->claim, w_.find(id)->claim);
   EXPECT_EQ(results[0]->lease, milliseconds(10'000));
 }
 
@@ -123,7 +123,7 @@ TEST_P(BrokerClient, ARefusedAnswerSaysWhy) {
 TEST_P(BrokerClient, ExtendsAndReleases) {
   const auto id = w_.accept("Hi, ");
   claim({id, 1});
-  const std::vector<claimed> mine{{{id, 1}, 1}};
+  const std::vector<claimed> mine{{{id, 1}, w_.find(id)->claim}};
   EXPECT_EQ(w_.world.run(client_->extend(mine)).at(0).value(), milliseconds(10'000));
   w_.world.run(client_->release(mine));
   EXPECT_FALSE(w_.find(id)->held);
@@ -146,7 +146,7 @@ TEST_P(BrokerClient, AnswersStandEachForThemselves) {
 TEST_P(BrokerClient, FailuresStandEachForThemselves) {
   const auto id = w_.accept("Hi, ");
   claim({id, 1});
-  const std::vector<failed_claim> failures{{{{id, 1, {}}, 7}, "no"}, {{{id, 1, {}}, 1}, "broken"}};
+  const std::vector<failed_claim> failures{{{{id, 1, {}}, 7}, "no"}, {{{id, 1, {}}, w_.find(id)->claim}, "broken"}};
   const auto told = w_.world.run(client_->fail(failures));
   EXPECT_EQ(told.at(0).error().code, errc::stale);
   EXPECT_EQ(told.at(1).value(), status::pending);
