@@ -12,7 +12,7 @@ namespace {
 namespace json = boost::json;
 using operation = std::pair<std::string, std::string>;  ///< path and method, as the table of routes writes them
 
-/// What GET /openapi.json says, held against the code. What the answers are like is tests/integration/openapi.
+/// What GET /openapi.json says, held against the code. What the answers are like is tests/integration/descriptions.
 class Description : public testing::Test {
  protected:
   static std::string pattern_of(std::string path) {
