@@ -40,6 +40,11 @@ struct invocation {
     return merged;
   }
 
+  /// From the same sources, as they are by then.
+  reread reading() const {
+    return [this] { return load_config(known, sources); };
+  }
+
   /// For what would otherwise complain later, or never.
   config checked_settings() const {
     auto merged = settings();
@@ -84,16 +89,18 @@ struct subcommand {
 
 const subcommand subcommands[] = {
     {"broker", "run the broker: the HTTP API", "amc broker --set broker.http.port=4000", "",
-     [](const invocation& call) { return broker_process(call.checked_settings()); }},
+     [](const invocation& call) { return broker_process(call.checked_settings(), call.reading()); }},
     {"service-a", "run ServiceA: adds a name", "amc service-a --config /etc/amc", "",
      [](const invocation& call) {
        const auto settings = call.checked_settings();
-       return service_process(settings, consumer_services::configured_service_a(settings));
+       return service_process(settings, consumer_services::configured_service_a(settings), call.reading());
      }},
     {"service-b", "run ServiceB: adds \"Bye!\"", "amc service-b --config /etc/amc", "",
-     [](const invocation& call) { return service_process(call.checked_settings(), consumer_services::service_b()); }},
+     [](const invocation& call) {
+       return service_process(call.checked_settings(), consumer_services::service_b(), call.reading());
+     }},
     {"all", "run the broker and both services in one process", "amc all --set log.level=debug", "",
-     [](const invocation& call) { return all_process(call.checked_settings()); }},
+     [](const invocation& call) { return all_process(call.checked_settings(), call.reading()); }},
     {"requester", "post a text, wait for the answer, print it", "amc requester 'Hi, '", "the text; \"Hi, \" by default",
      run_requester},
     {"demo", "show one message travel, in a temporary folder", "amc demo", "",

@@ -117,7 +117,7 @@ std::vector<config_provider> providers() {
           consumer_services::provider()};
 }
 
-int broker_process(const config& settings) {
+int broker_process(const config& settings, reread read) {
   return until_stopped([&](stop_request& stop) {
     loop main("broker");
     auto base = patient_foundation(stop, main, settings);
@@ -125,6 +125,7 @@ int broker_process(const config& settings) {
     look_for_engine(*base.platform, settings, base.routes->queues(), {});
     base.engine_is_heard = !base.platform->capabilities().in_process;
     running_broker broker(main, settings, base);
+    stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes));
     if (!base.engine_is_heard)
       log::info("broker", "the " + settings.text("queue_system.platform") +
                               " queue reaches no other process: services receive over HTTP "
@@ -135,7 +136,7 @@ int broker_process(const config& settings) {
   });
 }
 
-int service_process(const config& settings, service_definition service) {
+int service_process(const config& settings, service_definition service, reread read) {
   const auto engine = queue_system::make_platform(settings);
   if (engine->capabilities().in_process)
     throw config_error(
@@ -149,6 +150,7 @@ int service_process(const config& settings, service_definition service) {
     if (service.on_the_store) {
       base = patient_foundation(stop, main, settings);
       stop_when_broken(*base->store, stop);
+      stop.when_asked_to_reload(reloading(settings, std::move(read), base->routes));
     } else {
       wait_for_broker(stop, main, settings, broker_url);
     }
@@ -165,7 +167,8 @@ int service_process(const config& settings, service_definition service) {
   });
 }
 
-int all_process(const config& settings, const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
+int all_process(const config& settings, reread read,
+                const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
   auto definition_a = configured_service_a(settings);  // may complain: before anything runs
   auto definition_b = service_b();
   return until_stopped([&](stop_request& stop) {
@@ -176,6 +179,7 @@ int all_process(const config& settings, const std::function<std::optional<int>(c
     const std::vector<std::string> received{definition_a.queue, definition_b.queue};
     look_for_engine(*base.platform, settings, base.routes->queues(), received);
     running_broker broker(broker_loop, settings, base);
+    stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes));
     const auto both = std::make_shared<company>();
     running_service a(services_loop, settings, std::move(definition_a), *base.platform, &base, broker.url(), both);
     running_service b(services_loop, settings, std::move(definition_b), *base.platform, &base, broker.url(), both);
