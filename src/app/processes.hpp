@@ -37,6 +37,8 @@ class broker_caller {
   explicit broker_caller(const config& settings);
   ~broker_caller();
   http::response ask(std::string method, std::string target, std::string body = "");
+  /// With header fields. The answer may come so much later, since it waits for something. Throws `unavailable`.
+  http::response send(http::request asked, milliseconds waits);
 
  private:
   struct parts;
