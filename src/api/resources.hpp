@@ -42,6 +42,9 @@ task<http::response> get_metrics(context& api, http::request& asked);
 task<http::response> get_healthz(context& api, http::request& asked);
 task<http::response> get_readyz(context& api, http::request& asked);
 
+// description.cpp
+task<http::response> get_description(context& api, http::request& asked);
+
 struct route {
   std::string_view path;  ///< "*" stands for one segment
   std::string_view method;

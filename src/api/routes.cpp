@@ -33,6 +33,7 @@ constexpr route table[] = {
     {"/metrics", "GET", get_metrics},
     {"/healthz", "GET", get_healthz},
     {"/readyz", "GET", get_readyz},
+    {"/openapi.json", "GET", get_description},
 };
 
 }  // namespace

@@ -40,13 +40,17 @@ broker_caller::~broker_caller() = default;
 http::response broker_caller::ask(std::string method, std::string target, std::string body) {
   http::request asked{std::move(method), std::move(target), {}, std::move(body)};
   try {
-    return parts_->main.run(parts_->client->send(std::move(asked), parts_->timeout));
+    return send(std::move(asked), milliseconds(0));
   } catch (const unavailable& failed) {
     const bool unknown = failed.why() == unavailable::reason::outcome_unknown;
     throw startup_error(std::string("no answer from the broker: ") + failed.what() +
                         (unknown ? "; what was asked may have been carried out" : "") +
                         "; is it running (amc all), and is consumer_services.broker_client.url its URL?");
   }
+}
+
+http::response broker_caller::send(http::request asked, milliseconds waits) {
+  return parts_->main.run(parts_->client->send(std::move(asked), parts_->timeout + waits));
 }
 
 int health(const config& settings) {

@@ -12,7 +12,9 @@
 #include "app/bench.hpp"
 #include "app/demo.hpp"
 #include "app/messages_command.hpp"
+#include "app/post_command.hpp"
 #include "app/processes.hpp"
+#include "app/queues_command.hpp"
 #include "app/routes_command.hpp"
 #include "app/standard_streams.hpp"
 #include "app/words.hpp"
@@ -31,6 +33,8 @@ struct invocation {
   std::vector<std::string> words;  ///< positional arguments
   messages_question messages{};
   bench_options bench{};
+  post_options post{};
+  bool queues_as_json = false;
   std::vector<config_provider> known = providers();
 
   config settings() const {
@@ -38,6 +42,11 @@ struct invocation {
     log::configure(merged);
     for (const auto& warning : merged.warnings()) log::warning("config", warning);
     return merged;
+  }
+
+  /// From the same sources, as they are by then.
+  reread reading() const {
+    return [this] { return load_config(known, sources); };
   }
 
   /// For what would otherwise complain later, or never.
@@ -84,16 +93,18 @@ struct subcommand {
 
 const subcommand subcommands[] = {
     {"broker", "run the broker: the HTTP API", "amc broker --set broker.http.port=4000", "",
-     [](const invocation& call) { return broker_process(call.checked_settings()); }},
+     [](const invocation& call) { return broker_process(call.checked_settings(), call.reading()); }},
     {"service-a", "run ServiceA: adds a name", "amc service-a --config /etc/amc", "",
      [](const invocation& call) {
        const auto settings = call.checked_settings();
-       return service_process(settings, consumer_services::configured_service_a(settings));
+       return service_process(settings, consumer_services::configured_service_a(settings), call.reading());
      }},
     {"service-b", "run ServiceB: adds \"Bye!\"", "amc service-b --config /etc/amc", "",
-     [](const invocation& call) { return service_process(call.checked_settings(), consumer_services::service_b()); }},
+     [](const invocation& call) {
+       return service_process(call.checked_settings(), consumer_services::service_b(), call.reading());
+     }},
     {"all", "run the broker and both services in one process", "amc all --set log.level=debug", "",
-     [](const invocation& call) { return all_process(call.checked_settings()); }},
+     [](const invocation& call) { return all_process(call.checked_settings(), call.reading()); }},
     {"requester", "post a text, wait for the answer, print it", "amc requester 'Hi, '", "the text; \"Hi, \" by default",
      run_requester},
     {"demo", "show one message travel, in a temporary folder", "amc demo", "",
@@ -107,7 +118,8 @@ const subcommand subcommands[] = {
          throw config_error("\"" + call.words.front() + "\" is not known here; say nothing, or \"plan\"");
        return migrate(call.settings(), !call.words.empty());
      }},
-    {"routes", "print the routes, or the one that decides where a text goes", "amc routes 'Hi, '", "the text",
+    {"routes", "print the routes, or the one that decides where a text goes", "amc routes 'Hi, '",
+     "the text, or - for stdin",
      [](const invocation& call) {
        return routes_command(call.settings(), call.words.empty() ? std::nullopt : std::optional(call.words.front()));
      }},
@@ -172,6 +184,26 @@ void declare_bench(CLI::App& app, bench_options& asked) {
   sub->add_flag("--json", asked.json, "print one JSON object");
 }
 
+void declare_post(CLI::App& app, post_options& asked) {
+  auto* sub = app.add_subcommand("post", "post a message; print its id, or wait for the answer and print that");
+  sub->footer("Example:\n  amc post --queue orders --wait 10 'two boxes'");
+  sub->add_option("text", asked.text, "the text, or - for stdin")->required();
+  auto* queue = sub->add_option("--queue", asked.queue, "the queue that it goes to; without one the routes decide");
+  sub->add_flag("--done", asked.done, "it is finished as it is")->excludes(queue);
+  sub->add_option("--wait", asked.wait_s, "seconds to wait for the answer; exit code 3 when it is not there by then")
+      ->check(CLI::Range(0, 86'400));
+  sub->add_option("--deliver-at", asked.deliver_at, "no sooner than this, like 2026-11-24T06:19:33Z");
+  sub->add_option("--expires-at", asked.expires_at, "expired when it is still pending then");
+  sub->add_option("--idempotency-key", asked.idempotency_key, "the same key again is the same message again");
+  sub->add_flag("--json", asked.json, "print the message as JSON");
+}
+
+void declare_queues(CLI::App& app, bool& as_json) {
+  auto* sub = app.add_subcommand("queues", "print what waits in each queue");
+  sub->footer("Example:\n  amc queues --json");
+  sub->add_flag("--json", as_json, "one JSON object a line");
+}
+
 void declare_options(CLI::App& app, invocation& call) {
   app.add_option("--config", call.sources.folder, "folder with *.global.yaml and *.local.yaml files")
       ->default_str(call.sources.folder);
@@ -197,7 +229,8 @@ then --set broker.http.port=4000; "amc config" prints what is in force, "amc con
 every key. Documentation: README.md and docs/ of the source.
 
 Exit codes: 0 done, or stopped by SIGTERM or SIGINT; 1 failed; 2 wrong usage or configuration;
-141 whoever read the output has closed it. SIGHUP does not end a process.)";
+3 accepted, and not finished in time (post --wait); 141 whoever read the output has closed it.
+SIGHUP does not end a process.)";
 
 /// Runs `work`; what stops it becomes one line and an exit code.
 int reporting(const std::string& name, const std::function<int()>& work) {
@@ -273,6 +306,8 @@ int run(int argc, char** argv) {
   }
   declare_messages(app, call.messages);
   declare_bench(app, call.bench);
+  declare_post(app, call.post);
+  declare_queues(app, call.queues_as_json);
   const std::vector<std::string> words(argv + 1, argv + argc);
   hide_secrets(argc, argv, call.known);
   if (const auto unknown = unknown_word(app, words)) return complain(*unknown);
@@ -288,6 +323,10 @@ int run(int argc, char** argv) {
   call.sources.folder_required = app.count("--config") > 0;
   if (app.got_subcommand("messages"))
     return reporting("amc messages", [&] { return messages_command(call.settings(), call.messages); });
+  if (app.got_subcommand("post"))
+    return reporting("amc post", [&] { return post_command(call.settings(), call.post); });
+  if (app.got_subcommand("queues"))
+    return reporting("amc queues", [&] { return queues_command(call.settings(), call.queues_as_json); });
   if (app.got_subcommand("bench")) return reporting("amc bench", [&] { return bench(call.settings(), call.bench); });
   for (const auto& command : subcommands)
     if (app.got_subcommand(command.name))

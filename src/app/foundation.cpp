@@ -8,7 +8,7 @@ namespace amc::app {
 
 foundation make_foundation(const environment& env, const config& settings) {
   foundation base;
-  base.routes = std::make_shared<const broker::router>(settings);
+  base.routes = std::make_shared<broker::router>(settings);
   const auto bounds = message_store::limits_from(settings, broker::message_max_bytes(settings));
   base.platform = queue_system::make_platform(settings);
   base.store = std::make_shared<message_store::shared_store>(env, message_store::open_store(settings), bounds);

@@ -12,7 +12,7 @@ namespace amc::app {
 /// What everything that works on messages directly shares in a process: the store, the queue engine and the routes.
 struct foundation {
   std::shared_ptr<amc::platform> platform;
-  std::shared_ptr<const broker::router> routes;
+  std::shared_ptr<broker::router> routes;
   std::shared_ptr<message_store::shared_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
   bool engine_is_heard = true;  ///< false where no service can hear it: then work is only received over HTTP

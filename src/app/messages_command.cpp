@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "app/processes.hpp"
+#include "app/replies.hpp"
 #include "app/standard_streams.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
@@ -37,7 +38,7 @@ class messages_client {
                          : asked.verb == "cancel" ? broker_.ask("DELETE", path)
                                                   : broker_.ask("POST", path + "/retry");
       if (reply.status < 300)
-        print(line(reply.body));
+        print(json_line(reply.body));
       else
         exit_code = refused(reply, id + ": ");
     }
@@ -45,18 +46,8 @@ class messages_client {
   }
 
  private:
-  /// JSON on a line of its own, in which texts of strangers steer no terminal.
-  static std::string line(std::string_view body) { return escaped(trimmed(body)) + "\n"; }
-
   int refused(const http::response& reply, const std::string& what = "") const {
-    boost::system::error_code not_json;
-    const auto body = json::parse(reply.body, not_json);
-    const auto* fields = body.if_object();
-    const auto* detail = fields ? fields->if_contains("detail") : nullptr;
-    const auto why = detail && detail->is_string()
-                         ? std::string(detail->get_string())
-                         : "what answers there is no broker: " + std::string(shortened(reply.body, 200));
-    log::last_words(program_, what + why + " (" + std::to_string(reply.status) + ")");
+    log::last_words(program_, what + reason_of(reply));
     return 1;
   }
 
@@ -74,7 +65,7 @@ class messages_client {
       if (reply.status != 200) return refused(reply);
       const auto body = json::parse(reply.body);
       for (const auto& m : body.at("messages").as_array()) {
-        print(line(json::serialize(m)));
+        print(json_line(json::serialize(m)));
         --left;
       }
       const auto* next = body.as_object().if_contains("next");
@@ -99,7 +90,7 @@ class messages_client {
       if (!json::parse(reply.body).at("running").as_bool()) break;
       std::this_thread::sleep_for(milliseconds(200));
     }
-    print(line(reply.body));
+    print(json_line(reply.body));
     return json::parse(reply.body).as_object().contains("stopped_because") ? 1 : 0;
   }
 

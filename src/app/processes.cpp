@@ -116,7 +116,7 @@ std::vector<config_provider> providers() {
           consumer_services::provider()};
 }
 
-int broker_process(const config& settings) {
+int broker_process(const config& settings, reread read) {
   return until_stopped([&](stop_request& stop) {
     loop main("broker");
     auto base = patient_foundation(stop, main, settings);
@@ -124,6 +124,7 @@ int broker_process(const config& settings) {
     look_for_engine(*base.platform, settings, base.routes->queues(), {});
     base.engine_is_heard = !base.platform->capabilities().in_process;
     running_broker broker(main, settings, base);
+    stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes));
     if (!base.engine_is_heard)
       log::info("broker", "the " + settings.text("queue_system.platform") +
                               " queue reaches no other process: services receive over HTTP "
@@ -134,7 +135,7 @@ int broker_process(const config& settings) {
   });
 }
 
-int service_process(const config& settings, service_definition service) {
+int service_process(const config& settings, service_definition service, reread read) {
   const auto engine = queue_system::make_platform(settings);
   const bool in_process = engine->capabilities().in_process;
   const bool receives = receives_from_broker(settings, in_process);
@@ -152,6 +153,7 @@ int service_process(const config& settings, service_definition service) {
     if (service.on_the_store && !receives) {
       base = patient_foundation(stop, main, settings);
       stop_when_broken(*base->store, stop);
+      stop.when_asked_to_reload(reloading(settings, std::move(read), base->routes));
     } else {
       wait_for_broker(stop, main, settings, at.broker_url);
     }
@@ -171,7 +173,8 @@ int service_process(const config& settings, service_definition service) {
   });
 }
 
-int all_process(const config& settings, const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
+int all_process(const config& settings, reread read,
+                const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
   auto definition_a = configured_service_a(settings);  // may complain: before anything runs
   auto definition_b = service_b();
   return until_stopped([&](stop_request& stop) {
@@ -185,6 +188,7 @@ int all_process(const config& settings, const std::function<std::optional<int>(c
     look_for_engine(*base.platform, settings, base.routes->queues(), received);
     base.engine_is_heard = !(receive && in_process);
     running_broker broker(broker_loop, settings, base);
+    stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes));
     workplace at;
     at.broker_url = broker.url();
     at.worker = new_worker_name(services_loop.env());

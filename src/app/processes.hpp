@@ -5,6 +5,7 @@
 
 #include "amc/config.hpp"
 #include "amc/service.hpp"
+#include "app/reloading.hpp"
 #include "consumer_services/requester.hpp"
 #include "http/client.hpp"
 
@@ -21,12 +22,13 @@ void check_configuration(const config& settings);
 std::shared_ptr<http::caller> client_for(const environment& env, const config& settings, const std::string& url);
 consumer_services::requester_options requester_options_from(const config& settings);
 
-int broker_process(const config& settings);
-int service_process(const config& settings, service_definition service);
+/// `read`: what SIGHUP reads the configuration again with.
+int broker_process(const config& settings, reread read);
+int service_process(const config& settings, service_definition service, reread read);
 
 /// Broker, ServiceA and ServiceB in one process. `meanwhile` runs when all are up, with the broker's URL; when it
 /// returns a code the process stops with it, otherwise it goes on until told to stop.
-int all_process(const config& settings,
+int all_process(const config& settings, reread read,
                 const std::function<std::optional<int>(const std::string& url)>& meanwhile = nullptr);
 
 /// Asks the configured broker, one request after the other. Throws startup_error when it cannot be asked.
@@ -35,6 +37,8 @@ class broker_caller {
   explicit broker_caller(const config& settings);
   ~broker_caller();
   http::response ask(std::string method, std::string target, std::string body = "");
+  /// With header fields. The answer may come so much later, since it waits for something. Throws `unavailable`.
+  http::response send(http::request asked, milliseconds waits);
 
  private:
   struct parts;

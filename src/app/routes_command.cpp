@@ -1,6 +1,7 @@
 #include "app/routes_command.hpp"
 
 #include "app/standard_streams.hpp"
+#include "broker/configuration.hpp"
 #include "broker/router.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
@@ -17,22 +18,34 @@ std::string line_about(const config& settings, std::size_t index) {
                  to);
 }
 
+/// "queue orders: lease_ms 30000, max_claims 3"; empty where it is treated as any queue.
+std::string treatment_of(const broker::router& routes, std::string_view text) {
+  const auto to = routes.route(text);
+  const auto* queue = to ? std::get_if<to_queue>(&*to) : nullptr;
+  if (!queue) return {};
+  std::string told;
+  for (const auto& [name, value] : routes.overrides_of(queue->name))
+    told += (told.empty() ? "" : ", ") + name + " " + std::to_string(value);
+  return told.empty() ? told : escaped("queue " + queue->name + ": " + told) + "\n";
+}
+
 }  // namespace
 
-int routes_command(const config& settings, const std::optional<std::string>& text) {
+int routes_command(const config& settings, const std::optional<std::string>& asked) {
   const broker::router routes(settings);
   const auto origin = settings.at("broker.routes").origin;
-  if (!text) {
+  if (!asked) {
     std::string all;
     for (std::size_t i = 0; i < settings.maps("broker.routes").size(); ++i) all += line_about(settings, i) + "\n";
     print(all + "The first that matches decides (broker.routes, from: " + origin + ").\n");
     return 0;
   }
-  if (const auto found = routes.matching(*text)) {
-    print(line_about(settings, *found) + "\n");
+  const auto text = *asked == "-" ? read_input(broker::message_max_bytes(settings)) : *asked;
+  if (const auto found = routes.matching(text)) {
+    print(line_about(settings, *found) + "\n" + treatment_of(routes, text));
     return 0;
   }
-  log::last_words("amc routes", "no route matches \"" + std::string(shortened(*text, 200)) +
+  log::last_words("amc routes", "no route matches \"" + std::string(shortened(text, 200)) +
                                     "\": a broker answers 422; add a route to broker.routes (now from: " + origin +
                                     ")");
   return 1;

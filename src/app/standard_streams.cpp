@@ -5,7 +5,9 @@
 
 #include <cerrno>
 #include <csignal>
+#include <system_error>
 
+#include "amc/error.hpp"
 #include "core/line_writer.hpp"
 #include "core/text.hpp"
 
@@ -22,6 +24,20 @@ void secure_standard_streams() {
 
 void print(std::string_view text) {
   if (const auto [left, error] = write_all(STDOUT_FILENO, text); error != 0) throw output_failed{error};
+}
+
+std::string read_input(std::size_t bytes_max) {
+  std::string all;
+  char block[16'384];
+  for (;;) {
+    const auto count = ::read(STDIN_FILENO, block, sizeof block);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw startup_error("cannot read stdin: " + std::generic_category().message(errno));
+    if (count == 0) return all;
+    all.append(block, static_cast<std::size_t>(count));
+    if (all.size() > bytes_max)
+      throw startup_error("stdin has more than " + std::to_string(bytes_max) + " bytes (broker.message_max_bytes)");
+  }
 }
 
 std::string shown(std::string_view text) {

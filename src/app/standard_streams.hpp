@@ -19,6 +19,9 @@ struct output_failed {
 /// Writes all of it to stdout at once. Throws output_failed.
 void print(std::string_view text);
 
+/// All of stdin. Throws startup_error where it has more bytes than these, or cannot be read.
+std::string read_input(std::size_t bytes_max);
+
 /// What strangers wrote, for stdout: to a terminal without what could steer it, to a file or pipe as it is.
 std::string shown(std::string_view text);
 

@@ -69,7 +69,7 @@ std::optional<error> messages::refuses_queue(std::string_view name) const {
     return error{errc::invalid,
                  "A queue's name has 1 to 100 characters of A-Z a-z 0-9 . _ - and is not . or .., not \"" +
                      escaped(shortened(name, 100)) + "\"."};
-  const auto& known = routes_->queues();
+  const auto known = routes_->queues();
   if (routes_->closed())
     return error{errc::invalid,
                  "No route and no entry of broker.queues names the queue \"" + std::string(name) +
@@ -187,7 +187,7 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
 /// Answers without a revision, to messages that have none left.
 task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes) {
   for (std::size_t i = 0; i < changes.size(); ++i) {
-    const auto& rules = routes_->of(changes[i].then.queue.value_or("")).rules;
+    const auto rules = routes_->of(changes[i].then.queue.value_or("")).rules;
     auto last = life_cycle::last_answer(changes[i], outcomes[i], rules);
     if (!last) continue;
     changes[i] = *std::move(last);
@@ -250,7 +250,7 @@ task<void> messages::reopen(std::vector<claimed> claims) {
 }
 
 task<std::vector<due_row>> messages::waiting(std::string queue, std::size_t limit) {
-  const auto& rules = routes_->of(queue).rules;
+  const auto rules = routes_->of(queue).rules;
   waiting_request which{std::move(queue), rules.ring_again, limit};
   co_return co_await store_.waiting(std::move(which));
 }

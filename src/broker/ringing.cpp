@@ -99,7 +99,7 @@ std::vector<change> ringing::choose(const std::vector<due_row>& rows, std::size_
   for (const auto& r : rows) {
     if (r.expired || r.used_up) continue;
     auto& state = queues_[r.queue];
-    const auto& treated = routes_->of(r.queue);
+    const auto treated = routes_->of(r.queue);
     const auto chosen = ++seen[r.queue];
     if (chosen == look_max) state.backlog = true;
     if (state.depth + shares * chosen >= treated.depth_max + shares)

@@ -3,16 +3,14 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
+#include <utility>
 
 #include "broker/intake.hpp"
 #include "core/text.hpp"
 
 namespace amc::broker {
-
-struct router::entry {
-  std::unique_ptr<RE2> pattern;
-  life_cycle::destination to;
-};
 
 namespace {
 
@@ -84,7 +82,39 @@ std::vector<config_key> router::policy_keys() {
   return keys;
 }
 
-router::router(const config& settings)
+/// What a configuration says; never changed.
+class router::table {
+ public:
+  explicit table(const config& settings);
+
+  std::optional<std::size_t> matching(std::string_view text) const;
+  const life_cycle::destination& destination_of(std::size_t route) const { return routes_[route].to; }
+  const std::vector<std::string>& queues() const { return queues_; }
+  bool names(std::string_view queue) const { return treatments_.contains(queue); }
+  bool closed() const { return closed_; }
+  std::size_t queues_max() const { return queues_max_; }
+  const treatment& of(std::string_view queue) const;
+  const treatment& defaults() const { return defaults_; }
+
+ private:
+  struct entry {
+    std::unique_ptr<RE2> pattern;
+    life_cycle::destination to;
+  };
+  using complaint = std::function<void(const std::string& what)>;
+  void treat(const std::string& queue, const boost::json::object& fields, const complaint& complain);
+  void read_routes(const config& settings);
+  void read_queues(const config& settings);
+
+  std::vector<entry> routes_;
+  std::vector<std::string> queues_;
+  bool closed_;
+  std::size_t queues_max_;
+  treatment defaults_;
+  std::map<std::string, treatment, std::less<>> treatments_;
+};
+
+router::table::table(const config& settings)
     : closed_(settings.boolean("broker.queues_closed")), queues_max_(settings.size("broker.queues_max")) {
   for (const auto& setting : policy_settings)
     setting.set(defaults_, settings.integer(std::string("broker.") + setting.name));
@@ -92,7 +122,7 @@ router::router(const config& settings)
   read_queues(settings);
 }
 
-void router::read_routes(const config& settings) {
+void router::table::read_routes(const config& settings) {
   RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(8 << 20);
@@ -119,7 +149,7 @@ void router::read_routes(const config& settings) {
   }
 }
 
-void router::read_queues(const config& settings) {
+void router::table::read_queues(const config& settings) {
   const auto& queues = settings.maps("broker.queues");
   for (std::size_t i = 0; i < queues.size(); ++i) {
     const auto& fields = queues[i].as_object();
@@ -134,7 +164,7 @@ void router::read_queues(const config& settings) {
   }
 }
 
-void router::treat(const std::string& queue, const boost::json::object& fields, const complaint& complain) {
+void router::table::treat(const std::string& queue, const boost::json::object& fields, const complaint& complain) {
   const auto treated = overridden(defaults_, fields);
   const auto [known, first] = treatments_.emplace(queue, treated);
   if (first)
@@ -143,19 +173,12 @@ void router::treat(const std::string& queue, const boost::json::object& fields, 
     complain("queue \"" + queue + "\" is treated otherwise before it; give both the same overrides");
 }
 
-router::~router() = default;
-
-const router::treatment& router::of(std::string_view queue) const {
+const router::treatment& router::table::of(std::string_view queue) const {
   const auto found = treatments_.find(queue);
   return found == treatments_.end() ? defaults_ : found->second;
 }
 
-const life_cycle::policy& router::rules_of(const life_cycle::destination& to) const {
-  const auto* queue = std::get_if<life_cycle::to_queue>(&to);
-  return queue ? of(queue->name).rules : defaults_.rules;
-}
-
-std::optional<std::size_t> router::matching(std::string_view text) const {
+std::optional<std::size_t> router::table::matching(std::string_view text) const {
   const auto core = trimmed(text);
   const re2::StringPiece piece(core.data(), core.size());
   for (std::size_t i = 0; i < routes_.size(); ++i)
@@ -163,10 +186,71 @@ std::optional<std::size_t> router::matching(std::string_view text) const {
   return {};
 }
 
+router::router(const config& settings) : table_(std::make_shared<const table>(settings)) {}
+
+router::~router() = default;
+
+void router::reload(const config& settings) {
+  auto next = std::make_shared<const table>(settings);
+  const std::lock_guard lock(guard_);
+  table_.swap(next);
+}
+
+std::shared_ptr<const router::table> router::now() const {
+  const std::lock_guard lock(guard_);
+  return table_;
+}
+
+std::vector<std::string> router::keys() {
+  std::vector<std::string> all{"broker.routes", "broker.queues", "broker.queues_closed", "broker.queues_max"};
+  for (auto& key : policy_keys()) all.push_back(std::move(key.path));
+  return all;
+}
+
 std::optional<life_cycle::destination> router::route(std::string_view text) const {
-  const auto found = matching(text);
+  const auto by = now();
+  const auto found = by->matching(text);
   if (!found) return {};
-  return routes_[*found].to;
+  return by->destination_of(*found);
+}
+
+std::optional<std::size_t> router::matching(std::string_view text) const {
+  return now()->matching(text);
+}
+
+std::vector<std::string> router::queues() const {
+  return now()->queues();
+}
+
+bool router::names(std::string_view queue) const {
+  return now()->names(queue);
+}
+
+bool router::closed() const {
+  return now()->closed();
+}
+
+std::size_t router::queues_max() const {
+  return now()->queues_max();
+}
+
+router::treatment router::of(std::string_view queue) const {
+  return now()->of(queue);
+}
+
+std::vector<std::pair<std::string, std::int64_t>> router::overrides_of(std::string_view queue) const {
+  const auto by = now();
+  std::vector<std::pair<std::string, std::int64_t>> all;
+  for (const auto& setting : policy_settings)
+    if (const auto value = setting.get(by->of(queue)); value != setting.get(by->defaults()))
+      all.emplace_back(setting.name, value);
+  return all;
+}
+
+life_cycle::policy router::rules_of(const life_cycle::destination& to) const {
+  const auto by = now();
+  const auto* queue = std::get_if<life_cycle::to_queue>(&to);
+  return queue ? by->of(queue->name).rules : by->defaults().rules;
 }
 
 }  // namespace amc::broker

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <functional>
-#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,7 +13,7 @@
 namespace amc::broker {
 
 /// Decides by a message's text where it goes: the first route whose pattern (RE2 syntax) is found in the text, without
-/// the white space around it, wins. Matching takes time linear in the text, whatever the pattern.
+/// the white space around it, wins. Matching takes time linear in the text, whatever the pattern. Thread-safe.
 class router {
  public:
   /// Reads `broker.routes`, `broker.queues` and the defaults of what these may override; throws config_error that names
@@ -22,19 +21,24 @@ class router {
   explicit router(const config& settings);
   ~router();
 
-  /// Nothing when no route matches. Thread-safe.
+  /// From now on as these settings say. As the constructor throws; then all stays as it was.
+  void reload(const config& settings);
+  /// The keys that it reads.
+  static std::vector<std::string> keys();
+
+  /// Nothing when no route matches.
   std::optional<life_cycle::destination> route(std::string_view text) const;
 
   /// The place in `broker.routes` of the route that decides, from 0.
   std::optional<std::size_t> matching(std::string_view text) const;
 
   /// The queues that routes and `broker.queues` name, each once.
-  const std::vector<std::string>& queues() const { return queues_; }
-  bool names(std::string_view queue) const { return treatments_.contains(queue); }
+  std::vector<std::string> queues() const;
+  bool names(std::string_view queue) const;
   /// Whether no other queue takes messages.
-  bool closed() const { return closed_; }
+  bool closed() const;
   /// These, and others that messages are sent to, are no more than this.
-  std::size_t queues_max() const { return queues_max_; }
+  std::size_t queues_max() const;
 
   /// How a queue is treated: the overrides of its routes and of its entry in `broker.queues` over the defaults; for a
   /// queue that neither names, the defaults.
@@ -42,26 +46,21 @@ class router {
     life_cycle::policy rules{};
     std::size_t depth_max = 0;  ///< events that an engine holds of it, about
   };
-  const treatment& of(std::string_view queue) const;
+  treatment of(std::string_view queue) const;
+  /// What is treated otherwise in it than in any queue, by the names of the keys.
+  std::vector<std::pair<std::string, std::int64_t>> overrides_of(std::string_view queue) const;
   /// The rules of where a text goes.
-  const life_cycle::policy& rules_of(const life_cycle::destination& to) const;
+  life_cycle::policy rules_of(const life_cycle::destination& to) const;
 
   /// What a route may override, each with its default under `broker.`.
   static std::vector<config_key> policy_keys();
 
  private:
-  struct entry;
-  using complaint = std::function<void(const std::string& what)>;
-  void treat(const std::string& queue, const boost::json::object& fields, const complaint& complain);
-  void read_routes(const config& settings);
-  void read_queues(const config& settings);
+  class table;
+  std::shared_ptr<const table> now() const;
 
-  std::vector<entry> routes_;
-  std::vector<std::string> queues_;
-  bool closed_;
-  std::size_t queues_max_;
-  treatment defaults_;
-  std::map<std::string, treatment, std::less<>> treatments_;
+  mutable std::mutex guard_;
+  std::shared_ptr<const table> table_;
 };
 
 }  // namespace amc::broker

@@ -26,7 +26,7 @@ struct malformed {
 
 /// A request, and what its header says about the connection.
 struct framed_request {
-  http::request request{};
+  http::request request{.target = ""};  ///< no target before its header was read
   bool http_10 = false;
   bool keep_alive = false;
 };

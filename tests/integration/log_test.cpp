@@ -110,7 +110,7 @@ TEST_F(Logs, SighupEndsNothing) {
   process all(amc_all(folder_.path));
   const auto port = port_of(all);
   all.signal(SIGHUP);
-  all.wait_for_error_text("SIGHUP: nothing to reload");
+  all.wait_for_error_text("SIGHUP: routes and queues are as they were");
   EXPECT_EQ(ask(port, "GET", "/readyz").status, 200);
   all.signal(SIGTERM);
   EXPECT_EQ(all.wait(), 0);

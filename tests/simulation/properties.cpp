@@ -303,7 +303,8 @@ void properties::check_due_rows_are_rung() {
   for (const auto& [id, m] : around_.store.rows()) {
     if (m->status != status::pending) continue;
     note_depth(m->queue, around_.queues.depth(m->queue));
-    if (!is_heard(plan)) last_full_[m->queue] = idle_since(m->queue);
+    // A handler that is over its time keeps its place until it ends, which nobody outside sees.
+    if (!is_heard(plan)) last_full_[m->queue] = plan.slow_handlers > 0 ? around_.in.now() : idle_since(m->queue);
     if (clean() && around_.store.clock() - m->due > soon && around_.in.now() - last_full_[m->queue] > soon)
       return around_.in.fail(name_of(id, m->revision) + " is due and is not rung");
   }

@@ -57,6 +57,7 @@ api::api_options options_of_api(const scenario& plan) {
   static const auto defaults = api::api_options_from(default_settings());
   auto options = defaults;
   options.idempotency = plan.key_kept;
+  options.receive_max_bytes = claims_max_bytes;
   return options;
 }
 

@@ -52,6 +52,17 @@ TEST(Router, NamesEachQueueOnce) {
   EXPECT_THAT(routes.queues(), testing::ElementsAre("q", "r"));
 }
 
+TEST(Router, ReloadsWholeOrNotAtAll) {
+  router routes(settings_with("[{match: a, queue: q}]"));
+  EXPECT_THROW(routes.reload(settings_with("[{match: b, queue: r}, {match: '(', queue: q}]")), config_error);
+  EXPECT_THAT(routes.queues(), testing::ElementsAre("q"));
+  routes.reload(settings_with("[{match: b, queue: r, lease_ms: 7000}]"));
+  EXPECT_FALSE(routes.matching("a"));
+  EXPECT_EQ(routes.of("r").rules.lease, milliseconds(7'000));
+  EXPECT_THAT(routes.overrides_of("r"), testing::ElementsAre(testing::Pair("lease_ms", 7'000)));
+  EXPECT_THAT(routes.overrides_of("q"), testing::IsEmpty());
+}
+
 TEST(Router, APatternThatExplodesElsewhereIsLinearHere) {
   const std::string many(100'000, 'a');
   EXPECT_EQ(destination(many + "!", "[{match: '^(a+)+$', queue: q}]"), "nowhere");

@@ -195,6 +195,13 @@ TEST(Framing, ARefusalKnowsWhatItAnswers) {
   EXPECT_EQ(reader.room(), 0U);
 }
 
+TEST(Framing, ARefusalOfAnUnreadHeaderHasNoTarget) {
+  request_reader reader(small);
+  reader.feed("GET / HTTP/1.1\r\nX: " + std::string(small.header_max_bytes, 'x'));
+  ASSERT_EQ(reader.advance(), state::refused);
+  EXPECT_EQ(reader.fault().target, "");
+}
+
 TEST(Framing, ARefusalNamesTheLimitByItsKey) {
   EXPECT_THAT(read_both_ways(post("Content-Length: 65\r\n")).why,
               testing::HasSubstr("64 bytes (broker.http.body_max_bytes)"));

@@ -1,0 +1,78 @@
+#include "app/queues_command.hpp"
+
+#include <array>
+#include <boost/json.hpp>
+
+#include "app/processes.hpp"
+#include "app/replies.hpp"
+#include "app/standard_streams.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+
+namespace amc::app {
+namespace json = boost::json;
+namespace {
+
+constexpr std::size_t columns = 7;
+using line = std::array<std::string, columns>;
+
+/// "850 ms", "12 s", "3 min", "5 h": for people, rounded down.
+std::string age(const json::value& ms) {
+  if (ms.is_null()) return "-";
+  const auto told = ms.to_number<std::int64_t>();
+  constexpr std::int64_t second = 1'000, minute = 60 * second, hour = 60 * minute;
+  if (told < second) return std::to_string(told) + " ms";
+  if (told < minute) return std::to_string(told / second) + " s";
+  if (told < hour) return std::to_string(told / minute) + " min";
+  return std::to_string(told / hour) + " h";
+}
+
+std::string count(const json::value& number) {
+  return number.is_null() ? "-" : std::to_string(number.to_number<std::int64_t>());
+}
+
+line line_about(const json::value& queue) {
+  return {escaped(queue.at("queue").as_string()),
+          count(queue.at("pending")),
+          count(queue.at("due")),
+          count(queue.at("held")),
+          count(queue.at("dead")),
+          age(queue.at("oldest_age_ms")),
+          count(queue.at("engine_depth"))};
+}
+
+/// Names to the left, numbers to the right.
+std::string table(const std::vector<line>& lines) {
+  std::array<std::size_t, columns> widths{};
+  for (const auto& each : lines)
+    for (std::size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], each[i].size());
+  std::string told;
+  for (const auto& each : lines) {
+    told += each[0] + std::string(widths[0] - each[0].size(), ' ');
+    for (std::size_t i = 1; i < columns; ++i) told += "  " + std::string(widths[i] - each[i].size(), ' ') + each[i];
+    told += "\n";
+  }
+  return told;
+}
+
+}  // namespace
+
+int queues_command(const config& settings, bool as_json) {
+  const auto reply = broker_caller(settings).ask("GET", "/queues");
+  if (reply.status != 200) {
+    log::last_words("amc queues", reason_of(reply));
+    return 1;
+  }
+  const auto body = json::parse(reply.body);
+  std::string told;
+  std::vector<line> lines{{"QUEUE", "PENDING", "DUE", "HELD", "DEAD", "OLDEST", "IN ENGINE"}};
+  for (const auto& queue : body.at("queues").as_array())
+    if (as_json)
+      told += json_line(json::serialize(queue));
+    else
+      lines.push_back(line_about(queue));
+  print(as_json ? told : table(lines));
+  return 0;
+}
+
+}  // namespace amc::app

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "amc/config.hpp"
+
+namespace amc::app {
+
+/// Prints what waits in each queue, as a table or one JSON object a line. Exit code 0, or 1 when the broker refuses.
+int queues_command(const config& settings, bool as_json);
+
+}  // namespace amc::app

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "http/message.hpp"
+
+/// What a broker has answered, for people.
+namespace amc::app {
+
+/// Why it refused: "Message \"x\" not found. (404)".
+std::string reason_of(const http::response& reply);
+
+/// JSON on a line of its own, in which texts of strangers steer no terminal.
+std::string json_line(std::string_view body);
+
+}  // namespace amc::app
