@@ -32,16 +32,53 @@ enum class status { pending, done, dead, cancelled, expired };
 const char* to_string(status value);
 std::optional<status> parse_status(std::string_view text);
 
+/// What the text of a message stands for.
+enum class content_form {
+  text,    ///< itself
+  json,    ///< a JSON value that is no text: the text is that value's JSON
+  base64,  ///< bytes: the text is their base64
+};
+
+/// "", "json", "base64": as rows keep it.
+const char* to_string(content_form form);
+std::optional<content_form> parse_content_form(std::string_view text);
+
+/// A name and a text that travel with a message.
+struct header {
+  std::string name;
+  std::string value;
+  bool operator==(const header&) const = default;
+};
+
+/// Of one message.
+constexpr std::size_t headers_max = 64;
+constexpr std::size_t headers_max_bytes = 8'192;  ///< names and texts together
+
 /// What went wrong with a message once, and when (the store's clock).
 struct attempt {
   int revision = 0;
-  std::int64_t claim = 0;
+  std::int64_t claim = 0;  ///< the latest then
   timestamp at{};
   std::string error{};
 };
 
 /// A row keeps the last this many attempts.
 constexpr std::size_t attempts_max = 10;
+
+/// What became of a revision: "answered", "failed", "retried", or how the message ended there.
+struct past {
+  int revision = 0;
+  timestamp at{};  ///< the store's clock
+  std::string what{};
+  std::string queue{};  ///< where the revision was
+  std::string by{};     ///< who held its claim; empty: nobody, or nobody told
+};
+
+/// A row keeps the last this many of what became of its revisions. With queues and holders of bounded names that is
+/// at most 32 KiB.
+constexpr std::size_t history_max = 32;
+/// Of the name of who holds a claim; a longer one is cut.
+constexpr std::size_t holder_max_bytes = 200;
 
 /// One message: one row of the store. docs/architecture.md tells its life.
 struct message {
@@ -52,7 +89,7 @@ struct message {
   std::string queue;       ///< where the revision waits, or waited when it died or was cancelled; empty once done
   timestamp due{};         ///< when it is rung next
   bool held = false;       ///< nobody may claim it before `due`
-  std::int64_t claim = 0;  ///< number of the latest claim, never reset
+  std::int64_t claim = 0;  ///< number of the latest claim, never reset; 0: nobody has ever claimed it
   int unanswered = 0;      ///< claims since the last outcome
   int failures = 0;        ///< failures of this revision
   milliseconds lease{};    ///< how long a claim of this revision lasts
@@ -62,9 +99,20 @@ struct message {
   std::string idempotency_key{};          ///< of the request that made it; empty: it had none
   std::string fingerprint{};              ///< of that request's body
   std::string traceparent{};              ///< W3C trace context of that request; empty: it had none
+  std::string tracestate{};               ///< what belongs to it
+  std::string owner{};                    ///< who made it; empty: nobody is known
+  content_form form = content_form::text;
+  std::string content_type{};     ///< empty: none was told, and the text is a text
+  std::vector<header> headers{};  ///< of the whole conversation, until an answer replaces them
+  std::string holder{};           ///< who has the latest claim; empty: nobody, or nobody told
+  std::string last_queue{};       ///< where a message that is done waited last
+  std::string history{};          ///< what became of its revisions, the latest last; `history_of` reads it
   timestamp created_at{};
   timestamp updated_at{};
 };
+
+/// Throws std::invalid_argument where it is not what `changed` writes.
+std::vector<past> history_of(const message& m);
 
 /// A row as it was read or written; shared, never changed.
 using row = std::shared_ptr<const message>;
@@ -81,9 +129,17 @@ struct delivery {
   uuid id{};
   int revision = 0;
   std::int64_t claim = 0;
-  std::string text;
+  std::string text;  ///< of a JSON value its JSON, of bytes these
   milliseconds lease{};
   std::string traceparent{};  ///< of the event; empty when it had none
+  std::string tracestate{};
+  content_form form = content_form::text;
+  std::string content_type{};  ///< empty: none was told, and it is a text
+  std::vector<header> headers{};
+  int attempt = 0;     ///< how often this revision was given out and not answered, this time included; 0: not told
+  bool alone = false;  ///< it was left unanswered twice: nothing else is in hand beside it
+  std::optional<timestamp> created_at{};  ///< of the message; nothing where that was not told
+  std::string queue{};                    ///< empty: not told
 };
 
 }  // namespace amc

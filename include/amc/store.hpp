@@ -21,14 +21,17 @@ struct guard {
   std::optional<int> revision{};
   std::optional<int> revision_below{};
   std::optional<std::int64_t> claim{};  ///< number of the latest claim
+  bool claimed = false;                 ///< some claim was granted once
   std::optional<bool> held{};
   std::optional<timestamp> due{};  ///< exactly this
   bool open = false;               ///< not held, or due has passed
   bool claims_left = false;        ///< fewer unanswered claims than the row's max_claims
   std::optional<int> unanswered_below{};
   std::optional<int> unanswered_above{};
-  std::optional<bool> expired{};  ///< whether expires_at is there and has passed
-  std::optional<std::string> text_other_than{};
+  std::optional<bool> expired{};                 ///< whether expires_at is there and has passed
+  std::optional<std::string> text_other_than{};  ///< … as this form and of this type: another content
+  content_form form_other_than = content_form::text;
+  std::string type_other_than{};
   std::optional<std::size_t> text_bytes_max{};  ///< the text has no more bytes than this
 };
 
@@ -39,18 +42,23 @@ struct idempotency {
   milliseconds kept{};
 };
 
-/// What a change does to a row. An absent member leaves its column alone.
+/// What a change does to a row. An absent member leaves its column alone. What follows from the others is kept with
+/// them: where a message that is done waited last, and its history.
 struct effect {
   enum class count { keep, zero, one_more, one_less };
 
-  std::optional<std::string> text{};  ///< and the next revision with it
+  std::optional<std::string> text{};  ///< and the next revision with it, of this form and type
+  content_form form = content_form::text;
+  std::string content_type{};
+  std::optional<std::vector<header>> headers{};  ///< with a text only
   std::optional<amc::status> status{};
   std::optional<std::string> queue{};
   std::optional<bool> held{};
-  std::optional<milliseconds> due_in{};  ///< due = the store's now + this
-  std::optional<timestamp> due_at{};     ///< due = this
-  bool due_after_lease = false;          ///< due = the store's now + the row's lease
-  bool new_claim = false;                ///< the next claim number
+  std::optional<milliseconds> due_in{};     ///< due = the store's now + this
+  std::optional<timestamp> due_at{};        ///< due = this
+  bool due_after_lease = false;             ///< due = the store's now + the row's lease
+  std::optional<std::int64_t> new_claim{};  ///< the number of a new claim: one that no row has had before
+  std::string holder{};                     ///< of a new claim: who has it. Whatever else but a longer lease ends that
   count unanswered = count::keep;
   count failures = count::keep;
   std::optional<milliseconds> lease{};
@@ -60,6 +68,8 @@ struct effect {
   std::optional<timestamp> expires_at{};
   std::optional<idempotency> once{};
   std::string traceparent{};
+  std::string tracestate{};
+  std::string owner{};
 };
 
 /// Whether the row of an outcome carries its text, which may be large. Without it `text` is empty.
@@ -240,6 +250,11 @@ inline bool asks_for_text(const guard& when) {
 /// Whether the row of the outcome carries its text.
 inline bool tells_text(const change& what, bool applied) {
   return what.text_back == text_back::always || (applied && what.text_back == text_back::when_applied);
+}
+/// Whether the row says what the guard wants to be another content.
+inline bool says_the_same(const guard& when, const message& current) {
+  return when.text_other_than && current.text == *when.text_other_than && current.form == when.form_other_than &&
+         current.content_type == when.type_other_than;
 }
 message changed(const change& what, const message* current, timestamp now);
 

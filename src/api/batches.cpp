@@ -1,6 +1,10 @@
 #include "api/batches.hpp"
 
+#include <algorithm>
+
 #include "api/json_body.hpp"
+#include "api/reading.hpp"
+#include "core/json_text.hpp"
 
 namespace amc::api {
 namespace json = boost::json;
@@ -27,15 +31,19 @@ result<event> event_in(const json::object& fields) {
   return event{parse_uuid(id->get_string()).value_or(uuid{}), static_cast<int>(*revision), {}};
 }
 
-result<claimed> claimed_in(const json::object& fields) {
+result<std::int64_t> claim_number_in(const json::object& fields) {
+  return number_in(fields, "claim", INT64_MIN, INT64_MAX);
+}
+
+result<claimed> claimed_in(const json::object& fields, std::string_view = {}) {
   const auto ready = event_in(fields);
   if (!ready) return ready.error();
-  const auto claim = number_in(fields, "claim", INT64_MIN, INT64_MAX);
+  const auto claim = claim_number_in(fields);
   if (!claim) return claim.error();
   return claimed{*ready, *claim};
 }
 
-result<claim_request> claim_in(const json::object& fields) {
+result<claim_request> claim_in(const json::object& fields, std::string_view) {
   const auto ready = event_in(fields);
   if (!ready) return ready.error();
   const auto* alone = fields.if_contains("alone");
@@ -43,7 +51,7 @@ result<claim_request> claim_in(const json::object& fields) {
   return claim_request{*ready, alone && alone->get_bool()};
 }
 
-result<failed_claim> failure_in(const json::object& fields) {
+result<failed_claim> failure_in(const json::object& fields, std::string_view) {
   const auto what = claimed_in(fields);
   if (!what) return what.error();
   const auto* why = fields.if_contains("error");
@@ -51,14 +59,19 @@ result<failed_claim> failure_in(const json::object& fields) {
   return failed_claim{*what, why ? std::string(why->get_string()) : std::string()};
 }
 
-result<answer_request> answer_in(const json::object& fields) {
+result<answer_request> answer_in(const json::object& fields, std::string_view written) {
   const auto ready = event_in(fields);
   if (!ready) return ready.error();
-  auto text = text_in(fields);
-  if (!text) return text.error();
+  auto said = content_in(fields, written);
+  if (!said) return said.error();
   auto to = destination_in(fields);
   if (!to) return to.error();
-  return answer_request{ready->id, ready->revision, std::move(*text), std::move(*to)};
+  answer_request answer{ready->id, ready->revision, std::move(*said), std::move(*to), {}};
+  if (!fields.contains("claim")) return answer;
+  const auto claim = claim_number_in(fields);
+  if (!claim) return claim.error();
+  answer.claim = *claim;
+  return answer;
 }
 
 /// What an entry of a list is like.
@@ -66,17 +79,29 @@ template <class Entry>
 struct shape {
   std::span<const std::string_view> known;
   const char* example;
-  result<Entry> (*read)(const json::object& fields);
+  result<Entry> (*read)(const json::object& fields, std::string_view written);
 };
 
+/// As they are written, where one of them has a value that must be taken so. `written()`: the JSON of the list.
+template <class Written>
+std::vector<std::string_view> written_items(const json::array& list, const Written& written) {
+  for (const auto& item : list)
+    if (const auto* fields = item.if_object())
+      if (const auto* message = fields->if_contains("message"); message && !message->is_string())
+        return item_texts(written());
+  return std::vector<std::string_view>(list.size());
+}
+
 /// Every entry; the first that cannot be read is named.
-template <class Entry>
-result<std::vector<Entry>> entries_of(const json::value& body, std::size_t max, const shape<Entry>& each) {
+template <class Entry, class Written>
+result<std::vector<Entry>> entries_of(const json::value& body, const Written& written, std::size_t max,
+                                      const shape<Entry>& each) {
   const auto* list = body.if_array();
   if (!list || list->size() > max)
     return bad("Send an array of at most " + std::to_string(max) + " entries (broker.http.claims_max).");
   std::vector<Entry> entries;
   entries.reserve(list->size());
+  const auto items = written_items(*list, written);
   const auto refuse = [&](std::string why) {
     if (why.ends_with('.')) why.pop_back();
     return bad("Entry " + std::to_string(entries.size()) + ": " + why + ". An entry is like " + each.example + ".");
@@ -85,7 +110,7 @@ result<std::vector<Entry>> entries_of(const json::value& body, std::size_t max, 
     const auto* fields = item.if_object();
     if (!fields) return refuse("it is no object");
     if (const auto checked = only_known(*fields, each.known); !checked) return refuse(checked.error().detail);
-    auto entry = each.read(*fields);
+    auto entry = each.read(*fields, items[entries.size()]);
     if (!entry) return refuse(entry.error().detail);
     entries.push_back(std::move(*entry));
   }
@@ -96,13 +121,15 @@ template <class Entry>
 result<std::vector<Entry>> entries_in(const http::request& asked, std::size_t max, const shape<Entry>& each) {
   const auto body = parse_body(asked.body);
   if (!body) return body.error();
-  return entries_of(*body, max, each);
+  return entries_of(
+      *body, [&] { return std::string_view(asked.body); }, max, each);
 }
 
 constexpr std::string_view claim_members[] = {"id", "revision", "alone"};
 constexpr std::string_view claimed_members[] = {"id", "revision", "claim"};
 constexpr std::string_view failure_members[] = {"id", "revision", "claim", "error"};
-constexpr std::string_view answer_members[] = {"id", "revision", "message", "queue", "done"};
+constexpr std::string_view answer_members[] = {"id",           "revision", "claim", "message", "message_base64",
+                                               "content_type", "headers",  "queue", "done"};
 
 constexpr shape<claim_request> a_claim{claim_members, R"({"id": "…", "revision": 1}, with or without "alone": true)",
                                        claim_in};
@@ -110,15 +137,17 @@ constexpr shape<claimed> a_claimed{claimed_members, R"({"id": "…", "revision":
 constexpr shape<failed_claim> a_failure{failure_members, R"({"id": "…", "revision": 1, "claim": 1, "error": "…"})",
                                         failure_in};
 constexpr shape<answer_request> an_answer{
-    answer_members, R"({"id": "…", "revision": 1, "message": "…"}, with or without "queue" or "done")", answer_in};
+    answer_members, R"({"id": "…", "revision": 1, "message": "…"}, with or without "claim", "queue" or "done")",
+    answer_in};
 
 /// A list that an object may have; none where it has not.
 template <class Entry>
-result<void> list_in(const json::object& fields, const char* name, std::size_t max, const shape<Entry>& each,
-                     std::vector<Entry>& list) {
+result<void> list_in(const json::object& fields, std::string_view written, const char* name, std::size_t max,
+                     const shape<Entry>& each, std::vector<Entry>& list) {
   const auto* value = fields.if_contains(name);
   if (!value) return {};
-  auto entries = entries_of(*value, max, each);
+  auto entries = entries_of(
+      *value, [&] { return member_text(written, name); }, max, each);
   if (!entries) return bad("\"" + std::string(name) + "\": " + entries.error().detail);
   list = std::move(*entries);
   return {};
@@ -136,8 +165,11 @@ result<void> name_in(const json::object& fields, const char* name, std::string& 
   constexpr std::size_t name_max_bytes = 200;
   const auto* value = fields.if_contains(name);
   if (!value) return {};
-  if (!value->is_string() || value->get_string().empty() || value->get_string().size() > name_max_bytes)
-    return bad("\"" + std::string(name) + "\" must be a string of 1 to " + std::to_string(name_max_bytes) + " bytes");
+  const auto* text = value->if_string();
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
+  if (!text || text->empty() || text->size() > name_max_bytes || std::any_of(text->begin(), text->end(), is_control))
+    return bad("\"" + std::string(name) + "\" must be a string of 1 to " + std::to_string(name_max_bytes) +
+               " bytes without control characters");
   told = value->get_string();
   return {};
 }
@@ -175,12 +207,54 @@ result<receive_body> parse_receive(const http::request& asked, std::size_t max, 
   for (const auto& read :
        {count_in(*fields, "max", max, told.max), count_in(*fields, "max_bytes", max_bytes, told.max_bytes),
         count_in(*fields, "in_hand", in_hand_max, told.in_hand), name_in(*fields, "service", told.service),
-        name_in(*fields, "worker", told.worker), list_in(*fields, "answers", max, an_answer, told.answers),
-        list_in(*fields, "failures", max, a_failure, told.failures),
-        list_in(*fields, "leases", max, a_claimed, told.leases),
-        list_in(*fields, "releases", max, a_claimed, told.releases)})
+        name_in(*fields, "worker", told.worker), list_in(*fields, asked.body, "answers", max, an_answer, told.answers),
+        list_in(*fields, asked.body, "failures", max, a_failure, told.failures),
+        list_in(*fields, asked.body, "leases", max, a_claimed, told.leases),
+        list_in(*fields, asked.body, "releases", max, a_claimed, told.releases)})
     if (!read) return read.error();
   return told;
+}
+
+namespace {
+
+/// One entry of a list of new messages.
+result<broker::accept_request> new_message_in(const json::value& item, std::string_view written,
+                                              const http::request& asked, const std::optional<std::string>& queue,
+                                              milliseconds key_kept) {
+  const auto* fields = item.if_object();
+  if (!fields) return bad(R"(It is no object. A new message is like {"message": "…"}.)");
+  std::vector<std::string_view> known(std::begin(new_message_members), std::end(new_message_members));
+  known.emplace_back("idempotency_key");
+  if (const auto checked = only_known(*fields, known); !checked) return checked.error();
+  auto body = api::new_message_in(*fields, written);
+  if (!body) return body.error();
+  if (auto wrong = queue ? send_to(*body, *queue) : std::nullopt) return *std::move(wrong);
+  const auto* key = fields->if_contains("idempotency_key");
+  if (key && !key->is_string()) return bad("The \"idempotency_key\" attribute must be a string.");
+  auto options =
+      accept_options_of(asked, *body, key ? std::optional(std::string(key->get_string())) : std::nullopt, key_kept);
+  if (!options) return options.error();
+  return broker::accept_request{{}, std::move(body->said), std::move(*options)};
+}
+
+}  // namespace
+
+result<std::vector<result<broker::accept_request>>> parse_new_messages(const http::request& asked,
+                                                                       const std::optional<std::string>& queue,
+                                                                       std::size_t max, milliseconds key_kept) {
+  const auto body = parse_body(asked.body);
+  if (!body) return body.error();
+  const auto& list = body->as_array();
+  if (list.size() > max)
+    return bad("Send at most " + std::to_string(max) + " new messages at once (broker.http.claims_max).");
+  if (asked.headers.find("Idempotency-Key"))
+    return bad("An Idempotency-Key is for one message: give each its own as \"idempotency_key\".");
+  const auto items = written_items(list, [&] { return std::string_view(asked.body); });
+  std::vector<result<broker::accept_request>> entries;
+  entries.reserve(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i)
+    entries.push_back(new_message_in(list[i], items[i], asked, queue, key_kept));
+  return entries;
 }
 
 }  // namespace amc::api

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "amc/error.hpp"
+#include "broker/messages.hpp"
 #include "core/work.hpp"
 #include "http/message.hpp"
 
@@ -19,6 +21,11 @@ result<std::vector<failed_claim>> parse_failures(const http::request& asked, std
 
 /// Each names its revision.
 result<std::vector<answer_request>> parse_answers(const http::request& asked, std::size_t max);
+
+/// The entries of POST /messages that is a list, to this queue where one is given. Each is read, or refused, by itself.
+result<std::vector<result<broker::accept_request>>> parse_new_messages(const http::request& asked,
+                                                                       const std::optional<std::string>& queue,
+                                                                       std::size_t max, milliseconds key_kept);
 
 /// The body of POST /queues/{queue}/receive: what is wanted, and the outcomes that it brings along.
 struct receive_body {

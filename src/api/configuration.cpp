@@ -47,7 +47,7 @@ config_provider provider() {
                      "of the texts that parked requests hold; what is more is read when it is answered", 0,
                      std::int64_t{1} << 40),
           number_key("broker.http.claims_max", "1000",
-                     "entries in one request for claims, leases, releases or failures", 1, 10'000),
+                     "entries in one request: new messages, claims, leases, releases, failures, answers", 1, 10'000),
           number_key("broker.http.page_max", "1000", "messages in one page of a list", 1, 10'000),
           number_key("broker.http.page_max_bytes", "1048576",
                      "a page of a list ends when it has so many; its first message comes whatever its size", 1,

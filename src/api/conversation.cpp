@@ -53,26 +53,13 @@ http::response unmatched(const error& why, std::optional<int> revision, bool roo
   return problem(412, "If-Match has no tag that a pending message can have: its revision in quotes, like \"3\".", root);
 }
 
-namespace {
-
-/// The queue that the path names; the body may name the same.
-std::optional<error> send_to(new_message& body, std::string queue) {
-  const auto* named = body.to ? std::get_if<to_queue>(&*body.to) : nullptr;
-  if (body.to && !(named && named->name == queue))
-    return error{errc::invalid, "The path names the queue " + in_quotes(queue) + ", and the body another destination."};
-  body.to = to_queue{std::move(queue)};
-  return {};
-}
-
-}  // namespace
-
 task<http::response> accept(context& api, http::request& asked, int accepted_status, bool root,
                             std::optional<std::string> queue) {
   auto body = new_message_of(asked.body, root ? others::ignored : others::refused);
   if (!body) co_return refused(body.error(), root);
   if (queue)
     if (const auto wrong = send_to(*body, *std::move(queue))) co_return refused(*wrong);
-  auto options = accept_options_of(asked, *body, api.options.idempotency);
+  auto options = accept_options_of(asked, *body, asked.headers.find("Idempotency-Key"), api.options.idempotency);
   if (!options) co_return refused(options.error(), root);
   asked.drop_body();
   const auto wait = preferred_wait(asked);
@@ -80,7 +67,7 @@ task<http::response> accept(context& api, http::request& asked, int accepted_sta
   // The watch begins before the message does: no change can slip in between.
   std::unique_ptr<broker::waiters::watch> watch;
   if (wait) watch = api.waiters->watch_for(id);
-  const auto accepted = co_await api.messages->accept(id, std::move(body->text), std::move(*options));
+  const auto accepted = co_await api.messages->accept(id, std::move(body->said), std::move(*options));
   if (!accepted) co_return refused(accepted.error(), root);
   row now = *accepted;
   if (watch && now->id != id) {
@@ -95,7 +82,7 @@ task<http::response> accept(context& api, http::request& asked, int accepted_sta
   }
   const auto location = (root ? "/?id=" : "/messages/") + to_string(now->id);
   const bool finished = watch && is_terminal(*now);
-  auto reply = represent(*now, finished ? 200 : accepted_status);
+  auto reply = represent(*now, finished ? 200 : accepted_status, root);
   reply.headers.add(finished ? "Content-Location" : "Location", location);
   if (!finished) reply.headers.add("Retry-After", "1");
   note_wait(reply, wait, api.options.wait_max);
@@ -121,7 +108,7 @@ task<http::response> read(context& api, http::request& asked, std::string id, bo
     now = co_await watch->until(std::move(enough), std::min(*wait, api.options.wait_max), asked.from);
     if (!now) co_return not_found(id, root);  // deleted meanwhile
   }
-  auto reply = root ? represent(*now, 200) : json_reply(200, in_full(*now));
+  auto reply = root ? represent(*now, 200, true) : json_reply(200, in_full(*now));
   if (known && none_match_has(*known, entity_tag(*now))) {
     reply.status = 304;
     reply.body.clear();

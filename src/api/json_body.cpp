@@ -6,6 +6,7 @@
 #include <boost/json/stream_parser.hpp>
 
 #include "api/wording.hpp"
+#include "core/json_text.hpp"
 #include "core/text.hpp"
 #include "core/time_text.hpp"
 
@@ -13,13 +14,6 @@ namespace amc::api {
 namespace json = boost::json;
 
 namespace {
-
-/// The end of the string that begins at `begin`, in valid JSON.
-std::size_t end_of_string(std::string_view body, std::size_t begin) {
-  auto at = begin + 1;
-  while (body[at] != '"') at += body[at] == '\\' ? 2 : 1;
-  return at + 1;
-}
 
 /// In valid JSON: the name of a member that an object has twice. The parser would take the last one.
 std::optional<std::string> repeated_member(std::string_view body) {
@@ -33,7 +27,7 @@ std::optional<std::string> repeated_member(std::string_view body) {
       open.pop_back();
     }
     if (body[at] != '"') continue;
-    const auto text = body.substr(at, end_of_string(body, at) - at);
+    const auto text = body.substr(at, end_of_json_string(body, at) - at);
     at += text.size() - 1;
     const auto next = body.find_first_not_of(" \t\r\n", at + 1);
     if (next == std::string_view::npos || body[next] != ':') continue;
@@ -74,24 +68,6 @@ result<void> only_known(const json::object& fields, std::span<const std::string_
 
 namespace {
 
-error missing_message() {
-  return {errc::invalid, "Missing the \"message\" attribute."};
-}
-
-}  // namespace
-
-result<std::string> text_in(const json::object& fields) {
-  const auto* message = fields.if_contains("message");
-  if (!message) return missing_message();
-  if (!message->is_string()) return error{errc::invalid, "The \"message\" attribute must be a string."};
-  std::string text(message->get_string());
-  if (text.find('\0') != std::string::npos)
-    return error{errc::invalid, "The \"message\" attribute contains U+0000, which cannot be stored."};
-  return text;
-}
-
-namespace {
-
 result<std::optional<timestamp>> time_in(const json::object& fields, const char* name) {
   const auto* value = fields.if_contains(name);
   if (!value || value->is_null()) return std::optional<timestamp>();
@@ -109,7 +85,7 @@ result<json::object> parse_message_body(std::string_view body, std::span<const s
   auto parsed = parse_body(body);
   if (!parsed) return parsed.error();
   auto* fields = parsed->if_object();
-  if (!fields) return missing_message();
+  if (!fields) return text_in({}).error();
   if (unknown == others::ignored) return std::move(*fields);
   if (const auto checked = only_known(*fields, known); !checked) return checked.error();
   return std::move(*fields);
@@ -130,31 +106,50 @@ result<std::optional<destination>> destination_in(const json::object& fields, ot
   return std::optional<destination>();
 }
 
-result<answer_body> answer_of(std::string_view body, others unknown) {
-  constexpr std::string_view known[] = {"message", "queue", "done"};
-  const auto parsed = parse_message_body(body, known, unknown);
-  if (!parsed) return parsed.error();
-  auto text = text_in(*parsed);
-  if (!text) return text.error();
-  auto to = destination_in(*parsed, unknown);
-  if (!to) return to.error();
-  return answer_body{std::move(*text), std::move(*to)};
+namespace {
+
+result<content> said_in(const json::object& fields, std::string_view written, others unknown) {
+  return unknown == others::ignored ? text_in(fields) : content_in(fields, written);
 }
 
-result<new_message> new_message_of(std::string_view body, others unknown) {
-  constexpr std::string_view known[] = {"message", "queue", "done", "deliver_at", "expires_at"};
+}  // namespace
+
+result<answer_body> answer_of(std::string_view body, others unknown) {
+  constexpr std::string_view known[] = {"message", "message_base64", "content_type", "headers", "queue", "done"};
   const auto parsed = parse_message_body(body, known, unknown);
   if (!parsed) return parsed.error();
-  auto text = text_in(*parsed);
-  if (!text) return text.error();
+  auto said = said_in(*parsed, body, unknown);
+  if (!said) return said.error();
   auto to = destination_in(*parsed, unknown);
   if (!to) return to.error();
-  const auto deliver_at = time_in(*parsed, "deliver_at"), expires_at = time_in(*parsed, "expires_at");
+  return answer_body{std::move(*said), std::move(*to)};
+}
+
+result<new_message> new_message_in(const json::object& fields, std::string_view written, others unknown) {
+  auto said = said_in(fields, written, unknown);
+  if (!said) return said.error();
+  auto to = destination_in(fields, unknown);
+  if (!to) return to.error();
+  const auto deliver_at = time_in(fields, "deliver_at"), expires_at = time_in(fields, "expires_at");
   if (!deliver_at) return deliver_at.error();
   if (!expires_at) return expires_at.error();
   if (*deliver_at && *expires_at && **deliver_at >= **expires_at)
     return error{errc::invalid, "\"expires_at\" must be later than \"deliver_at\"."};
-  return new_message{std::move(*text), std::move(*to), *deliver_at, *expires_at};
+  return new_message{std::move(*said), std::move(*to), *deliver_at, *expires_at};
+}
+
+result<new_message> new_message_of(std::string_view body, others unknown) {
+  const auto parsed = parse_message_body(body, new_message_members, unknown);
+  if (!parsed) return parsed.error();
+  return new_message_in(*parsed, body, unknown);
+}
+
+std::optional<error> send_to(new_message& body, std::string queue) {
+  const auto* named = body.to ? std::get_if<to_queue>(&*body.to) : nullptr;
+  if (body.to && !(named && named->name == queue))
+    return error{errc::invalid, "The path names the queue " + in_quotes(queue) + ", and the body another destination."};
+  body.to = to_queue{std::move(queue)};
+  return {};
 }
 
 }  // namespace amc::api

@@ -8,6 +8,7 @@
 
 #include "amc/error.hpp"
 #include "amc/message.hpp"
+#include "api/contents.hpp"
 #include "core/work.hpp"
 
 namespace amc::api {
@@ -22,14 +23,10 @@ enum class others { refused, ignored };
 /// Refuses a member that is none of these; the refusal names it and the nearest known one.
 result<void> only_known(const boost::json::object& fields, std::span<const std::string_view> known);
 
-/// The `message` of an object: present, a string, without U+0000. The refusal of a missing one is the seed's.
-result<std::string> text_in(const boost::json::object& fields);
-
-/// What the body of an answer says: `message` (present, a string, without U+0000), and `queue` or `done`. The refusals
-/// of a missing body and a missing attribute are the seed's. Where unknown members are ignored, so are `queue` and
-/// `done`.
+/// What the body of an answer says (`content_in`), and `queue` or `done`. The refusals of a missing body and a missing
+/// attribute are the seed's. Where unknown members are ignored, so is all but a text in `message`.
 struct answer_body {
-  std::string text{};
+  content said{};
   std::optional<destination> to{};
 };
 result<answer_body> answer_of(std::string_view body, others unknown = others::refused);
@@ -40,13 +37,22 @@ result<std::optional<destination>> destination_in(const boost::json::object& fie
 
 /// What the body of a new message asks for.
 struct new_message {
-  std::string text{};
+  content said{};
   std::optional<destination> to{};
   std::optional<timestamp> deliver_at{};
   std::optional<timestamp> expires_at{};
 };
 
+inline constexpr std::string_view new_message_members[] = {"message", "message_base64", "content_type", "headers",
+                                                           "queue",   "done",           "deliver_at",   "expires_at"};
+
 /// As `answer_of`, with `deliver_at` and `expires_at`: RFC 3339 times, the first before the second; null means absent.
 result<new_message> new_message_of(std::string_view body, others unknown = others::refused);
+/// The same of an object, which is `written` so.
+result<new_message> new_message_in(const boost::json::object& fields, std::string_view written,
+                                   others unknown = others::refused);
+
+/// To the queue that the path names. Refused where the body names another destination.
+std::optional<error> send_to(new_message& body, std::string queue);
 
 }  // namespace amc::api

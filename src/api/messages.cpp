@@ -1,13 +1,12 @@
-#include <boost/json/serialize.hpp>
-
+#include "api/batches.hpp"
 #include "api/conversation.hpp"
 #include "api/json_body.hpp"
+#include "api/outcomes.hpp"
 #include "api/reading.hpp"
 #include "api/resources.hpp"
 #include "api/wording.hpp"
 
 namespace amc::api {
-namespace json = boost::json;
 namespace {
 
 std::string id_in(const http::request& asked) {
@@ -19,7 +18,7 @@ std::string page_of(const message_page& page, std::size_t max_bytes) {
   std::string body = R"({"messages":[)";
   auto next = page.next;
   for (std::size_t i = 0; i < page.rows.size(); ++i) {
-    const auto item = json::serialize(in_full(*page.rows[i]));
+    const auto item = in_full(*page.rows[i]);
     if (i > 0 && body.size() + item.size() > max_bytes) {
       next = page.rows[i - 1]->id;
       break;
@@ -33,13 +32,28 @@ std::string page_of(const message_page& page, std::size_t max_bytes) {
 
 }  // namespace
 
+namespace {
+
+/// One new message, or a list of them.
+task<http::response> accept_any(context& api, http::request& asked, std::optional<std::string> queue) {
+  const auto first = asked.body.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos || asked.body[first] != '[')
+    co_return co_await accept(api, asked, 202, false, std::move(queue));
+  auto entries = parse_new_messages(asked, queue, api.options.claims_max, api.options.idempotency);
+  if (!entries) co_return refused(entries.error());
+  asked.drop_body();
+  auto told = co_await accept_all(api, std::move(*entries));
+  co_return json_reply(200, std::move(told.list));
+}
+
+}  // namespace
+
 task<http::response> post_message(context& api, http::request& asked) {
-  co_return co_await accept(api, asked, 202, false);
+  return accept_any(api, asked, {});
 }
 
 task<http::response> post_message_to_queue(context& api, http::request& asked) {
-  auto queue = segment_of(asked, 1);
-  co_return co_await accept(api, asked, 202, false, std::move(queue));
+  return accept_any(api, asked, segment_of(asked, 1));
 }
 
 task<http::response> list_messages(context& api, http::request& asked) {
@@ -91,9 +105,9 @@ task<http::response> put_message(context& api, http::request& asked) {
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return not_found(id, false);
   const auto revision = co_await matched_revision(api, asked, *parsed);
-  const auto answered = co_await api.messages->answer(*parsed, revision, std::move(body->text), std::move(body->to));
+  const auto answered = co_await api.messages->answer(*parsed, revision, std::move(body->said), std::move(body->to));
   if (!answered) co_return unmatched(answered.error(), revision, false);
-  co_return represent(**answered, 200);
+  co_return represent(**answered, 200, false);
 }
 
 }  // namespace amc::api

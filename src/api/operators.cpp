@@ -55,11 +55,11 @@ task<http::response> get_queues(context& api, http::request&) {
     list.push_back(std::move(item));
   }
   const json::object body{{"queues", std::move(list)}};
-  co_return json_reply(200, body);
+  co_return json_reply(200, json::serialize(body));
 }
 
 task<http::response> get_retries(context& api, http::request&) {
-  co_return json_reply(200, progress(api.retries->now()));
+  co_return json_reply(200, json::serialize(progress(api.retries->now())));
 }
 
 task<http::response> post_retries(context& api, http::request& asked) {
@@ -67,7 +67,7 @@ task<http::response> post_retries(context& api, http::request& asked) {
   if (!filter) co_return refused(filter.error());
   const auto started = api.retries->start(*filter);
   if (!started) co_return refused(started.error());
-  co_return json_reply(200, progress(*started));
+  co_return json_reply(200, json::serialize(progress(*started)));
 }
 
 }  // namespace amc::api

@@ -1,5 +1,8 @@
 #include "api/outcomes.hpp"
 
+#include <boost/json/serialize.hpp>
+
+#include "api/contents.hpp"
 #include "core/time_text.hpp"
 
 namespace amc::api {
@@ -27,21 +30,35 @@ std::vector<event> events_of(const std::vector<Entry>& entries) {
   return events;
 }
 
+void add_refusal(json::object& item, const error& why) {
+  item["refused"] = to_string(why.code);
+  item["detail"] = why.detail;
+}
+
+/// The JSON of an entry that nothing was refused of.
+std::string entry_of(const json::object& item, const row& now) {
+  return written(item, *now);
+}
+std::string entry_of(const json::object& item, milliseconds) {
+  return json::serialize(item);
+}
+
 template <class Result, class Fill>
 told_outcomes each(const std::vector<event>& asked, const std::vector<Result>& results, const Fill& fill) {
   told_outcomes told;
-  told.list.reserve(asked.size());
   for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (i > 0) told.list += ',';
     json::object item{{"id", to_string(asked[i].id)}, {"revision", asked[i].revision}};
     if (results[i]) {
       fill(item, *results[i]);
+      told.list += entry_of(item, *results[i]);
     } else {
       told.any_refused = true;
-      item["refused"] = to_string(results[i].error().code);
-      item["detail"] = results[i].error().detail;
+      add_refusal(item, results[i].error());
+      told.list += json::serialize(item);
     }
-    told.list.push_back(std::move(item));
   }
+  told.list += ']';
   return told;
 }
 
@@ -60,11 +77,17 @@ task<Results> in_parts(std::size_t entries, task<Results> work) {
 
 task<told_outcomes> claim_all(context& api, std::vector<claim_request> requests) {
   const auto events = events_of(requests);
-  const auto results = co_await in_parts(events.size(), api.messages->claim(std::move(requests)));
-  co_return each(events, results, [](json::object& item, const granted& g) {
-    item["claim"] = g.claim;
-    item["message"] = g.text;
-    item["lease_ms"] = g.lease.count();
+  auto claims = api.messages->numbered(std::move(requests));
+  auto taken = api.messages->take(std::move(claims), api.options.receive_max_bytes);
+  const auto results = co_await in_parts(events.size(), std::move(taken));
+  co_return each(events, results, [](json::object& item, const row& now) {
+    item["claim"] = now->claim;
+    add_content(item, *now);
+    item["lease_ms"] = now->lease.count();
+    item["queue"] = now->queue;
+    item["attempt"] = now->unanswered + now->failures;
+    item["created_at"] = to_rfc3339(now->created_at);
+    if (!now->tracestate.empty()) item["tracestate"] = now->tracestate;
   });
 }
 
@@ -101,6 +124,35 @@ task<told_outcomes> answer_all(context& api, std::vector<answer_request> answers
     item["revision"] = now->revision;
     item["status"] = to_string(now->status);
   });
+}
+
+task<told_outcomes> accept_all(context& api, std::vector<result<broker::accept_request>> entries) {
+  std::vector<broker::accept_request> readable;
+  for (auto& e : entries) {
+    if (!e) continue;
+    e->id = api.messages->new_id();
+    readable.push_back(std::move(*e));
+  }
+  const auto count = readable.size();
+  const auto accepted = co_await in_parts(count, api.messages->accept(std::move(readable)));
+  told_outcomes told;
+  auto next = accepted.begin();
+  for (const auto& e : entries) {
+    const auto became = e ? *next++ : result<row>(e.error());
+    if (told.list.size() > 1) told.list += ',';
+    json::object item;
+    if (became) {
+      item["id"] = to_string((*became)->id);
+      item["revision"] = (*became)->revision;
+      item["status"] = to_string((*became)->status);
+    } else {
+      add_refusal(item, became.error());
+      told.any_refused = true;
+    }
+    told.list += json::serialize(item);
+  }
+  told.list += ']';
+  co_return told;
 }
 
 }  // namespace amc::api

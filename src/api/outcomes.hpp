@@ -1,6 +1,6 @@
 #pragma once
 
-#include <boost/json/array.hpp>
+#include <string>
 #include <vector>
 
 #include "api/context.hpp"
@@ -11,7 +11,7 @@
 namespace amc::api {
 
 struct told_outcomes {
-  boost::json::array list{};
+  std::string list = "[";  ///< in JSON
   bool any_refused = false;
 };
 
@@ -19,6 +19,8 @@ task<told_outcomes> answer_all(context& api, std::vector<answer_request> answers
 task<told_outcomes> fail_all(context& api, std::vector<failed_claim> failures);
 task<told_outcomes> extend_all(context& api, std::vector<claimed> claims);
 task<told_outcomes> release_all(context& api, std::vector<claimed> claims);
+/// Those that could not be read are refused as they are.
+task<told_outcomes> accept_all(context& api, std::vector<result<broker::accept_request>> entries);
 task<told_outcomes> claim_all(context& api, std::vector<claim_request> requests);
 
 }  // namespace amc::api

@@ -52,6 +52,21 @@ std::optional<std::string_view> inside_of_tag(std::string_view tag) {
   return allowed ? std::optional(tag) : std::nullopt;
 }
 
+/// What a W3C trace state may be at most, and of which characters. What is in it is its vendors'.
+bool is_tracestate(std::string_view text) {
+  constexpr std::size_t max_bytes = 512;
+  return text.size() <= max_bytes && std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+/// A text is itself, as it was for schema 2.
+std::string of_content(const content& said) {
+  if (said.content_type.empty() && !said.headers) return said.text;
+  auto all = std::string(to_string(said.form)) + " " + said.content_type + "\n";
+  for (const auto& h : said.headers.value_or(std::vector<header>()))
+    for (const auto* text : {&h.name, &h.value}) all += std::to_string(text->size()) + " " + *text;
+  return all + "\n" + said.text;
+}
+
 /// Of what a request asks for, so that a key that is used again for something else is noticed. Not a secret's hash.
 std::string fingerprint(const new_message& body) {
   const auto count = [](const std::optional<timestamp>& time) {
@@ -60,7 +75,7 @@ std::string fingerprint(const new_message& body) {
   std::string to;
   if (body.to)
     to = std::holds_alternative<to_done>(*body.to) ? "done " : "to " + std::get<to_queue>(*body.to).name + " ";
-  const auto all = to + count(body.deliver_at) + " " + count(body.expires_at) + " " + body.text;
+  const auto all = to + count(body.deliver_at) + " " + count(body.expires_at) + " " + of_content(body.said);
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), digest);
   constexpr const char* digits = "0123456789abcdef";
@@ -164,18 +179,20 @@ std::optional<if_match> parse_if_match(std::string_view field) {
 }
 
 result<broker::life_cycle::accept_options> accept_options_of(const http::request& asked, const new_message& body,
-                                                             milliseconds key_kept) {
+                                                             std::optional<std::string> key, milliseconds key_kept) {
   broker::life_cycle::accept_options options{
       .to = body.to, .deliver_at = body.deliver_at, .expires_at = body.expires_at};
-  if (const auto key = asked.headers.find("Idempotency-Key")) {
+  if (key) {
     constexpr std::size_t key_max = 255;
     const bool printable = std::all_of(key->begin(), key->end(), [](char c) { return c >= ' ' && c <= '~'; });
     if (key->empty() || key->size() > key_max || !printable)
       return error{errc::invalid, "An Idempotency-Key has 1 to 255 printable ASCII characters."};
-    options.once = idempotency{*key, fingerprint(body), key_kept};
+    options.once = idempotency{*std::move(key), fingerprint(body), key_kept};
   }
-  if (const auto trace = asked.headers.find("traceparent"); trace && is_traceparent(*trace))
-    options.traceparent = *trace;
+  const auto trace = asked.headers.find("traceparent");
+  if (!trace || !is_traceparent(*trace)) return options;
+  options.traceparent = *trace;
+  if (const auto state = asked.headers.find("tracestate"); state && is_tracestate(*state)) options.tracestate = *state;
   return options;
 }
 

@@ -44,9 +44,9 @@ struct if_match {
 /// Nothing for a field that is neither `*` nor a list of entity tags (RFC 9110).
 std::optional<if_match> parse_if_match(std::string_view field);
 
-/// `deliver_at` and `expires_at` of the body, `Idempotency-Key` and `traceparent` of the header.
+/// Where the body says to, its times, `traceparent` and `tracestate` of the header, and the idempotency key.
 result<broker::life_cycle::accept_options> accept_options_of(const http::request& asked, const new_message& body,
-                                                             milliseconds key_kept);
+                                                             std::optional<std::string> key, milliseconds key_kept);
 
 /// `status`, `queue`, `limit` and `after` of a query.
 result<list_filter> parse_filter(const http::request& asked, std::size_t page_max);

@@ -1,6 +1,5 @@
-#include <boost/json/serialize.hpp>
-
 #include "api/batches.hpp"
+#include "api/contents.hpp"
 #include "api/outcomes.hpp"
 #include "api/reading.hpp"
 #include "api/resources.hpp"
@@ -12,27 +11,28 @@ namespace amc::api {
 namespace json = boost::json;
 namespace {
 
-json::object told(const broker::handed& h) {
+std::string told(const broker::handed& h) {
   const auto& m = *h.now;
   json::object item{{"id", to_string(m.id)},
                     {"revision", m.revision},
                     {"claim", m.claim},
                     {"lease_ms", m.lease.count()},
-                    {"queue", m.queue},
-                    {"message", m.text},
-                    {"attempt", m.unanswered + m.failures},
-                    {"created_at", to_rfc3339(m.created_at)}};
+                    {"queue", m.queue}};
+  add_content(item, m);
+  item["attempt"] = m.unanswered + m.failures;
+  item["created_at"] = to_rfc3339(m.created_at);
   if (h.alone) item["alone"] = true;
   if (!m.traceparent.empty()) item["traceparent"] = m.traceparent;
-  return item;
+  if (!m.tracestate.empty()) item["tracestate"] = m.tracestate;
+  return written(item, m);
 }
 
 /// Outcomes of earlier deliveries are settled first. Whether all were taken.
-task<bool> settle(context& api, receive_body& body, json::object& reply) {
+task<bool> settle(context& api, receive_body& body, std::string& reply) {
   bool all_taken = true;
   const auto add = [&](const char* name, told_outcomes some) {
     all_taken = all_taken && !some.any_refused;
-    reply[name] = std::move(some.list);
+    reply.append(reply.empty() ? "{\"" : ",\"").append(name).append("\":").append(some.list);
   };
   if (!body.answers.empty()) add("answers", co_await answer_all(api, std::move(body.answers)));
   if (!body.failures.empty()) add("failures", co_await fail_all(api, std::move(body.failures)));
@@ -48,6 +48,7 @@ broker::receive_request request_of(const receive_body& body, std::string queue, 
   wanted.queue = std::move(queue);
   wanted.is_named = !body.worker.empty();
   wanted.worker = wanted.is_named ? body.worker : "connection " + std::to_string(asked.from ? asked.from->number() : 0);
+  wanted.holder = body.service + (body.service.empty() || body.worker.empty() ? "" : "/") + body.worker;
   wanted.max = body.max;
   wanted.max_bytes = body.max_bytes;
   wanted.in_hand = body.in_hand;
@@ -84,7 +85,7 @@ task<http::response> post_receive(context& api, http::request& asked) {
   auto body = parse_receive(asked, api.options.claims_max, api.options.receive_max_bytes);
   if (!body) co_return refused(body.error());
   asked.drop_body();
-  json::object reply;
+  std::string reply;
   const bool all_taken = co_await settle(api, *body, reply);
   const bool has_settled = !reply.empty();
   const auto prefers = preferred_wait(asked);
@@ -94,9 +95,9 @@ task<http::response> post_receive(context& api, http::request& asked) {
     auto wanted = request_of(*body, std::move(queue), asked, wait);
     deliveries = co_await receive(api, std::move(wanted), asked.from, has_settled);
   }
-  json::array list;
-  for (const auto& d : deliveries) list.push_back(told(d));
-  reply["deliveries"] = std::move(list);
+  reply.append(reply.empty() ? "{" : ",").append("\"deliveries\":[");
+  for (std::size_t i = 0; i < deliveries.size(); ++i) reply.append(i > 0 ? "," : "").append(told(deliveries[i]));
+  reply += "]}";
   auto answer = json_reply(200, std::move(reply));
   if (!deliveries.empty()) answer.receipt = receipt_for(api, std::move(deliveries));
   note_wait(answer, prefers, api.options.receive_wait_max);

@@ -18,9 +18,9 @@ task<http::response> put_root(context& api, http::request& asked) {
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return problem(404, "Message \"" + id + "\" not found.", true);
   const auto revision = co_await matched_revision(api, asked, *parsed);
-  const auto answered = co_await api.messages->answer(*parsed, revision, std::move(body->text));
+  const auto answered = co_await api.messages->answer(*parsed, revision, std::move(body->said));
   if (!answered) co_return unmatched(answered.error(), revision, true);
-  co_return represent(**answered, 200);
+  co_return represent(**answered, 200, true);
 }
 
 task<http::response> get_root(context& api, http::request& asked) {

@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "api/contents.hpp"
 #include "core/text.hpp"
 #include "core/time_text.hpp"
 
@@ -73,7 +74,11 @@ const char* title(int status) {
 }
 
 json::object brief(const message& m) {
-  return {{"id", to_string(m.id)}, {"message", m.text}, {"revision", m.revision}, {"status", to_string(m.status)}};
+  json::object body{{"id", to_string(m.id)}};
+  add_content(body, m);
+  body["revision"] = m.revision;
+  body["status"] = to_string(m.status);
+  return body;
 }
 
 }  // namespace
@@ -104,41 +109,45 @@ std::string unknown_name(std::string_view kind, std::string_view name, std::span
   return what + "; the nearest known one is \"" + nearest(shortened(name, 100), names) + "\".";
 }
 
-json::object in_full(const message& m) {
+std::string in_full(const message& m) {
   auto body = brief(m);
   if (!m.queue.empty()) body["queue"] = m.queue;
+  if (!m.last_queue.empty()) body["last_queue"] = m.last_queue;
   if (m.status == status::pending) {
     body["due"] = to_rfc3339(m.due);
     body["held"] = m.held;
   }
   body["claim"] = m.claim;
+  if (!m.holder.empty()) body["holder"] = m.holder;
   body["failures"] = m.failures;
   body["created_at"] = to_rfc3339(m.created_at);
   body["updated_at"] = to_rfc3339(m.updated_at);
   if (m.expires_at) body["expires_at"] = to_rfc3339(*m.expires_at);
   if (!m.traceparent.empty()) body["traceparent"] = m.traceparent;
-  if (m.attempts.empty()) return body;
+  if (!m.tracestate.empty()) body["tracestate"] = m.tracestate;
+  if (m.attempts.empty()) return written(body, m);
   json::array attempts;
   for (const auto& a : m.attempts) {
     json::object item{{"revision", a.revision}, {"claim", a.claim}, {"at", to_rfc3339(a.at)}, {"error", a.error}};
     attempts.push_back(std::move(item));
   }
   body["attempts"] = std::move(attempts);
-  return body;
+  return written(body, m);
 }
 
-http::response json_reply(int status, const json::value& body) {
-  http::response reply{status, {{"Content-Type", "application/json"}}, json::serialize(body)};
+http::response json_reply(int status, std::string body) {
+  http::response reply{status, {{"Content-Type", "application/json"}}, std::move(body)};
   return reply;
 }
 
-http::response represent(const message& m, int status) {
+http::response represent(const message& m, int status, bool root) {
+  const bool is_plain = m.content_type.empty() && m.headers.empty();
+  if (!root && !is_plain) return json_reply(status, written(brief(m), m));
   // By hand: this is the answer to most requests.
   std::string body = "{\"id\":\"" + to_string(m.id) + "\",\"message\":";
   body += json::serialize(json::string_view(m.text));
   body += ",\"revision\":" + std::to_string(m.revision) + ",\"status\":\"" + to_string(m.status) + "\"}";
-  http::response reply{status, {{"Content-Type", "application/json"}}, std::move(body)};
-  return reply;
+  return json_reply(status, std::move(body));
 }
 
 std::string entity_tag(const message& m) {

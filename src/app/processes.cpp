@@ -15,7 +15,6 @@ namespace amc::app {
 namespace {
 
 using namespace consumer_services;
-using service::company;
 
 /// How long services may finish what they have in hand: not at all when the store cannot take it any more.
 milliseconds drain_time(const config& settings, int exit_code) {
@@ -138,29 +137,36 @@ int broker_process(const config& settings, reread read) {
 
 int service_process(const config& settings, service_definition service, reread read) {
   const auto engine = queue_system::make_platform(settings);
-  if (engine->capabilities().in_process)
-    throw config_error(
-        settings.at("queue_system.platform").origin + ": queue_system.platform: the " +
-        settings.text("queue_system.platform") + " queue cannot reach " + service.name +
-        " in a process of its own; set another platform, or run everything in one process with \"amc all\"");
+  const bool in_process = engine->capabilities().in_process;
+  const bool receives = receives_from_broker(settings, in_process);
+  if (in_process && !receives)
+    throw config_error(settings.at("consumer_services.receive_via").origin + ": consumer_services.receive_via: the " +
+                       settings.text("queue_system.platform") + " queue cannot reach " + service.name +
+                       " in a process of its own; say broker, or set another queue_system.platform, or run everything "
+                       "in one process with \"amc all\"");
   return until_stopped([&](stop_request& stop) {
     loop main("service");
-    const auto broker_url = settings.text("consumer_services.broker_client.url");
+    workplace at;
+    at.broker_url = settings.text("consumer_services.broker_client.url");
+    at.worker = new_worker_name(main.env());
     std::optional<foundation> base;
-    if (service.on_the_store) {
+    if (service.on_the_store && !receives) {
       base = patient_foundation(stop, main, settings);
       stop_when_broken(*base->store, stop);
       stop.when_asked_to_reload(reloading(settings, std::move(read), base->routes));
     } else {
-      wait_for_broker(stop, main, settings, broker_url);
+      wait_for_broker(stop, main, settings, at.broker_url);
     }
     const running_numbers numbers(main, settings);
-    // What works on the store sweeps it, too.
-    const auto published = base ? base->routes->queues() : std::vector<std::string>();
-    const std::vector<std::string> received{service.queue};
-    patiently(stop, settings, engine_name(settings), [&] { engine->check(published, received); });
-    running_service running(main, settings, std::move(service), base ? *base->platform : *engine,
-                            base ? &*base : nullptr, broker_url, std::make_shared<company>());
+    if (!receives) {
+      // What works on the store sweeps it, too.
+      const auto published = base ? base->routes->queues() : std::vector<std::string>();
+      const std::vector<std::string> received{service.queue};
+      patiently(stop, settings, engine_name(settings), [&] { engine->check(published, received); });
+      at.engine = base ? base->platform.get() : engine.get();
+      at.base = base ? &*base : nullptr;
+    }
+    running_service running(main, settings, std::move(service), std::move(at));
     const int exit_code = stop.wait();
     end_or_exit(running.stop(drain_time(settings, exit_code)), exit_code);
     return exit_code;
@@ -174,15 +180,21 @@ int all_process(const config& settings, reread read,
   return until_stopped([&](stop_request& stop) {
     loop broker_loop("broker");
     loop services_loop("services", broker_loop.env().metrics);
-    const auto base = patient_foundation(stop, broker_loop, settings);
+    auto base = patient_foundation(stop, broker_loop, settings);
     stop_when_broken(*base.store, stop);
-    const std::vector<std::string> received{definition_a.queue, definition_b.queue};
+    const bool in_process = base.platform->capabilities().in_process;
+    const bool receive = receives_from_broker(settings, in_process);
+    const auto received = receive ? std::vector<std::string>() : std::vector{definition_a.queue, definition_b.queue};
     look_for_engine(*base.platform, settings, base.routes->queues(), received);
+    base.engine_is_heard = !(receive && in_process);
     running_broker broker(broker_loop, settings, base);
     stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes));
-    const auto both = std::make_shared<company>();
-    running_service a(services_loop, settings, std::move(definition_a), *base.platform, &base, broker.url(), both);
-    running_service b(services_loop, settings, std::move(definition_b), *base.platform, &base, broker.url(), both);
+    workplace at;
+    at.broker_url = broker.url();
+    at.worker = new_worker_name(services_loop.env());
+    if (!receive) at.engine = base.platform.get(), at.base = &base;
+    running_service a(services_loop, settings, std::move(definition_a), at);
+    running_service b(services_loop, settings, std::move(definition_b), at);
     std::optional<int> exit_code;
     if (meanwhile) exit_code = meanwhile(broker.url());
     if (!exit_code) exit_code = stop.wait();

@@ -226,19 +226,24 @@ class place {
   child_command command_for(const json::object& delivery) {
     child_command what;
     what.command = with_.options.command;
-    what.input = delivery.at("message").as_string();
+    what.input = said_in(delivery);
     what.output_max_bytes = with_.output_max_bytes + 1;  // the line's end is not part of the answer
     constexpr std::size_t room_for_what_happened = 100;
     what.errors_kept_bytes = reason_max_bytes - room_for_what_happened;
     what.deadline = clock::now() + with_.handler_timeout;
     what.goes_on = [this] { return !with_.over() && keep_lease(); };
-    const auto* trace = delivery.if_contains("traceparent");
+    const auto text_of = [&](const char* name) {
+      const auto* value = delivery.if_contains(name);
+      return value ? std::string(value->as_string()) : std::string();
+    };
     what.environment = {"AMC_ID=" + std::string(delivery.at("id").as_string()),
                         "AMC_REVISION=" + std::to_string(delivery.at("revision").to_number<int>()),
                         "AMC_QUEUE=" + std::string(delivery.at("queue").as_string()),
                         "AMC_ATTEMPT=" + std::to_string(delivery.at("attempt").to_number<int>()),
                         "AMC_CREATED_AT=" + std::string(delivery.at("created_at").as_string()),
-                        "AMC_TRACEPARENT=" + (trace ? std::string(trace->as_string()) : std::string())};
+                        "AMC_CONTENT_TYPE=" + text_of("content_type"),
+                        "AMC_TRACEPARENT=" + text_of("traceparent"),
+                        "AMC_TRACESTATE=" + text_of("tracestate")};
     return what;
   }
 

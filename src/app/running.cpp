@@ -1,13 +1,26 @@
 #include "app/running.hpp"
 
+#include <unistd.h>
+
 #include <cstdlib>
 
 #include "api/configuration.hpp"
 #include "app/processes.hpp"
 #include "consumer_services/direct_broker_client.hpp"
 #include "core/log.hpp"
+#include "core/uuid_source.hpp"
 
 namespace amc::app {
+
+namespace {
+
+std::shared_ptr<amc::service::receiving_client> http_client(const environment& env, const config& settings,
+                                                            const std::string& url) {
+  return amc::service::make_http_broker_client(client_for(env, settings, url),
+                                               settings.duration("consumer_services.broker_client.timeout_ms"));
+}
+
+}  // namespace
 
 void end_or_exit(bool finished, int exit_code) {
   if (finished) return;
@@ -47,12 +60,14 @@ task<http::response> running_numbers::answer(const http::request& asked) {
   co_return reply;
 }
 
-running_service::running_service(loop& on, const config& settings, service_definition service, platform& engine,
-                                 const foundation* base, const std::string& broker_url,
-                                 std::shared_ptr<service::company> with)
+std::string new_worker_name(const environment& env) {
+  return "amc " + std::to_string(getpid()) + " " + to_string(uuid_v7_source(env.wall_clock, env.random)());
+}
+
+running_service::running_service(loop& on, const config& settings, service_definition service, workplace at)
     : loop_(on) {
   amc::service::runtime_options options;
-  options.company = std::move(with);
+  options.company = at.company;
   // A broker takes no more claims than this in one request.
   options.concurrency =
       std::min(settings.size("consumer_services.concurrency"), settings.size("broker.http.claims_max"));
@@ -60,7 +75,12 @@ running_service::running_service(loop& on, const config& settings, service_defin
   options.handler_timeout = settings.duration("consumer_services.handler_timeout_ms");
   if (service.blocking) handlers_ = std::make_unique<boost::asio::thread_pool>(options.concurrency);
   try {
-    loop_.run([&] { start(settings, std::move(service), engine, base, broker_url, options); });
+    loop_.run([&] {
+      if (at.engine)
+        start(settings, std::move(service), at, options);
+      else
+        start_receiving(settings, std::move(service), at, options);
+    });
   } catch (...) {
     // What runs already must end before it is destroyed.
     if (parts_) loop_.run(parts_->stop());
@@ -82,21 +102,34 @@ bool running_service::stop(milliseconds longest) {
   return true;
 }
 
-void running_service::start(const config& settings, service_definition service, platform& engine,
-                            const foundation* base, const std::string& broker_url,
+boost::asio::any_io_executor running_service::handlers() {
+  return handlers_ ? boost::asio::any_io_executor(handlers_->get_executor()) : loop_.executor();
+}
+
+void running_service::start(const config& settings, service_definition service, const workplace& at,
                             const amc::service::runtime_options& options) {
   std::shared_ptr<amc::service::broker_client> client;
   if (service.on_the_store) {
-    parts_ = make_parts(loop_.env(), *base, settings);
+    parts_ = make_parts(loop_.env(), *at.base, settings);
     parts_->run(false);
     client = consumer_services::make_direct_broker_client(parts_->messages());
   } else {
-    client = amc::service::make_http_broker_client(client_for(loop_.env(), settings, broker_url),
-                                                   settings.duration("consumer_services.broker_client.timeout_ms"));
+    client = http_client(loop_.env(), settings, at.broker_url);
   }
-  auto handlers = handlers_ ? boost::asio::any_io_executor(handlers_->get_executor()) : loop_.executor();
-  runtime_ = std::make_unique<amc::service::service_runtime>(loop_.env(), std::move(service), std::move(client), engine,
-                                                             std::move(handlers), options);
+  runtime_ = std::make_unique<amc::service::service_runtime>(loop_.env(), std::move(service), std::move(client),
+                                                             *at.engine, handlers(), options);
+  runtime_->run();
+}
+
+void running_service::start_receiving(const config& settings, service_definition service, const workplace& at,
+                                      const amc::service::runtime_options& options) {
+  amc::service::receiving how;
+  how.worker = at.worker;
+  how.wait = settings.duration("consumer_services.receive_wait_ms");
+  how.max_bytes = settings.size("broker.claims_max_bytes");  // a broker takes no more
+  runtime_ = std::make_unique<amc::service::service_runtime>(loop_.env(), std::move(service),
+                                                             http_client(loop_.env(), settings, at.broker_url),
+                                                             std::move(how), handlers(), options);
   runtime_->run();
 }
 

@@ -26,20 +26,33 @@ class running_numbers {
   std::unique_ptr<http::server> server_;
 };
 
+/// What the services of one process work with.
+struct workplace {
+  std::string broker_url{};
+  platform* engine = nullptr;        ///< whose events they hear; null: they receive from the broker
+  const foundation* base = nullptr;  ///< where services that hear events may work on the store
+  std::shared_ptr<service::company> company = std::make_shared<service::company>();
+  std::string worker{};  ///< what they receive as: of one start of one process
+};
+
+/// A name that no other start of a process has.
+std::string new_worker_name(const environment& env);
+
 /// One service and what it stands on.
 class running_service {
  public:
-  /// `base` is there where the service works on the store.
-  running_service(loop& on, const config& settings, service_definition service, platform& engine,
-                  const foundation* base, const std::string& broker_url, std::shared_ptr<service::company> with);
+  running_service(loop& on, const config& settings, service_definition service, workplace at);
   ~running_service();
 
   /// False when a handler is still running after `longest`: then the process must end without destroying this.
   bool stop(milliseconds longest);
 
  private:
-  void start(const config& settings, service_definition service, platform& engine, const foundation* base,
-             const std::string& broker_url, const service::runtime_options& options);
+  void start(const config& settings, service_definition service, const workplace& at,
+             const service::runtime_options& options);
+  void start_receiving(const config& settings, service_definition service, const workplace& at,
+                       const service::runtime_options& options);
+  boost::asio::any_io_executor handlers();
 
   loop& loop_;
   std::unique_ptr<boost::asio::thread_pool> handlers_;

@@ -8,8 +8,11 @@ namespace amc::broker::life_cycle {
 namespace {
 
 /// A revision arrives somewhere: the columns that start afresh.
-effect arrival(std::string text, const destination& to, bool rings_now, const policy& rules) {
-  effect then{.text = std::move(text),
+effect arrival(content said, const destination& to, bool rings_now, const policy& rules) {
+  effect then{.text = std::move(said.text),
+              .form = said.form,
+              .content_type = std::move(said.content_type),
+              .headers = std::move(said.headers),
               .status = status::pending,
               .queue = "",
               .held = false,
@@ -48,6 +51,7 @@ change well_formed(change what) {
   const auto& then = what.then;
   ensure(!then.text || (then.status && then.queue && then.held && then.lease && then.max_claims),
          "a new revision says all that begins afresh");
+  ensure(then.text || (!then.headers && then.content_type.empty()), "a content has a text");
   ensure(!then.text || *then.status != status::pending || !then.queue->empty(), "what is pending waits in a queue");
   ensure(!when.revision || *when.revision >= 0, "revisions count from 1; 0 is that of no message");
   ensure(what.insert || when.status, "a change says which status it is for");
@@ -64,9 +68,9 @@ guard as_read(const due_row& read) {
 
 }  // namespace
 
-change accept(const uuid& id, std::string text, const destination& to, bool rings_now, const policy& rules,
+change accept(const uuid& id, content said, const destination& to, bool rings_now, const policy& rules,
               accept_options options) {
-  change what{.id = id, .insert = true, .then = arrival(std::move(text), to, rings_now, rules)};
+  change what{.id = id, .insert = true, .then = arrival(std::move(said), to, rings_now, rules)};
   if (options.deliver_at && what.then.status == status::pending) {
     what.then.held = true;
     what.then.due_at = options.deliver_at;
@@ -74,20 +78,21 @@ change accept(const uuid& id, std::string text, const destination& to, bool ring
   what.then.expires_at = options.expires_at;
   what.then.once = std::move(options.once);
   what.then.traceparent = std::move(options.traceparent);
+  what.then.tracestate = std::move(options.tracestate);
+  what.then.owner = std::move(options.owner);
   what.text_back = text_back::always;
   return well_formed(std::move(what));
 }
 
-change claim(const event& ready, bool alone) {
-  change what{.id = ready.id,
-              .when = {.status = status::pending,
-                       .revision = ready.revision,
-                       .open = true,
-                       .claims_left = true,
-                       .expired = false},
-              .then = {.held = true, .due_after_lease = true, .new_claim = true, .unanswered = effect::count::one_more},
-              .durable = false};
+change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder) {
+  change what{
+      .id = ready.id,
+      .when =
+          {.status = status::pending, .revision = ready.revision, .open = true, .claims_left = true, .expired = false},
+      .then = {.held = true, .due_after_lease = true, .new_claim = number, .unanswered = effect::count::one_more},
+      .durable = false};
   if (!alone) what.when.unanswered_below = claims_in_company;
+  what.then.holder = shortened(holder, holder_max_bytes);
   return well_formed(std::move(what));
 }
 
@@ -100,14 +105,16 @@ change extend(const event& ready, std::int64_t claim) {
        .text_back = text_back::never});
 }
 
-change answer(const uuid& id, std::optional<int> revision, std::string text, const destination& to, bool rings_now,
-              const policy& rules) {
-  change what{.id = id, .when = {.status = status::pending, .revision = revision}};
-  if (!revision) {
-    what.when.text_other_than = text;
-    what.text_back = text_back::always;
+change answer(const uuid& id, std::optional<int> revision, content said, const destination& to, bool rings_now,
+              const policy& rules, bool names_claim) {
+  change what{.id = id, .when = {.status = status::pending, .revision = revision, .claimed = names_claim}};
+  if (!revision) what.text_back = text_back::always;
+  if (!revision && !said.headers) {
+    what.when.text_other_than = said.text;
+    what.when.form_other_than = said.form;
+    what.when.type_other_than = said.content_type;
   }
-  what.then = arrival(std::move(text), to, rings_now, rules);
+  what.then = arrival(std::move(said), to, rings_now, rules);
   const bool goes_on = what.then.status == status::pending;
   const bool runs_out = goes_on && revision && *revision >= rules.max_revisions;
   if (runs_out) {
@@ -122,10 +129,14 @@ change answer(const uuid& id, std::optional<int> revision, std::string text, con
 std::optional<change> last_answer(const change& refused, const outcome& became, const policy& rules) {
   const auto& by = became.now;
   if (became.applied || refused.when.revision || !refused.then.text || !refused.when.revision_below) return {};
-  if (!by || by->status != status::pending || by->text == *refused.then.text) return {};
+  if (!by || by->status != status::pending || says_the_same(refused.when, *by)) return {};
   if (by->revision < *refused.when.revision_below || by->revision == INT32_MAX) return {};
   const destination to = to_queue{refused.then.queue.value_or("")};
-  auto last = answer(refused.id, by->revision, *refused.then.text, to, false, rules);
+  content said = *refused.then.text;
+  said.form = refused.then.form;
+  said.content_type = refused.then.content_type;
+  said.headers = refused.then.headers;
+  auto last = answer(refused.id, by->revision, std::move(said), to, false, rules);
   last.text_back = text_back::always;
   return last;
 }
@@ -228,7 +239,7 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
     return error{errc::key_reused, "This Idempotency-Key was used for another request."};
   }
   if (refused.insert) return error{errc::stale, "Message \"" + to_string(refused.id) + "\" exists already."};
-  if (when.text_other_than && by->text == *when.text_other_than) return {};
+  if (says_the_same(when, *by)) return {};
   // Already so.
   if (refused.then.status && *refused.then.status == by->status && !refused.then.text && !when.claim) return {};
   if (when.status && by->status != *when.status)
@@ -242,6 +253,7 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (when.claim && by->claim != *when.claim)
     return error{errc::stale, "Claim " + std::to_string(*when.claim) + " is not the latest; claim " +
                                   std::to_string(by->claim) + " is."};
+  if (when.claimed && by->claim == 0) return error{errc::stale, "Nobody has claimed this message yet."};
   if (when.unanswered_above && by->unanswered <= *when.unanswered_above)
     return error{errc::stale, "This claim has had its outcome already."};
   if (when.expired && !*when.expired && by->expires_at && *by->expires_at <= became.at)

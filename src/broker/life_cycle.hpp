@@ -38,21 +38,25 @@ struct accept_options {
   std::optional<timestamp> expires_at{};
   std::optional<idempotency> once{};
   std::string traceparent{};
+  std::string tracestate{};
+  std::string owner{};
 };
 
 /// A new message. `rings_now`: the caller rings once this is durable; otherwise it is due at once, for the sweeper.
-change accept(const uuid& id, std::string text, const destination& to, bool rings_now, const policy& rules,
+change accept(const uuid& id, content said, const destination& to, bool rings_now, const policy& rules,
               accept_options options = {});
 
-/// The right to work on a revision, for one lease.
-change claim(const event& ready, bool alone);
+/// The right to work on a revision, for one lease. `number` is the claim's, a new one; `holder`: who will have it, for
+/// people; a long name is cut.
+change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder = {});
 
 /// One more lease for the latest claim.
 change extend(const event& ready, std::int64_t claim);
 
-/// The next text. Without a revision the last writer wins, and the same text again changes nothing.
-change answer(const uuid& id, std::optional<int> revision, std::string text, const destination& to, bool rings_now,
-              const policy& rules);
+/// The next text. Without a revision the last writer wins, and the same again changes nothing, unless it brings
+/// headers. `names_claim`: nobody can have been granted the claim that it names where the message was never claimed.
+change answer(const uuid& id, std::optional<int> revision, content said, const destination& to, bool rings_now,
+              const policy& rules, bool names_claim = false);
 
 /// What becomes of an answer without a revision where the message has none left: its last one, with which it is dead,
 /// as with an answer that names its revision. Nothing where the refusal had another reason.

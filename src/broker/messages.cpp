@@ -4,6 +4,7 @@
 
 #include "broker/endings.hpp"
 #include "broker/intake.hpp"
+#include "core/base64.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 
@@ -24,6 +25,19 @@ result<row> settled(const change& what, const outcome& became) {
   if (became.applied) return became.now;
   if (auto refused = life_cycle::refusal(what, became)) return *std::move(refused);
   return became.now;
+}
+
+granted granted_of(const message& m) {
+  granted g{m.claim, m.form == content_form::base64 ? from_base64(m.text).value_or("") : m.text, m.lease};
+  g.more.tracestate = m.tracestate;
+  g.more.form = m.form;
+  g.more.content_type = m.content_type;
+  g.more.headers = m.headers;
+  g.more.attempt = m.unanswered + m.failures;
+  g.more.alone = m.unanswered > life_cycle::claims_in_company;
+  g.more.created_at = m.created_at;
+  g.more.queue = m.queue;
+  return g;
 }
 
 /// One for each claim.
@@ -75,31 +89,54 @@ std::optional<error> messages::refuses_new_queue(const std::string& name) {
   return {};
 }
 
-result<destination> messages::where(std::string_view text, const std::optional<destination>& said) {
-  if (!said) {
-    const auto to = routes_->route(text);
-    if (!to) return unroutable(text);
+result<destination> messages::where(const content& said, const std::optional<destination>& told) {
+  if (!told) {
+    const auto to = routes_->route(said.text);
+    if (!to) return unroutable(said.text);
     return *to;
   }
-  const auto* queue = std::get_if<to_queue>(&*said);
+  const auto* queue = std::get_if<to_queue>(&*told);
   if (auto refused = queue ? refuses_new_queue(queue->name) : std::nullopt) return *std::move(refused);
-  return *said;
+  return *told;
 }
 
-task<result<row>> messages::accept(uuid id, std::string text, life_cycle::accept_options options) {
-  if (auto wrong = unfit_message(text, options_.text_max_bytes)) co_return *std::move(wrong);
-  const auto to = where(text, options.to);
-  if (!to) co_return to.error();
-  // What is to be delivered later is the sweeper's.
-  auto taken = options.deliver_at ? std::nullopt : rings_->take_room(*to);
-  const auto what =
-      life_cycle::accept(id, std::move(text), *to, taken.has_value(), routes_->rules_of(*to), std::move(options));
-  const auto became = co_await store_.apply(what);
-  if (became.applied) {
-    numbers_->accepted();
-    ring_if_waiting(became.now, std::move(taken));
+task<result<row>> messages::accept(uuid id, content said, life_cycle::accept_options options) {
+  std::vector<accept_request> one;
+  one.push_back({id, std::move(said), std::move(options)});
+  auto results = co_await accept(std::move(one));
+  co_return std::move(results.front());
+}
+
+task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all) {
+  std::vector<change> changes;
+  std::vector<std::optional<error>> wrong;  // of each new message
+  std::vector<std::optional<place>> taken;  // of each change
+  for (auto& a : all) {
+    wrong.push_back(unfit_message(a.said, options_.text_max_bytes));
+    const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.said, a.options.to);
+    if (!to) wrong.back() = to.error();
+    if (!to) continue;
+    // What is to be delivered later is the sweeper's.
+    taken.push_back(a.options.deliver_at ? std::nullopt : rings_->take_room(*to));
+    changes.push_back(life_cycle::accept(a.id, std::move(a.said), *to, taken.back().has_value(), routes_->rules_of(*to),
+                                         std::move(a.options)));
   }
-  co_return settled(what, became);
+  const auto outcomes = co_await store_.apply(changes);
+  std::vector<result<row>> results;
+  std::size_t at = 0;
+  for (auto& why : wrong) {
+    if (why) {
+      results.emplace_back(*std::move(why));
+      continue;
+    }
+    if (outcomes[at].applied) {
+      numbers_->accepted();
+      ring_if_waiting(outcomes[at].now, std::move(taken[at]));
+    }
+    results.push_back(settled(changes[at], outcomes[at]));
+    ++at;
+  }
+  co_return results;
 }
 
 task<result<row>> messages::find(uuid id) {
@@ -109,10 +146,9 @@ task<result<row>> messages::find(uuid id) {
   co_return found.now;
 }
 
-task<result<row>> messages::answer(uuid id, std::optional<int> revision, std::string text,
-                                   std::optional<destination> to) {
+task<result<row>> messages::answer(uuid id, std::optional<int> revision, content said, std::optional<destination> to) {
   std::vector<answer_request> one;
-  one.push_back({id, revision, std::move(text), std::move(to)});
+  one.push_back({id, revision, std::move(said), std::move(to)});
   auto results = co_await answer(std::move(one));
   co_return std::move(results.front());
 }
@@ -123,14 +159,14 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
   std::vector<std::optional<error>> wrong;            // why it is
   std::vector<std::optional<place>> taken;            // of each change
   for (auto& a : answers) {
-    wrong.push_back(unfit_message(a.text, options_.text_max_bytes));
-    const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.text, a.to);
+    wrong.push_back(unfit_message(a.said, options_.text_max_bytes));
+    const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.said, a.to);
     if (!to) wrong.back() = to.error();
     change_of.push_back(to ? std::optional(changes.size()) : std::nullopt);
     if (!to) continue;
     taken.push_back(rings_->take_room(*to));
-    changes.push_back(
-        life_cycle::answer(a.id, a.revision, std::move(a.text), *to, taken.back().has_value(), routes_->rules_of(*to)));
+    changes.push_back(life_cycle::answer(a.id, a.revision, std::move(a.said), *to, taken.back().has_value(),
+                                         routes_->rules_of(*to), a.claim.has_value()));
   }
   auto outcomes = co_await store_.apply(changes);
   co_await end_what_has_run_out(changes, outcomes);
@@ -161,7 +197,8 @@ task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vec
 
 /// A row that would refuse any answer says so first: what is wrong with the answer is the last of the reasons.
 task<result<row>> messages::refuse(answer_request answer, error why) {
-  const auto what = life_cycle::answer(answer.id, answer.revision, std::string(), life_cycle::to_done{}, false, {});
+  const auto what =
+      life_cycle::answer(answer.id, answer.revision, {}, life_cycle::to_done{}, false, {}, answer.claim.has_value());
   const auto current = co_await store_.find(answer.id);
   outcome asked;
   asked.now = current.now;
@@ -170,25 +207,33 @@ task<result<row>> messages::refuse(answer_request answer, error why) {
   co_return why;
 }
 
+std::vector<messages::numbered_claim> messages::numbered(std::vector<claim_request> requests) const {
+  std::vector<numbered_claim> claims;
+  claims.reserve(requests.size());
+  for (auto& r : requests) claims.push_back({std::move(r.ready), new_claim(), r.alone});
+  return claims;
+}
+
 task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {
-  const auto taken = co_await take(std::move(requests), options_.claims_max_bytes);
+  const auto taken = co_await take(numbered(std::move(requests)), options_.claims_max_bytes);
   std::vector<result<granted>> results;
   results.reserve(taken.size());
   for (const auto& t : taken) {
     if (t)
-      results.emplace_back(granted{(*t)->claim, (*t)->text, (*t)->lease});
+      results.emplace_back(granted_of(**t));
     else
       results.emplace_back(t.error());
   }
   co_return results;
 }
 
-task<std::vector<result<row>>> messages::take(std::vector<claim_request> requests, std::size_t texts_max_bytes) {
+task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
+                                              std::string holder) {
   std::vector<change> changes;
-  changes.reserve(requests.size());
-  for (const auto& r : requests) {
-    changes.push_back(life_cycle::claim(r.ready, r.alone));
-    if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / requests.size();
+  changes.reserve(claims.size());
+  for (const auto& r : claims) {
+    changes.push_back(life_cycle::claim(r.ready, r.number, r.alone, holder));
+    if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / claims.size();
   }
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<row>> results;

@@ -24,6 +24,13 @@ struct messages_options {
   std::size_t claims_max_bytes = 0;  ///< of the texts of one batch of claims
 };
 
+/// A new message. Its id must be a new one.
+struct accept_request {
+  uuid id{};
+  content said{};
+  life_cycle::accept_options options{};
+};
+
 /// The verbs of a message's life: each makes the guarded change durable first and rings the queue after. Every text
 /// passes `intake` before the store sees it. Any number of these may share a store and an engine, in one process or in
 /// many. For one thread. Every verb throws `unavailable` when the store is away: then nothing is claimed to have
@@ -35,24 +42,35 @@ class messages {
            std::shared_ptr<const router> routes, uuid_source new_id, messages_options options);
 
   uuid new_id() { return new_id_(); }
+  /// The number of a claim that nobody has made before.
+  std::int64_t new_claim() const { return claim_number(env_.random()); }
   /// Why nobody can wait for work in a queue of this name, if that is so.
   std::optional<error> refuses_queue(std::string_view name) const;
   /// The id must be a new one; a message that an idempotency key has made before has another. Errors: invalid (also a
   /// queue that nothing can wait in), too_large, unroutable, key_reused.
-  task<result<row>> accept(uuid id, std::string text, life_cycle::accept_options options = {});
+  task<result<row>> accept(uuid id, content said, life_cycle::accept_options options = {});
+  task<std::vector<result<row>>> accept(std::vector<accept_request> all);
   /// Throws unless the store can be read and written.
   task<void> check_store() { return store_.check(); }
   /// Errors: not_found.
   task<result<row>> find(uuid id);
   /// Errors of each: not_found, terminal, stale, invalid, too_large, unroutable.
   task<std::vector<result<row>>> answer(std::vector<answer_request> answers);
-  task<result<row>> answer(uuid id, std::optional<int> revision, std::string text, std::optional<destination> to = {});
+  task<result<row>> answer(uuid id, std::optional<int> revision, content said, std::optional<destination> to = {});
   /// The texts of a batch are bounded: in a batch of several a text that is larger than its share is refused
   /// (needs_room), and granted to who claims it by itself. The first of a batch comes whatever its size. Errors of
   /// each: not_found, terminal, stale, held, needs_alone, needs_room.
   task<std::vector<result<granted>>> claim(std::vector<claim_request> requests);
-  /// As `claim`, with the whole row of each; the texts of a batch have at most so many bytes together.
-  task<std::vector<result<row>>> take(std::vector<claim_request> requests, std::size_t texts_max_bytes);
+  struct numbered_claim {
+    event ready{};
+    std::int64_t number = 0;
+    bool alone = false;
+  };
+  std::vector<numbered_claim> numbered(std::vector<claim_request> requests) const;
+  /// As `claim`, under numbers that the caller knows whatever becomes of it, with the whole row of each; the texts of a
+  /// batch have at most so many bytes together. `holder` names who will have them.
+  task<std::vector<result<row>>> take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
+                                      std::string holder = {});
   /// Opens claims whose holder is gone: they stay counted, and whose they are no more is left alone.
   task<void> reopen(std::vector<claimed> claims);
   /// What could be claimed in a queue, the oldest due first.
@@ -84,7 +102,7 @@ class messages {
  private:
   using place = ringing::place;
 
-  result<destination> where(std::string_view text, const std::optional<destination>& said);
+  result<destination> where(const content& said, const std::optional<destination>& told);
   std::optional<error> refuses_new_queue(const std::string& name);
   task<result<row>> refuse(answer_request answer, error why);
   task<void> end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "broker/life_cycle.hpp"
+#include "core/back_off.hpp"
 
 namespace amc::broker {
 namespace {
@@ -62,13 +63,13 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   auto r = std::make_shared<receiver>();
   r->asked = std::move(asked);
   r->by = workers_.of(r->asked.worker);
-  r->by->in_hand = r->asked.in_hand;
+  workers::says(*r->by, r->asked.in_hand);
   if (!closing_ && !std::exchange(ticking_, true)) tasks_.spawn(tick());
   const auto known = queues_.find(r->asked.queue);
   if (known != queues_.end())
     for (const auto& earlier : known->second.parked)
       if (earlier->by == r->by) earlier->over = true, wake(*earlier);
-  if (r->asked.in_hand == 0 && r->asked.is_named) co_await reopen_lost(*r->by);
+  if (r->asked.in_hand == 0 && r->asked.is_named) co_await reopen_lost(r->by, r->asked.queue);
   std::vector<handed> got;
   if (r->asked.max == 0 || closing_) co_return got;
   check_room();
@@ -95,8 +96,8 @@ void receivers::check_room() const {
 }
 
 /// Its deliveries never reached it, or went down with what it was.
-task<void> receivers::reopen_lost(worker& by) {
-  auto claims = workers_.lost(by);
+task<void> receivers::reopen_lost(std::shared_ptr<worker> by, std::string of) {
+  auto claims = workers_.lost(*by, of);
   if (claims.empty()) co_return;
   try {
     co_await verbs_->reopen(std::move(claims));
@@ -280,18 +281,22 @@ void receivers::start_claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
 }
 
 task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone) {
-  std::vector<claim_request> requests;
-  for (const auto& row : rows) requests.push_back({{row.id, row.revision, row.traceparent}, alone});
+  std::vector<messages::numbered_claim> claims;
+  for (const auto& row : rows) claims.push_back({{row.id, row.revision, row.traceparent}, verbs_->new_claim(), alone});
+  std::vector<claimed> perhaps;
+  for (const auto& c : claims) perhaps.push_back({c.ready, c.number});
   bool beaten = false;
   try {
-    const auto results = co_await verbs_->take(std::move(requests), r->asked.max_bytes);
+    const auto results = co_await verbs_->take(std::move(claims), r->asked.max_bytes, r->asked.holder);
     for (const auto& taken : results) {
       if (taken) note(*r, *taken, alone);
       beaten = beaten || (!taken && (taken.error().code == errc::held || taken.error().code == errc::stale));
     }
   } catch (const unavailable& failed) {
-    // What was claimed all the same is open again when its lease is over.
-    r->failed = failed;
+    if (failed.why() == unavailable::reason::outcome_unknown)
+      tasks_.spawn(release(std::move(perhaps), r->asked.queue));
+    else
+      r->failed = failed;
   }
   workers_.claim_over(*r->by);
   r->claiming = false;
@@ -306,20 +311,28 @@ void receivers::note(receiver& r, const row& granted, bool alone) {
 }
 
 void receivers::give_back(std::vector<handed> undelivered) {
-  if (!undelivered.empty()) tasks_.spawn(release(std::move(undelivered)));
-}
-
-task<void> receivers::release(std::vector<handed> undelivered) {
+  if (undelivered.empty()) return;
   std::vector<claimed> claims;
   for (const auto& h : undelivered) {
     claims.push_back({{h.now->id, h.now->revision, {}}, h.now->claim});
     workers_.settled(h.now->id);
   }
-  try {
-    co_await verbs_->release(std::move(claims));
-    for (const auto& h : undelivered) announce(h.now->queue);
-  } catch (const unavailable&) {
-    // Their leases run out.
+  tasks_.spawn(release(std::move(claims), undelivered.front().now->queue));
+}
+
+/// What is claimed by these numbers, if anything is. Where the store stays away their leases run out.
+task<void> receivers::release(std::vector<claimed> claims, std::string queue) {
+  constexpr int tries = 5;
+  back_off pause(env_.random());
+  for (int i = 0; i < tries; ++i) {
+    try {
+      co_await verbs_->release(claims);
+      announce(queue);
+      co_return;
+    } catch (const unavailable&) {
+    }
+    if (closing_) co_return;
+    co_await sleep_for(env_, pause.next());
   }
 }
 

@@ -26,6 +26,7 @@ struct receivers_options {
 struct receive_request {
   std::string queue{};
   std::string worker{};  ///< one start of one process; no two have the same
+  std::string holder{};  ///< who it is, for people; empty: it did not tell
   /// Whether the worker told its name. Where it did not, it may be several behind one connection.
   bool is_named = false;
   std::size_t max = 1;        ///< deliveries; 0: nothing more, and its parked request for this queue is answered
@@ -104,7 +105,7 @@ class receivers {
   struct parking;
 
   void check_room() const;
-  task<void> reopen_lost(worker& by);
+  task<void> reopen_lost(std::shared_ptr<worker> by, std::string of);
   task<void> wait(std::shared_ptr<receiver> r, std::shared_ptr<http::peer> from);
   void announce(const std::string& name);
   void look_soon(const std::string& name, queue& q);
@@ -119,7 +120,7 @@ class receivers {
   void start_claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   task<void> claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   void note(receiver& r, const row& granted, bool alone);
-  task<void> release(std::vector<handed> undelivered);
+  task<void> release(std::vector<claimed> claims, std::string queue);
   task<void> tick();
   void notice(const message_store::shared_store::news& changed);
   void wake(receiver& r);

@@ -10,6 +10,10 @@ std::shared_ptr<worker> workers::of(const std::string& name) {
   return who;
 }
 
+void workers::says(worker& who, std::size_t in_hand) {
+  who.elsewhere = in_hand > who.hands.size() ? in_hand - who.hands.size() : 0;
+}
+
 bool workers::may_take_alone(const worker& who, time_point now) {
   if (who.is_alone || who.claiming > 0) return false;
   return who.is_idle() || (who.reserved_until && *who.reserved_until <= now);
@@ -29,17 +33,18 @@ void workers::claim_over(worker& who) {
 
 void workers::handed(const std::shared_ptr<worker>& who, const message& what, bool alone, time_point lease_ends) {
   settled(what.id);  // whoever had it before has it no more
-  who->hands[what.id] = {what.revision, what.claim, alone, lease_ends};
+  who->hands[what.id] = {what.revision, what.claim, alone, lease_ends, what.queue};
   holders_[what.id] = who;
 }
 
-std::vector<claimed> workers::lost(worker& who) {
+std::vector<claimed> workers::lost(worker& who, const std::string& queue) {
   std::vector<claimed> all;
   for (const auto& [id, hand] : who.hands) {
+    if (hand.queue != queue) continue;
     all.push_back({{id, hand.revision, {}}, hand.claim});
     holders_.erase(id);
   }
-  who.hands.clear();
+  std::erase_if(who.hands, [&](const auto& one) { return one.second.queue == queue; });
   end_of_lonely_run(who);
   return all;
 }

@@ -23,18 +23,19 @@ struct worker {
     std::int64_t claim = 0;
     bool alone = false;
     time_point ends{};  ///< of its lease
+    std::string queue{};
   };
 
   std::map<uuid, hand> hands{};
-  std::size_t in_hand = 0;   ///< as it said last
-  std::size_t claiming = 0;  ///< claims under way for it
-  std::size_t requests = 0;  ///< under way
-  bool is_alone = false;     ///< what it is given now, or has, is alone
+  std::size_t elsewhere = 0;  ///< in hand, and not from here, as it said last
+  std::size_t claiming = 0;   ///< claims under way for it
+  std::size_t requests = 0;   ///< under way
+  bool is_alone = false;      ///< what it is given now, or has, is alone
   /// Until then it gets nothing but what must be alone; afterwards that all the same.
   std::optional<time_point> reserved_until{};
 
   /// With nothing in hand that could go down with it.
-  bool is_idle() const { return in_hand == 0 && hands.empty() && claiming == 0; }
+  bool is_idle() const { return elsewhere == 0 && hands.empty() && claiming == 0; }
 };
 
 /// Who works on what, as plain logic without I/O: so that a message that was left unanswered twice is given to a worker
@@ -44,6 +45,10 @@ class workers {
   using time_point = worker::time_point;
 
   std::shared_ptr<worker> of(const std::string& name);
+
+  /// It has so many in hand, of all queues. Those that it was handed here are known: they may be settled before it says
+  /// so again.
+  static void says(worker& who, std::size_t in_hand);
 
   /// Whether it may be given something in company.
   static bool may_take(const worker& who) { return !who.is_alone && !who.reserved_until; }
@@ -55,8 +60,9 @@ class workers {
   void claim_over(worker& who);
   void handed(const std::shared_ptr<worker>& who, const message& what, bool alone, time_point lease_ends);
 
-  /// It has nothing in hand any more: what it had, which is lost.
-  std::vector<claimed> lost(worker& who);
+  /// It has nothing in hand, and asks for work of this queue again: what it had of it, which is lost. What it was
+  /// handed of other queues may still be on its way.
+  std::vector<claimed> lost(worker& who, const std::string& queue);
   void settled(const uuid& id);
   /// The same, where this is the claim that it is known by.
   void settled(const uuid& id, std::int64_t claim);

@@ -26,6 +26,14 @@ config_provider provider() {
            .default_yaml = "http://127.0.0.1:4000",
            .help = "where services and the requester find the broker"},
           number_key("consumer_services.broker_client.timeout_ms", "6000", "for one request to the broker"),
+          {.path = "consumer_services.receive_via",
+           .default_yaml = "\"\"",
+           .help = "how services get their work: \"engine\", from the queue engine's events; \"broker\", from "
+                   "POST /queues/{queue}/receive; empty: from the engine where it reaches other processes, otherwise "
+                   "from the broker"},
+          number_key("consumer_services.receive_wait_ms", "20000",
+                     "how long a service's request for work may be parked at the broker; whole seconds count", 1'000,
+                     3'600'000),
           {.path = "consumer_services.name_provider.names",
            .kind = config_key::type::texts,
            .default_yaml = "[Joao, Bram, Gabriel, Fehim, Eni, Patrick, Micha, Mirzet, Liliana, Sebastien]",
@@ -56,6 +64,14 @@ config_provider provider() {
            .default_yaml = R"('^Hi, .+?\. Bye!$')",
            .help = "what a finished answer looks like, to a broker that tells no status"},
       }};
+}
+
+bool receives_from_broker(const config& settings, bool engine_is_in_process) {
+  constexpr const char* key = "consumer_services.receive_via";
+  const auto told = settings.text(key);
+  if (told != "" && told != "engine" && told != "broker")
+    throw settings.complaint(key, "say engine, or broker, or nothing at all");
+  return told == "broker" || (told.empty() && engine_is_in_process);
 }
 
 service_definition service_a(name_provider next_name) {

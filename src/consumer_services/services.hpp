@@ -8,6 +8,9 @@ namespace amc::consumer_services {
 
 config_provider provider();
 
+/// Whether services receive from their broker, instead of hearing the queue engine, as configured.
+bool receives_from_broker(const config& settings, bool engine_is_in_process);
+
 /// "Hi," → "Hi, NAME.", through the broker's API.
 service_definition service_a(name_provider next_name);
 

@@ -1,10 +1,16 @@
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <stdexcept>
+#include <utility>
+
 #include "amc/store.hpp"
 
 namespace amc {
 
 bool admits(const guard& when, const message& current, timestamp now) {
-  return admits_but_for_text(when, current, now) &&                           //
-         (!when.text_other_than || current.text != *when.text_other_than) &&  //
+  return admits_but_for_text(when, current, now) &&  //
+         !says_the_same(when, current) &&            //
          (!when.text_bytes_max || current.text.size() <= *when.text_bytes_max);
 }
 
@@ -14,6 +20,7 @@ bool admits_but_for_text(const guard& when, const message& current, timestamp no
          (!when.revision || current.revision == *when.revision) &&                   //
          (!when.revision_below || current.revision < *when.revision_below) &&        //
          (!when.claim || current.claim == *when.claim) &&                            //
+         (!when.claimed || current.claim != 0) &&                                    //
          (!when.held || current.held == *when.held) &&                               //
          (!when.due || current.due == *when.due) &&                                  //
          (!when.open || !current.held || current.due <= now) &&                      //
@@ -46,22 +53,55 @@ timestamp next_due(const effect& then, const message& current, timestamp now) {
   return current.due;
 }
 
+/// What the change makes of the revision that is there; null where that is nothing to remember.
+const char* what_becomes(const change& what) {
+  const auto& then = what.then;
+  if (what.insert) return nullptr;
+  if (then.text) return "answered";
+  if (then.status) return *then.status == status::pending ? "retried" : to_string(*then.status);
+  return then.error ? "failed" : nullptr;
+}
+
+std::string in_json(std::string_view text) {
+  return boost::json::serialize(boost::json::string_view(text));
+}
+
+/// One line for each: [revision, milliseconds since 1970, "what", "queue", "by"].
+void remember(std::string& history, const message& before, const char* what, timestamp now) {
+  if (static_cast<std::size_t>(std::count(history.begin(), history.end(), '\n')) >= history_max)
+    history.erase(0, history.find('\n') + 1);
+  history += "[" + std::to_string(before.revision) + "," + std::to_string(now.time_since_epoch().count()) + ",\"" +
+             what + "\"," + in_json(before.queue) + "," + in_json(before.holder) + "]\n";
+}
+
 }  // namespace
 
 message changed(const change& what, const message* current, timestamp now) {
   message after = current ? *current : message{.id = what.id, .revision = 0, .created_at = now};
   const auto& then = what.then;
+  if (const auto* became = what_becomes(what)) remember(after.history, after, became, now);
   if (then.text) {
     after.text = *then.text;
+    after.form = then.form;
+    after.content_type = then.content_type;
+    if (then.headers) after.headers = *then.headers;
     ++after.revision;
   }
   if (then.status) after.status = *then.status;
-  if (then.queue) after.queue = *then.queue;
+  if (then.queue) {
+    after.last_queue = then.queue->empty() ? std::exchange(after.queue, {}) : std::string();
+    after.queue = *then.queue;
+  }
   if (then.held) after.held = *then.held;
   if (then.lease) after.lease = *then.lease;
   if (then.max_claims) after.max_claims = *then.max_claims;
   after.due = next_due(then, after, now);
-  if (then.new_claim) ++after.claim;
+  if (then.new_claim) {
+    after.claim = *then.new_claim;
+    after.holder = then.holder;
+  } else if (!then.due_after_lease) {
+    after.holder.clear();
+  }
   after.unanswered = counted(then.unanswered, after.unanswered);
   after.failures = counted(then.failures, after.failures);
   if (then.error) {
@@ -72,12 +112,29 @@ message changed(const change& what, const message* current, timestamp now) {
   if (what.insert) {
     after.expires_at = then.expires_at;
     after.traceparent = then.traceparent;
+    after.tracestate = then.tracestate;
+    after.owner = then.owner;
     if (then.once) {
       after.idempotency_key = then.once->key;
       after.fingerprint = then.once->fingerprint;
     }
   }
   return after;
+}
+
+std::vector<past> history_of(const message& m) try {
+  std::vector<past> all;
+  for (std::size_t at = 0; at < m.history.size();) {
+    const auto end = std::min(m.history.find('\n', at), m.history.size());
+    const auto item = boost::json::parse(std::string_view(m.history).substr(at, end - at));
+    all.push_back({item.at(0).to_number<int>(), timestamp(milliseconds(item.at(1).to_number<std::int64_t>())),
+                   std::string(item.at(2).as_string()), std::string(item.at(3).as_string()),
+                   std::string(item.at(4).as_string())});
+    at = end + 1;
+  }
+  return all;
+} catch (const boost::system::system_error& failed) {
+  throw std::invalid_argument(std::string("not the history that a row keeps: ") + failed.what());
 }
 
 }  // namespace amc

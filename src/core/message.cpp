@@ -54,4 +54,22 @@ std::optional<status> parse_status(std::string_view text) {
   return {};
 }
 
+const char* to_string(content_form form) {
+  switch (form) {
+    case content_form::text:
+      break;
+    case content_form::json:
+      return "json";
+    case content_form::base64:
+      return "base64";
+  }
+  return "";
+}
+
+std::optional<content_form> parse_content_form(std::string_view text) {
+  for (const auto form : {content_form::text, content_form::json, content_form::base64})
+    if (text == to_string(form)) return form;
+  return {};
+}
+
 }  // namespace amc

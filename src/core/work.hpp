@@ -4,13 +4,23 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "amc/message.hpp"
 #include "core/text.hpp"
 
 /// What a service asks of a broker, as values: the same in a process, over HTTP, and on the store.
 namespace amc {
+
+/// The number of a new claim, of 64 random bits: a number is never given twice, so whoever names an old one changes
+/// nothing of a newer claim, whatever a store has lost. From 1 to 2^53 - 1, which JSON numbers of every language hold
+/// exactly; 0 is that of no claim.
+constexpr std::int64_t claim_number(std::uint64_t random_bits) {
+  constexpr std::uint64_t greatest = (std::uint64_t{1} << 53) - 1;
+  return static_cast<std::int64_t>(random_bits % greatest + 1);
+}
 
 struct claim_request {
   event ready{};
@@ -20,8 +30,9 @@ struct claim_request {
 /// A claim that was granted.
 struct granted {
   std::int64_t claim = 0;
-  std::string text{};
+  std::string text{};  ///< as a delivery has it
   milliseconds lease{};
+  delivery more{};  ///< what else is told of it
 };
 
 struct claimed {
@@ -51,11 +62,27 @@ struct to_queue {
 struct to_done {};
 using destination = std::variant<to_queue, to_done>;
 
+/// What a new message, or an answer, says. A text says itself.
+struct content {
+  content() = default;
+  content(std::string told) : text(std::move(told)) {}
+  content(const char* told) : text(told) {}
+
+  std::string text{};  ///< of any form
+  content_form form = content_form::text;
+  std::string content_type{};                    ///< empty: none was told
+  std::optional<std::vector<header>> headers{};  ///< an answer without any leaves those of the message
+
+  /// Of the value, or the bytes, that it stands for.
+  std::size_t size() const;
+};
+
 struct answer_request {
   uuid id{};
   std::optional<int> revision{};  ///< without one the last writer wins
-  std::string text{};
-  std::optional<destination> to{};  ///< without one the routes decide
+  content said{};
+  std::optional<destination> to{};      ///< without one the routes decide
+  std::optional<std::int64_t> claim{};  ///< that it was made under: then one must have been granted, this or another
 };
 
 }  // namespace amc

@@ -15,7 +15,8 @@ namespace amc::message_store {
 struct column {
   using member = std::variant<uuid message::*, int message::*, std::int64_t message::*, bool message::*,
                               std::string message::*, status message::*, timestamp message::*, milliseconds message::*,
-                              std::optional<timestamp> message::*, std::vector<attempt> message::*>;
+                              std::optional<timestamp> message::*, std::vector<attempt> message::*,
+                              content_form message::*, std::vector<header> message::*>;
   /// The least that writes it: each of these writes what those before it write as well.
   enum class writer { any_change, change_of_place, change_of_text, insert };
 
@@ -45,6 +46,14 @@ inline constexpr column columns[] = {
     {"idempotency_key", &message::idempotency_key, column::writer::insert, true},
     {"fingerprint", &message::fingerprint, column::writer::insert},
     {"traceparent", &message::traceparent, column::writer::insert},
+    {"tracestate", &message::tracestate, column::writer::insert},
+    {"owner", &message::owner, column::writer::insert},
+    {"form", &message::form, column::writer::change_of_text},
+    {"content_type", &message::content_type, column::writer::change_of_text},
+    {"headers", &message::headers, column::writer::change_of_text},
+    {"holder", &message::holder, column::writer::any_change},
+    {"last_queue", &message::last_queue, column::writer::change_of_place},
+    {"history", &message::history, column::writer::any_change},
     {"text", &message::text, column::writer::change_of_text},
 };
 

@@ -41,6 +41,11 @@ status checked_status(std::string_view text) {
   throw row_fault("no such status");
 }
 
+content_form checked_form(std::string_view text) {
+  if (const auto known = parse_content_form(text)) return *known;
+  throw row_fault("no such form of a content");
+}
+
 std::string_view checked_text(std::string_view text) {
   if (!is_valid_utf8(text)) throw row_fault("not UTF-8");
   return text;

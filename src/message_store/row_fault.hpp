@@ -21,6 +21,7 @@ bool checked_flag(std::int64_t value);                         ///< 0 or 1
 timestamp checked_time(std::int64_t milliseconds_since_1970);  ///< of the years 0 to 9999
 milliseconds checked_duration(std::int64_t value);             ///< not negative, and no longer than those years
 status checked_status(std::string_view text);
+content_form checked_form(std::string_view text);
 std::string_view checked_text(std::string_view text);  ///< UTF-8
 
 }  // namespace amc::message_store

@@ -26,7 +26,34 @@ class broker_client {
   virtual task<std::vector<result<void>>> answer(std::vector<answer_request> answers) = 0;
 };
 
-/// Over HTTP, as ServiceA does.
-std::shared_ptr<broker_client> make_http_broker_client(std::shared_ptr<http::caller> http, milliseconds timeout);
+/// A request for work, and outcomes of earlier work, which are settled first.
+struct receive_round {
+  std::string queue{};
+  std::string worker{};  ///< one start of one process; no two have the same
+  std::size_t max = 1;   ///< deliveries; 0: nothing more, and what this worker has parked for the queue is answered
+  std::size_t max_bytes = 0;  ///< of their texts together; the first comes whatever its size
+  std::size_t in_hand = 0;  ///< deliveries that the whole process has in hand, without those whose outcomes come along
+  milliseconds wait{};      ///< parked for so long while there is no work
+  std::vector<answer_request> answers{};
+  std::vector<failed_claim> failures{};
+};
+
+/// Deliveries that are claimed already, and what has become of the outcomes, in their order.
+struct received_round {
+  std::vector<delivery> deliveries{};
+  std::vector<result<void>> answers{};
+  std::vector<result<status>> failures{};
+};
+
+/// A broker that services receive from, instead of hearing a queue engine.
+class receiving_client : public broker_client {
+ public:
+  /// Returns as soon as there is work, or the time is over. Throws `unavailable` as the other verbs do; deliveries that
+  /// got lost on the way are open again when the worker asks with nothing in hand, or when their leases are over.
+  virtual task<received_round> receive(receive_round asked) = 0;
+};
+
+/// Over HTTP. `timeout` is for one request, and comes on top of what a request is parked for.
+std::shared_ptr<receiving_client> make_http_broker_client(std::shared_ptr<http::caller> http, milliseconds timeout);
 
 }  // namespace amc::service

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "service/work_rules.hpp"
+
 namespace amc::service {
 
 void company::join(const work_rules& who, std::function<void()> go_on) {
@@ -25,6 +27,12 @@ bool company::alone(const work_rules& who) {
   if (!may_claim(who)) return false;
   alone_ = &who;
   return std::none_of(members_.begin(), members_.end(), [&](const member& m) { return m.busy && m.who != &who; });
+}
+
+std::size_t company::in_hand() const {
+  std::size_t sum = 0;
+  for (const auto& m : members_) sum += m.who->in_hand_count();
+  return sum;
 }
 
 void company::together(const work_rules& who) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -22,6 +23,9 @@ class company {
   bool may_claim(const work_rules& who) const { return !alone_ || alone_ == &who; }
   /// The others claim nothing from now on. True once none of them is busy.
   bool alone(const work_rules& who);
+  /// Deliveries in hand, of all members.
+  std::size_t in_hand() const;
+
   /// Ends that.
   void together(const work_rules& who);
 

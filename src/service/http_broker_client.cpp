@@ -2,8 +2,11 @@
 #include <limits>
 #include <span>
 
+#include "core/base64.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "core/time_text.hpp"
 #include "service/broker_client.hpp"
 
 namespace amc::service {
@@ -33,11 +36,11 @@ json::value parsed(const std::string& body) {
 }
 
 /// What came instead of the answer: a proxy's page, the words of a broker that cannot now, another program's.
-unavailable unexpected(const verb& asked, const http::response& reply) {
+unavailable unexpected(const std::string& target, const http::response& reply) {
   constexpr std::size_t shown_max = 200;
   const auto detail = detail_of(parsed(reply.body));
   const auto type = reply.headers.find("Content-Type").value_or("no content type");
-  std::string what = std::string("POST ") + asked.target + " was answered " + std::to_string(reply.status);
+  std::string what = std::string("POST ") + target + " was answered " + std::to_string(reply.status);
   if (!detail.empty())
     what += ": " + detail;
   else
@@ -61,6 +64,22 @@ error refusal_in(json::object& item) {
   return {errc::unknown, std::string(name) + ": " + detail_of(item)};
 }
 
+constexpr std::string_view value_mark = "is a value";
+
+/// A message that is no text becomes the JSON that was sent, and is marked: read and written again it might have lost
+/// digits.
+void keep_values_as_texts(json::array& items, std::string_view written) {
+  std::vector<std::string_view> texts;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    auto* fields = items[i].if_object();
+    const auto* message = fields ? fields->if_contains("message") : nullptr;
+    if (!message || message->is_string()) continue;
+    if (texts.empty()) texts = item_texts(written);
+    (*fields)["message"] = member_text(texts.at(i), "message");
+    (*fields)[value_mark] = true;
+  }
+}
+
 milliseconds lease_in(const json::object& item) {
   constexpr std::int64_t longest = 86'400'000 * 366LL;
   const auto lease = item.at("lease_ms").as_int64();
@@ -68,7 +87,30 @@ milliseconds lease_in(const json::object& item) {
   return milliseconds(lease);
 }
 
-class http_broker_client : public broker_client {
+/// As `keep_values_as_texts` leaves it.
+void read_content(const json::object& item, delivery& to) {
+  if (const auto* bytes = item.if_contains("message_base64")) {
+    to.form = content_form::base64;
+    to.text = from_base64(bytes->as_string()).value();
+  } else {
+    if (item.contains(value_mark)) to.form = content_form::json;
+    to.text = item.at("message").as_string();
+  }
+  if (const auto* type = item.if_contains("content_type")) to.content_type = type->as_string();
+  if (const auto* headers = item.if_contains("headers"))
+    for (const auto& [name, value] : headers->as_object())
+      to.headers.push_back({std::string(name), std::string(value.as_string())});
+}
+
+/// What brokers before 0.2.0 do not tell.
+void read_circumstances(const json::object& item, delivery& to) {
+  if (const auto* state = item.if_contains("tracestate")) to.tracestate = state->as_string();
+  if (const auto* queue = item.if_contains("queue")) to.queue = queue->as_string();
+  if (const auto* attempt = item.if_contains("attempt")) to.attempt = attempt->to_number<int>();
+  if (const auto* created = item.if_contains("created_at")) to.created_at = parse_rfc3339(created->as_string());
+}
+
+class http_broker_client : public receiving_client {
  public:
   http_broker_client(std::shared_ptr<http::caller> http, milliseconds timeout)
       : http_(std::move(http)), timeout_(timeout) {}
@@ -81,11 +123,13 @@ class http_broker_client : public broker_client {
       items.push_back(json::serialize(item));
     }
     auto said = co_await ask(claims, items);
-    co_return each<granted>(claims, said, [](json::object& item) {
+    co_return each<granted>(claims.target, said, [](json::object& item) {
       granted g;
       g.claim = item.at("claim").as_int64();
-      g.text = item.at("message").as_string();
       g.lease = lease_in(item);
+      read_content(item, g.more);
+      g.text = std::move(g.more.text);
+      read_circumstances(item, g.more);
       return g;
     });
   }
@@ -93,13 +137,13 @@ class http_broker_client : public broker_client {
   task<std::vector<result<milliseconds>>> extend(std::vector<claimed> held) override {
     const auto items = items_of(held);
     auto said = co_await ask(leases, items);
-    co_return each<milliseconds>(leases, said, lease_in);
+    co_return each<milliseconds>(leases.target, said, lease_in);
   }
 
   task<void> release(std::vector<claimed> held) override {
     const auto items = items_of(held);
     auto said = co_await ask(releases, items);
-    const auto results = each<void>(releases, said, [](json::object&) { return result<void>(); });
+    const auto results = each<void>(releases.target, said, taken);
     for (std::size_t i = 0; i < results.size(); ++i)
       if (!results[i] && results[i].error().code == errc::invalid)
         log::warning("service", "the broker refuses a release, and its lease runs out: " + results[i].error().detail,
@@ -107,44 +151,134 @@ class http_broker_client : public broker_client {
   }
 
   task<std::vector<result<status>>> fail(std::vector<failed_claim> failed) override {
-    std::vector<std::string> items;
-    for (const auto& f : failed) {
-      auto item = item_of(f.what);
-      item["error"] = f.reason;
-      items.push_back(json::serialize(item));
-    }
+    const auto items = items_of(failed);
     auto said = co_await ask(failures, items);
-    co_return each<status>(failures, said, [](json::object& item) -> result<status> {
-      const std::string_view became = item.at("status").as_string();
-      if (const auto known = parse_status(became)) return *known;
-      return error{errc::unknown, "it is " + std::string(became)};
-    });
+    co_return each<status>(failures.target, said, status_in);
   }
 
   task<std::vector<result<void>>> answer(std::vector<answer_request> told) override {
-    std::vector<std::string> items;
-    for (const auto& a : told) {
-      auto item = item_of(a.id, a.revision.value());
-      item["message"] = a.text;
-      items.push_back(json::serialize(item));
-    }
+    const auto items = items_of(told);
     auto said = co_await ask(answers, items);
-    co_return each<void>(answers, said, [](json::object&) { return result<void>(); });
+    co_return each<void>(answers.target, said, taken);
+  }
+
+  task<received_round> receive(receive_round asked) override {
+    http::request request{"POST", "/queues/" + asked.queue + "/receive", {}, body_of(asked)};
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(asked.wait).count();
+    if (seconds > 0) request.headers.add("Prefer", "wait=" + std::to_string(seconds));
+    const auto target = request.target;
+    const auto reply = co_await http_->send(std::move(request), timeout_ + asked.wait);
+    const bool brings_any = !asked.answers.empty() || !asked.failures.empty();
+    if (!is_refusal(reply.status) || !brings_any) co_return round_in(target, reply, asked);
+    // One of what it brings along may be the cause: each verb finds out which.
+    received_round settled;
+    settled.answers = co_await answer(std::move(asked.answers));
+    settled.failures = co_await fail(std::move(asked.failures));
+    co_return settled;
   }
 
  private:
-  static std::vector<std::string> items_of(const std::vector<claimed>& held) {
+  template <class Entry>
+  static std::vector<std::string> items_of(const std::vector<Entry>& entries) {
     std::vector<std::string> items;
-    for (const auto& c : held) items.push_back(json::serialize(item_of(c)));
+    items.reserve(entries.size());
+    for (const auto& entry : entries) items.push_back(text_of(entry));
     return items;
   }
 
   static json::object item_of(const uuid& id, int revision) { return {{"id", to_string(id)}, {"revision", revision}}; }
 
+  static std::string answer_of(json::object item, const content& said) {
+    if (!said.content_type.empty()) item["content_type"] = said.content_type;
+    if (said.headers) {
+      json::object headers;
+      for (const auto& h : *said.headers) headers[h.name] = h.value;
+      item["headers"] = std::move(headers);
+    }
+    if (said.form == content_form::base64) item["message_base64"] = said.text;
+    if (said.form == content_form::text) item["message"] = said.text;
+    auto text = json::serialize(item);
+    if (said.form == content_form::json) text.replace(text.size() - 1, 1, ",\"message\":" + said.text + "}");
+    return text;
+  }
+
   static json::object item_of(const claimed& c) {
     auto item = item_of(c.ready.id, c.ready.revision);
     item["claim"] = c.claim;
     return item;
+  }
+
+  static json::object item_of(const failed_claim& f) {
+    auto item = item_of(f.what);
+    item["error"] = f.reason;
+    return item;
+  }
+
+  static std::string text_of(const claimed& c) { return json::serialize(item_of(c)); }
+  static std::string text_of(const failed_claim& f) { return json::serialize(item_of(f)); }
+  static std::string text_of(const answer_request& a) {
+    auto item = item_of(a.id, a.revision.value());
+    if (a.to && std::holds_alternative<to_done>(*a.to)) item["done"] = true;
+    if (const auto* queue = a.to ? std::get_if<to_queue>(&*a.to) : nullptr) item["queue"] = queue->name;
+    return answer_of(std::move(item), a.said);
+  }
+
+  static result<status> status_in(const json::object& item) {
+    const std::string_view became = item.at("status").as_string();
+    if (const auto known = parse_status(became)) return *known;
+    return error{errc::unknown, "it is " + std::string(became)};
+  }
+
+  static result<void> taken(const json::object&) { return {}; }
+
+  static delivery delivery_in(const json::object& item) {
+    delivery work;
+    const auto id = parse_uuid(std::string_view(item.at("id").as_string()));
+    if (!id) throw std::out_of_range("id");
+    work.id = *id;
+    work.revision = static_cast<int>(item.at("revision").as_int64());
+    work.claim = item.at("claim").as_int64();
+    read_content(item, work);
+    read_circumstances(item, work);
+    work.lease = lease_in(item);
+    work.alone = item.contains("alone");
+    if (const auto* parent = item.if_contains("traceparent")) work.traceparent = parent->as_string();
+    return work;
+  }
+
+  static std::string body_of(const receive_round& asked) {
+    json::object body{{"worker", asked.worker}, {"max", asked.max}, {"in_hand", asked.in_hand}};
+    if (asked.max_bytes > 0) body["max_bytes"] = asked.max_bytes;
+    auto text = json::serialize(body);
+    const auto bring = [&](const std::string& name, const std::vector<std::string>& items) {
+      if (items.empty()) return;
+      text.back() = ',';
+      text.append("\"" + name + "\":").append(list_of(items)).append("}");
+    };
+    bring("answers", items_of(asked.answers));
+    bring("failures", items_of(asked.failures));
+    return text;
+  }
+
+  static received_round round_in(const std::string& target, const http::response& reply, const receive_round& asked) {
+    auto body = parsed(reply.body);
+    auto* fields = body.if_object();
+    if (reply.status != 200 || !fields) throw unexpected(target, reply);
+    received_round round;
+    auto given = list_in(*fields, "deliveries");
+    keep_values_as_texts(given, member_text(reply.body, "deliveries"));
+    for (auto& item : each<delivery>(target, given, delivery_in)) round.deliveries.push_back(std::move(item.value()));
+    auto told = list_in(*fields, "answers"), failed = list_in(*fields, "failures");
+    round.answers = each<void>(target, told, taken);
+    round.failures = each<status>(target, failed, status_in);
+    if (round.answers.size() != asked.answers.size() || round.failures.size() != asked.failures.size())
+      throw unexpected(target, reply);
+    return round;
+  }
+
+  static json::array list_in(json::object& fields, const char* name) {
+    auto* list = fields.if_contains(name);
+    return list && list->is_array() ? std::move(list->get_array()) : json::array();
   }
 
   /// What the broker says of each, for every verb. If it does not take them together, because of one of them, of their
@@ -177,12 +311,17 @@ class http_broker_client : public broker_client {
     http::request asked;
     asked.method = "POST";
     asked.target = what.target;
+    asked.body = list_of(items);
+    co_return co_await http_->send(std::move(asked), timeout_);
+  }
+
+  static std::string list_of(std::span<const std::string> items) {
+    std::string list;
     std::size_t bytes = 2;
     for (const auto& item : items) bytes += item.size() + 1;
-    asked.body.reserve(bytes);
-    for (const auto& item : items) asked.body.append(asked.body.empty() ? "[" : ",").append(item);
-    asked.body += "]";
-    co_return co_await http_->send(std::move(asked), timeout_);
+    list.reserve(bytes);
+    for (const auto& item : items) list.append(list.empty() ? "[" : ",").append(item);
+    return list += "]";
   }
 
   static json::array each_refused(errc code, const std::string& detail, std::size_t count) {
@@ -192,12 +331,14 @@ class http_broker_client : public broker_client {
 
   static json::array answer_in(const verb& what, const http::response& reply, std::size_t count) {
     auto value = parsed(reply.body);
-    if (reply.status != 200 || !value.is_array() || value.get_array().size() != count) throw unexpected(what, reply);
+    if (reply.status != 200 || !value.is_array() || value.get_array().size() != count)
+      throw unexpected(what.target, reply);
+    if (what.brings_texts) keep_values_as_texts(value.get_array(), reply.body);
     return std::move(value.get_array());
   }
 
   template <class T, class Read>
-  static std::vector<result<T>> each(const verb& what, json::array& items, const Read& read) {
+  static std::vector<result<T>> each(const std::string& target, json::array& items, const Read& read) {
     std::vector<result<T>> results;
     results.reserve(items.size());
     try {
@@ -210,9 +351,8 @@ class http_broker_client : public broker_client {
       }
     } catch (const std::exception&) {
       const auto nth = std::to_string(results.size());
-      throw unavailable(unavailable::reason::away, std::string("POST ") + what.target +
-                                                       " was answered with an entry, " + nth +
-                                                       ", that is none of a broker's; check " +
+      throw unavailable(unavailable::reason::away, std::string("POST ") + target + " was answered with an entry, " +
+                                                       nth + ", that is none of a broker's; check " +
                                                        "consumer_services.broker_client.url, and the broker's version");
     }
     return results;
@@ -224,7 +364,7 @@ class http_broker_client : public broker_client {
 
 }  // namespace
 
-std::shared_ptr<broker_client> make_http_broker_client(std::shared_ptr<http::caller> http, milliseconds timeout) {
+std::shared_ptr<receiving_client> make_http_broker_client(std::shared_ptr<http::caller> http, milliseconds timeout) {
   return std::make_shared<http_broker_client>(std::move(http), timeout);
 }
 

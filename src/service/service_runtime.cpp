@@ -12,6 +12,9 @@ prometheus::Histogram& handler_durations(const environment& env, const std::stri
       .Add({{"messaging_destination_name", queue}, {"error_type", error_type}}, metrics::seconds());
 }
 
+/// Until somebody has a reason to go on.
+constexpr milliseconds for_long{60'000};
+
 /// Why no store and no request takes a handler's answer, if that is so.
 std::optional<std::string> unfit(const std::string& answer) {
   const auto valid = valid_utf8_prefix(answer);
@@ -24,16 +27,17 @@ std::optional<std::string> unfit(const std::string& answer) {
 }  // namespace
 
 service_runtime::service_runtime(const environment& env, service_definition service,
-                                 std::shared_ptr<broker_client> client, platform& engine,
-                                 boost::asio::any_io_executor handlers, const runtime_options& options)
+                                 std::shared_ptr<broker_client> client, boost::asio::any_io_executor handlers,
+                                 const runtime_options& options)
     : env_(env),
       service_(std::move(service)),
       client_(std::move(client)),
-      engine_(engine),
       handlers_(std::move(handlers)),
       // As many events again as there are handlers: the next batch is here when the last one is done.
       window_(2 * options.concurrency),
-      rules_(options, [this] { claim_next(); }),
+      company_(options.company),
+      rules_(options, [this] { go_on(); }),
+      receive_clock_(env),
       pause_(env.random()),
       durations_(handler_durations(env, service_.queue, "")),
       failed_durations_(handler_durations(env, service_.queue, "failed")),
@@ -41,16 +45,36 @@ service_runtime::service_runtime(const environment& env, service_definition serv
       loops_(env.executor),
       works_(env.executor) {}
 
+service_runtime::service_runtime(const environment& env, service_definition service,
+                                 std::shared_ptr<broker_client> client, platform& engine,
+                                 boost::asio::any_io_executor handlers, const runtime_options& options)
+    : service_runtime(env, std::move(service), std::move(client), std::move(handlers), options) {
+  engine_ = &engine;
+}
+
+service_runtime::service_runtime(const environment& env, service_definition service,
+                                 std::shared_ptr<receiving_client> client, receiving how,
+                                 boost::asio::any_io_executor handlers, const runtime_options& options)
+    : service_runtime(env, std::move(service), client, std::move(handlers), options) {
+  receives_ = std::move(client);
+  how_ = std::move(how);
+}
+
 void service_runtime::run() {
-  source_ = std::make_unique<queue_system::event_source>(
-      env_, engine_, service_.queue, window_, [this](std::vector<received> events) { hear(std::move(events)); });
   loops_.spawn(look_loop());
+  if (engine_)
+    source_ = std::make_unique<queue_system::event_source>(
+        env_, *engine_, service_.queue, window_, [this](std::vector<received> events) { hear(std::move(events)); });
+  else
+    works_.spawn(receive_loop());
   log::info(service_.name, "takes messages from " + service_.queue);
 }
 
 task<bool> service_runtime::stop(milliseconds longest) {
   source_.reset();  // gives back what was heard and not claimed
   rules_.stop();
+  receive_clock_.poke();
+  if (in_a_round_) works_.spawn(end_round());
   // Whichever is first: everything is answered, or the time is over.
   auto done = std::make_shared<one_shot<bool>>(env_.executor);
   const auto timer = env_.timers->start(longest, [done] { done->set(false); });
@@ -76,11 +100,23 @@ task<void> service_runtime::release_in_hand() {
   auto claims = rules_.give_up();
   if (claims.empty()) co_return;
   log::warning(service_.name, "releases " + std::to_string(claims.size()) + " messages that it could not finish");
+  co_await release(std::move(claims));
+}
+
+task<void> service_runtime::release(std::vector<claimed> claims) {
   try {
     co_await client_->release(std::move(claims));
   } catch (const unavailable& failed) {
     log::warning(service_.name, std::string("could not release them, their leases run out: ") + failed.what());
   }
+}
+
+/// There may be room for more work.
+void service_runtime::go_on() {
+  if (engine_)
+    claim_next();
+  else
+    receive_clock_.poke();
 }
 
 // ---- claiming ----
@@ -119,7 +155,108 @@ void service_runtime::carry_out(work_rules::decision decided) {
   }
   for (auto& one : decided.begin) start_handler(std::move(one));
   if (source_) source_->acknowledge(std::move(decided.settled));
+  look_in_time();
+}
+
+void service_runtime::look_in_time() {
   if (env_.timers->now() + rules_.until_next_look(env_.timers->now()) < next_look_) look_clock_.poke();
+}
+
+// ---- receiving ----
+
+/// One request after the other.
+task<void> service_runtime::receive_loop() {
+  for (;;) {
+    co_await rest();
+    if (rules_.stopping()) co_return;
+    in_a_round_ = true;
+    const bool asked = co_await receive();
+    in_a_round_ = false;
+    if (round_over_) round_over_->set(true);
+    if (asked) tell_soon();
+  }
+}
+
+/// Until there is room for more. Handlers that have just begun have a moment to end: then one request tells what became
+/// of them and asks for more.
+task<void> service_runtime::rest() {
+  constexpr milliseconds moment{2};
+  const auto over = env_.timers->now() + moment;
+  while (!rules_.stopping()) {
+    const auto left = std::chrono::ceil<milliseconds>(over - env_.timers->now());
+    const bool rested = left <= milliseconds(0) || rules_.all_have_ended();
+    if (rested && rules_.any_room_in_the_end()) co_return;
+    co_await receive_clock_.sleep(left > milliseconds(0) ? left : for_long);
+  }
+}
+
+/// False where there was no room after all: what keeps it is told by itself, or still runs.
+task<bool> service_runtime::receive() {
+  // What is told with the request waits for the response: so that is not parked for long.
+  constexpr milliseconds short_wait{1'000};
+  auto with = rules_.next_telling();
+  const auto room = rules_.free_room(with);
+  const auto numbers = with ? with->numbers : std::vector<std::uint64_t>();
+  receive_round asked;
+  if (room.deliveries == 0) {
+    rules_.telling_over(numbers);
+    tell_by_itself();
+    co_await receive_clock_.sleep(for_long);
+    co_return false;
+  }
+  asked.queue = service_.queue;
+  asked.worker = how_.worker;
+  asked.max = room.deliveries;
+  asked.max_bytes = std::min(how_.max_bytes, room.bytes);
+  asked.in_hand = company_->in_hand() - numbers.size();
+  asked.wait = with ? std::min(how_.wait, short_wait) : how_.wait;
+  if (with) {
+    asked.answers = std::move(with->answers);
+    asked.failures = std::move(with->failures);
+  }
+  std::string failed;
+  try {
+    auto came = co_await receives_->receive(std::move(asked));
+    told(numbers, came.answers, came.failures);
+    co_await take(std::move(came));
+  } catch (const unavailable& why) {
+    failed = why.what();
+  }
+  rules_.telling_over(numbers);
+  note_broker(failed.empty(), failed);
+  if (!failed.empty() && !rules_.stopping()) co_await sleep_for(env_, pause_.next());
+  co_return true;
+}
+
+task<void> service_runtime::take(received_round came) {
+  if (!rules_.stopping()) {
+    for (auto& one : rules_.take_in(std::move(came.deliveries), env_.timers->now())) start_handler(std::move(one));
+    look_in_time();
+  } else if (!came.deliveries.empty()) {
+    std::vector<claimed> claims;
+    for (const auto& work : came.deliveries) claims.push_back({{work.id, work.revision, {}}, work.claim});
+    co_await release(std::move(claims));
+  }
+}
+
+/// Asks for nothing more, so that the request that is parked is answered.
+task<void> service_runtime::end_round() {
+  constexpr milliseconds soon{1'000};
+  while (in_a_round_) {
+    receive_round last;
+    last.queue = service_.queue;
+    last.worker = how_.worker;
+    last.max = 0;
+    last.in_hand = std::max<std::size_t>(company_->in_hand(), 1);  // nothing is lost: it may be on its way
+    round_over_ = std::make_shared<one_shot<bool>>(env_.executor);
+    try {
+      co_await receives_->receive(std::move(last));
+    } catch (const unavailable&) {
+      // Nor will the broker answer the one that is parked.
+    }
+    const auto timer = env_.timers->start(soon, [over = round_over_] { over->set(false); });
+    if (in_a_round_) co_await round_over_->wait();
+  }
 }
 
 // ---- working ----
@@ -150,7 +287,7 @@ result<std::string> service_runtime::handle(const delivery& work) const {
 
 void service_runtime::ended(std::uint64_t number, timers::time_point begun, result<std::string> outcome) {
   auto& durations = outcome ? durations_ : failed_durations_;
-  if (!rules_.handler_ended(number, std::move(outcome))) return claim_next();
+  if (!rules_.handler_ended(number, std::move(outcome))) return go_on();
   durations.Observe(std::chrono::duration<double>(env_.timers->now() - begun).count());
   tell_soon();
 }
@@ -195,7 +332,15 @@ void service_runtime::lost(std::uint64_t number, const error& why) {
 
 // ---- telling ----
 
+/// With the next request for work, where that is soon.
 void service_runtime::tell_soon() {
+  if (receives_ && !in_a_round_ && !rules_.stopping() && rules_.any_room_in_the_end())
+    receive_clock_.poke();
+  else
+    tell_by_itself();
+}
+
+void service_runtime::tell_by_itself() {
   if (rules_.anything_untold() && !std::exchange(telling_, true)) works_.spawn(tell_outcomes());
 }
 
@@ -204,28 +349,35 @@ void service_runtime::tell_soon() {
 task<void> service_runtime::tell_outcomes() {
   co_await boost::asio::post(env_.executor, boost::asio::use_awaitable);  // with what ends in this turn of the loop
   while (auto next = rules_.next_telling()) {
+    const auto numbers = next->numbers;
     std::string failed;
     try {
       co_await tell(std::move(*next));
     } catch (const unavailable& why) {
       failed = why.what();
     }
-    rules_.telling_over();
+    rules_.telling_over(numbers);
     note_broker(failed.empty(), failed);
-    claim_next();
+    go_on();
     if (!failed.empty() && rules_.anything_untold()) co_await sleep_for(env_, pause_.next());
   }
   telling_ = false;
 }
 
 task<void> service_runtime::tell(work_rules::telling next) {
-  if (!next.answers.empty()) {
-    const auto said = co_await client_->answer(std::move(next.answers));
-    for (std::size_t i = 0; i < said.size(); ++i) answer_told(next.numbers.at(i), said[i]);
-  } else {
-    const auto became = co_await client_->fail(std::move(next.failures));
-    for (std::size_t i = 0; i < became.size(); ++i) failure_told(next.numbers.at(i), became[i]);
-  }
+  std::vector<result<void>> answers;
+  std::vector<result<status>> failures;
+  if (!next.answers.empty())
+    answers = co_await client_->answer(std::move(next.answers));
+  else
+    failures = co_await client_->fail(std::move(next.failures));
+  told(next.numbers, answers, failures);
+}
+
+void service_runtime::told(const std::vector<std::uint64_t>& numbers, const std::vector<result<void>>& answers,
+                           const std::vector<result<status>>& failures) {
+  for (std::size_t i = 0; i < answers.size(); ++i) answer_told(numbers.at(i), answers[i]);
+  for (std::size_t i = 0; i < failures.size(); ++i) failure_told(numbers.at(i), failures[i]);
 }
 
 void service_runtime::answer_told(std::uint64_t number, const result<void>& said) {

@@ -15,8 +15,16 @@
 
 namespace amc::service {
 
-/// Runs one service: hears events, claims no more than it has free handlers for, runs the handler, answers (together
-/// what has ended while the last answers were under way), and extends the lease of what takes long. An exception of a
+/// How a service receives from its broker, which claims for it.
+struct receiving {
+  std::string worker{};     ///< one start of one process, of all services in it; no two have the same
+  milliseconds wait{};      ///< a request is parked for so long; whole seconds
+  std::size_t max_bytes{};  ///< of the texts that one request brings
+};
+
+/// Runs one service: hears events and claims no more than it has free handlers for, or receives what the broker has
+/// claimed for it; runs the handler, answers (together what has ended while the last answers were under way, along with
+/// the request for more where there is one), and extends the lease of what takes long. An exception of a
 /// handler, or one that takes too long, is told as a failure; its late answer counts for nothing, and until it ends it
 /// occupies its place. A broker that is away is waited for, with back-off. What to do next is decided by work_rules;
 /// this carries it out. For one thread; handlers run where `handlers` says.
@@ -24,6 +32,8 @@ class service_runtime {
  public:
   service_runtime(const environment& env, service_definition service, std::shared_ptr<broker_client> client,
                   platform& engine, boost::asio::any_io_executor handlers, const runtime_options& options);
+  service_runtime(const environment& env, service_definition service, std::shared_ptr<receiving_client> client,
+                  receiving how, boost::asio::any_io_executor handlers, const runtime_options& options);
 
   void run();
   /// Takes nothing new, finishes what is in hand within `longest`, releases the rest. False when handlers are
@@ -33,37 +43,57 @@ class service_runtime {
  private:
   using received = work_rules::received;
 
+  service_runtime(const environment& env, service_definition service, std::shared_ptr<broker_client> client,
+                  boost::asio::any_io_executor handlers, const runtime_options& options);
+
   void hear(std::vector<received> events);
+  void go_on();
   void claim_next();
   task<void> claim(std::vector<claim_request> requests);
   void carry_out(work_rules::decision decided);
+  task<void> receive_loop();
+  task<void> rest();
+  task<bool> receive();
+  task<void> take(received_round came);
+  task<void> end_round();
   void start_handler(work_rules::beginning beginning);
   result<std::string> handle(const delivery& work) const;
   void ended(std::uint64_t number, timers::time_point begun, result<std::string> outcome);
   void tell_soon();
+  void tell_by_itself();
   task<void> tell_outcomes();
   task<void> tell(work_rules::telling next);
+  void told(const std::vector<std::uint64_t>& numbers, const std::vector<result<void>>& answers,
+            const std::vector<result<status>>& failures);
   void answer_told(std::uint64_t number, const result<void>& said);
   void failure_told(std::uint64_t number, const result<status>& became);
   void forget(std::uint64_t number);
   task<void> finish(std::shared_ptr<one_shot<bool>> done);
   task<void> look_loop();
+  void look_in_time();
   task<void> extend_leases();
   void lost(std::uint64_t number, const error& why);
   task<void> release_in_hand();
+  task<void> release(std::vector<claimed> claims);
   void note_broker(bool reachable, const std::string& why);
   static log::about about(const delivery& work) { return {work.id, work.revision}; }
 
   environment env_;
   service_definition service_;
   std::shared_ptr<broker_client> client_;
-  platform& engine_;
+  platform* engine_ = nullptr;                  ///< where it hears events
+  std::shared_ptr<receiving_client> receives_;  ///< where it receives instead
+  receiving how_;
   boost::asio::any_io_executor handlers_;
   std::size_t window_;
+  std::shared_ptr<company> company_;
   work_rules rules_;
 
   std::unique_ptr<queue_system::event_source> source_;
-  bool telling_ = false;  ///< the loop that tells runs
+  bool telling_ = false;     ///< the loop that tells runs
+  bool in_a_round_ = false;  ///< a request for work is under way
+  alarm_clock receive_clock_;
+  std::shared_ptr<one_shot<bool>> round_over_;
   bool broker_reachable_ = true;
   back_off pause_;
   prometheus::Histogram& durations_;

@@ -14,6 +14,17 @@ constexpr int looks_per_lease = 6;
 constexpr std::size_t told_together_max = 256;
 constexpr std::size_t told_together_max_bytes = 262'144;
 
+delivery granted_work(const event& ready, granted granted) {
+  delivery work = std::move(granted.more);
+  work.id = ready.id;
+  work.revision = ready.revision;
+  work.claim = granted.claim;
+  work.text = std::move(granted.text);
+  work.lease = granted.lease;
+  work.traceparent = ready.traceparent;
+  return work;
+}
+
 /// Revisions that are remembered as large. What is forgotten costs one claim more.
 constexpr std::size_t remembered_max = 10'000;
 
@@ -51,8 +62,8 @@ std::vector<std::uint64_t> work_rules::hear(std::vector<received> events) {
 std::optional<std::vector<claim_request>> work_rules::next_claim() {
   if (stopping_ || claiming_ || alone_ || !company_->may_claim(*this)) return {};
   // A message that waits behind handlers that do not end must not keep the others from working.
-  const bool room = overdue_ < concurrency_;
-  const bool lonely_turn = room && !lonely_.empty() && (!company_next_ || (waiting_.empty() && large_.empty()));
+  const bool any_free = overdue_ < concurrency_;
+  const bool lonely_turn = any_free && !lonely_.empty() && (!company_next_ || (waiting_.empty() && large_.empty()));
   if (lonely_turn && (!company_->alone(*this) || !in_hand_.empty())) return {};
   if (lonely_turn) {
     asked_.push_back(lonely_.front());
@@ -85,11 +96,12 @@ std::vector<work_rules::received> work_rules::choose() {
 
 std::size_t work_rules::bytes_in_hand() const {
   std::size_t bytes = 0;
-  for (const auto& [number, hand] : in_hand_) {
-    bytes += hand.work.text.size();
-    if (hand.outcome && *hand.outcome) bytes += (*hand.outcome)->size();
-  }
+  for (const auto& [number, hand] : in_hand_) bytes += bytes_of(hand);
   return bytes;
+}
+
+std::size_t work_rules::bytes_of(const in_hand& hand) {
+  return hand.work.text.size() + (hand.outcome && *hand.outcome ? (*hand.outcome)->size() : 0);
 }
 
 work_rules::decision work_rules::claim_decided(std::vector<result<granted>> results, time_point now) {
@@ -106,7 +118,7 @@ work_rules::decision work_rules::claim_decided(std::vector<result<granted>> resu
     } else {
       // Granted: the row knows that somebody works on it. Refused: it is in good hands, or comes round again.
       made.settled.push_back(asked[i].tag);
-      if (results[i]) made.begin.push_back(take(asked[i], std::move(*results[i]), now));
+      if (results[i]) made.begin.push_back(take(granted_work(asked[i].ready, std::move(*results[i])), now));
       const bool out_of_reach = refused == errc::needs_room && asked.size() == 1;
       if (out_of_reach) remember(asked[i].ready, reach::none);
       if (out_of_reach || refused == errc::invalid || refused == errc::unknown)
@@ -157,14 +169,33 @@ void work_rules::note_busy() {
   company_->is_busy(*this, claiming_ || !in_hand_.empty());
 }
 
+// ---- receiving ----
+
+work_rules::room work_rules::free_room(const std::optional<telling>& told) const {
+  const auto leaving = told ? told->numbers.size() : 0;
+  const auto busy = std::min(concurrency_, in_hand_.size() - leaving + overdue_);
+  auto bytes = bytes_in_hand();
+  if (told)
+    for (const auto number : told->numbers) bytes -= bytes_of(in_hand_.at(number));
+  if (bytes >= in_hand_max_bytes_) return {};
+  return {concurrency_ - busy, in_hand_max_bytes_ - bytes};
+}
+
+std::vector<work_rules::beginning> work_rules::take_in(std::vector<delivery> deliveries, time_point now) {
+  ensure(!stopping_, "who stops takes nothing in hand");
+  std::vector<beginning> begun;
+  begun.reserve(deliveries.size());
+  for (auto& work : deliveries) begun.push_back(take(std::move(work), now));
+  checked();
+  return begun;
+}
+
 // ---- working ----
 
-work_rules::beginning work_rules::take(const received& heard, granted granted, time_point now) {
+work_rules::beginning work_rules::take(delivery work, time_point now) {
   const auto number = ++last_number_;
-  const in_hand hand{{heard.ready.id, heard.ready.revision, granted.claim, std::move(granted.text), granted.lease,
-                      heard.ready.traceparent},
-                     now + granted.lease,
-                     now + handler_timeout_};
+  const auto lease_ends = now + work.lease;
+  const in_hand hand{std::move(work), lease_ends, now + handler_timeout_};
   in_hand_.emplace(number, hand);
   // A copy of the work: a handler that takes too long still needs it when nobody waits for it any more.
   return {number, hand.work};
@@ -230,7 +261,6 @@ void work_rules::conclude(std::uint64_t number, result<std::string> outcome) {
 // ---- telling ----
 
 std::optional<work_rules::telling> work_rules::next_telling() {
-  ensure(telling_.empty(), "one telling is under way at a time");
   if (!anything_untold()) return {};
   if ((answers_next_ ? untold_answers_ : untold_failures_).empty()) answers_next_ = !answers_next_;
   auto& list = answers_next_ ? untold_answers_ : untold_failures_;
@@ -246,26 +276,27 @@ std::optional<work_rules::telling> work_rules::next_telling() {
       next.failures.push_back({{{work.id, work.revision, {}}, work.claim}, outcome->error().detail});
   }
   answers_next_ = !answers_next_;
-  telling_ = next.numbers;
+  telling_.insert(next.numbers.begin(), next.numbers.end());
   checked();
   return next;
 }
 
 void work_rules::forget(std::uint64_t number) {
   in_hand_.erase(number);
-  std::erase(telling_, number);
+  telling_.erase(number);
   end_of_lonely_run();
   checked();
 }
 
 void work_rules::refused(std::uint64_t number, std::string why) {
-  ensure(std::erase(telling_, number) == 1, "what is refused was told");
+  ensure(telling_.erase(number) == 1, "what is refused was told");
   conclude(number, error{errc::invalid, std::move(why)});
 }
 
 /// What the broker has said nothing about is told again.
-void work_rules::telling_over() {
-  for (const auto number : std::exchange(telling_, {})) {
+void work_rules::telling_over(const std::vector<std::uint64_t>& numbers) {
+  for (const auto number : numbers) {
+    if (telling_.erase(number) == 0) continue;
     const auto& outcome = in_hand_.at(number).outcome;
     (outcome->has_value() ? untold_answers_ : untold_failures_).push_back(number);
   }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct runtime_options {
   milliseconds handler_timeout{};  ///< a handler that takes longer has failed
   /// Texts and answers in hand at once; one message is always taken, whatever its size.
   std::size_t in_hand_max_bytes = SIZE_MAX;
-  /// Of the process; services that share one share this.
+  /// Of the process; services that share one share this, and its name as a worker.
   std::shared_ptr<service::company> company = std::make_shared<service::company>();
 };
 
@@ -87,6 +88,19 @@ class work_rules {
   void claim_undecided();
   void claim_over();
 
+  // ---- receiving: the broker chooses, and has claimed ----
+
+  struct room {
+    std::size_t deliveries = 0;
+    std::size_t bytes = 0;  ///< of their texts
+  };
+  /// What can be taken in hand once this is told, and so in hand no more. Room for one has room for any size.
+  room free_room(const std::optional<telling>& told) const;
+  /// The same, once all that can be told is.
+  bool any_room_in_the_end() const { return in_hand_.size() - outcomes() + overdue_ < concurrency_; }
+  /// Takes them in hand. While this stops they are not: they are to be released.
+  std::vector<beginning> take_in(std::vector<delivery> deliveries, time_point now);
+
   // ---- working ----
 
   /// Whether the outcome counts. It does not when the handler took too long, or its message was released.
@@ -103,14 +117,14 @@ class work_rules {
   // ---- telling ----
 
   bool anything_untold() const { return !untold_answers_.empty() || !untold_failures_.empty(); }
-  /// What to tell now, if anything: bounded by count and bytes; answers and failures take turns. One telling is under
-  /// way at a time, until `telling_over`.
+  /// What to tell now, if anything: bounded by count and bytes; answers and failures take turns. It is under way until
+  /// `telling_over`.
   std::optional<telling> next_telling();
   /// The broker has taken it, or has no use for it: it is in hand no more.
   void forget(std::uint64_t number);
   /// The answer was refused, and is a failure now, to be told next.
   void refused(std::uint64_t number, std::string why);
-  void telling_over();
+  void telling_over(const std::vector<std::uint64_t>& numbers);
 
   // ---- stopping ----
 
@@ -121,6 +135,9 @@ class work_rules {
 
   bool stopping() const { return stopping_; }
   bool empty_handed() const { return in_hand_.empty(); }
+  std::size_t in_hand_count() const { return in_hand_.size(); }
+  /// Whether no handler runs whose end counts.
+  bool all_have_ended() const { return outcomes() == in_hand_.size(); }
   /// Handlers that still run, and whose end counts for nothing.
   std::size_t overdue() const { return overdue_; }
   /// Null when it is in hand no more.
@@ -135,7 +152,9 @@ class work_rules {
   void remember(const event& ready, reach how);
   std::vector<received> choose();
   std::size_t bytes_in_hand() const;
-  beginning take(const received& heard, granted granted, time_point now);
+  static std::size_t bytes_of(const in_hand& hand);
+  beginning take(delivery work, time_point now);
+  std::size_t outcomes() const { return untold_answers_.size() + untold_failures_.size() + telling_.size(); }
   void conclude(std::uint64_t number, result<std::string> outcome);
   void end_of_lonely_run();
   void note_busy();
@@ -160,7 +179,7 @@ class work_rules {
   std::uint64_t last_number_ = 0;
   std::deque<std::uint64_t> untold_answers_;  ///< in hand, with an outcome that the broker does not know
   std::deque<std::uint64_t> untold_failures_;
-  std::vector<std::uint64_t> telling_;  ///< the telling under way
+  std::set<std::uint64_t> telling_;  ///< being told
   bool answers_next_ = true;
   std::size_t overdue_ = 0;
   bool stopping_ = false;

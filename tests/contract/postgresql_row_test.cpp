@@ -45,6 +45,9 @@ const std::vector<fault> faults{
     {"RevisionIsNegative", "revision = -1", "revision"},
     {"DueBeforeAllTime", "due = -9223372036854775807", "due"},
     {"LeaseIsNegative", "lease = -5", "lease"},
+    {"FormIsUnknown", "form = 'yaml'", "form"},
+    {"HeadersAreNoList", R"(max_claims = -max_claims, headers = '{"a":"b"}')", "headers"},
+    {"HeadersLackTexts", "max_claims = -max_claims, headers = '[[\"a\",1]]'", "headers"},
     {"ExpiresAfterAllTime", "expires_at = 9223372036854775807", "expires_at"},
 };
 
@@ -78,7 +81,7 @@ TEST_P(PostgresqlRowFault, CostsThatRowAlone) {
 
 TEST_F(PostgresqlRows, WhatCannotBeReadTakesNoPlaceOfWhatIsDue) {
   const auto bad = accept();
-  set(bad, "max_claims = -1");
+  set(bad, "unanswered = -1");
   now_ += milliseconds(1'000);
   const auto good = accept();
   now_ += std::chrono::days(1);

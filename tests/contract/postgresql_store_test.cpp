@@ -83,12 +83,13 @@ TEST_F(PostgresqlStore, BatchesOverTheSameRowsInAnyOrderDoNotDeadlock) {
       for (int round = 0; round < 10; ++round) {
         std::vector<change> batch;
         for (std::size_t k = 0; k < ids.size(); ++k)
-          batch.push_back({.id = ids[(i % 2) ? k : ids.size() - 1 - k], .then = {.new_claim = true}});
+          batch.push_back(
+              {.id = ids[(i % 2) ? k : ids.size() - 1 - k], .then = {.unanswered = effect::count::one_more}});
         own->apply(batch);
       }
     });
   for (auto& rival : rivals) rival.join();
-  for (const auto& found : open()->find(ids, true)) EXPECT_EQ(found.now->claim, 40);
+  for (const auto& found : open()->find(ids, true)) EXPECT_EQ(found.now->unanswered, 40);
 }
 
 TEST_F(PostgresqlStore, AConnectionThatWasCutWhileIdleCostsNobodyARequest) {
@@ -233,7 +234,7 @@ TEST_F(PostgresqlStore, AFaultOfTheInputKeepsTheConnection) {
   EXPECT_TRUE(opened.reader->list({.queue = std::string("\0", 1)}).unfit);
   const auto id = system_uuid_source()();
   const std::vector<change> unfit{life_cycle::accept(id, "x", to_queue{"q"}, true, times_),
-                                  life_cycle::claim({id, 1}, false),
+                                  life_cycle::claim({id, 1}, 1, false),
                                   life_cycle::fail({.id = id, .revision = 1}, 1, "\xff", times_),
                                   life_cycle::fail({.id = id, .revision = 1}, 1, std::string("\0", 1), times_),
                                   life_cycle::answer(id, 1, "\xff", to_queue{"q"}, true, times_)};

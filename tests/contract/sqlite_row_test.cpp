@@ -64,6 +64,10 @@ const std::vector<fault> faults{
     {"LeaseIsNegative", "lease = -5", "lease"},
     {"ClaimIsBytes", "claim = X'01'", "claim"},
     {"FailuresAreNegative", "failures = -1", "failures"},
+    {"FormIsUnknown", "form = 'yaml'", "form"},
+    {"HeadersAreNoList", R"(headers = '{"a":"b"}')", "headers"},
+    {"HeadersLackTexts", "headers = '[[\"a\",1]]'", "headers"},
+    {"HistoryIsBytes", "history = X'5b'", "history"},
     {"ExpiresAtSomeText", "expires_at = 'never'", "expires_at"},
     {"QueueIsBytes", "queue = X'ff'", "queue"},
     {"QueueIsNoUtf8", "queue = CAST(X'71ff' AS TEXT)", "queue"},
@@ -89,8 +93,9 @@ TEST_P(SqliteRowFault, CostsThatRowAlone) {
   // Whatever comes next is of the row that is asked for.
   EXPECT_EQ(find(after).now->id, after);
 
-  const std::vector<change> claims{life_cycle::claim({before, 1, {}}, false), life_cycle::claim({bad, 1, {}}, false),
-                                   life_cycle::claim({after, 1, {}}, false)};
+  const std::vector<change> claims{life_cycle::claim({before, 1, {}}, 1, false),
+                                   life_cycle::claim({bad, 1, {}}, 1, false),
+                                   life_cycle::claim({after, 1, {}}, 1, false)};
   const auto became = store_->apply(claims);
   EXPECT_TRUE(became.at(0).applied);
   EXPECT_TRUE(became.at(1).unreadable);

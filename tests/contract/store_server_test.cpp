@@ -105,7 +105,7 @@ TEST_F(PostgresqlServer, AFrozenServerLeavesTheOutcomeUnknownAndHindersNobodyEls
   EXPECT_EQ(why([&] { opened.drivers.at(0)->apply(inserts({ids[1]})); }), unavailable::reason::outcome_unknown);
   const auto other = open(database.url());
   EXPECT_NO_THROW(other.drivers.at(0)->apply(inserts({ids[2]})));
-  EXPECT_NO_THROW(stubbornly(*opened.drivers.at(0), {life_cycle::claim({ids[0], 1}, false)}));
+  EXPECT_NO_THROW(stubbornly(*opened.drivers.at(0), {life_cycle::claim({ids[0], 1}, 1, false)}));
   ::kill(server_process, SIGCONT);
 }
 
@@ -347,7 +347,7 @@ TEST_P(PostgresqlPooler, ConversationsGoOnThroughIt) {
       auto& store = *opened.drivers.at(0);
       for (const auto& id : new_ids_at_once(conversations)) {
         store.apply(inserts({id}));
-        store.apply(std::vector<change>{life_cycle::claim({id, 1}, false)});
+        store.apply(std::vector<change>{life_cycle::claim({id, 1}, 1, false)});
         store.apply(
             std::vector<change>{life_cycle::answer(id, 1, "x", life_cycle::to_done{}, false, tests::default_rules())});
         finished += store.find(std::vector<uuid>{id}, true).at(0).now->status == status::done;

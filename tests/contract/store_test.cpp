@@ -74,6 +74,14 @@ class StoreContract : public testing::TestWithParam<driver> {
     }
     return sizes;
   }
+  /// A content with all that it can have.
+  static content order() {
+    content said(R"({"boxes": 2.50})");
+    said.form = content_form::json;
+    said.content_type = "application/json";
+    said.headers = std::vector<header>{{"tenant", "a \"b\" \\ {c}, ü"}, {"empty", ""}};
+    return said;
+  }
   /// A text that no store can keep small.
   static std::string incompressible(std::size_t bytes) {
     std::string text;
@@ -226,25 +234,25 @@ TEST_P(StoreContract, WhatIsNoTextIsKeptToTheByteOrUnfitAndHindersNoOther) {
 TEST_P(StoreContract, ChangesOfOneRowInABatchSeeEachOther) {
   const auto id = next_id_();
   const std::vector<change> batch{life_cycle::accept(id, "x", to_queue{"q"}, true, times_),
-                                  life_cycle::claim({id, 1}, false), life_cycle::claim({id, 1}, false)};
+                                  life_cycle::claim({id, 1}, 7, false), life_cycle::claim({id, 1}, 8, false)};
   const auto became = store_->apply(batch);
   EXPECT_TRUE(became.at(1).applied);
   EXPECT_FALSE(became.at(2).applied);
-  EXPECT_EQ(find(id)->claim, 1);
+  EXPECT_EQ(find(id)->claim, 7);
 }
 
 TEST_P(StoreContract, LeasesRunOutByTheStoresClock) {
   const auto id = accept();
-  EXPECT_TRUE(apply(life_cycle::claim({id, 1}, false)).applied);
+  EXPECT_TRUE(apply(life_cycle::claim({id, 1}, 1, false)).applied);
   pass(99);
-  EXPECT_FALSE(apply(life_cycle::claim({id, 1}, false)).applied);
+  EXPECT_FALSE(apply(life_cycle::claim({id, 1}, 1, false)).applied);
   pass(1);
-  EXPECT_TRUE(apply(life_cycle::claim({id, 1}, false)).applied);
+  EXPECT_TRUE(apply(life_cycle::claim({id, 1}, 1, false)).applied);
 }
 
 TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
   const auto id = accept();
-  apply(life_cycle::claim({id, 1}, false));  // claim 1, held, unanswered 1
+  apply(life_cycle::claim({id, 1}, 1, false));  // claim 1, held, unanswered 1
   const auto due = find(id)->due;
   const auto refuses = [&](const guard& when) { return !apply({.id = id, .when = when}).applied; };
   EXPECT_TRUE(refuses({.status = status::done}));
@@ -254,6 +262,7 @@ TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
   EXPECT_TRUE(refuses({.due = due + milliseconds(1)}));
   EXPECT_TRUE(refuses({.open = true}));
   EXPECT_TRUE(refuses({.unanswered_below = 1}));
+  EXPECT_FALSE(apply({.id = accept(), .when = {.claimed = true}}).applied) << "nobody has claimed it";
   EXPECT_TRUE(refuses({.unanswered_above = 1}));
   EXPECT_TRUE(refuses({.expired = true}));
   EXPECT_TRUE(refuses({.text_other_than = "Hi, "}));
@@ -261,6 +270,7 @@ TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
   EXPECT_FALSE(refuses({.status = status::pending,
                         .revision = 1,
                         .claim = 1,
+                        .claimed = true,
                         .held = true,
                         .due = due,
                         .claims_left = true,
@@ -292,7 +302,7 @@ TEST_P(StoreContract, ARowCarriesItsTextWhereTheChangeWantsItBack) {
     return became.now->text;
   };
   const guard admitting{.status = status::pending}, refusing{.status = status::done};
-  const effect claims{.new_claim = true};
+  const effect claims{.new_claim = 1};
   const auto id = accept("old");
   EXPECT_EQ(text_told(id, admitting, claims, text_back::never), "");
   EXPECT_EQ(text_told(id, admitting, claims, text_back::when_applied), "old");
@@ -336,20 +346,28 @@ TEST_P(StoreContract, AnInsertTellsTheTextWhereItIsWanted) {
 TEST_P(StoreContract, EveryColumnIsKept) {
   life_cycle::accept_options all{.expires_at = around_.now + milliseconds(9'000),
                                  .once = idempotency{"key", "fingerprint", milliseconds(1'000)},
-                                 .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
+                                 .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                 .tracestate = "vendor=1,other=\"2\"",
+                                 .owner = "somebody"};
   const auto id = next_id_();
-  const auto inserted = apply(life_cycle::accept(id, "Hi, ", to_queue{"q"}, true, times_, all));
+  const auto inserted = apply(life_cycle::accept(id, order(), to_queue{"q"}, true, times_, all));
   ASSERT_TRUE(inserted.applied);
   EXPECT_EQ(unlike(*inserted.now, *find(id)), "");
   EXPECT_EQ(inserted.now->idempotency_key, "key");
   EXPECT_EQ(inserted.now->traceparent, all.traceparent);
+  EXPECT_EQ(inserted.now->tracestate, all.tracestate);
+  EXPECT_EQ(inserted.now->owner, "somebody");
+  EXPECT_EQ(inserted.now->form, content_form::json);
+  EXPECT_EQ(inserted.now->content_type, "application/json");
+  EXPECT_EQ(inserted.now->headers, order().headers);
   pass(7);
   const auto unlike_after = [&](change what) {
     what.text_back = text_back::always;
     const auto became = apply(what);
     return became.applied ? unlike(*became.now, *find(id)) : "was refused";
   };
-  EXPECT_EQ(unlike_after(life_cycle::claim({id, 1}, false)), "");
+  EXPECT_EQ(unlike_after(life_cycle::claim({id, 1}, 1, false, "worker \"7\"")), "");
+  EXPECT_EQ(find(id)->holder, "worker \"7\"");
   EXPECT_EQ(unlike_after(life_cycle::fail(*find(id), 1, "it broke", times_)), "");
   EXPECT_EQ(unlike_after(life_cycle::answer(id, 1, "next", to_queue{"r"}, true, times_)), "");
   EXPECT_EQ(unlike_after({.id = id, .then = {.status = status::dead, .queue = "z"}}), "");
@@ -357,6 +375,112 @@ TEST_P(StoreContract, EveryColumnIsKept) {
   EXPECT_EQ(find(id)->attempts.size(), 1U);
   const auto page = opened_->reader->list({});
   EXPECT_EQ(unlike(*page.rows.at(0), *find(id)), "");
+}
+
+TEST_P(StoreContract, AnAnswerIsWhatItSays) {
+  const auto id = next_id_();
+  apply(life_cycle::accept(id, order(), to_queue{"q"}, true, times_));
+  apply(life_cycle::answer(id, 1, "a text", to_queue{"q"}, true, times_));
+  EXPECT_EQ(find(id)->form, content_form::text);
+  EXPECT_EQ(find(id)->content_type, "");
+  EXPECT_EQ(find(id)->headers, order().headers) << "of the whole conversation";
+  content other("AAE=");
+  other.form = content_form::base64;
+  other.content_type = "image/png";
+  other.headers = std::vector<header>();
+  apply(life_cycle::answer(id, 2, other, to_queue{"q"}, true, times_));
+  EXPECT_EQ(find(id)->form, content_form::base64);
+  EXPECT_EQ(find(id)->content_type, "image/png");
+  EXPECT_TRUE(find(id)->headers.empty());
+}
+
+TEST_P(StoreContract, WhateverARowSaysItIsClaimedAndWaits) {
+  const auto id = next_id_();
+  apply(life_cycle::accept(id, order(), to_queue{"q"}, false, times_));
+  EXPECT_THAT(due_ids(), testing::ElementsAre(id));
+  EXPECT_EQ(store_->waiting({"q", milliseconds(1'000), 10}).size(), 1U);
+  EXPECT_FALSE(store_->due(10).at(0).used_up);
+  for (int i = 1; i <= times_.max_claims; ++i) {
+    const auto claimed = apply(life_cycle::claim({id, 1}, 1, true));
+    ASSERT_TRUE(claimed.applied) << i;
+    EXPECT_EQ(claimed.now->max_claims, times_.max_claims);
+    pass(100'000);
+  }
+  EXPECT_FALSE(apply(life_cycle::claim({id, 1}, 1, true)).applied) << "no claims are left";
+  EXPECT_TRUE(store_->due(10).at(0).used_up);
+}
+
+TEST_P(StoreContract, AnotherFormOrTypeIsAnotherContent) {
+  const auto id = accept("1");
+  const auto changes_with = [&](const content& said) {
+    return apply(life_cycle::answer(id, {}, said, to_queue{"q"}, true, times_)).applied;
+  };
+  content one("1");
+  EXPECT_FALSE(changes_with(one));
+  one.form = content_form::json;
+  EXPECT_TRUE(changes_with(one));
+  EXPECT_FALSE(changes_with(one));
+  one.content_type = "application/json";
+  EXPECT_TRUE(changes_with(one));
+  EXPECT_FALSE(changes_with(one));
+}
+
+TEST_P(StoreContract, TheHolderOfAClaimIsForgottenWithIt) {
+  const auto id = accept();
+  const auto holder_after = [&](const change& what) {
+    EXPECT_TRUE(apply(what).applied);
+    return find(id)->holder;
+  };
+  EXPECT_EQ(holder_after(life_cycle::claim({id, 1}, 1, false, "w")), "w");
+  EXPECT_EQ(holder_after(life_cycle::extend({id, 1}, find(id)->claim)), "w");
+  EXPECT_EQ(holder_after(life_cycle::release({id, 1}, find(id)->claim)), "");
+  holder_after(life_cycle::claim({id, 1}, 1, false, "w"));
+  EXPECT_EQ(holder_after(life_cycle::fail(*find(id), find(id)->claim, "no", times_)), "");
+  pass(100'000);
+  holder_after(life_cycle::claim({id, 1}, 1, false, "w"));
+  EXPECT_EQ(holder_after(life_cycle::answer(id, 1, "next", to_queue{"q"}, true, times_)), "");
+  EXPECT_EQ(holder_after(life_cycle::claim({id, 2}, 1, false)), "") << "who does not tell";
+}
+
+TEST_P(StoreContract, WhatIsDoneTellsWhereItWaitedLast) {
+  const auto id = accept("Hi, ", "a");
+  apply(life_cycle::answer(id, 1, "to b", to_queue{"b"}, true, times_));
+  EXPECT_EQ(find(id)->last_queue, "");
+  apply(life_cycle::claim({id, 2}, 1, false));
+  EXPECT_EQ(find(id)->last_queue, "");
+  apply(life_cycle::answer(id, 2, "done", to_done{}, true, times_));
+  EXPECT_EQ(find(id)->queue, "");
+  EXPECT_EQ(find(id)->last_queue, "b");
+}
+
+TEST_P(StoreContract, ItsHistoryTellsWhatBecameOfEachRevision) {
+  const auto id = accept("Hi, ", "a \"queue\"");
+  const auto accepted = around_.now;
+  apply(life_cycle::claim({id, 1}, 1, false, "one\\"));
+  EXPECT_TRUE(find(id)->history.empty()) << "a claim is no outcome";
+  pass(5);
+  apply(life_cycle::fail(*find(id), find(id)->claim, "no", times_));
+  apply(life_cycle::answer(id, 1, "next", to_queue{"b"}, true, times_));
+  apply(life_cycle::cancel(id));
+  apply(life_cycle::retry(*find(id)));
+  const auto known = history_of(*find(id));
+  ASSERT_EQ(known.size(), 4U);
+  std::vector<std::string> whats;
+  for (const auto& p : known) whats.push_back(std::to_string(p.revision) + " " + p.what + " " + p.queue + " " + p.by);
+  EXPECT_THAT(whats, testing::ElementsAre("1 failed a \"queue\" one\\", "1 answered a \"queue\" ", "2 cancelled b ",
+                                          "2 retried b "));
+  EXPECT_EQ(known[0].at, accepted + milliseconds(5));
+}
+
+TEST_P(StoreContract, AHistoryIsBounded) {
+  const auto id = accept();
+  const auto revisions = static_cast<int>(history_max) + 3;
+  for (int i = 1; i <= revisions; ++i)
+    apply(life_cycle::answer(id, i, "at " + std::to_string(i), to_queue{"q"}, true, times_));
+  const auto known = history_of(*find(id));
+  ASSERT_EQ(known.size(), history_max);
+  EXPECT_EQ(known.front().revision, 4) << "the oldest go first";
+  EXPECT_EQ(known.back().revision, revisions);
 }
 
 TEST_P(StoreContract, ALeaseThatChangesCountsForTheDueThatGoesWithIt) {
@@ -367,13 +491,14 @@ TEST_P(StoreContract, ALeaseThatChangesCountsForTheDueThatGoesWithIt) {
 
 TEST_P(StoreContract, EveryMemberOfAnEffectCounts) {
   const auto id = accept();
+  constexpr auto greatest_claim = claim_number(-2);
   const auto became = apply({.id = id,
                              .then = {.text = "t",
                                       .status = status::dead,
                                       .queue = "z",
                                       .held = true,
                                       .due_in = milliseconds(5),
-                                      .new_claim = true,
+                                      .new_claim = greatest_claim,
                                       .unanswered = effect::count::one_more,
                                       .failures = effect::count::one_more,
                                       .lease = milliseconds(77),
@@ -387,7 +512,7 @@ TEST_P(StoreContract, EveryMemberOfAnEffectCounts) {
   EXPECT_EQ(found->queue, "z");
   EXPECT_TRUE(found->held);
   EXPECT_EQ(found->due, around_.now + milliseconds(5));
-  EXPECT_EQ(found->claim, 1);
+  EXPECT_EQ(found->claim, greatest_claim);
   EXPECT_EQ(found->unanswered, 1);
   EXPECT_EQ(found->failures, 1);
   EXPECT_EQ(found->lease, milliseconds(77));
@@ -395,7 +520,7 @@ TEST_P(StoreContract, EveryMemberOfAnEffectCounts) {
   ASSERT_EQ(found->attempts.size(), 1U);
   EXPECT_EQ(found->attempts[0].error, "it \"broke\"");
   EXPECT_EQ(found->attempts[0].revision, 2);
-  EXPECT_EQ(found->attempts[0].claim, 1);
+  EXPECT_EQ(found->attempts[0].claim, greatest_claim);
   EXPECT_EQ(found->attempts[0].at, around_.now);
   apply({.id = id, .then = {.due_at = around_.now + milliseconds(9)}});
   EXPECT_EQ(find(id)->due, around_.now + milliseconds(9));
@@ -419,7 +544,7 @@ TEST_P(StoreContract, DueFindsWhatIsDueOldestFirst) {
 
 TEST_P(StoreContract, DueTellsWhatTheGuardNeeds) {
   const auto id = accept();
-  apply(life_cycle::claim({id, 1}, false));
+  apply(life_cycle::claim({id, 1}, 1, false));
   pass(100);
   const auto rows = store_->due(10);
   ASSERT_EQ(rows.size(), 1U);
@@ -451,7 +576,7 @@ TEST_P(StoreContract, WaitingFindsWhatCouldBeClaimed) {
   const auto rung = accept("rung", "q", true);
   const auto held = accept("held", "q", false);
   accept("elsewhere", "other", false);
-  apply(life_cycle::claim({held, 1}, false));
+  apply(life_cycle::claim({held, 1}, 1, false));
   const auto waiting = [&](std::size_t limit) {
     std::vector<uuid> ids;
     for (const auto& r : store_->waiting({"q", times_.ring_again, limit})) ids.push_back(r.id);
@@ -471,7 +596,7 @@ TEST_P(StoreContract, WaitingLeavesOutWhatNobodyMayClaim) {
   apply(life_cycle::accept(expired, "x", to_queue{"q"}, false, times_, {.expires_at = around_.now + milliseconds(50)}));
   const auto used_up = accept("x", "q", false);
   for (int i = 0; i < times_.max_claims; ++i) {
-    apply(life_cycle::claim({used_up, 1}, true));
+    apply(life_cycle::claim({used_up, 1}, 1, true));
     pass(100);
   }
   EXPECT_TRUE(find(expired));
@@ -482,7 +607,7 @@ TEST_P(StoreContract, MakeAllDueLeavesOutWhatIsHeld) {
   const auto free = accept();
   const auto held = accept();
   const auto done = accept();
-  apply(life_cycle::claim({held, 1}, false));
+  apply(life_cycle::claim({held, 1}, 1, false));
   apply(life_cycle::answer(done, 1, "y", to_done{}, false, times_));
   store_->make_all_due();
   EXPECT_THAT(due_ids(), testing::ElementsAre(free));
@@ -572,11 +697,11 @@ TEST_P(StoreContract, TheOldestIsOneThatCouldBeWorkedOnNow) {
   pass(10);
   const auto worked_on = accept();
   const auto accepted = around_.now;
-  apply(life_cycle::claim({worked_on, 1}, false));
+  apply(life_cycle::claim({worked_on, 1}, 1, false));
   EXPECT_EQ(oldest(), std::nullopt) << "somebody works on the only other one";
   pass(10);
   const auto failed = accept();
-  apply(life_cycle::claim({failed, 1}, false));
+  apply(life_cycle::claim({failed, 1}, 1, false));
   apply(life_cycle::fail(*find(failed), 1, "it broke", times_));
   EXPECT_EQ(oldest(), std::nullopt) << "in its back-off";
   pass(10);
@@ -593,7 +718,7 @@ TEST_P(StoreContract, CountsWhatWaitsInAQueueAndWhatDiedThere) {
   const auto accepted = around_.now;
   pass(1'500);
   accept("due later", "q");
-  apply(life_cycle::claim({accept("held", "q"), 1}, false));
+  apply(life_cycle::claim({accept("held", "q"), 1}, 1, false));
   apply({.id = accept("dead", "r"), .then = {.status = status::dead}});
   apply(life_cycle::answer(accept("done", "s"), 1, "", to_done{}, false, times_));
   const auto all = opened_->reader->counts();
@@ -662,7 +787,7 @@ TEST_P(StoreContract, PurgesTextsOfALimitedSizeAtATime) {
 TEST_P(StoreContract, KeepsEverythingOverAReopening) {
   if (!GetParam().keeps) GTEST_SKIP() << "keeps nothing by design";
   const auto id = accept();
-  apply(life_cycle::claim({id, 1}, false));
+  apply(life_cycle::claim({id, 1}, 1, false));
   const auto before = *find(id);
   reopen();
   const auto after = find(id);
@@ -676,7 +801,7 @@ TEST_P(StoreContract, KeepsEverythingOverAReopening) {
 TEST_P(StoreContract, HoldsTextsOfAnySize) {
   const std::string large(3 << 20, 'x');
   const auto id = accept(large);
-  apply(life_cycle::claim({id, 1}, false));
+  apply(life_cycle::claim({id, 1}, 1, false));
   EXPECT_EQ(find(id)->text, large);
 }
 

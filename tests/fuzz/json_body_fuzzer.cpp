@@ -41,10 +41,10 @@ void read_message(std::string_view body) {
   if (!parsed) return expect(!parsed.error().detail.empty(), "a refusal says why");
   const auto answer = api::answer_of(body);
   if (!answer) return;
-  const auto& text = answer->text;
+  const auto& text = answer->said.text;
   expect(text.find('\0') == std::string::npos, "a message has no U+0000");
   const auto wrapped = api::answer_of(json::serialize(json::object{{"message", text}}));
-  expect(wrapped && wrapped->text == text, "a message is valid UTF-8", text);
+  expect(wrapped && wrapped->said.text == text, "a message is valid UTF-8", text);
 }
 
 void ask(const call& which, const std::string& body) {

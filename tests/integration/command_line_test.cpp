@@ -256,8 +256,8 @@ TEST_F(CommandLine, MessagesAreListedShownAndCancelled) {
 
 TEST_F(CommandLine, AServiceAloneOnTheEmbeddedQueueSaysWhatItNeeds) {
   for (const auto* service : {"service-a", "service-b"}) {
-    EXPECT_EQ(run({service}), 2);
-    EXPECT_THAT(err_, AllOf(HasSubstr("queue_system.platform"), HasSubstr("amc all")));
+    EXPECT_EQ(run({service, "--set", "consumer_services.receive_via=engine"}), 2);
+    EXPECT_THAT(err_, AllOf(HasSubstr("consumer_services.receive_via"), HasSubstr("amc all")));
   }
 }
 

@@ -30,6 +30,43 @@ TEST(Conversation, PostThatWaitsGetsTheFinishedAnswer) {
   EXPECT_EQ(got.json().at("revision").as_int64(), 3);
 }
 
+TEST(Conversation, ServicesOfOneProcessMayHearTheEngineInIt) {
+  temporary_folder folder;
+  process all(amc_all(folder.path, {"consumer_services.receive_via=engine"}));
+  const auto got = ask(port_of(all), "POST", "/messages", R"({"message":"Hi, "})", "Prefer: wait=20\r\n");
+  EXPECT_EQ(text_in(got, "status"), "done");
+}
+
+TEST(Conversation, BrokerAndServicesAreSeparateProcessesWithNoServerAtAll) {
+  temporary_folder folder;
+  const std::vector<std::string> short_times{"broker.lease_ms=1000", "broker.ring_again_ms=2000"};
+  const auto begin = [&](const std::string& what, std::uint16_t port) {
+    auto sets = short_times;
+    sets.push_back("broker.http.port=" + std::to_string(port));
+    sets.push_back("consumer_services.broker_client.url=http://127.0.0.1:" + std::to_string(port));
+    return std::make_unique<process>(amc_command(folder.path, {what}, sets));
+  };
+  auto broker = begin("broker", 0);
+  const auto port = port_of(*broker);
+  std::vector<std::unique_ptr<process>> services;
+  for (const auto* what : {"service-a", "service-a", "service-b", "service-b"}) services.push_back(begin(what, port));
+  const auto converse = [&] {
+    const auto got = ask(port, "POST", "/messages", R"({"message":"Hi, "})", "Prefer: wait=20\r\n");
+    EXPECT_EQ(text_in(got, "status"), "done") << got.body;
+  };
+  converse();
+  broker->signal(SIGKILL);
+  broker->wait();
+  broker = begin("broker", port);
+  port_of(*broker);
+  services[0]->signal(SIGKILL);
+  for (int i = 0; i < 5; ++i) converse();
+  for (std::size_t i = 1; i < services.size(); ++i) {
+    services[i]->signal(SIGTERM);
+    EXPECT_EQ(services[i]->wait(), 0) << services[i]->errors();
+  }
+}
+
 TEST(Conversation, SigtermDrainsAndExitsWith0) {
   for (const int signal : {SIGTERM, SIGINT}) {
     temporary_folder folder;

@@ -88,7 +88,8 @@ struct journal {
   std::vector<told> requests{};
   std::vector<handled> runs{};
   std::vector<listed> lists{};
-  std::vector<std::shared_ptr<hands>> services{};                      ///< of every service that ever ran
+  std::vector<std::shared_ptr<hands>> services{};   ///< of every service that ever ran and heard events
+  std::vector<std::shared_ptr<hands>> receivers{};  ///< of those that received where nothing was rung
   std::set<std::tuple<std::string, uuid, int, std::int64_t>> asked{};  ///< of claims: verb, message, revision, claim
   std::map<uuid, milliseconds> reopened{};  ///< when each was last pending again after its end, by whatever retry
   std::map<uuid, row> deleted{};            ///< as they were when they had been kept for long enough

@@ -121,7 +121,8 @@ class judging {
     require(is_open(before_, at_), "was claimed while it was held");
     require(!has_expired(before_, at_), "was claimed after it had expired");
     require(before_.unanswered < max_claims, "was claimed more often than it may");
-    require(after_.claim == before_.claim + 1 && after_.unanswered == before_.unanswered + 1, "does not count claims");
+    require(after_.claim > 0 && after_.claim != before_.claim, "has the number of another claim");
+    require(after_.unanswered == before_.unanswered + 1, "does not count claims");
     hold(plan_.lease);
   }
 

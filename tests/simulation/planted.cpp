@@ -14,7 +14,7 @@ namespace {
 // ---- which change is which: told by what it guards and does, as the life cycle makes it ----
 
 bool is_claim(const change& what) {
-  return what.then.new_claim;
+  return what.then.new_claim.has_value();
 }
 bool is_extension(const change& what) {
   return what.then.due_after_lease && !what.then.new_claim;
@@ -161,6 +161,18 @@ std::vector<outcome> any_request_of_a_key(store& to, std::span<const change> bat
       outcomes[i].now = std::make_shared<const message>(std::move(same));
     }
   return outcomes;
+}
+
+/// The number after that of the row's latest claim.
+std::vector<outcome> counted_claims(store& to, std::span<const change> batch, platform&) {
+  std::vector<change> counted(batch.begin(), batch.end());
+  std::map<uuid, std::int64_t> given;
+  for (auto& what : counted) {
+    if (!is_claim(what)) continue;
+    const auto found = to.find(std::span(&what.id, 1), false).front().now;
+    if (found) what.then.new_claim = given.emplace(what.id, found->claim).first->second += 1;
+  }
+  return to.apply(counted);
 }
 
 std::vector<outcome> told_crosswise(store& to, std::span<const change> batch, platform&) {
@@ -584,6 +596,8 @@ std::vector<planted_bug> all_bugs() {
            if (is_claim(what)) what.when.open = false;
          });
        }},
+      {"claims-counted", "a claim's number is the next one of its row, and is given again after a power loss",
+       [] { return apply(counted_claims); }},
       {"claim-of-any-revision", "a claim is not held to its revision",
        [] {
          return changes([](change& what) {

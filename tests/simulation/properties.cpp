@@ -182,6 +182,7 @@ void properties::see_claim(const change& what, const outcome& became, revision_h
   const bool jumps = around_.in.plan().of(fault::store_clock) > 0;
   if (!jumps && became.at < here.not_before) around_.in.fail(name + " was claimed before it was to be delivered");
   if (here.over && !around_.told.was_retried(what.id)) around_.in.fail(name + " was claimed after its end");
+  if (!claims_.insert({what.id, became.now->claim}).second) around_.in.fail(name + " is claimed by a number of before");
   check_company(*became.now);
   const bool first = here.first_claimed < milliseconds(0);
   here.claimed = true;
@@ -287,13 +288,22 @@ void properties::check_rows_stay() {
   seen_rows_ = rows;
 }
 
-/// P4: what is due is rung within one sweep, where there is room.
+/// Since when nobody who receives from this queue has anything in hand.
+milliseconds properties::idle_since(const std::string& queue) const {
+  milliseconds last{-1};
+  for (const auto& one : around_.told.receivers)
+    if (one->queue == queue) last = std::max(last, one->in_hand.empty() ? one->idle_since : around_.in.now());
+  return last;
+}
+
+/// P4: what is due is rung, or received, within one sweep, where there is room.
 void properties::check_due_rows_are_rung() {
   const auto& plan = around_.in.plan();
   const auto soon = plan.sweep_interval + milliseconds(500);
   for (const auto& [id, m] : around_.store.rows()) {
     if (m->status != status::pending) continue;
     note_depth(m->queue, around_.queues.depth(m->queue));
+    if (!is_heard(plan)) last_full_[m->queue] = idle_since(m->queue);
     if (clean() && around_.store.clock() - m->due > soon && around_.in.now() - last_full_[m->queue] > soon)
       return around_.in.fail(name_of(id, m->revision) + " is due and is not rung");
   }
@@ -335,7 +345,8 @@ void properties::check_all_rung_after_a_start() {
   constexpr milliseconds absence{6'000};  // of the engine, at most, when the faults end
   const auto start = std::max(around_.in.last_start, plan.faults_until + absence);
   const auto soon = plan.sweep_interval + milliseconds(500);
-  if (!plan.together || around_.in.now() < start + soon) return;
+  if (!plan.together || !is_heard(plan) || around_.in.now() < start + soon) return;
+  if (around_.in.last_harm > around_.in.last_start) return;  // it is away again
   for (const auto& [id, m] : around_.store.rows()) {
     const auto& here = revisions_[{id, m->revision}];
     const bool untouched = m->status == status::pending && !m->held && here.last_rung < around_.in.last_start &&

@@ -59,6 +59,7 @@ class properties {
   void forget_unsynced();
   void check_runs();
   void check_rows_stay();
+  milliseconds idle_since(const std::string& queue) const;
   void check_due_rows_are_rung();
   void check_all_rung_after_a_start();
   void check_nobody_idles();
@@ -76,6 +77,7 @@ class properties {
   life_table table_;
   timeliness timeliness_;
   std::map<std::pair<uuid, int>, revision_history> revisions_;
+  std::set<std::pair<uuid, std::int64_t>> claims_;  ///< that were ever given
   std::map<uuid, row> seen_rows_;
   std::size_t seen_runs_ = 0;
   std::map<std::string, milliseconds> last_full_;  ///< of each queue

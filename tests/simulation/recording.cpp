@@ -132,14 +132,23 @@ class recording_caller : public http::caller {
   journal& into_;
 };
 
-class recording_client : public service::broker_client {
+class recording_client : public service::receiving_client {
  public:
-  recording_client(std::shared_ptr<broker_client> asks, process& by, std::string queue, journal& into)
-      : asks_(std::move(asks)), by_(by), into_(into), hands_(std::make_shared<hands>()) {
+  /// `receives`: the same as `asks`, where it receives.
+  recording_client(std::shared_ptr<broker_client> asks, std::shared_ptr<receiving_client> receives, process& by,
+                   std::string queue, journal& into)
+      : asks_(std::move(asks)),
+        receives_(std::move(receives)),
+        by_(by),
+        into_(into),
+        hands_(std::make_shared<hands>()) {
     hands_->of = &by;
     hands_->queue = std::move(queue);
     hands_->idle_since = by.in().now();
-    into_.services.push_back(hands_);
+    if (!receives_)
+      into_.services.push_back(hands_);
+    else if (by.in().plan().together)
+      into_.receivers.push_back(hands_);
   }
 
   task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) override {
@@ -188,20 +197,56 @@ class recording_client : public service::broker_client {
   task<std::vector<result<void>>> answer(std::vector<answer_request> answers) override {
     if (!by_.alive()) co_return co_await gone<void>(answers.size());
     const auto first = into_.requests.size();
+    note(answers);
+    const auto became = co_await asks_->answer(std::move(answers));
+    conclude(first, became);
+    co_return became;
+  }
+
+  task<service::received_round> receive(service::receive_round asked) override {
+    if (!by_.alive()) throw unavailable(unavailable::reason::away, "this process is gone");
+    const auto first = into_.requests.size();
+    note(asked.answers);
+    const auto failures = asked.failures;
+    for (const auto& f : failures) note("fail", f.what);
+    const auto max = asked.max;
+    service::received_round came;
+    std::optional<unavailable> failed;
+    try {
+      came = co_await receives_->receive(std::move(asked));
+    } catch (const unavailable& why) {
+      failed = why;
+    }
+    if (failed && by_.alive() && by_.in().calm())
+      by_.in().fail(by_.name() + " cannot receive, though nothing is wrong: " + failed->what());
+    if (failed) throw unavailable(*failed);
+    conclude(first, came.answers);
+    for (const auto& f : failures) drop(f.what.ready.id, f.what.ready.revision);
+    if (!by_.alive()) co_return came;
+    if (came.deliveries.size() > max) by_.in().fail(by_.name() + " is given more than it has asked for");
+    for (const auto& work : came.deliveries) hands_->in_hand[{work.id, work.revision}] = by_.in().now();
+    if (!came.deliveries.empty()) note_idle();
+    if (hands_->in_hand.size() > by_.in().plan().concurrency)
+      by_.in().fail(by_.name() + " has more in hand than it has handlers for");
+    co_return came;
+  }
+
+ private:
+  void note(const std::vector<answer_request>& answers) {
     for (const auto& a : answers) {
       check_in_time(a);
       told entry{by_.name(), "answer", by_.in().now()};
       entry.id = a.id;
       entry.revision = a.revision;
-      entry.sent = a.text;
+      entry.sent = a.said.text;
       into_.requests.push_back(std::move(entry));
     }
-    const auto became = co_await asks_->answer(std::move(answers));
-    for (std::size_t i = 0; i < became.size() && by_.alive(); ++i) conclude(into_.requests[first + i], became[i]);
-    co_return became;
   }
 
- private:
+  void conclude(std::size_t first, const std::vector<result<void>>& became) {
+    for (std::size_t i = 0; i < became.size() && by_.alive(); ++i) conclude(into_.requests[first + i], became[i]);
+  }
+
   void conclude(told& entry, const result<void>& became) {
     entry.ended = by_.in().now();
     entry.outcome = became ? told::verdict::ok : told::verdict::refused;
@@ -268,6 +313,7 @@ class recording_client : public service::broker_client {
   }
 
   std::shared_ptr<broker_client> asks_;
+  std::shared_ptr<receiving_client> receives_;
   process& by_;
   journal& into_;
   std::shared_ptr<hands> hands_;
@@ -291,7 +337,12 @@ std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, proces
 
 std::shared_ptr<service::broker_client> record(std::shared_ptr<service::broker_client> asks, process& by,
                                                std::string queue, journal& into) {
-  return std::make_shared<recording_client>(std::move(asks), by, std::move(queue), into);
+  return std::make_shared<recording_client>(std::move(asks), nullptr, by, std::move(queue), into);
+}
+
+std::shared_ptr<service::receiving_client> record(std::shared_ptr<service::receiving_client> asks, process& by,
+                                                  std::string queue, journal& into) {
+  return std::make_shared<recording_client>(asks, asks, by, std::move(queue), into);
 }
 
 }  // namespace amc::simulation

@@ -22,4 +22,8 @@ std::shared_ptr<http::caller> record(std::shared_ptr<http::caller> calls, proces
 std::shared_ptr<service::broker_client> record(std::shared_ptr<service::broker_client> asks, process& by,
                                                std::string queue, journal& into);
 
+/// The same of one that receives. Nobody sees from outside whether it has nothing to do, or waits for a response.
+std::shared_ptr<service::receiving_client> record(std::shared_ptr<service::receiving_client> asks, process& by,
+                                                  std::string queue, journal& into);
+
 }  // namespace amc::simulation

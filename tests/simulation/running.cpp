@@ -111,8 +111,10 @@ struct foundation {
     const auto& env = by.env();
     auto ids = uuid_v7_source(env.wall_clock, env.random);
     const auto& plan = around.in.plan();
+    auto options = options_of(plan);
+    options.engine_is_heard = is_heard(plan);
     return std::make_unique<broker::parts>(env, message_store::async_store(env, store), publisher, routes(plan),
-                                           std::move(ids), options_of(plan));
+                                           std::move(ids), options);
   }
 
   std::unique_ptr<amc::platform> platform;
@@ -130,7 +132,8 @@ class running_broker : public running {
         waiters_(std::make_shared<broker::waiters>(by.env(), message_store::async_store(by.env(), base_->store),
                                                    broker::waiters_options{waiters_max, waiters_max_bytes})),
         receivers_(std::make_shared<broker::receivers>(
-            by.env(), message_store::async_store(by.env(), base_->store), parts_->messages(), base_->platform.get(),
+            by.env(), message_store::async_store(by.env(), base_->store), parts_->messages(),
+            is_heard(around.in.plan()) ? base_->platform.get() : nullptr,
             broker::receivers_options{waiters_max, around.in.plan().sweep_interval})),
         retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), retry_options())),
         api_(by.env(), parts_->messages(), waiters_, receivers_, retries_, options_of_api(around.in.plan())) {
@@ -214,22 +217,33 @@ class running_service : public running {
   running_service(const surroundings& around, process& by, char letter, bool on_the_store,
                   std::shared_ptr<const foundation> base, std::shared_ptr<service::company> with)
       : around_(around), by_(by), handling_(around, by), base_(std::move(base)) {
-    if (!base_) platform_ = connect_engine(around, by);
-    auto client = on_the_store ? direct_client() : http_client();
-    if (around.planted.wrap_client) client = around.planted.wrap_client(std::move(client), by);
     service::runtime_options options;
     options.company = std::move(with);
     options.concurrency = around.in.plan().concurrency;
     options.handler_timeout = around.in.plan().handler_timeout;
-    runtime_ = std::make_unique<service::service_runtime>(
-        by.env(), definition(letter), record(std::move(client), by, std::string(1, letter), around.told),
-        base_ ? *base_->platform : *platform_, by.slow_executor([this] { return handling_.time(); }), options);
+    auto handlers = by.slow_executor([this] { return handling_.time(); });
+    if (around.in.plan().by_runtime && (around.in.plan().together || !on_the_store)) {
+      service::receiving how;
+      how.worker = by.name() + " since " + std::to_string(by.in().now().count());
+      how.wait = receive_wait;
+      how.max_bytes = page_max_bytes;
+      runtime_ = std::make_unique<service::service_runtime>(
+          by.env(), definition(letter), record(http_client(), by, std::string(1, letter), around.told), std::move(how),
+          std::move(handlers), options);
+    } else {
+      if (!base_) platform_ = connect_engine(around, by);
+      auto client = on_the_store ? direct_client() : std::shared_ptr<broker_client>(http_client());
+      if (around.planted.wrap_client) client = around.planted.wrap_client(std::move(client), by);
+      runtime_ = std::make_unique<service::service_runtime>(
+          by.env(), definition(letter), record(std::move(client), by, std::string(1, letter), around.told),
+          base_ ? *base_->platform : *platform_, std::move(handlers), options);
+    }
     runtime_->run();
   }
 
   task<void> stop() override {
     const auto longest = by_.alive() ? drain_timeout : milliseconds(0);
-    finished_ = co_await runtime_->stop(longest);
+    co_await runtime_->stop(longest);
     if (parts_) co_await parts_->stop();
   }
 
@@ -240,7 +254,7 @@ class running_service : public running {
     return consumer_services::make_direct_broker_client(parts_->messages());
   }
 
-  std::shared_ptr<broker_client> http_client() {
+  std::shared_ptr<service::receiving_client> http_client() {
     constexpr milliseconds timeout{2'000};
     auto calls = around_.net.connect(by_, broker_addresses(around_.in.plan()));
     return service::make_http_broker_client(std::move(calls), timeout);
@@ -253,6 +267,8 @@ class running_service : public running {
   }
 
   static constexpr milliseconds drain_timeout{4'000};
+  static constexpr milliseconds receive_wait{4'000};
+  static constexpr std::size_t page_max_bytes = 1'000;
 
   surroundings around_;
   process& by_;
@@ -260,7 +276,6 @@ class running_service : public running {
   std::unique_ptr<platform> platform_;
   std::shared_ptr<const foundation> base_;
   std::unique_ptr<broker::parts> parts_;
-  bool finished_ = false;
   std::unique_ptr<service::service_runtime> runtime_;
 };
 
@@ -437,9 +452,10 @@ class running_together : public running {
   running_together(const surroundings& around, process& by)
       : base_(std::make_shared<const foundation>(around, by)), broker_(around, by, base_) {
     const auto& plan = around.in.plan();
-    for (int i = 0; i < plan.services_a; ++i)
+    // A worker has one request parked for a queue: those of one process that receive have one service for each.
+    for (int i = 0; i < (plan.receive ? 1 : plan.services_a); ++i)
       services_.push_back(std::make_unique<running_service>(around, by, 'a', false, base_, all_));
-    for (int i = 0; i < plan.services_b; ++i)
+    for (int i = 0; i < (plan.receive ? 1 : plan.services_b); ++i)
       services_.push_back(std::make_unique<running_service>(around, by, 'b', true, base_, all_));
   }
 
@@ -456,6 +472,10 @@ class running_together : public running {
 };
 
 }  // namespace
+
+bool is_heard(const scenario& plan) {
+  return !(plan.together && plan.receive);
+}
 
 std::vector<std::string> broker_addresses(const scenario& plan) {
   std::vector<std::string> all;
@@ -474,7 +494,8 @@ std::unique_ptr<running> run_broker(const surroundings& around, process& by) {
 }
 
 std::unique_ptr<running> run_service(const surroundings& around, process& by, char letter, bool on_the_store) {
-  if (!on_the_store && around.in.plan().receive) return std::make_unique<running_receiver>(around, by, letter);
+  const auto& plan = around.in.plan();
+  if (!on_the_store && plan.receive && !plan.by_runtime) return std::make_unique<running_receiver>(around, by, letter);
   auto base = on_the_store ? std::make_shared<const foundation>(around, by) : nullptr;
   return std::make_unique<running_service>(around, by, letter, on_the_store, std::move(base),
                                            std::make_shared<service::company>());

@@ -37,6 +37,10 @@ std::unique_ptr<running> run_service(const surroundings& around, process& by, ch
 /// The broker and all services in one process, as `amc all`.
 std::unique_ptr<running> run_together(const surroundings& around, process& by);
 
+/// Whether anybody hears the engine. Where all receive from a broker in their own process nobody does, and nothing is
+/// rung.
+bool is_heard(const scenario& plan);
+
 /// Where the brokers are, for clients.
 std::vector<std::string> broker_addresses(const scenario& plan);
 

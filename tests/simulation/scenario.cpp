@@ -165,10 +165,9 @@ scenario scenario_of(std::uint64_t seed) {
   add_operations(s, random);
   constexpr std::uint64_t stream_of_receivers = 51;
   random_stream of_receivers(seed, stream_of_receivers);
-  if (!s.together && of_receivers.chance(0.25)) {
-    s.receive = true;
-    s.slow_handlers = 0;  // such a service extends no lease
-  }
+  s.receive = of_receivers.chance(s.together ? 0.5 : 0.35);
+  s.by_runtime = s.receive && (s.together || of_receivers.chance(0.5));
+  if (s.receive && !s.by_runtime) s.slow_handlers = 0;  // such a service extends no lease
   return s;
 }
 
@@ -219,10 +218,12 @@ std::vector<std::string> settings_of(const scenario& plan) {
 
 std::string describe(const scenario& plan) {
   std::string text = "seed " + std::to_string(plan.seed) + ": " + (plan.together ? "all in one process, " : "") +
-                     (plan.receive ? "a receives over HTTP, " : "") + std::to_string(plan.brokers) + " brokers, " +
-                     std::to_string(plan.messages) + " messages until " + std::to_string(plan.posts_until.count()) +
-                     " ms, lease " + std::to_string(plan.lease.count()) + ", ring again " +
-                     std::to_string(plan.ring_again.count()) + ", sweep " +
+                     (plan.by_runtime ? "a's runtime receives, "
+                      : plan.receive  ? "a receives over HTTP, "
+                                      : "") +
+                     std::to_string(plan.brokers) + " brokers, " + std::to_string(plan.messages) + " messages until " +
+                     std::to_string(plan.posts_until.count()) + " ms, lease " + std::to_string(plan.lease.count()) +
+                     ", ring again " + std::to_string(plan.ring_again.count()) + ", sweep " +
                      std::to_string(plan.sweep_interval.count()) + ", depth " + std::to_string(plan.queue_depth_max) +
                      ", concurrency " + std::to_string(plan.concurrency) + ", handlers " +
                      std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +

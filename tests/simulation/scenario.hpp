@@ -52,9 +52,11 @@ struct scenario {
   std::uint64_t seed = 0;
   bool together = false;  ///< one process is broker and services, with the engine in it
   int brokers = 2;
-  int services_a = 2;    ///< through the API
-  bool receive = false;  ///< the services of queue a receive over HTTP, and hear no engine
-  int services_b = 1;    ///< on the store
+  int services_a = 2;  ///< through the API
+  bool receive =
+      false;  ///< the services of queue a receive over HTTP, and hear no engine; together, those of b as well
+  bool by_runtime = false;  ///< they do so as the service runtime does, and not as one would write it in a few lines
+  int services_b = 1;       ///< on the store
   int requesters = 2;
   int messages = 0;
   milliseconds lease{};

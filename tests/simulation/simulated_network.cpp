@@ -9,9 +9,13 @@ namespace amc::simulation {
 
 struct network::call {
   call(process& by, http::request what, std::string to)
-      : client(by), asked(std::move(what)), address(std::move(to)), done(by.env().executor) {}
+      : client(by), asked(std::move(what)), address(std::move(to)), done(by.env().executor) {
+    asked.from = from;
+  }
 
   bool waits_for_work() const { return asked.target.ends_with("/receive"); }
+  bool late = false;
+  std::shared_ptr<http::peer> from = std::make_shared<http::peer>();
 
   process& client;
   http::request asked;
@@ -30,6 +34,7 @@ class network::balanced_caller : public http::caller {
     if (random().chance(0.1)) at_ = random().below(addresses_.size());
     auto what = std::make_shared<call>(client_, std::move(asked), addresses_[at_]);
     const auto timer = client_.env().timers->start(timeout, [what] {
+      hang_up(what);
       what->done.set(unavailable(unavailable::reason::outcome_unknown, "no answer within the time"));
     });
     over_.carry(what);
@@ -74,6 +79,14 @@ void network::forget(const process& gone) {
   for (const auto& what : in_flight_)
     if (what->server == &gone) fail(what, unavailable(unavailable::reason::outcome_unknown, "the connection was lost"));
   std::erase_if(in_flight_, [&](const auto& c) { return c->server == &gone; });
+  for (const auto& what : in_flight_)
+    if (&what->client == &gone) hang_up(what);
+}
+
+/// The client is gone, or waits no longer: its connection is closed, and the broker hears of it.
+void network::hang_up(const std::shared_ptr<call>& what) {
+  if (!what->server || !what->server->alive()) return what->from->leave();
+  what->server->later(milliseconds(1), [from = what->from] { from->leave(); });
 }
 
 void network::cut(const std::string& client, const std::string& address, milliseconds longest) {
@@ -89,8 +102,8 @@ void network::carry(const std::shared_ptr<call>& what) {
   if (is_cut(*what)) return fail(what, unavailable(unavailable::reason::away, "the broker is out of reach"));
   if (world_.strikes(fault::request_lost, 0.3)) return;  // the client's time-out ends it
   auto delay = world_.between(0, 3);
-  if (world_.strikes(fault::request_late, 0.3))
-    delay += milliseconds(world_.random(fault::request_late).between(100, 8'000));
+  what->late = world_.strikes(fault::request_late, 0.3);
+  if (what->late) delay += milliseconds(world_.random(fault::request_late).between(100, 8'000));
   send_on(what, delay);
 }
 
@@ -107,6 +120,8 @@ bool network::makes_a_message(const http::request& asked) {
 
 void network::arrive(const std::shared_ptr<call>& what) {
   if (!what->waits_for_work()) --on_the_way_;
+  // What a worker said of itself long ago is taken for true.
+  if (what->late && what->waits_for_work()) world_.last_harm = world_.now();
   const auto found = listeners_.find(what->address);
   if (found == listeners_.end())
     return fail(what, unavailable(unavailable::reason::away, "the broker refuses the connection"));

@@ -50,6 +50,7 @@ class network {
   void arrive(const std::shared_ptr<call>& what);
   task<void> serve(std::shared_ptr<call> what, service handle);
   void answer(const std::shared_ptr<call>& what, http::response reply);
+  static void hang_up(const std::shared_ptr<call>& what);
   static void receive(call& what, const http::response& reply);
   void fail(const std::shared_ptr<call>& what, const unavailable& why);
 

@@ -100,6 +100,7 @@ void timeliness::begin_again() {
 
 /// Something happens to a row: was it in time?
 void timeliness::settle(const row& m) {
+  if (!is_heard(around_.in.plan())) return;
   const auto found = owed_.find(m->id);
   if (found == owed_.end() || !is_late(found->second, m->queue)) return;
   around_.in.fail(name_of(*m) + " was not rung in time, though " + found->second.because);

@@ -23,6 +23,7 @@ class api_caller : public http::caller {
     auto reply = co_await world_.api->handle(asked);
     if (reply.body.size() > answer_max_bytes)
       throw http::answer_too_large("the answer is larger than " + std::to_string(answer_max_bytes) + " bytes");
+    if (reply.receipt) reply.receipt->written();
     co_return reply;
   }
 

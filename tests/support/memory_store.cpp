@@ -49,6 +49,7 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
     rows_[what.id] = after;
     outcomes.push_back({true, told(after, what, true), now_()});
   }
+  if (const auto lost = std::exchange(failing_answer, {})) throw unavailable(*lost);
   return outcomes;
 }
 

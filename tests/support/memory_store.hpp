@@ -28,6 +28,8 @@ class memory_store : public store {
   std::optional<unavailable> failing{};
   /// And every one that writes, this.
   std::optional<unavailable> failing_writes{};
+  /// What it writes next is written, and the outcome lost with this.
+  std::optional<unavailable> failing_answer{};
   /// And every new row, this.
   std::optional<unavailable> failing_inserts{};
   /// And every one that reads rows by their ids, this.

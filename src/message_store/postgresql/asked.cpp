@@ -20,7 +20,7 @@ void add_if_asked(const T& value, array_text& to) {
 }
 
 template <class T>
-asked_column guard_member(const char* name, T guard::*member, const char* condition) {
+asked_column guard_member(const char* name, T guard::*member, const char* condition = "") {
   return {name, type_of(member),
           [member](const asked_change& c, array_text& to) { add_if_asked(c.what.when.*member, to); }, condition};
 }
@@ -41,16 +41,21 @@ const std::vector<asked_column>& guard_members() {
       guard_member("if_revision", &guard::revision, "m.revision = if_revision"),
       guard_member("if_revision_below", &guard::revision_below, "m.revision < if_revision_below"),
       guard_member("if_claim", &guard::claim, "m.claim = if_claim"),
+      guard_member("if_claimed", &guard::claimed, "m.claim <> 0"),
       guard_member("if_held", &guard::held, "m.held = if_held"),
       guard_member("if_due", &guard::due, "m.due = if_due"),
       guard_member("if_open", &guard::open, "NOT m.held OR m.due <= now"),
-      guard_member("if_claims_left", &guard::claims_left, "m.unanswered < m.max_claims"),
+      guard_member("if_claims_left", &guard::claims_left, "m.unanswered < abs(m.max_claims)"),
       guard_member("if_unanswered_below", &guard::unanswered_below, "m.unanswered < if_unanswered_below"),
       guard_member("if_unanswered_above", &guard::unanswered_above, "m.unanswered > if_unanswered_above"),
       guard_member("if_expired", &guard::expired, "(m.expires_at IS NOT NULL AND m.expires_at <= now) = if_expired"),
       // The length of a text that is kept elsewhere stands in the row.
       guard_member("if_text_bytes_max", &guard::text_bytes_max, "octet_length(m.text) <= if_text_bytes_max"),
-      guard_member("if_text_other_than", &guard::text_other_than, "m.text <> if_text_other_than"),
+      guard_member("if_text_other_than", &guard::text_other_than,
+                   "m.text <> if_text_other_than OR m.form <> if_form_other_than OR m.content_type <> "
+                   "if_type_other_than"),
+      guard_member("if_form_other_than", &guard::form_other_than),
+      guard_member("if_type_other_than", &guard::type_other_than),
   };
   return all;
 }
@@ -60,15 +65,42 @@ std::string counted_sql(const std::string& column, const std::string& how) {
   return column + " = CASE " + how + " WHEN 0 THEN 0 ELSE greatest(0, m." + column + " + coalesce(" + how + ", 0)) END";
 }
 
+/// As the check of schema 3 wants it: negative where the row has what schema 2 does not know.
+std::string signed_sql(const std::string& max_claims, const std::string& type, const std::string& headers) {
+  return "CASE WHEN " + type + " = '' AND " + headers + " = '' THEN 1 ELSE -1 END * " + max_claims;
+}
+
+/// The row's history after the change, as `changed` has it.
+std::string history_sql() {
+  const std::string what =
+      "CASE WHEN new_text IS NOT NULL THEN 'answered' WHEN new_status = 'pending' THEN 'retried' "
+      "WHEN new_status IS NOT NULL THEN new_status ELSE 'failed' END";
+  return "history = CASE WHEN new_text IS NULL AND new_status IS NULL AND new_error IS NULL THEN m.history ELSE "
+         "CASE WHEN length(m.history) - length(replace(m.history, E'\\n', '')) < " +
+         std::to_string(history_max) +
+         " THEN m.history ELSE substr(m.history, strpos(m.history, E'\\n') + 1) END || '[' || m.revision || ',' || "
+         "now || ',\"' || " +
+         what + " || '\",' || to_json(m.queue) || ',' || to_json(m.holder) || E']\\n' END";
+}
+
 const std::vector<asked_column>& effect_members() {
   const std::string next_revision = "m.revision + CASE WHEN new_text IS NULL THEN 0 ELSE 1 END";
-  const std::string next_claim = "m.claim + new_claim::integer";
+  const std::string next_form = "CASE WHEN new_text IS NULL THEN m.form ELSE new_form END";
+  const std::string next_type = "CASE WHEN new_text IS NULL THEN m.content_type ELSE new_content_type END";
+  const std::string next_headers =
+      "CASE WHEN new_text IS NULL THEN m.headers ELSE coalesce(new_headers, m.headers) END";
+  const std::string next_claim = "coalesce(new_claim, m.claim)";
   const std::string next_claim_set = "claim = " + next_claim;
   const std::string next_text = "text = coalesce(new_text, m.text), revision = " + next_revision;
   static const std::vector<asked_column> all{
       effect_member("new_text", &effect::text, next_text),
+      effect_member("new_form", &effect::form, "form = " + next_form),
+      effect_member("new_content_type", &effect::content_type, "content_type = " + next_type),
+      effect_member("new_headers", &effect::headers, "headers = " + next_headers),
       effect_member("new_status", &effect::status, "status = coalesce(new_status, m.status)"),
-      effect_member("new_queue", &effect::queue, "queue = coalesce(new_queue, m.queue)"),
+      effect_member("new_queue", &effect::queue,
+                    "queue = coalesce(new_queue, m.queue), last_queue = CASE new_queue WHEN '' THEN m.queue ELSE "
+                    "CASE WHEN new_queue IS NULL THEN m.last_queue ELSE '' END END"),
       effect_member("new_held", &effect::held, "held = coalesce(new_held, m.held)"),
       effect_member("due_in", &effect::due_in),
       effect_member("due_at", &effect::due_at),
@@ -79,7 +111,11 @@ const std::vector<asked_column>& effect_members() {
       effect_member("unanswered_change", &effect::unanswered, counted_sql("unanswered", "unanswered_change")),
       effect_member("failures_change", &effect::failures, counted_sql("failures", "failures_change")),
       effect_member("new_lease", &effect::lease, "lease = coalesce(new_lease, m.lease)"),
-      effect_member("new_max_claims", &effect::max_claims, "max_claims = coalesce(new_max_claims, m.max_claims)"),
+      effect_member("new_holder", &effect::holder,
+                    "holder = CASE WHEN new_claim IS NOT NULL THEN new_holder WHEN due_after_lease THEN m.holder ELSE '' END"),
+      effect_member(
+          "new_max_claims", &effect::max_claims,
+          "max_claims = " + signed_sql("abs(coalesce(new_max_claims, m.max_claims))", next_type, next_headers)),
       effect_member("new_error", &effect::error,
                     "attempts = CASE WHEN new_error IS NULL THEN m.attempts ELSE "
                     "(CASE WHEN jsonb_array_length(m.attempts) < " +
@@ -181,7 +217,7 @@ void add_asked(parameters& to, const std::vector<asked_column>& of, std::span<co
 }
 
 std::string assignments_sql() {
-  std::vector<std::string> all{"updated_at = now"};
+  std::vector<std::string> all{"updated_at = now", history_sql()};
   for (const auto& member : effect_members())
     if (!member.sql.empty()) all.push_back(member.sql);
   return joined(all, ", ");
@@ -189,7 +225,8 @@ std::string assignments_sql() {
 
 std::string conditions_sql() {
   std::vector<std::string> all;
-  for (const auto& member : guard_members()) all.push_back("(" + member.name + " IS NULL OR (" + member.sql + "))");
+  for (const auto& member : guard_members())
+    if (!member.sql.empty()) all.push_back("(" + member.name + " IS NULL OR (" + member.sql + "))");
   return joined(all, " AND ");
 }
 
@@ -201,6 +238,9 @@ std::string inserted_sql() {
       all.emplace_back(given);
     else if (&c == &column_of(&message::due))
       all.push_back("CASE WHEN due_from_now THEN now + " + asked + " ELSE " + asked + " END");
+    else if (&c == &column_of(&message::max_claims))
+      all.push_back(signed_sql(asked, name_when_inserted(column_of(&message::content_type)),
+                               name_when_inserted(column_of(&message::headers))));
     else
       all.push_back(asked);
   }

@@ -1,5 +1,7 @@
 #include "message_store/postgresql/rows.hpp"
 
+#include <cstdlib>
+
 #include "message_store/postgresql/values.hpp"
 
 namespace amc::message_store::postgresql {
@@ -8,7 +10,10 @@ std::shared_ptr<message> row_at(const PGresult* r, int at, int first, std::span<
   auto found = std::make_shared<message>();
   for (const auto& c : selected) {
     try {
-      std::visit([&](auto member) { read(r, at, first, (*found).*member); }, c.value);
+      if (c.value == column::member(&message::max_claims))  // the sign is for processes of schema 2
+        found->max_claims = checked_count(std::abs(number_at(r, at, first)));
+      else
+        std::visit([&](auto member) { read(r, at, first, (*found).*member); }, c.value);
     } catch (const row_fault& fault) {
       throw row_fault(std::string(c.name) + ": " + fault.what());
     }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "message_store/attempts.hpp"
+#include "message_store/headers.hpp"
 #include "message_store/postgresql/connection.hpp"
 #include "message_store/row_fault.hpp"
 
@@ -59,6 +60,14 @@ template <>
 struct sql_type<std::vector<attempt>> {
   static constexpr const char* name = "jsonb";
 };
+template <>
+struct sql_type<content_form> {
+  static constexpr const char* name = "text";
+};
+template <>
+struct sql_type<std::vector<header>> {
+  static constexpr const char* name = "text";
+};
 template <class T>
 struct sql_type<std::optional<T>> : sql_type<T> {};
 
@@ -87,6 +96,8 @@ class array_text {
   void add(status value) { separate() += to_string(value); }
   void add(const std::string& text) { add_quoted(text); }
   void add(const std::vector<attempt>& attempts) { add_quoted(attempts_text(attempts)); }
+  void add(content_form form) { add_quoted(to_string(form)); }
+  void add(const std::vector<header>& headers) { add_quoted(headers_text(headers)); }
   /// As `counted_sql` reads it.
   void add(effect::count how) {
     if (how == effect::count::keep)
@@ -143,6 +154,13 @@ inline void read(const PGresult* r, int row, int at, std::optional<timestamp>& i
 }
 inline void read(const PGresult* r, int row, int at, std::vector<attempt>& into) {
   into = parse_attempts({PQgetvalue(r, row, at), static_cast<std::size_t>(PQgetlength(r, row, at))});
+}
+
+inline void read(const PGresult* r, int row, int at, content_form& into) {
+  into = checked_form({PQgetvalue(r, row, at), static_cast<std::size_t>(PQgetlength(r, row, at))});
+}
+inline void read(const PGresult* r, int row, int at, std::vector<header>& into) {
+  into = parse_headers({PQgetvalue(r, row, at), static_cast<std::size_t>(PQgetlength(r, row, at))});
 }
 
 }  // namespace amc::message_store::postgresql

@@ -5,6 +5,7 @@
 
 #include "core/log.hpp"
 #include "message_store/attempts.hpp"
+#include "message_store/headers.hpp"
 
 namespace amc::message_store::sqlite {
 namespace {
@@ -174,6 +175,14 @@ amc::status statement::status(int column) const {
 
 std::vector<attempt> statement::attempts(int column) const {
   return read(column, [&] { return parse_attempts(checked_text(bytes(column, SQLITE_TEXT))); });
+}
+
+content_form statement::form(int column) const {
+  return read(column, [&] { return checked_form(bytes(column, SQLITE_TEXT)); });
+}
+
+std::vector<header> statement::headers(int column) const {
+  return read(column, [&] { return parse_headers(checked_text(bytes(column, SQLITE_TEXT))); });
 }
 
 database::database(std::string path, use how) : path_(std::move(path)) {

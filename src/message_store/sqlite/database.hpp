@@ -47,6 +47,8 @@ class statement {
   milliseconds duration(int column) const;
   amc::status status(int column) const;
   std::vector<attempt> attempts(int column) const;
+  content_form form(int column) const;
+  std::vector<header> headers(int column) const;
   /// What a person may find the row by, whatever its id looks like.
   std::string name_of_row(int column) const;
 

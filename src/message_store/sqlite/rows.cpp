@@ -1,6 +1,7 @@
 #include "message_store/sqlite/rows.hpp"
 
 #include "message_store/attempts.hpp"
+#include "message_store/headers.hpp"
 
 namespace amc::message_store::sqlite {
 namespace {
@@ -36,6 +37,12 @@ void read(const statement& s, int at, std::optional<timestamp>& into) {
 void read(const statement& s, int at, std::vector<attempt>& into) {
   into = s.attempts(at);
 }
+void read(const statement& s, int at, content_form& into) {
+  into = s.form(at);
+}
+void read(const statement& s, int at, std::vector<header>& into) {
+  into = s.headers(at);
+}
 
 void bind(statement& s, int at, const uuid& id) {
   s.bind(at, id);
@@ -60,6 +67,12 @@ void bind(statement& s, int at, const std::optional<timestamp>& time) {
 }
 void bind(statement& s, int at, const std::vector<attempt>& attempts) {
   s.bind_copy(at, attempts.empty() ? "[]" : attempts_text(attempts));
+}
+void bind(statement& s, int at, content_form form) {
+  s.bind_copy(at, to_string(form));
+}
+void bind(statement& s, int at, const std::vector<header>& headers) {
+  s.bind_copy(at, headers_text(headers));
 }
 
 bool is_null(const column& c, const message& m) {

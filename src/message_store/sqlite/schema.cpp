@@ -41,6 +41,17 @@ CREATE INDEX message_expiry ON message (expires_at) WHERE status = 'pending' AND
 CREATE INDEX message_dead ON message (queue) WHERE status = 'dead';
 CREATE UNIQUE INDEX message_key ON message (idempotency_key) WHERE idempotency_key IS NOT NULL;
 )sql"},
+    {"forms and types of contents, headers, who made a message and who holds it, history",
+     R"sql(
+ALTER TABLE message ADD COLUMN tracestate TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN form TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN content_type TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN headers TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN last_queue TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN history TEXT NOT NULL DEFAULT '';
+)sql"},
 };
 
 constexpr const char* path_key = "broker.store.sqlite.path";

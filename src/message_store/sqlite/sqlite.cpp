@@ -94,8 +94,11 @@ struct statements {
 bool is_text(const effect& then) {
   for (const auto* text : {&then.text, &then.queue, &then.error})
     if (*text && !is_valid_utf8(**text)) return false;
-  return is_valid_utf8(then.traceparent) &&
-         (!then.once || (is_valid_utf8(then.once->key) && is_valid_utf8(then.once->fingerprint)));
+  for (const auto* text : {&then.traceparent, &then.tracestate, &then.owner, &then.holder, &then.content_type})
+    if (!is_valid_utf8(*text)) return false;
+  for (const auto& h : then.headers.value_or(std::vector<header>()))
+    if (!is_valid_utf8(h.name) || !is_valid_utf8(h.value)) return false;
+  return (!then.once || (is_valid_utf8(then.once->key) && is_valid_utf8(then.once->fingerprint)));
 }
 
 /// The table takes no such row: a constraint or a trigger of somebody else's, or a value of too many bytes.

@@ -67,9 +67,9 @@ void life_cycle_of_a_conversation(benchmark::State& state) {
       current = std::make_shared<const message>(changed(what, current.get(), now));
     };
     apply(life_cycle::accept(id, "Hi, ", life_cycle::to_queue{"topic-a"}, true, rules));
-    apply(life_cycle::claim({id, 1}, false));
+    apply(life_cycle::claim({id, 1}, 1, false));
     apply(life_cycle::answer(id, 1, "Hi, Bram.", life_cycle::to_queue{"topic-b"}, true, rules));
-    apply(life_cycle::claim({id, 2}, false));
+    apply(life_cycle::claim({id, 2}, 1, false));
     apply(life_cycle::answer(id, 2, "Hi, Bram. Bye!", life_cycle::to_done{}, true, rules));
     if (current->status != status::done || current->revision != 3) state.SkipWithError("not done");
   }

@@ -13,7 +13,7 @@ std::string complaint(const std::string& body) {
 }
 
 TEST(JsonBody, TheMessageIsTaken) {
-  EXPECT_EQ(answer_of(R"({"message":"Hi, \u00e9"})").value().text, "Hi, é");
+  EXPECT_EQ(answer_of(R"({"message":"Hi, \u00e9"})").value().said.text, "Hi, é");
 }
 
 TEST(JsonBody, AMemberThatNobodyKnowsIsRefusedWithTheNearestKnownOne) {
@@ -52,9 +52,10 @@ TEST(JsonBody, DeepNestingIsRefused) {
   EXPECT_THAT(complaint(std::string(1'000, '[') + std::string(1'000, ']')), HasSubstr("not valid JSON at byte"));
 }
 
-TEST(JsonBody, OtherTypesAreRefused) {
+TEST(JsonBody, AtTheRootAMessageIsAText) {
   for (const auto* body : {R"({"message":1})", R"({"message":null})", R"({"message":["a"]})"})
-    EXPECT_THAT(complaint(body), HasSubstr("must be a string"));
+    EXPECT_THAT(new_message_of(body, others::ignored).error().detail, HasSubstr("must be a string"));
+  EXPECT_THAT(new_message_of(R"({"message_base64":""})", others::ignored).error().detail, HasSubstr("Missing"));
 }
 
 TEST(JsonBody, InvalidUtf8IsRefused) {

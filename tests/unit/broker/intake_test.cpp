@@ -19,6 +19,40 @@ TEST(Intake, TakesTheLargestMessageAndNoLarger) {
   EXPECT_THAT(unfit_message("fiver", 4)->detail, HasSubstr("broker.message_max_bytes"));
 }
 
+TEST(Intake, BytesCountAndNotTheirBase64) {
+  content bytes("AAECAw==");
+  bytes.form = content_form::base64;
+  EXPECT_EQ(bytes.size(), 4U);
+  EXPECT_FALSE(unfit_message(bytes, 4));
+  EXPECT_EQ(refusal_of(unfit_message(bytes, 3)), errc::too_large);
+}
+
+TEST(Intake, TakesSoManyHeadersAndNoMore) {
+  content said("Hi, ");
+  said.headers.emplace();
+  for (std::size_t i = 0; i < headers_max; ++i) said.headers->push_back({"h" + std::to_string(i), ""});
+  EXPECT_FALSE(unfit_message(said, 4));
+  said.headers->push_back({"one", "more"});
+  EXPECT_EQ(refusal_of(unfit_message(said, 4)), errc::invalid);
+  EXPECT_THAT(unfit_message(said, 4)->detail, HasSubstr("it may have 64 of 8192 bytes"));
+}
+
+TEST(Intake, HeadersAreBoundedByBytesToo) {
+  content said("Hi, ");
+  said.headers = std::vector<header>{{"h", std::string(headers_max_bytes - 1, 'x')}};
+  EXPECT_FALSE(unfit_message(said, 4));
+  said.headers->front().name += "h";
+  EXPECT_EQ(refusal_of(unfit_message(said, 4)), errc::invalid);
+}
+
+TEST(Intake, RefusesHeadersThatNoStoreTakes) {
+  for (const auto& bad : {header{"a", "\xff"}, header{"\xff", "a"}, header{"a", std::string("\0", 1)}}) {
+    content said("Hi, ");
+    said.headers = std::vector<header>{bad};
+    EXPECT_EQ(refusal_of(unfit_message(said, 4)), errc::invalid);
+  }
+}
+
 TEST(Intake, RefusesWhatThereIsAStoreThatCannotTakeIt) {
   for (const auto& bad : {std::string("a\0b", 3), std::string("\xff"), std::string("\xc0\xaf"),
                           std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"), std::string("\xc3")})
@@ -64,10 +98,10 @@ TEST_F(IntakeOfVerbs, AnUnfitAnswerCostsItsNeighboursNothing) {
 
 TEST_F(IntakeOfVerbs, AFailureIsToldWhateverItsReason) {
   const auto id = w_.accept("Hi, ");
-  w_.world.run(w_.messages->claim({claim_request{{id, 1}}}));
+  const auto granted = w_.world.run(w_.messages->claim({claim_request{{id, 1}}})).at(0).value();
   std::vector<failed_claim> failures(1);
   failures[0].what.ready = {id, 1};
-  failures[0].what.claim = 1;
+  failures[0].what.claim = granted.claim;
   failures[0].reason = "\xff";
   EXPECT_TRUE(w_.world.run(w_.messages->fail(std::move(failures))).at(0));
   EXPECT_EQ(w_.find(id)->attempts.at(0).error, "\xef\xbf\xbd");

@@ -35,7 +35,9 @@ class LifeCycle : public testing::Test {
   void accept(bool rings_now = true) {
     ASSERT_EQ(attempt(life_cycle::accept(id, "Hi, ", to_queue{"q"}, rings_now, times)), "");
   }
-  std::string claim(int revision, bool alone = false) { return attempt(life_cycle::claim({id, revision}, alone)); }
+  std::string claim(int revision, bool alone = false) {
+    return attempt(life_cycle::claim({id, revision}, next_claim_++, alone));
+  }
   std::string answer(std::optional<int> revision, const std::string& text,
                      const life_cycle::destination& to = to_queue{"r"}) {
     return attempt(life_cycle::answer(id, revision, text, to, true, times));
@@ -45,6 +47,7 @@ class LifeCycle : public testing::Test {
 
   timestamp now_{milliseconds(1'000'000)};
   row row_;
+  std::int64_t next_claim_ = 1;
 };
 
 TEST_F(LifeCycle, AcceptStoresTheFirstRevisionPending) {
@@ -87,7 +90,7 @@ TEST_F(LifeCycle, ClaimOfAClaimedRevisionIsRefused) {
   accept();
   claim(1);
   EXPECT_EQ(claim(1), "held");
-  EXPECT_EQ(row_->claim, 1);
+  EXPECT_EQ(row_->claim, 1) << "the number of a claim that was not granted is nobody's";
 }
 
 TEST_F(LifeCycle, ClaimIsOpenAgainWhenTheLeaseHasRunOut) {
@@ -97,7 +100,7 @@ TEST_F(LifeCycle, ClaimIsOpenAgainWhenTheLeaseHasRunOut) {
   EXPECT_EQ(claim(1), "held");
   pass(1);
   EXPECT_EQ(claim(1), "");
-  EXPECT_EQ(row_->claim, 2);
+  EXPECT_EQ(row_->claim, 3);
 }
 
 TEST_F(LifeCycle, ClaimOfAnotherRevisionIsRefused) {
@@ -177,6 +180,17 @@ TEST_F(LifeCycle, AnswerIsTheNextRevisionInTheNextQueue) {
   EXPECT_FALSE(row_->held);
   EXPECT_EQ(row_->due, now_ + times.ring_again);
   EXPECT_EQ(row_->claim, 1) << "claim numbers are never reset";
+}
+
+TEST_F(LifeCycle, AnswerThatNamesAClaimIsRefusedWhereNoneWasGranted) {
+  accept();
+  const auto named = [&](int revision) {
+    return attempt(life_cycle::answer(id, revision, "Hi, X.", to_queue{"r"}, true, times, true));
+  };
+  EXPECT_EQ(named(1), "stale");
+  claim(1);
+  EXPECT_EQ(named(1), "");
+  EXPECT_EQ(named(2), "") << "some claim was granted";
 }
 
 TEST_F(LifeCycle, AnswerThatFinishesIsDone) {
@@ -309,7 +323,7 @@ TEST_F(LifeCycle, RingingARowThatWasAnsweredMeanwhileIsRefused) {
 TEST_F(LifeCycle, OnlyWhatNeedNotSurviveACrashIsNotDurable) {
   EXPECT_TRUE(life_cycle::accept(id, "x", to_done{}, false, times).durable);
   EXPECT_TRUE(life_cycle::answer(id, 1, "x", to_done{}, false, times).durable);
-  EXPECT_FALSE(life_cycle::claim({id, 1}, false).durable);
+  EXPECT_FALSE(life_cycle::claim({id, 1}, 1, false).durable);
   EXPECT_FALSE(life_cycle::extend({id, 1}, 1).durable);
   EXPECT_FALSE(life_cycle::release({id, 1}, 1).durable);
 }
@@ -525,7 +539,7 @@ TEST_F(LifeCycle, WhatWasLeftUnansweredTooOftenIsClaimedNoMore) {
     pass(100);
   }
   EXPECT_EQ(claim(1, true), "held");
-  const auto refused = life_cycle::refusal(life_cycle::claim({id, 1}, true), {false, row_, now_});
+  const auto refused = life_cycle::refusal(life_cycle::claim({id, 1}, 1, true), {false, row_, now_});
   EXPECT_EQ(refused.value().detail, "No answer to 5 claims (max_claims): the message is given up.");
 }
 

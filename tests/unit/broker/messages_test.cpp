@@ -103,7 +103,7 @@ TEST(Messages, AClaimGivesTextAndLease) {
   const auto results = w.world.run(w.messages->claim(request_for({id, 1})));
   ASSERT_TRUE(results.at(0));
   EXPECT_EQ(results[0]->text, "Hi, ");
-  EXPECT_EQ(results[0]->claim, 1);
+  EXPECT_EQ(results[0]->claim, w.find(id)->claim);
   EXPECT_EQ(results[0]->lease, milliseconds(10'000));
 }
 
@@ -204,7 +204,7 @@ TEST(Sweeper, RingsWhatADeadServiceHeld) {
   w.world.advance(milliseconds(400));
   ASSERT_EQ(w.depth("topic-a"), 1U);
   EXPECT_TRUE(w.world.run(w.messages->claim(request_for(w.take("topic-a")))).at(0));
-  EXPECT_EQ(w.find(id)->claim, 2);
+  EXPECT_EQ(w.find(id)->unanswered, 2);
 }
 
 TEST(Sweeper, RingsWhatWasReleased) {
@@ -212,7 +212,7 @@ TEST(Sweeper, RingsWhatWasReleased) {
   w.parts->run(false);
   const auto id = w.accept("Hi, ");
   w.world.run(w.messages->claim(request_for(w.take("topic-a"))));
-  w.world.run(w.messages->release(std::vector<claimed>{{{id, 1}, 1}}));
+  w.world.run(w.messages->release(std::vector<claimed>{{{id, 1}, w.find(id)->claim}}));
   w.world.advance(milliseconds(300));
   EXPECT_EQ(w.depth("topic-a"), 1U);
 }
@@ -437,7 +437,8 @@ TEST(Messages, ARouteMayTreatItsQueueOtherwise) {
   const auto quick = w.accept("Hi,"), usual = w.accept("x");
   EXPECT_EQ(w.world.run(w.messages->claim(request_for({quick, 1, {}}))).at(0)->lease, milliseconds(50));
   EXPECT_EQ(w.world.run(w.messages->claim(request_for({usual, 1, {}}))).at(0)->lease, milliseconds(10'000));
-  w.world.run(w.messages->fail({failed_claim{{{quick, 1, {}}, 1}, "x"}, failed_claim{{{usual, 1, {}}, 1}, "x"}}));
+  for (const auto& id : {quick, usual})
+    w.world.run(w.messages->fail({failed_claim{{{id, 1, {}}, w.find(id)->claim}, "x"}}));
   EXPECT_EQ(w.find(quick)->status, status::dead);
   EXPECT_EQ(w.find(usual)->status, status::pending);
 }

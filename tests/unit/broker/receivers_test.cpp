@@ -159,6 +159,16 @@ TEST_F(Receivers, WhoHasHungUpCostsNoClaim) {
   EXPECT_EQ(w_.find(id)->claim, 0);
 }
 
+TEST_F(Receivers, WhatMayHaveBeenClaimedIsReleasedAndTheReceiverStaysParked) {
+  w_.accept("Hi,");
+  w_.disk->failing_answer = unavailable(unavailable::reason::outcome_unknown, "lost");
+  const auto got = receive("w");
+  w_.world.advance(milliseconds(100));
+  ASSERT_TRUE(*got);
+  EXPECT_THAT(texts(got), ElementsAre("Hi,"));
+  EXPECT_EQ((*got)->front().now->unanswered, 1) << "the claim that nobody knew of does not count";
+}
+
 TEST_F(Receivers, WhatCannotBeDeliveredIsReleased) {
   const auto id = w_.accept("Hi,");
   const auto got = receive("w");

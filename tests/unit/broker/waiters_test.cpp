@@ -76,13 +76,13 @@ TEST(Waiters, HoldNoMoreTextsThanTheyMayAndReadTheOthersWhenTheyAnswer) {
 TEST(Waiters, SeeAnEndWhoseTextNobodyHasRead) {
   tests::broker_world w({"broker.max_failures=0"});
   const auto id = w.accept("Hi, ");
-  w.world.run(w.messages->claim({claim_request{{id, 1}}}));
+  const auto granted = w.world.run(w.messages->claim({claim_request{{id, 1}}})).at(0).value();
   const auto watch = w.waiters->watch_for(id);
   const auto waited =
       w.world.start(watch->until([](const message& m) { return m.status == status::dead; }, milliseconds(1'000)));
   failed_claim failed;
   failed.what.ready = {id, 1};
-  failed.what.claim = 1;
+  failed.what.claim = granted.claim;
   w.world.run(w.messages->fail({failed}));
   w.world.settle();
   ASSERT_TRUE(*waited);

@@ -36,8 +36,65 @@ TEST_P(BrokerClient, AGrantedClaimHasTextNumberAndLease) {
   const auto results = claim({id, 1});
   ASSERT_TRUE(results.at(0));
   EXPECT_EQ(results[0]->text, "Hi, ");
-  EXPECT_EQ(results[0]->claim, 1);
+  EXPECT_EQ(results[0]->claim, w_.find(id)->claim);
   EXPECT_EQ(results[0]->lease, milliseconds(10'000));
+}
+
+TEST_P(BrokerClient, AClaimTellsAllOfTheMessage) {
+  content said(R"({"boxes":12345678901234567890123})");
+  said.form = content_form::json;
+  said.content_type = "application/json";
+  said.headers = std::vector<header>{{"tenant", "a"}};
+  broker::life_cycle::accept_options options;
+  options.to = to_queue{"orders"};
+  options.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  options.tracestate = "vendor=1";
+  const auto id = w_.messages->new_id();
+  ASSERT_TRUE(w_.world.run(w_.messages->accept(id, said, options)));
+  const auto results = claim({id, 1});
+  ASSERT_TRUE(results.at(0));
+  const auto& more = results[0]->more;
+  EXPECT_EQ(results[0]->text, said.text) << "digit by digit";
+  EXPECT_EQ(more.form, content_form::json);
+  EXPECT_EQ(more.content_type, "application/json");
+  EXPECT_EQ(more.headers, said.headers);
+  EXPECT_EQ(more.tracestate, "vendor=1");
+  EXPECT_EQ(more.queue, "orders");
+  EXPECT_EQ(more.attempt, 1);
+  EXPECT_EQ(more.created_at, w_.find(id)->created_at);
+}
+
+TEST_P(BrokerClient, BytesAreGrantedAsTheyAre) {
+  content bytes("AAH/");
+  bytes.form = content_form::base64;
+  bytes.content_type = "image/png";
+  broker::life_cycle::accept_options options;
+  options.to = to_queue{"orders"};
+  const auto id = w_.messages->new_id();
+  ASSERT_TRUE(w_.world.run(w_.messages->accept(id, bytes, options)));
+  const auto results = claim({id, 1});
+  ASSERT_TRUE(results.at(0));
+  EXPECT_EQ(results[0]->text, std::string("\0\1\xff", 3));
+  EXPECT_EQ(results[0]->more.content_type, "image/png");
+}
+
+TEST_P(BrokerClient, AnAnswerMayBeOfAnyForm) {
+  const auto id = w_.accept("Hi, ");
+  content value("[1.50]");
+  value.form = content_form::json;
+  value.content_type = "application/json";
+  value.headers = std::vector<header>{{"a", "b"}};
+  answer_request one{id, 1, value, to_queue{"orders"}};
+  ASSERT_TRUE(w_.world.run(client_->answer({one})).at(0));
+  EXPECT_EQ(w_.find(id)->text, "[1.50]");
+  EXPECT_EQ(w_.find(id)->form, content_form::json);
+  EXPECT_EQ(w_.find(id)->headers, value.headers);
+  content bytes("AAE=");
+  bytes.form = content_form::base64;
+  one = {id, 2, bytes, to_queue{"orders"}};
+  ASSERT_TRUE(w_.world.run(client_->answer({one})).at(0));
+  EXPECT_EQ(w_.find(id)->text, "AAE=");
+  EXPECT_EQ(w_.find(id)->form, content_form::base64);
 }
 
 TEST_P(BrokerClient, ARefusedClaimSaysWhy) {
@@ -66,7 +123,7 @@ TEST_P(BrokerClient, ARefusedAnswerSaysWhy) {
 TEST_P(BrokerClient, ExtendsAndReleases) {
   const auto id = w_.accept("Hi, ");
   claim({id, 1});
-  const std::vector<claimed> mine{{{id, 1}, 1}};
+  const std::vector<claimed> mine{{{id, 1}, w_.find(id)->claim}};
   EXPECT_EQ(w_.world.run(client_->extend(mine)).at(0).value(), milliseconds(10'000));
   w_.world.run(client_->release(mine));
   EXPECT_FALSE(w_.find(id)->held);
@@ -89,7 +146,7 @@ TEST_P(BrokerClient, AnswersStandEachForThemselves) {
 TEST_P(BrokerClient, FailuresStandEachForThemselves) {
   const auto id = w_.accept("Hi, ");
   claim({id, 1});
-  const std::vector<failed_claim> failures{{{{id, 1, {}}, 7}, "no"}, {{{id, 1, {}}, 1}, "broken"}};
+  const std::vector<failed_claim> failures{{{{id, 1, {}}, 7}, "no"}, {{{id, 1, {}}, w_.find(id)->claim}, "broken"}};
   const auto told = w_.world.run(client_->fail(failures));
   EXPECT_EQ(told.at(0).error().code, errc::stale);
   EXPECT_EQ(told.at(1).value(), status::pending);
@@ -130,7 +187,7 @@ class HttpBrokerClient : public testing::Test {
 TEST_F(HttpBrokerClient, OneAnswerThatNoBrokerTakesCostsTheOthersNothing) {
   std::vector<answer_request> answers;
   for (int i = 0; i < 5; ++i) answers.push_back({w_.accept("Hi, "), 1, "Hi, X."});
-  answers[3].text = "Hi, \xff.";  // not UTF-8: nothing that JSON can carry
+  answers[3].said.text = "Hi, \xff.";  // not UTF-8: nothing that JSON can carry
   const auto told = w_.world.run(client_->answer(answers));
   for (std::size_t i = 0; i < told.size(); ++i) EXPECT_EQ(told[i].has_value(), i != 3);
   EXPECT_EQ(told.at(3).error().code, errc::invalid);
@@ -149,7 +206,7 @@ TEST_F(HttpBrokerClient, OneFailureThatNoBrokerTakesCostsTheOthersNothing) {
 TEST_F(HttpBrokerClient, WhatIsTooLargeTogetherIsToldInParts) {
   std::vector<answer_request> answers;
   for (int i = 0; i < 6; ++i) answers.push_back({w_.accept("Hi, "), 1, "Hi, X." + std::string(400'000, '.')});
-  answers[1].text += std::string(1'000'000, '.');
+  answers[1].said.text += std::string(1'000'000, '.');
   const auto told = w_.world.run(client_->answer(answers));
   ASSERT_EQ(told.size(), 6U);
   for (std::size_t i = 0; i < told.size(); ++i) EXPECT_EQ(told[i].has_value(), i != 1);
@@ -234,7 +291,8 @@ TEST_F(HttpBrokerClient, WhatIsNoBrokersAnswerIsUnavailable) {
                                         R"([{"claim":1,"message":"x","lease_ms":0}])",
                                         R"([{"claim":1,"message":"x","lease_ms":9223372036854775807}])",
                                         R"([{"claim":"1","message":"x","lease_ms":1}])",
-                                        R"([{"claim":1,"message":null,"lease_ms":1}])",
+                                        R"([{"claim":1,"message_base64":"?","lease_ms":1}])",
+                                        R"([{"claim":1,"message":"x","lease_ms":1,"headers":[]}])",
                                         R"([{"refused":1}])"};
   for (const auto& body : bodies) {
     caller_->instead = {200, {}, body};

@@ -179,7 +179,7 @@ TEST_F(ServiceRuntime, ExtendsTheLeaseOfWhatTakesLong) {
   const auto id = w_.accept("Hi, ");
   start(4, true);
   pass(60'000);
-  EXPECT_EQ(w_.find(id)->claim, 1) << "six leases later the claim is still its own";
+  EXPECT_EQ(w_.find(id)->unanswered, 1) << "six leases later the claim is still its own";
   run_handlers();
   pass(10);
   EXPECT_EQ(status_of(id), status::done);
@@ -397,12 +397,12 @@ TEST_F(TwoServices, ALonelyMessageOfOneRunsWhileTheOtherHasNothingInHand) {
   pass(50);  // both are in its hands
   a_ = make(service_);
   pass(1'000);
-  EXPECT_EQ(w_.find(alone)->claim, 2) << "it waits until the other service is done";
+  EXPECT_EQ(w_.find(alone)->unanswered, 2) << "it waits until the other service is done";
   for (int i = 0; i < 2; ++i) w_.accept("Hi, Z.");
   pass(50);
   run_handlers();
   pass(50);
-  EXPECT_EQ(w_.find(alone)->claim, 3);
+  EXPECT_EQ(w_.find(alone)->unanswered, 3);
   EXPECT_EQ(handled_.size(), 2U) << "nobody takes anything meanwhile";
   run_handlers();
   pass(50);

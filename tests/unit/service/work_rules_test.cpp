@@ -74,10 +74,17 @@ class WorkRules : public testing::Test {
     return taken;
   }
 
+  /// The broker has taken the first of what is told, and said nothing of the others.
+  static void tell_first(work_rules& by) {
+    const auto next = by.next_telling();
+    by.forget(next->numbers.at(0));
+    by.telling_over(next->numbers);
+  }
+
   void tell_everything() {
     while (const auto next = rules_.next_telling()) {
       for (const auto number : next->numbers) rules_.forget(number);
-      rules_.telling_over();
+      rules_.telling_over(next->numbers);
     }
   }
 
@@ -156,8 +163,7 @@ TEST_F(WorkRules, ALonelyMessageWaitsForAFreeHandlerAndOthersDoNotWaitForIt) {
     ASSERT_EQ(claimed_next(stuck), claimed);
     decide(stuck, {granting()});
     stuck.end_overdue(now_ += seconds(200));
-    stuck.forget(stuck.next_telling()->numbers.at(0));
-    stuck.telling_over();
+    tell_first(stuck);
   };
   hear(stuck, {1, 2});
   claimed_next(stuck);
@@ -192,8 +198,7 @@ TEST_F(WorkRules, OneOfACompanyRunsAloneWhenNoOtherHasAnythingInHand) {
   EXPECT_EQ(claimed_next(busy), "") << "it lets the lonely one go first";
   went_on = 0;
   busy.handler_ended(made.begin[0].number, std::string("x"));
-  busy.forget(busy.next_telling()->numbers.at(0));
-  busy.telling_over();
+  tell_first(busy);
   EXPECT_EQ(went_on, 1);
   EXPECT_EQ(claimed_next(lonely), "2 alone");
   decide(lonely, {refusing(errc::stale)});
@@ -261,8 +266,7 @@ TEST_F(WorkRules, WhatIsInHandIsBoundedByBytesAndOneIsAlwaysTaken) {
   EXPECT_EQ(claimed_next(rules), "");
   rules.handler_ended(made.begin[0].number, std::string("x"));
   EXPECT_EQ(claimed_next(rules), "");
-  rules.forget(rules.next_telling()->numbers.at(0));
-  rules.telling_over();
+  tell_first(rules);
   EXPECT_EQ(claimed_next(rules), "2");
 }
 
@@ -326,7 +330,7 @@ TEST_F(WorkRules, TellsTogetherWhatHasEndedAndAnswersAndFailuresTakeTurns) {
   EXPECT_THAT(first->failures, IsEmpty());
   rules.handler_ended(made.begin[3].number, std::string("d"));
   for (const auto number : first->numbers) rules.forget(number);
-  rules.telling_over();
+  rules.telling_over(first->numbers);
   const auto second = rules.next_telling();
   EXPECT_THAT(second->answers, IsEmpty());
   EXPECT_THAT(second->failures, SizeIs(1)) << "answers that keep coming do not keep a failure from being told";
@@ -348,7 +352,7 @@ TEST_F(WorkRules, WhatIsToldTogetherIsBoundedByBytesAndOneIsAlwaysTold) {
   while (const auto next = rules.next_telling()) {
     together.push_back(next->numbers.size());
     for (const auto number : next->numbers) rules.forget(number);
-    rules.telling_over();
+    rules.telling_over(next->numbers);
   }
   EXPECT_THAT(together, ElementsAre(2, 1, 1));
 }
@@ -368,17 +372,16 @@ TEST_F(WorkRules, WhatTheBrokerSaidNothingAboutIsToldAgain) {
   const auto taken = take({1, 2});
   rules_.handler_ended(taken[0], std::string("x"));
   rules_.handler_ended(taken[1], std::string("y"));
-  rules_.forget(rules_.next_telling()->numbers.at(0));
-  rules_.telling_over();
+  tell_first(rules_);
   EXPECT_THAT(rules_.next_telling()->numbers, ElementsAre(taken[1]));
 }
 
 TEST_F(WorkRules, ARefusedAnswerIsToldAsAFailure) {
   const auto taken = take({1});
   rules_.handler_ended(taken[0], std::string("x"));
-  rules_.next_telling();
+  const auto told = rules_.next_telling();
   rules_.refused(taken[0], "no route");
-  rules_.telling_over();
+  rules_.telling_over(told->numbers);
   EXPECT_EQ(rules_.next_telling()->failures.at(0).reason, "no route");
 }
 
@@ -516,7 +519,8 @@ class AnyOrder : public testing::TestWithParam<unsigned> {
   void told(member& m) {
     if (m.telling.empty()) return;
     const bool answers = m.rules.find(m.telling[0]) && m.rules.find(m.telling[0])->outcome->has_value();
-    for (const auto number : std::exchange(m.telling, {})) {
+    const auto numbers = std::exchange(m.telling, {});
+    for (const auto number : numbers) {
       const int chance = below(4);
       if (chance == 0) continue;  // nothing was said about it
       if (chance == 1 && answers)
@@ -524,7 +528,7 @@ class AnyOrder : public testing::TestWithParam<unsigned> {
       else
         m.rules.forget(number);
     }
-    m.rules.telling_over();
+    m.rules.telling_over(numbers);
   }
 
   void finish(member& m) {

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+/// Base64 as RFC 4648 has it (section 4): with padding, and one spelling for each sequence of bytes.
+namespace amc {
+
+std::string to_base64(std::string_view bytes);
+
+/// Nothing for any other text: white space, missing padding, another alphabet, bits behind the last byte.
+std::optional<std::string> from_base64(std::string_view text);
+
+}  // namespace amc

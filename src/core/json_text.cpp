@@ -1,0 +1,63 @@
+#include "core/json_text.hpp"
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+
+namespace amc {
+namespace {
+
+constexpr std::string_view blanks = " \t\r\n";
+
+std::size_t behind_blanks(std::string_view text, std::size_t at) {
+  return std::min(text.find_first_not_of(blanks, at), text.size());
+}
+
+std::size_t end_of_value(std::string_view text, std::size_t at) {
+  if (text[at] == '"') return end_of_json_string(text, at);
+  if (text[at] != '{' && text[at] != '[') return std::min(text.find_first_of(",]} \t\r\n", at), text.size());
+  for (int open = 0;; ++at) {
+    if (text[at] == '"') at = end_of_json_string(text, at) - 1;
+    if (text[at] == '{' || text[at] == '[') ++open;
+    if ((text[at] == '}' || text[at] == ']') && --open == 0) return at + 1;
+  }
+}
+
+bool is_name(std::string_view quoted, std::string_view name) {
+  if (quoted.find('\\') == std::string_view::npos) return quoted.substr(1, quoted.size() - 2) == name;
+  return std::string_view(boost::json::parse(quoted).as_string()) == name;
+}
+
+}  // namespace
+
+std::size_t end_of_json_string(std::string_view text, std::size_t begin) {
+  auto at = begin + 1;
+  while (text[at] != '"') at += text[at] == '\\' ? 2 : 1;
+  return at + 1;
+}
+
+std::string_view member_text(std::string_view object, std::string_view name) {
+  auto at = behind_blanks(object, object.find('{') + 1);
+  while (at < object.size() && object[at] == '"') {
+    const auto name_end = end_of_json_string(object, at);
+    const bool found = is_name(object.substr(at, name_end - at), name);
+    const auto value = behind_blanks(object, object.find(':', name_end) + 1);
+    const auto end = end_of_value(object, value);
+    if (found) return object.substr(value, end - value);
+    at = behind_blanks(object, behind_blanks(object, end) + 1);  // behind the comma
+  }
+  return {};
+}
+
+std::vector<std::string_view> item_texts(std::string_view array) {
+  std::vector<std::string_view> items;
+  auto at = behind_blanks(array, array.find('[') + 1);
+  while (at < array.size() && array[at] != ']') {
+    const auto end = end_of_value(array, at);
+    items.push_back(array.substr(at, end - at));
+    at = behind_blanks(array, end);
+    if (at < array.size() && array[at] == ',') at = behind_blanks(array, at + 1);
+  }
+  return items;
+}
+
+}  // namespace amc

@@ -1,0 +1,256 @@
+#include <gmock/gmock.h>
+
+#include "service/service_runtime.hpp"
+#include "tests/support/api_caller.hpp"
+#include "tests/support/broker_world.hpp"
+
+namespace amc::service {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+/// What was asked in a round, without the texts.
+struct asked_round {
+  std::size_t max = 0, in_hand = 0, answers = 0, failures = 0;
+  milliseconds wait{};
+};
+
+/// A broker over HTTP that can be told to be away, and keeps what it was asked.
+class watched_client : public receiving_client {
+ public:
+  explicit watched_client(std::shared_ptr<receiving_client> real) : real_(std::move(real)) {}
+
+  task<received_round> receive(receive_round asked) override {
+    rounds.push_back({asked.max, asked.in_hand, asked.answers.size(), asked.failures.size(), asked.wait});
+    if (away) throw unavailable(unavailable::reason::away, "the broker is away");
+    auto came = co_await real_->receive(std::move(asked));
+    if (const auto slow = std::exchange(slow_response, nullptr)) co_await slow->wait();
+    co_return came;
+  }
+  task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) override {
+    return real_->claim(std::move(requests));
+  }
+  task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) override {
+    ++extensions;
+    return real_->extend(std::move(claims));
+  }
+  task<void> release(std::vector<claimed> claims) override {
+    released += static_cast<int>(claims.size());
+    return real_->release(std::move(claims));
+  }
+  task<std::vector<result<status>>> fail(std::vector<failed_claim> failed) override {
+    ++told_by_themselves;
+    return real_->fail(std::move(failed));
+  }
+  task<std::vector<result<void>>> answer(std::vector<answer_request> told) override {
+    ++told_by_themselves;
+    return real_->answer(std::move(told));
+  }
+
+  std::vector<asked_round> rounds;
+  bool away = false;
+  std::shared_ptr<one_shot<bool>> slow_response;  ///< of the next round: it arrives when this is set
+  int extensions = 0, released = 0, told_by_themselves = 0;
+
+ private:
+  std::shared_ptr<receiving_client> real_;
+};
+
+class Receiving : public testing::Test {
+ protected:
+  Receiving() {
+    w_.parts->run(false);
+    service_.name = "test";
+    service_.queue = "topic-a";
+    service_.handler = [this](const delivery& work) {
+      handled_.push_back(work.id);
+      if (throws_) throw std::runtime_error("cannot");
+      return "Hi, X. Bye!";
+    };
+  }
+
+  ~Receiving() override {
+    client_->away = false;
+    run_handlers();
+    if (runtime_) stop();
+  }
+
+  void start(std::size_t concurrency, bool by_hand = false) {
+    runtime_options options;
+    options.concurrency = concurrency;
+    options.handler_timeout = milliseconds(300'000);
+    receiving how{"w", milliseconds(20'000), 1'000'000};
+    auto where = by_hand ? boost::asio::any_io_executor(handlers_.get_executor()) : w_.world.env().executor;
+    runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, std::move(how), where, options);
+    runtime_->run();
+    pass(10);
+  }
+
+  bool stop() { return w_.world.run(runtime_->stop(milliseconds(10'000))); }
+  void pass(int milliseconds_passed) { w_.world.advance(milliseconds(milliseconds_passed)); }
+  void run_handlers() {
+    handlers_.restart();
+    handlers_.poll();
+    w_.world.settle();
+  }
+  status status_of(const uuid& id) { return w_.find(id)->status; }
+
+  tests::broker_world w_;
+  boost::asio::io_context handlers_{1};
+  service_definition service_;
+  std::shared_ptr<watched_client> client_ = std::make_shared<watched_client>(
+      make_http_broker_client(std::make_shared<tests::api_caller>(w_), milliseconds(1'000)));
+  std::unique_ptr<service_runtime> runtime_;
+  std::vector<uuid> handled_;
+  bool throws_ = false;
+};
+
+TEST_F(Receiving, WorksOnWhatIsThereAndOnWhatComes) {
+  const auto first = w_.accept("Hi, ");
+  start(4);
+  pass(100);
+  EXPECT_EQ(status_of(first), status::done);
+  const auto second = w_.accept("Hi, ");
+  pass(100);
+  EXPECT_EQ(status_of(second), status::done);
+  EXPECT_THAT(handled_, ElementsAre(first, second));
+}
+
+TEST_F(Receiving, OneRequestTellsWhatHasEndedAndAsksForMore) {
+  for (int i = 0; i < 3; ++i) w_.accept("Hi, ");
+  start(4);
+  pass(100);
+  ASSERT_GE(client_->rounds.size(), 2U);
+  EXPECT_EQ(client_->rounds[0].max, 4U);
+  EXPECT_EQ(client_->rounds[1].answers, 3U);
+  EXPECT_EQ(client_->rounds[1].max, 4U) << "what comes along is in hand no more";
+  EXPECT_EQ(client_->rounds[1].in_hand, 0U);
+  EXPECT_EQ(client_->told_by_themselves, 0);
+}
+
+TEST_F(Receiving, WhatWaitsForItsConfirmationIsNotParkedForLong) {
+  w_.accept("Hi, ");
+  start(4);
+  pass(1'500);
+  EXPECT_EQ(client_->rounds.at(0).wait, milliseconds(20'000));
+  EXPECT_EQ(client_->rounds.at(1).wait, milliseconds(1'000));
+  EXPECT_EQ(client_->rounds.at(2).wait, milliseconds(20'000)) << "and then it waits for work as long as it may";
+  EXPECT_EQ(client_->extensions, 0);
+}
+
+TEST_F(Receiving, AsksForNoMoreThanItHasFreeHandlersFor) {
+  for (int i = 0; i < 10; ++i) w_.accept("Hi, ");
+  start(3, true);
+  pass(100);
+  ASSERT_THAT(client_->rounds, SizeIs(1)) << "and for nothing while it has none";
+  EXPECT_EQ(client_->rounds[0].max, 3U);
+  run_handlers();
+  EXPECT_THAT(handled_, SizeIs(3));
+}
+
+TEST_F(Receiving, WhileSomeWorkItAsksForAsMuchAsThereIsRoomFor) {
+  w_.accept("Hi, ");
+  start(3, true);
+  pass(100);
+  ASSERT_THAT(client_->rounds, SizeIs(2));
+  EXPECT_EQ(client_->rounds[1].max, 2U);
+  EXPECT_EQ(client_->rounds[1].in_hand, 1U);
+}
+
+TEST_F(Receiving, WhatEndsWhileARequestIsParkedIsToldByItself) {
+  const auto id = w_.accept("Hi, ");
+  start(3, true);
+  pass(100);
+  run_handlers();
+  pass(10);
+  EXPECT_EQ(status_of(id), status::done);
+  EXPECT_EQ(client_->told_by_themselves, 1);
+}
+
+TEST_F(Receiving, AFailureIsToldAndComesRoundAgain) {
+  const auto id = w_.accept("Hi, ");
+  throws_ = true;
+  start(4);
+  pass(100);
+  EXPECT_EQ(w_.find(id)->failures, 1);
+  EXPECT_EQ(w_.find(id)->attempts.at(0).error, "cannot");
+  throws_ = false;
+  pass(10'000);
+  EXPECT_EQ(status_of(id), status::done);
+}
+
+TEST_F(Receiving, LeasesOfWhatTakesLongAreExtended) {
+  const auto id = w_.accept("Hi, ");
+  start(4, true);
+  pass(30'000);
+  run_handlers();
+  pass(100);
+  EXPECT_EQ(status_of(id), status::done);
+  EXPECT_THAT(handled_, SizeIs(1));
+}
+
+TEST_F(Receiving, ABrokerThatIsAwayIsAskedAgain) {
+  client_->away = true;
+  const auto id = w_.accept("Hi, ");
+  start(4);
+  pass(3'000);
+  client_->away = false;
+  pass(10'000);
+  EXPECT_EQ(status_of(id), status::done);
+}
+
+TEST_F(Receiving, AnOutcomeThatCouldNotBeToldIsToldAgain) {
+  const auto id = w_.accept("Hi, ");
+  start(4, true);
+  client_->away = true;  // for receiving
+  pass(5);
+  run_handlers();
+  client_->away = false;
+  pass(10'000);
+  EXPECT_EQ(status_of(id), status::done);
+  EXPECT_THAT(handled_, SizeIs(1));
+}
+
+TEST_F(Receiving, StoppingEndsTheRequestThatIsParked) {
+  start(4);
+  ASSERT_EQ(w_.receivers->size(), 1U);
+  const auto before = w_.world.env().timers->now();
+  EXPECT_TRUE(stop());
+  EXPECT_LT(w_.world.env().timers->now() - before, milliseconds(1'000));
+  EXPECT_EQ(client_->rounds.back().max, 0U);
+  EXPECT_EQ(w_.receivers->size(), 0U);
+  runtime_.reset();
+}
+
+TEST_F(Receiving, WhatArrivesWhileItStopsIsReleased) {
+  client_->slow_response = std::make_shared<one_shot<bool>>(w_.world.env().executor);
+  const auto slow = client_->slow_response;
+  const auto id = w_.accept("Hi, ");
+  start(4);
+  ASSERT_EQ(w_.find(id)->unanswered, 1);
+  const auto timer = w_.world.env().timers->start(milliseconds(100), [slow] { slow->set(true); });
+  EXPECT_TRUE(stop());
+  runtime_.reset();
+  EXPECT_THAT(handled_, IsEmpty());
+  EXPECT_EQ(w_.find(id)->unanswered, 0);
+}
+
+TEST_F(Receiving, WhereOneOutcomeIsTheCauseTheOthersAreTaken) {
+  const auto good = w_.accept("Hi, "), bad = w_.accept("Hi, ");
+  auto calls = std::make_shared<tests::api_caller>(w_);
+  calls->body_max_bytes = 2'000;
+  auto client = make_http_broker_client(calls, milliseconds(1'000));
+  receive_round asked{.queue = "topic-a", .worker = "w", .max = 2};
+  asked.max_bytes = 1'000;
+  w_.world.run(client->receive(asked));
+  asked.answers = {{good, 1, "Hi, X. Bye!", {}}, {bad, 1, std::string(3'000, '.'), {}}};
+  const auto came = w_.world.run(client->receive(asked));
+  EXPECT_TRUE(came.answers.at(0));
+  EXPECT_EQ(came.answers.at(1).error().code, errc::too_large);
+  EXPECT_EQ(status_of(good), status::done);
+}
+
+}  // namespace
+}  // namespace amc::service
