@@ -15,6 +15,7 @@
 #include "app/post_command.hpp"
 #include "app/processes.hpp"
 #include "app/queues_command.hpp"
+#include "app/receive_command.hpp"
 #include "app/routes_command.hpp"
 #include "app/standard_streams.hpp"
 #include "app/words.hpp"
@@ -34,6 +35,7 @@ struct invocation {
   messages_question messages{};
   bench_options bench{};
   post_options post{};
+  receive_options receive{};
   bool queues_as_json = false;
   std::vector<config_provider> known = providers();
 
@@ -198,6 +200,22 @@ void declare_post(CLI::App& app, post_options& asked) {
   sub->add_flag("--json", asked.json, "print the message as JSON");
 }
 
+void declare_receive(CLI::App& app, receive_options& asked) {
+  auto* sub =
+      app.add_subcommand("receive", "run a command for each message of a queue: text on stdin, answer on stdout");
+  sub->footer("Example:\n  amc receive orders --exec ./pack --to invoices");
+  sub->add_option("queue", asked.queue, "the queue")->required();
+  sub->add_option("--exec", asked.command, "the command, for /bin/sh; another exit code than 0 is a failure")
+      ->required();
+  auto* to = sub->add_option("--to", asked.to, "the queue that answers go to; without one the routes decide");
+  sub->add_flag("--done", asked.done, "an answer finishes its message")->excludes(to);
+  sub->add_option("--concurrency", asked.concurrency, "messages at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000));
+  sub->add_option("--timeout", asked.timeout_s, "seconds that one run may take; consumer_services.handler_timeout_ms")
+      ->check(CLI::Range(1, 86'400));
+}
+
 void declare_queues(CLI::App& app, bool& as_json) {
   auto* sub = app.add_subcommand("queues", "print what waits in each queue");
   sub->footer("Example:\n  amc queues --json");
@@ -307,6 +325,7 @@ int run(int argc, char** argv) {
   declare_messages(app, call.messages);
   declare_bench(app, call.bench);
   declare_post(app, call.post);
+  declare_receive(app, call.receive);
   declare_queues(app, call.queues_as_json);
   const std::vector<std::string> words(argv + 1, argv + argc);
   hide_secrets(argc, argv, call.known);
@@ -325,6 +344,8 @@ int run(int argc, char** argv) {
     return reporting("amc messages", [&] { return messages_command(call.settings(), call.messages); });
   if (app.got_subcommand("post"))
     return reporting("amc post", [&] { return post_command(call.settings(), call.post); });
+  if (app.got_subcommand("receive"))
+    return reporting("amc receive", [&] { return receive_command(call.settings(), call.receive); });
   if (app.got_subcommand("queues"))
     return reporting("amc queues", [&] { return queues_command(call.settings(), call.queues_as_json); });
   if (app.got_subcommand("bench")) return reporting("amc bench", [&] { return bench(call.settings(), call.bench); });

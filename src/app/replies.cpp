@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "core/base64.hpp"
 #include "core/text.hpp"
 
 namespace amc::app {
@@ -20,6 +21,13 @@ std::string reason_of(const http::response& reply) {
 
 std::string json_line(std::string_view body) {
   return escaped(trimmed(body)) + "\n";
+}
+
+std::string said_in(const json::object& message) {
+  if (const auto* bytes = message.if_contains("message_base64"))
+    return from_base64(bytes->as_string()).value_or(std::string());
+  const auto& said = message.at("message");
+  return said.is_string() ? std::string(said.get_string()) : json::serialize(said);
 }
 
 }  // namespace amc::app

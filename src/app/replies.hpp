@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,8 @@ std::string reason_of(const http::response& reply);
 
 /// JSON on a line of its own, in which texts of strangers steer no terminal.
 std::string json_line(std::string_view body);
+
+/// What a message or a delivery says: a text, the JSON of a value, or bytes.
+std::string said_in(const boost::json::object& message);
 
 }  // namespace amc::app

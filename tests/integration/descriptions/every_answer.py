@@ -41,6 +41,10 @@ class Contract:
             return got
         return answer
 
+    def expect(self, what, holds):
+        if not holds:
+            self.complaints.append(f"not so: {what}")
+
     def id_of(self, **message):
         return self.ask("POST /messages", message, expected=202)["id"]
 
@@ -147,6 +151,33 @@ def messages(contract):
     ask("POST /messages/{id}/retry", id=UNKNOWN, expected=404)
 
 
+def contents(contract):
+    """Values, bytes, types and headers, wherever a message is shown; lists of new messages."""
+    ask, several = contract.ask, [{"message": {"a": [1, None]}, "queue": "said", "headers": {"h": "v"}},
+                                  {"message_base64": "aGk=", "queue": "said", "content_type": "image/png"},
+                                  {"message": "a text", "queue": "said", "idempotency_key": "k"}, {"message": "x", "queue": "no queue"}, 7]
+    told = ask("POST /messages", several)
+    contract.expect("a list is refused one by one", ["refused" in one for one in told] == [False, False, False, True, True])
+    ask("POST /queues/{queue}/messages", [{"message": "x"}], queue="keyed")
+    ask("POST /messages", several, [("Idempotency-Key", "k")], expected=422)
+    for one in told[:3]:
+        ask("GET /messages/{id}", id=one["id"])
+        ask("GET /", query=f"?id={one['id']}")
+    ask("GET /messages", query="?queue=said")
+    granted = ask("POST /claims", [{"id": told[0]["id"], "revision": 1}])
+    contract.expect("a claim has the value", granted[0]["message"] == {"a": [1, None]} and granted[0]["headers"] == {"h": "v"})
+    trace = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), ("tracestate", "vendor=1")]
+    ask("POST /messages", {"message": None, "queue": "traced"}, trace, expected=202)
+    traced = ask("POST /queues/{queue}/receive", {"worker": "t"}, [("Prefer", "wait=5")], queue="traced")["deliveries"][0]
+    contract.expect("a delivery has the trace state", traced["tracestate"] == "vendor=1" and traced["message"] is None)
+    got = ask("POST /queues/{queue}/receive", {"max": 2, "worker": "w", "service": "s"}, [("Prefer", "wait=5")], queue="said")
+    contract.expect("bytes are delivered", any(d.get("message_base64") == "aGk=" for d in got["deliveries"]))
+    answers = [{"id": d["id"], "revision": 1, "claim": d["claim"], "message": [1.50], "headers": {}, "done": True} for d in got["deliveries"]]
+    ask("POST /answers", answers)
+    ask("GET /messages/{id}", id=answers[0]["id"])
+    ask("POST /messages", {"message": "x", "message_base64": ""}, expected=422)
+
+
 def claims(contract):
     """Every outcome of each verb."""
     ask = contract.ask
@@ -215,7 +246,7 @@ def main(amc):
             "max_claims: 1000000}]")
     with Broker(amc, *sets) as broker:
         contract = Contract(broker)
-        for part in (root, messages, claims, work, operators, general_refusals, late_requests):
+        for part in (root, messages, contents, claims, work, operators, general_refusals, late_requests):
             part(contract)
         too_many_connections(contract, amc)
     for name, status in sorted(contract.description.documented() - contract.seen):

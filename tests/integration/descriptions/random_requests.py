@@ -14,7 +14,8 @@ TEXTS = ("", "Hi, ", "Hi, Bram.", "Hi, Bram. Bye!", "order 17", "ü\U0001f600\t\
          "a queue", "q" * 100, "q" * 101, "\\", '"', "%", "0", "1", "*", '"1"', '"1", "2-done"', 'W/"1"', '"1" "2"', "true",
          "pending", "dead", "cancelled", "wait=0", "wait=x", "respond-async", "2026-11-24T06:19:33Z", "2026-11-24t06:19:33.5+01:00",
          "2999-01-01T00:00:00Z", "2026-11-24 06:19:33Z", "00000000-0000-7000-8000-000000000000", "ABCDEF00-0000-7000-8000-000000000000",
-         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "QUJD", "aGk=", "aGl=", "text/plain",
+         'application/json; charset="utf-8"', "vendor=1")
 NUMBERS = (0, 1, 2, -1, 5, 100, 1000, 1001, 2**31 - 1, 2**31, 2**63 - 1, 2**63, -2**63)
 
 
@@ -40,17 +41,28 @@ class Maker:
 
     def value(self, schema):
         schema = self.description.resolved(schema)
-        if "oneOf" in schema:
-            return self.value(self.chance.choice(schema["oneOf"]))
+        if "properties" in schema or "propertyNames" in schema:
+            return self.object(schema)
+        for several in ("oneOf", "anyOf"):
+            if several in schema:
+                return self.value(self.chance.choice(schema[several]))
         if "enum" in schema:
             return self.chance.choice(schema["enum"])
         if "const" in schema:
             return schema["const"]
+        if not isinstance(schema.get("type"), str):
+            return self.junk()  # whatever it is
         return getattr(self, schema["type"])(schema)
 
     def object(self, schema):
+        if "properties" not in schema:
+            return {self.text(): self.value(schema["additionalProperties"]) for _ in range(self.chance.randrange(3))}
+        alternatives = [set(one["required"]) for one in schema.get("oneOf", [])]
+        needed = self.chance.choice(alternatives) if alternatives else set()
+        left_out = set().union(*alternatives) - needed
+        needed |= set(schema["required"])
         some = {name: self.value(part) for name, part in schema["properties"].items()
-                if name in schema["required"] or self.chance.random() < 0.4}
+                if name not in left_out and (name in needed or self.chance.random() < 0.4)}
         if self.known and {"id", "revision"} <= set(some) and self.chance.random() < 0.7:
             some |= {name: value for name, value in self.chance.choice(self.known[-20:]).items() if name in some}
         return some
@@ -62,7 +74,7 @@ class Maker:
         return self.admitted(schema, (self.text() for _ in range(100_000)))
 
     def integer(self, schema):
-        near = (schema["minimum"], schema["minimum"] + 1, schema["maximum"])
+        near = (schema["minimum"], schema["minimum"] + 1, schema["maximum"])  # every integer has its bounds
         return self.admitted(schema, (self.chance.choice(NUMBERS + near) for _ in range(1000)))
 
     def boolean(self, _):
@@ -176,7 +188,7 @@ def verdict(request, answer):
 
 def told_by_words(detail):
     return any(words in detail for words in ("which queue this message belongs to", "must be later than", "and the body another",
-                                             "Idempotency-Key", "broker.queues_max"))
+                                             "Idempotency-Key", "broker.queues_max", "8192 bytes together"))
 
 
 def main(amc, count=2000, seed=1):
