@@ -1,5 +1,6 @@
 #include "broker/messages.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "broker/endings.hpp"
@@ -221,6 +222,7 @@ task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> re
 
 task<std::vector<result<row>>> messages::take(std::vector<claim_request> requests, std::size_t texts_max_bytes,
                                               std::string holder) {
+  texts_max_bytes = std::min(texts_max_bytes, options_.claims_max_bytes);
   std::vector<change> changes;
   changes.reserve(requests.size());
   for (const auto& r : requests) {
