@@ -78,7 +78,7 @@ task<Results> in_parts(std::size_t entries, task<Results> work) {
 task<told_outcomes> claim_all(context& api, std::vector<claim_request> requests) {
   const auto events = events_of(requests);
   auto claims = api.messages->numbered(std::move(requests));
-  auto taken = api.messages->take(std::move(claims), api.options.receive_max_bytes);
+  auto taken = api.messages->take(std::move(claims), SIZE_MAX);
   const auto results = co_await in_parts(events.size(), std::move(taken));
   co_return each(events, results, [](json::object& item, const row& now) {
     item["claim"] = now->claim;

@@ -1,5 +1,6 @@
 #include "broker/messages.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "broker/endings.hpp"
@@ -229,6 +230,7 @@ task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> re
 
 task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
                                               std::string holder) {
+  texts_max_bytes = std::min(texts_max_bytes, options_.claims_max_bytes);
   std::vector<change> changes;
   changes.reserve(claims.size());
   for (const auto& r : claims) {

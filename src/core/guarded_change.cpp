@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "amc/store.hpp"
+#include "core/kept_bytes.hpp"
 
 namespace amc {
 
 bool admits(const guard& when, const message& current, timestamp now) {
   return admits_but_for_text(when, current, now) &&  //
          !says_the_same(when, current) &&            //
-         (!when.text_bytes_max || current.text.size() <= *when.text_bytes_max);
+         (!when.text_bytes_max || kept_bytes(current) <= *when.text_bytes_max);
 }
 
 bool admits_but_for_text(const guard& when, const message& current, timestamp now) {

@@ -85,8 +85,10 @@ migration migrate_store(const config& settings, bool only_plan) {
 }
 
 limits limits_from(const config& settings, std::size_t text_max_bytes) {
+  // What a row has of a message of so many bytes: these may be in base64, with headers beside them.
+  const auto kept_max_bytes = text_max_bytes / 3 * 4 + 4 + headers_max_bytes;
   return {settings.size("broker.store.inbox_max"), settings.size("broker.store.inbox_max_bytes"),
-          settings.size("broker.store.batch_max"), settings.size("broker.store.batch_max_bytes"), text_max_bytes};
+          settings.size("broker.store.batch_max"), settings.size("broker.store.batch_max_bytes"), kept_max_bytes};
 }
 
 std::string store_name(const config& settings) {

@@ -410,6 +410,18 @@ TEST_P(StoreContract, WhateverARowSaysItIsClaimedAndWaits) {
   EXPECT_TRUE(store_->due(10).at(0).used_up);
 }
 
+TEST_P(StoreContract, HeadersCountWhereBytesAreBounded) {
+  content said("text");
+  said.headers = std::vector<header>{{"name", std::string(1'000, 'x')}};
+  for (int i = 0; i < 3; ++i) apply(life_cycle::accept(next_id_(), said, to_queue{"q"}, false, times_));
+  EXPECT_THAT(pages_of({.text_bytes_max = 1'500}), testing::ElementsAre(1U, 1U, 1U));
+  auto claim = life_cycle::claim({listed_.at(0), 1}, false);
+  claim.when.text_bytes_max = 1'000;
+  EXPECT_FALSE(apply(claim).applied);
+  claim.when.text_bytes_max = 1'100;
+  EXPECT_TRUE(apply(claim).applied);
+}
+
 TEST_P(StoreContract, AnotherFormOrTypeIsAnotherContent) {
   const auto id = accept("1");
   const auto changes_with = [&](const content& said) {

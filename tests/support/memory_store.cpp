@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/kept_bytes.hpp"
 #include "message_store/columns.hpp"
 
 namespace amc::tests {
@@ -114,7 +115,7 @@ message_page memory_store::list(const list_filter& filter) {
     const auto& m = it->second;
     if (unreadable.contains(it->first)) continue;
     if ((filter.status && m->status != *filter.status) || (!filter.queue.empty() && m->queue != filter.queue)) continue;
-    bytes += m->text.size();
+    bytes += kept_bytes(*m);
     if (!page.rows.empty() && bytes > filter.text_bytes_max) {
       page.next = page.rows.back()->id;
       break;

@@ -50,7 +50,8 @@ const std::vector<asked_column>& guard_members() {
       guard_member("if_unanswered_above", &guard::unanswered_above, "m.unanswered > if_unanswered_above"),
       guard_member("if_expired", &guard::expired, "(m.expires_at IS NOT NULL AND m.expires_at <= now) = if_expired"),
       // The length of a text that is kept elsewhere stands in the row.
-      guard_member("if_text_bytes_max", &guard::text_bytes_max, "octet_length(m.text) <= if_text_bytes_max"),
+      guard_member("if_text_bytes_max", &guard::text_bytes_max,
+                   "octet_length(m.text) + octet_length(m.headers) <= if_text_bytes_max"),
       guard_member("if_text_other_than", &guard::text_other_than,
                    "m.text <> if_text_other_than OR m.form <> if_form_other_than OR m.content_type <> "
                    "if_type_other_than"),

@@ -94,7 +94,8 @@ std::string waiting_sql() {
 
 /// Which rows make up the page is chosen by what is read without their texts.
 std::string list_sql(const std::string& condition) {
-  return "WITH seen AS MATERIALIZED (SELECT id, status, queue, octet_length(text) AS bytes FROM amc_message WHERE " +
+  return "WITH seen AS MATERIALIZED (SELECT id, status, queue, octet_length(text) + octet_length(headers) AS bytes "
+         "FROM amc_message WHERE " +
          condition +
          "id > $1::uuid ORDER BY id LIMIT $2::integer), "
          "fitting AS MATERIALIZED (SELECT id, bytes FROM seen WHERE ($3::text IS NULL OR status = $3) "

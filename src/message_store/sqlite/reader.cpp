@@ -4,6 +4,7 @@
 #include <map>
 #include <thread>
 
+#include "core/kept_bytes.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/sqlite/database.hpp"
 #include "message_store/sqlite/rows.hpp"
@@ -34,7 +35,7 @@ class reader : public store_reader {
       ++looked_at;
       auto found = fitting(look, filter, last);
       if (!found) continue;
-      text_bytes += found->text.size();
+      text_bytes += kept_bytes(*found);
       if (!page.rows.empty() && text_bytes > filter.text_bytes_max) {
         page.next = page.rows.back()->id;
         return page;
