@@ -42,7 +42,7 @@ struct idempotency {
 
 /// What a change does to a row. An absent member leaves its column alone.
 struct effect {
-  enum class count { keep, zero, one_more, one_less };
+  enum class count { keep, zero, one, one_more, one_less };
 
   std::optional<std::string> text{};  ///< and the next revision with it
   std::optional<amc::status> status{};
@@ -51,6 +51,7 @@ struct effect {
   std::optional<milliseconds> due_in{};     ///< due = the store's now + this
   std::optional<timestamp> due_at{};        ///< due = this
   bool due_after_lease = false;             ///< due = the store's now + the row's lease
+  std::optional<milliseconds> lease_max{};  ///< of that lease, here only
   std::optional<std::int64_t> new_claim{};  ///< the number of a new claim: one that no row has had before
   count unanswered = count::keep;
   count failures = count::keep;
@@ -116,6 +117,7 @@ struct waiting_request {
   /// How long after its ringing a row is due again: one that is due later than that from now is not looked at.
   milliseconds ring_again{};
   std::size_t limit = 0;
+  std::optional<int> unanswered_below{};  ///< leaves out what was left unanswered so often
 };
 
 /// Which messages to list.
@@ -215,8 +217,9 @@ class store_reader {
 class change_feed {
  public:
   struct news {
-    std::vector<uuid> ids{};  ///< these rows may have changed
-    bool everything = false;  ///< and so may have any other
+    std::vector<uuid> ids{};            ///< these rows may have changed
+    bool everything = false;            ///< and so may have any other
+    std::vector<std::string> queues{};  ///< in these something has come to wait that nothing rings
   };
   virtual ~change_feed() = default;
   /// Returns as soon as there is something, and empty when the time is over.

@@ -51,8 +51,8 @@ change well_formed(change what) {
   ensure(!then.text || *then.status != status::pending || !then.queue->empty(), "what is pending waits in a queue");
   ensure(!when.revision || *when.revision >= 0, "revisions count from 1; 0 is that of no message");
   ensure(what.insert || when.status, "a change says which status it is for");
-  ensure(!then.new_claim || (then.held && *then.held && then.due_after_lease && when.open && when.claims_left),
-         "a claim holds an open row for a lease");
+  ensure(!then.new_claim || (then.held && *then.held && then.due_after_lease), "a claim holds a row for a lease");
+  ensure(!then.new_claim || then.text || (when.open && when.claims_left), "what is claimed is new, or open");
   ensure(what.durable || !(then.text || then.status), "what is told to a client is durable");
   ensure(then.status != status::pending || !then.error, "only what ends or fails has a reason");
   return what;
@@ -78,7 +78,7 @@ change accept(const uuid& id, std::string text, const destination& to, bool ring
   return well_formed(std::move(what));
 }
 
-change claim(const event& ready, std::int64_t number, bool alone) {
+change claim(const event& ready, std::int64_t number, bool alone, std::optional<milliseconds> lease_max) {
   change what{
       .id = ready.id,
       .when =
@@ -86,7 +86,21 @@ change claim(const event& ready, std::int64_t number, bool alone) {
       .then = {.held = true, .due_after_lease = true, .new_claim = number, .unanswered = effect::count::one_more},
       .durable = false};
   if (!alone) what.when.unanswered_below = claims_in_company;
+  what.then.lease_max = lease_max;
   return well_formed(std::move(what));
+}
+
+change handed_off(change arriving, std::int64_t number, std::optional<milliseconds> lease_max) {
+  auto& then = arriving.then;
+  ensure(then.text && then.status == status::pending && then.held == false,
+         "only what arrives in a queue is handed off");
+  then.held = true;
+  then.due_in.reset();
+  then.due_after_lease = true;
+  then.lease_max = lease_max;
+  then.new_claim = number;
+  then.unanswered = effect::count::one;
+  return well_formed(std::move(arriving));
 }
 
 change extend(const event& ready, std::int64_t claim) {

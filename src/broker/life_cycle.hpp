@@ -45,8 +45,11 @@ change accept(const uuid& id, std::string text, const destination& to, bool ring
               accept_options options = {});
 
 /// The right to work on a revision, for one lease.
-/// `number` is the claim's, a new one.
-change claim(const event& ready, std::int64_t number, bool alone);
+/// `number` is the claim's, a new one. `lease_max`: it lasts no longer, until it is extended.
+change claim(const event& ready, std::int64_t number, bool alone, std::optional<milliseconds> lease_max = {});
+
+/// A revision that arrives in a queue, stored under this claim: whoever waits for it may begin at once.
+change handed_off(change arriving, std::int64_t number, std::optional<milliseconds> lease_max = {});
 
 /// One more lease for the latest claim.
 change extend(const event& ready, std::int64_t claim);
