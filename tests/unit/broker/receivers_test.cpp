@@ -559,6 +559,26 @@ TEST(ReceiversWithoutAnEngine, AreGivenWhatNobodyRings) {
   w.world.run(alone->stop());
 }
 
+TEST(ReceiversOfSeveralBrokers, LookAtOnceWhereAnotherHasLeftSomething) {
+  tests::broker_world w({"broker.sweep_interval_ms=60000"});
+  receive_request asked;
+  asked.queue = "topic-a";
+  asked.worker = "w";
+  asked.wait = milliseconds(20'000);
+  const auto got = w.world.start(w.receivers->receive(std::move(asked), nullptr));
+  w.world.advance(milliseconds(100));
+  const auto id = system_uuid_source()();
+  w.disk->apply(std::vector<change>{
+      life_cycle::accept(id, "Hi,", life_cycle::to_queue{"topic-a"}, false, tests::default_rules())});
+  w.world.advance(milliseconds(1'000));
+  EXPECT_FALSE(*got) << "nobody has told of it";
+  change_feed::news news;
+  news.queues = {"topic-a"};
+  w.elsewhere.push_back(news);
+  w.world.advance(milliseconds(1'000));
+  EXPECT_TRUE(*got);
+}
+
 TEST(ReceiversBounds, AreBounded) {
   tests::broker_world w({"broker.http.receivers_max=1"});
   const auto ask = [&](const char* worker) {
