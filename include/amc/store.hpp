@@ -45,7 +45,7 @@ struct idempotency {
 /// What a change does to a row. An absent member leaves its column alone. What follows from the others is kept with
 /// them: where a message that is done waited last, and its history.
 struct effect {
-  enum class count { keep, zero, one_more, one_less };
+  enum class count { keep, zero, one, one_more, one_less };
 
   std::optional<std::string> text{};  ///< and the next revision with it, of this form and type
   content_form form = content_form::text;
@@ -57,6 +57,7 @@ struct effect {
   std::optional<milliseconds> due_in{};     ///< due = the store's now + this
   std::optional<timestamp> due_at{};        ///< due = this
   bool due_after_lease = false;             ///< due = the store's now + the row's lease
+  std::optional<milliseconds> lease_max{};  ///< of that lease, here only
   std::optional<std::int64_t> new_claim{};  ///< the number of a new claim: one that no row has had before
   std::string holder{};                     ///< of a new claim: who has it. Whatever else but a longer lease ends that
   count unanswered = count::keep;
@@ -125,6 +126,7 @@ struct waiting_request {
   /// How long after its ringing a row is due again: one that is due later than that from now is not looked at.
   milliseconds ring_again{};
   std::size_t limit = 0;
+  std::optional<int> unanswered_below{};  ///< leaves out what was left unanswered so often
 };
 
 /// Which messages to list.
@@ -224,8 +226,9 @@ class store_reader {
 class change_feed {
  public:
   struct news {
-    std::vector<uuid> ids{};  ///< these rows may have changed
-    bool everything = false;  ///< and so may have any other
+    std::vector<uuid> ids{};            ///< these rows may have changed
+    bool everything = false;            ///< and so may have any other
+    std::vector<std::string> queues{};  ///< in these something has come to wait that nothing rings
   };
   virtual ~change_feed() = default;
   /// Returns as soon as there is something, and empty when the time is over.

@@ -108,8 +108,11 @@ task<told_outcomes> release_all(context& api, std::vector<claimed> claims) {
 
 task<told_outcomes> fail_all(context& api, std::vector<failed_claim> failures) {
   const auto events = events_of(failures);
-  const auto results = co_await in_parts(events.size(), api.messages->fail(failures));
-  for (const auto& f : failures) api.receivers->settled(f.what);
+  std::vector<claimed> claims;
+  claims.reserve(failures.size());
+  for (const auto& f : failures) claims.push_back(f.what);
+  const auto results = co_await in_parts(events.size(), api.messages->fail(std::move(failures)));
+  for (const auto& c : claims) api.receivers->settled(c);
   co_return each(events, results, [](json::object& item, const row& now) {
     item["status"] = to_string(now->status);
     item["failures"] = now->failures;

@@ -56,25 +56,16 @@ broker::receive_request request_of(const receive_body& body, std::string queue, 
   return wanted;
 }
 
-/// Empty where the store is away, and the request has settled something all the same.
-task<std::vector<broker::handed>> receive(context& api, broker::receive_request wanted,
-                                          std::shared_ptr<http::peer> from, bool has_settled) {
-  std::vector<broker::handed> deliveries;
+/// Nothing where the store is away, or too many are parked, and the request has settled something all the same.
+task<std::optional<std::vector<broker::handed>>> receive(context& api, broker::receive_request wanted,
+                                                         std::shared_ptr<http::peer> from, bool has_settled) {
+  std::optional<std::vector<broker::handed>> deliveries;
   try {
     deliveries = co_await api.receivers->receive(std::move(wanted), std::move(from));
   } catch (const unavailable&) {
     if (!has_settled) throw;
   }
   co_return deliveries;
-}
-
-/// What does not reach the worker is released.
-std::shared_ptr<http::receipt> receipt_for(context& api, std::vector<broker::handed> deliveries) {
-  return std::make_shared<http::receipt>(
-      [to = std::weak_ptr(api.receivers), deliveries = std::move(deliveries)](bool written) {
-        const auto alive = written ? nullptr : to.lock();
-        if (alive) alive->give_back(deliveries);
-      });
 }
 
 }  // namespace
@@ -91,15 +82,19 @@ task<http::response> post_receive(context& api, http::request& asked) {
   const auto prefers = preferred_wait(asked);
   const auto wait = std::min(prefers.value_or(milliseconds(0)), api.options.receive_wait_max);
   std::vector<broker::handed> deliveries;
+  bool come_later = false;
   if (all_taken) {
     auto wanted = request_of(*body, std::move(queue), asked, wait);
-    deliveries = co_await receive(api, std::move(wanted), asked.from, has_settled);
+    auto received = co_await receive(api, std::move(wanted), asked.from, has_settled);
+    come_later = !received;
+    if (received) deliveries = std::move(*received);
   }
   reply.append(reply.empty() ? "{" : ",").append("\"deliveries\":[");
   for (std::size_t i = 0; i < deliveries.size(); ++i) reply.append(i > 0 ? "," : "").append(told(deliveries[i]));
   reply += "]}";
   auto answer = json_reply(200, std::move(reply));
-  if (!deliveries.empty()) answer.receipt = receipt_for(api, std::move(deliveries));
+  if (come_later) answer.headers.add("Retry-After", "1");
+  if (!deliveries.empty()) answer.receipt = api.receivers->receipt_for(std::move(deliveries));
   note_wait(answer, prefers, api.options.receive_wait_max);
   co_return answer;
 }

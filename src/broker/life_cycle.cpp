@@ -55,8 +55,8 @@ change well_formed(change what) {
   ensure(!then.text || *then.status != status::pending || !then.queue->empty(), "what is pending waits in a queue");
   ensure(!when.revision || *when.revision >= 0, "revisions count from 1; 0 is that of no message");
   ensure(what.insert || when.status, "a change says which status it is for");
-  ensure(!then.new_claim || (then.held && *then.held && then.due_after_lease && when.open && when.claims_left),
-         "a claim holds an open row for a lease");
+  ensure(!then.new_claim || (then.held && *then.held && then.due_after_lease), "a claim holds a row for a lease");
+  ensure(!then.new_claim || then.text || (when.open && when.claims_left), "what is claimed is new, or open");
   ensure(what.durable || !(then.text || then.status), "what is told to a client is durable");
   ensure(then.status != status::pending || !then.error, "only what ends or fails has a reason");
   return what;
@@ -84,7 +84,8 @@ change accept(const uuid& id, content said, const destination& to, bool rings_no
   return well_formed(std::move(what));
 }
 
-change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder) {
+change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder,
+             std::optional<milliseconds> lease_max) {
   change what{
       .id = ready.id,
       .when =
@@ -93,7 +94,23 @@ change claim(const event& ready, std::int64_t number, bool alone, std::string_vi
       .durable = false};
   if (!alone) what.when.unanswered_below = claims_in_company;
   what.then.holder = shortened(holder, holder_max_bytes);
+  what.then.lease_max = lease_max;
   return well_formed(std::move(what));
+}
+
+change handed_off(change arriving, std::int64_t number, std::string_view holder,
+                  std::optional<milliseconds> lease_max) {
+  auto& then = arriving.then;
+  ensure(then.text && then.status == status::pending && then.held == false,
+         "only what arrives in a queue is handed off");
+  then.held = true;
+  then.due_in.reset();
+  then.due_after_lease = true;
+  then.lease_max = lease_max;
+  then.new_claim = number;
+  then.holder = shortened(holder, holder_max_bytes);
+  then.unanswered = effect::count::one;
+  return well_formed(std::move(arriving));
 }
 
 change extend(const event& ready, std::int64_t claim) {

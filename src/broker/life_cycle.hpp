@@ -47,8 +47,13 @@ change accept(const uuid& id, content said, const destination& to, bool rings_no
               accept_options options = {});
 
 /// The right to work on a revision, for one lease. `number` is the claim's, a new one; `holder`: who will have it, for
-/// people; a long name is cut.
-change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder = {});
+/// people; a long name is cut. `lease_max`: it lasts no longer, until it is extended.
+change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder = {},
+             std::optional<milliseconds> lease_max = {});
+
+/// A revision that arrives in a queue, stored under this claim: whoever waits for it may begin at once.
+change handed_off(change arriving, std::int64_t number, std::string_view holder = {},
+                  std::optional<milliseconds> lease_max = {});
 
 /// One more lease for the latest claim.
 change extend(const event& ready, std::int64_t claim);

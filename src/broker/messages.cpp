@@ -111,18 +111,19 @@ task<result<row>> messages::accept(uuid id, content said, life_cycle::accept_opt
 task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all) {
   std::vector<change> changes;
   std::vector<std::optional<error>> wrong;  // of each new message
-  std::vector<std::optional<place>> taken;  // of each change
+  std::vector<on_its_way> arriving;         // of each change
   for (auto& a : all) {
     wrong.push_back(unfit_message(a.said, options_.text_max_bytes));
     const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.said, a.options.to);
     if (!to) wrong.back() = to.error();
     if (!to) continue;
     // What is to be delivered later is the sweeper's.
-    taken.push_back(a.options.deliver_at ? std::nullopt : rings_->take_room(*to));
-    changes.push_back(life_cycle::accept(a.id, std::move(a.said), *to, taken.back().has_value(), routes_->rules_of(*to),
-                                         std::move(a.options)));
+    arriving.push_back(a.options.deliver_at ? on_its_way() : arrives(*to, a.said.text.size(), true));
+    changes.push_back(life_cycle::accept(a.id, std::move(a.said), *to, arriving.back().room.has_value(),
+                                         routes_->rules_of(*to), std::move(a.options)));
+    hand_off_if_claimed(changes.back(), arriving.back());
   }
-  const auto outcomes = co_await store_.apply(changes);
+  const auto outcomes = co_await store_arrivals(changes, arriving);
   std::vector<result<row>> results;
   std::size_t at = 0;
   for (auto& why : wrong) {
@@ -132,12 +133,44 @@ task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all)
     }
     if (outcomes[at].applied) {
       numbers_->accepted();
-      ring_if_waiting(outcomes[at].now, std::move(taken[at]));
+      go_on(outcomes[at].now, std::move(arriving[at]));
     }
     results.push_back(settled(changes[at], outcomes[at]));
     ++at;
   }
   co_return results;
+}
+
+/// Claimed by somebody who waits for it, or rung, or left to the sweeper.
+messages::on_its_way messages::arrives(const destination& to, std::size_t text_bytes, bool may_be_claimed) {
+  on_its_way one;
+  const auto* queue = std::get_if<to_queue>(&to);
+  if (!queue) return one;
+  if (hand_off_) one.arriving = hand_off_->arrives(queue->name, text_bytes, may_be_claimed);
+  if (one.claim()) return one;
+  if (auto room = rings_->take_room(to)) one.room.emplace(std::move(*room));
+  return one;
+}
+
+void messages::hand_off_if_claimed(change& what, on_its_way& one) {
+  const auto claim = one.claim();
+  if (claim && what.then.status == status::pending)
+    what = life_cycle::handed_off(std::move(what), *claim, one.arriving->holder(), unwritten_claim_max);
+  else if (claim)
+    one.arriving.reset();
+}
+
+task<std::vector<outcome>> messages::store_arrivals(std::vector<change> changes, std::vector<on_its_way>& arriving) {
+  std::vector<std::pair<uuid, int>> revisions;
+  for (const auto& c : changes) revisions.emplace_back(c.id, c.when.revision.value_or(0) + 1);
+  try {
+    co_return co_await store_.apply(std::move(changes));
+  } catch (const unavailable& failed) {
+    if (failed.why() == unavailable::reason::outcome_unknown)
+      for (std::size_t i = 0; i < arriving.size(); ++i)
+        if (arriving[i].arriving) arriving[i].arriving->perhaps_stored(revisions[i].first, revisions[i].second);
+    throw;
+  }
 }
 
 task<result<row>> messages::find(uuid id) {
@@ -158,22 +191,24 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
   std::vector<change> changes;
   std::vector<std::optional<std::size_t>> change_of;  // of each answer; nothing where it is refused anyway
   std::vector<std::optional<error>> wrong;            // why it is
-  std::vector<std::optional<place>> taken;            // of each change
+  std::vector<on_its_way> arriving;                   // of each change
   for (auto& a : answers) {
     wrong.push_back(unfit_message(a.said, options_.text_max_bytes));
     const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.said, a.to);
     if (!to) wrong.back() = to.error();
     change_of.push_back(to ? std::optional(changes.size()) : std::nullopt);
     if (!to) continue;
-    taken.push_back(rings_->take_room(*to));
-    changes.push_back(life_cycle::answer(a.id, a.revision, std::move(a.said), *to, taken.back().has_value(),
+    arriving.push_back(arrives(*to, a.said.text.size(), a.revision.has_value()));
+    changes.push_back(life_cycle::answer(a.id, a.revision, std::move(a.said), *to, arriving.back().room.has_value(),
                                          routes_->rules_of(*to), a.claim.has_value()));
+    hand_off_if_claimed(changes.back(), arriving.back());
   }
-  auto outcomes = co_await store_.apply(changes);
+  auto outcomes = co_await store_arrivals(changes, arriving);
   co_await end_what_has_run_out(changes, outcomes);
   // First rings what is stored: the store may go away while the others are looked up.
   for (std::size_t i = 0; i < outcomes.size(); ++i)
-    if (outcomes[i].applied) ring_if_waiting(outcomes[i].now, std::move(taken[i]));
+    if (outcomes[i].applied) go_on(outcomes[i].now, std::move(arriving[i]));
+  arriving.clear();
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (const auto at = change_of[i])
@@ -229,12 +264,12 @@ task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> re
 }
 
 task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
-                                              std::string holder) {
+                                              std::string holder, std::optional<milliseconds> lease_max) {
   texts_max_bytes = std::min(texts_max_bytes, options_.claims_max_bytes);
   std::vector<change> changes;
   changes.reserve(claims.size());
   for (const auto& r : claims) {
-    changes.push_back(life_cycle::claim(r.ready, r.number, r.alone, holder));
+    changes.push_back(life_cycle::claim(r.ready, r.number, r.alone, holder, lease_max));
     if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / claims.size();
   }
   const auto outcomes = co_await store_.apply(changes);
@@ -248,12 +283,21 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
 }
 
 task<void> messages::reopen(std::vector<claimed> claims) {
-  co_await store_.apply(changes_of(claims, life_cycle::reopen));
+  const auto outcomes = co_await store_.apply(changes_of(claims, life_cycle::reopen));
+  tell_opened(outcomes);
 }
 
-task<std::vector<due_row>> messages::waiting(std::string queue, std::size_t limit) {
+void messages::tell_opened(const std::vector<outcome>& outcomes) const {
+  if (!hand_off_) return;
+  std::set<std::string_view> queues;
+  for (const auto& o : outcomes)
+    if (o.applied && queues.insert(o.now->queue).second) hand_off_->opened(o.now->queue);
+}
+
+task<std::vector<due_row>> messages::waiting(std::string queue, std::size_t limit,
+                                             std::optional<int> unanswered_below) {
   const auto rules = routes_->of(queue).rules;
-  waiting_request which{std::move(queue), rules.ring_again, limit};
+  waiting_request which{std::move(queue), rules.ring_again, limit, unanswered_below};
   co_return co_await store_.waiting(std::move(which));
 }
 
@@ -273,6 +317,7 @@ task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> cl
 task<std::vector<result<row>>> messages::release(std::vector<claimed> claims) {
   const auto changes = changes_of(claims, life_cycle::release);
   const auto outcomes = co_await store_.apply(changes);
+  tell_opened(outcomes);
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) results.push_back(settled(changes[i], outcomes[i]));
   co_return results;
@@ -345,15 +390,21 @@ task<result<message_page>> messages::list(list_filter filter) {
   co_return page;
 }
 
-void messages::ring_if_waiting(const row& now, std::optional<place> taken) {
+void messages::go_on(const row& now, on_its_way one) {
   const log::about subject{now->id, now->revision};
   if (now->status != status::pending) {
     log::debug("broker", std::string("stored as ") + to_string(now->status), subject);
     note_end(*numbers_, *now);
     return;
   }
-  log::debug("broker", "stored, waits in " + now->queue, subject);
-  if (taken) rings_->ring(now, *std::move(taken), "relay");
+  if (one.claim()) {
+    log::debug("broker", "stored, goes to a receiver of " + now->queue, subject);
+    numbers_->handed_off(now->queue);
+  } else {
+    log::debug("broker", "stored, waits in " + now->queue, subject);
+  }
+  if (one.arriving) one.arriving->stored(now);
+  if (one.room) rings_->ring(now, *std::move(one.room), "relay");
 }
 
 }  // namespace amc::broker

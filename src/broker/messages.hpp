@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/hand_off.hpp"
 #include "broker/life_cycle.hpp"
 #include "broker/messages_metrics.hpp"
 #include "broker/ringing.hpp"
@@ -24,6 +25,9 @@ struct messages_options {
   std::size_t claims_max_bytes = 0;  ///< of the texts of one batch of claims
 };
 
+/// Of a claim whose delivery has not been written yet: then its broker extends it to the lease.
+constexpr milliseconds unwritten_claim_max{10'000};
+
 /// A new message. Its id must be a new one.
 struct accept_request {
   uuid id{};
@@ -40,6 +44,9 @@ class messages {
   messages(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
            std::shared_ptr<messages_metrics> numbers, std::shared_ptr<queue_system::publisher> publish,
            std::shared_ptr<const router> routes, uuid_source new_id, messages_options options);
+
+  /// Who is asked about each revision that arrives from now on; null: nobody.
+  void hand_off_to(hand_off* who) { hand_off_ = who; }
 
   uuid new_id() { return new_id_(); }
   /// The number of a claim that nobody has made before.
@@ -68,13 +75,15 @@ class messages {
   };
   std::vector<numbered_claim> numbered(std::vector<claim_request> requests) const;
   /// As `claim`, under numbers that the caller knows whatever becomes of it, with the whole row of each; the texts of a
-  /// batch have at most so many bytes together. `holder` names who will have them.
+  /// batch have at most so many bytes together. `holder` names who will have them. `lease_max`: they last no longer,
+  /// until they are extended.
   task<std::vector<result<row>>> take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
-                                      std::string holder = {});
+                                      std::string holder = {}, std::optional<milliseconds> lease_max = {});
   /// Opens claims whose holder is gone: they stay counted, and whose they are no more is left alone.
   task<void> reopen(std::vector<claimed> claims);
-  /// What could be claimed in a queue, the oldest due first.
-  task<std::vector<due_row>> waiting(std::string queue, std::size_t limit);
+  /// What could be claimed in a queue, the oldest due first; of what was left unanswered less often, where that is
+  /// said.
+  task<std::vector<due_row>> waiting(std::string queue, std::size_t limit, std::optional<int> unanswered_below = {});
   /// The lease from now on. Errors of each: not_found, terminal, stale.
   task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims);
   /// Errors of each: not_found, terminal, stale, held.
@@ -106,7 +115,17 @@ class messages {
   std::optional<error> refuses_new_queue(const std::string& name);
   task<result<row>> refuse(answer_request answer, error why);
   task<void> end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes);
-  void ring_if_waiting(const row& now, std::optional<place> taken);
+  /// What is known of a revision until its change is carried out.
+  struct on_its_way {
+    std::unique_ptr<arrival> arriving{};  ///< null where it goes to no queue, or is to be delivered later
+    std::optional<place> room{};          ///< in the engine
+    std::optional<std::int64_t> claim() const { return arriving ? arriving->claim() : std::nullopt; }
+  };
+  on_its_way arrives(const destination& to, std::size_t text_bytes, bool may_be_claimed);
+  static void hand_off_if_claimed(change& what, on_its_way& one);
+  task<std::vector<outcome>> store_arrivals(std::vector<change> changes, std::vector<on_its_way>& arriving);
+  void go_on(const row& now, on_its_way one);
+  void tell_opened(const std::vector<outcome>& outcomes) const;
 
   environment env_;
   message_store::async_store store_;
@@ -116,6 +135,7 @@ class messages {
   std::shared_ptr<const router> routes_;
   uuid_source new_id_;
   messages_options options_;
+  hand_off* hand_off_ = nullptr;
   std::set<std::string, std::less<>> unrouted_;  ///< queues that messages were sent to, and nothing names
 };
 

@@ -10,6 +10,7 @@ class messages_metrics {
  public:
   explicit messages_metrics(metrics& all)
       : rings_(all.counter("amc_rings_total", "Events that were handed to the queue engine")),
+        hand_offs_(all.counter("amc_hand_offs_total", "Revisions that were stored already claimed, for a receiver")),
         claims_refused_(all.counter("amc_claims_refused_total", "Claims that the row refused")),
         answers_refused_(all.counter("amc_answers_refused_total", "Answers that the row refused, or no route knows")),
         dead_letters_(all.counter("amc_dead_letters_total", "Messages that have died")),
@@ -22,6 +23,10 @@ class messages_metrics {
   void rung(const std::string& queue, const char* by) {
     const auto make = [&]() -> auto& { return rings_.Add({{"messaging_destination_name", queue}, {"by", by}}); };
     rung_.get({queue, by}, make).Increment();
+  }
+  void handed_off(const std::string& queue) {
+    const auto make = [&]() -> auto& { return hand_offs_.Add({{"messaging_destination_name", queue}}); };
+    handed_off_.get(queue, make).Increment();
   }
   void claim_refused(errc why) { claims_refused_.Add({{"reason", to_string(why)}}).Increment(); }
   void answer_refused(errc why) { answers_refused_.Add({{"reason", to_string(why)}}).Increment(); }
@@ -37,6 +42,8 @@ class messages_metrics {
  private:
   metrics::counters& rings_;
   numbers_by<std::pair<std::string, std::string_view>, prometheus::Counter> rung_;
+  metrics::counters& hand_offs_;
+  numbers_by<std::string, prometheus::Counter> handed_off_;
   metrics::counters& claims_refused_;
   metrics::counters& answers_refused_;
   metrics::counters& dead_letters_;

@@ -9,7 +9,8 @@
 namespace amc::broker {
 namespace {
 
-/// After a look that handed out nothing the next one waits for this, however much is announced.
+/// After a look that handed out nothing the next one waits for this, but for a receiver who has just come, and for
+/// news; and for news, too, where the last ones brought nothing that could be handed out.
 constexpr milliseconds look_pause{5};
 
 /// Rows that one look reads beyond what is asked for, so that those that must be alone hide none behind them.
@@ -32,18 +33,120 @@ receivers::receivers(const environment& env, message_store::async_store store, s
       clock_(env),
       tasks_(env.executor) {
   observing_ = store_.observe([this](const message_store::shared_store::news& changed) { notice(changed); });
+  observing_elsewhere_ = store_.observe_elsewhere([this](const change_feed::news& news) { hear(news); });
+  verbs_->hand_off_to(this);
 }
+
+receivers::~receivers() {
+  verbs_->hand_off_to(nullptr);
+}
+
+/// With an own claim, for a receiver, or, without one, among what arrives in its queue and waits there.
+class receivers::on_its_way : public arrival {
+ public:
+  on_its_way(receivers& in, std::string queue, std::shared_ptr<receiver> to, std::size_t text_bytes)
+      : in_(in.self_), queue_(std::move(queue)), to_(std::move(to)), text_bytes_(text_bytes) {
+    if (!to_) {
+      ++in.arriving_[queue_];
+      return;
+    }
+    claim_ = in.verbs_->new_claim();
+    ++to_->handing;
+    to_->handing_bytes += text_bytes_;
+    in.workers_.claims(*to_->by, false);
+  }
+  ~on_its_way() override {
+    const auto in = in_.lock();
+    if (!in) return;
+    if (to_)
+      end_of_hand_off(**in);
+    else if (const auto found = (*in)->arriving_.find(queue_); --found->second == 0)
+      (*in)->arriving_.erase(found);
+  }
+  on_its_way(const on_its_way&) = delete;
+  on_its_way& operator=(const on_its_way&) = delete;
+
+  std::optional<std::int64_t> claim() const override { return to_ ? std::optional(claim_) : std::nullopt; }
+
+  std::string holder() const override { return to_ ? to_->asked.holder : std::string(); }
+
+  void stored(const row& now) override {
+    const auto in = in_.lock();
+    if (in && to_) (*in)->note(*to_, now, false);
+  }
+
+  void perhaps_stored(const uuid& id, int revision) override {
+    const auto in = in_.lock();
+    if (!in) return;
+    if (to_)
+      (*in)->tasks_.spawn((*in)->release(std::vector<claimed>(1, claimed{{id, revision, {}}, claim_}), queue_));
+    else
+      (*in)->come_to_wait(queue_);
+  }
+
+ private:
+  /// The receiver is answered once none of them is under way any more.
+  void end_of_hand_off(receivers& in) {
+    --to_->handing;
+    to_->handing_bytes -= text_bytes_;
+    in.workers_.claim_over(*to_->by);
+    if (to_->handing == 0) in.wake(*to_);
+  }
+
+  std::weak_ptr<receivers*> in_;
+  std::string queue_;
+  std::shared_ptr<receiver> to_;
+  std::size_t text_bytes_;
+  std::int64_t claim_ = 0;
+};
+
+std::unique_ptr<arrival> receivers::arrives(const std::string& name, std::size_t text_bytes, bool may_be_claimed) {
+  auto to = may_be_claimed ? taker(name, text_bytes) : nullptr;
+  return std::make_unique<on_its_way>(*this, name, std::move(to), text_bytes);
+}
+
+/// Who may have what arrives in a queue now; nobody where it would overtake something.
+std::shared_ptr<receivers::receiver> receivers::taker(const std::string& name, std::size_t text_bytes) {
+  const auto found = queues_.find(name);
+  if (closing_ || found == queues_.end() || arriving_.contains(name)) return nullptr;
+  const auto& q = found->second;
+  // Looks that are late, or fail, have not seen for long what became due elsewhere.
+  if (!q.empty || env_.timers->now() - *q.empty > 2 * options_.look_interval) return nullptr;
+  for (const auto& r : q.parked) {
+    const bool is_there = !r->from || !r->from->gone();
+    if (is_there && r->found_nothing && r->can_be_handed(text_bytes) && workers::may_take(*r->by)) return r;
+  }
+  return nullptr;
+}
+
+/// The first comes whatever its size.
+bool receivers::receiver::can_be_handed(std::size_t text_bytes) const {
+  return can_be_handed_more() && handing < asked.max && (handing == 0 || handing_bytes + text_bytes <= asked.max_bytes);
+}
+
+void receivers::opened(const std::string& name) {
+  come_to_wait(name);
+}
+
+/// A worker is known for as long as a request of it is under way.
+struct receivers::asking {
+  explicit asking(std::shared_ptr<worker> by) : by_(std::move(by)) { ++by_->requests; }
+  ~asking() { --by_->requests; }
+  asking(const asking&) = delete;
+  asking& operator=(const asking&) = delete;
+
+ private:
+  std::shared_ptr<worker> by_;
+};
 
 /// The place of a receiver in its queue, for as long as it waits.
 struct receivers::parking {
   parking(receivers& in, std::shared_ptr<receiver> r) : in_(in), r_(std::move(r)) {
     ++in_.parked_;
-    ++r_->by->requests;
     in_.queues_[r_->asked.queue].parked.push_front(r_);
   }
   ~parking() {
     --in_.parked_;
-    --r_->by->requests;
     const auto found = in_.queues_.find(r_->asked.queue);
     auto& q = found->second;
     q.left = in_.env_.timers->now();
@@ -62,7 +165,9 @@ struct receivers::parking {
 task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_ptr<http::peer> from) {
   auto r = std::make_shared<receiver>();
   r->asked = std::move(asked);
+  r->from = from;
   r->by = workers_.of(r->asked.worker);
+  const asking known_meanwhile(r->by);
   workers::says(*r->by, r->asked.in_hand);
   if (!closing_ && !std::exchange(ticking_, true)) tasks_.spawn(tick());
   const auto known = queues_.find(r->asked.queue);
@@ -75,7 +180,9 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   check_room();
   {
     const parking place(*this, r);
-    listen(r->asked.queue, queues_.at(r->asked.queue));
+    auto& q = queues_.at(r->asked.queue);
+    listen(r->asked.queue, q);
+    if (r->asked.wait > milliseconds(0)) hurry(q);
     announce(r->asked.queue);
     co_await wait(r, from);
   }
@@ -113,7 +220,7 @@ task<void> receivers::wait(std::shared_ptr<receiver> r, std::shared_ptr<http::pe
     const auto left = std::chrono::ceil<milliseconds>(deadline - env_.timers->now());
     const bool late = left <= milliseconds(0) && r->looked;
     const bool over = !r->got.empty() || r->over || closing_ || late || (from && from->gone());
-    if (over && !r->claiming) co_return;
+    if (over && !r->claiming && r->handing == 0) co_return;
     r->woken = std::make_shared<one_shot<bool>>(env_.executor);
     if (from) from->wakes(r->woken);
     timers::timer timer;
@@ -125,6 +232,31 @@ task<void> receivers::wait(std::shared_ptr<receiver> r, std::shared_ptr<http::pe
 
 void receivers::wake(receiver& r) {
   if (r.woken) r.woken->set(true);
+}
+
+/// What arrives from now on is not the first in its queue any more.
+void receivers::come_to_wait(const std::string& name) {
+  const auto found = queues_.find(name);
+  if (found == queues_.end()) return;
+  auto& q = found->second;
+  q.empty.reset();
+  ++q.came;
+  if (q.news_bring_work) hurry(q);
+  announce(name);
+}
+
+void receivers::hurry(queue& q) {
+  q.next_look = {};
+  if (q.pausing) q.pausing->set(true);
+}
+
+task<void> receivers::pause(queue& q) {
+  const auto left = std::chrono::ceil<milliseconds>(q.next_look - env_.timers->now());
+  if (left <= milliseconds(0)) co_return;
+  q.pausing = std::make_shared<one_shot<bool>>(env_.executor);
+  const auto timer = env_.timers->start(left, [over = q.pausing] { over->set(false); });
+  co_await q.pausing->wait();
+  q.pausing.reset();
 }
 
 void receivers::announce(const std::string& name) {
@@ -143,30 +275,55 @@ void receivers::look_soon(const std::string& name, queue& q) {
 task<void> receivers::look(std::string name) {
   auto& q = queues_.at(name);  // stays where it is while it is looked at
   while (q.announced && !q.parked.empty() && !closing_) {
-    co_await sleep_for(env_, std::chrono::ceil<milliseconds>(q.next_look - env_.timers->now()));
+    co_await pause(q);
     q.announced = false;
+    const auto began = env_.timers->now();
+    const auto came_before = q.came;
+    bool found_nothing = false;
     const std::vector<std::shared_ptr<receiver>> before(q.parked.begin(), q.parked.end());
     std::optional<unavailable> failed;
     const auto heard_before = q.heard.size();
     if (const auto room = wanted(q); room > 0) {
       try {
-        const auto most = std::min(room + looked_beyond, looked_at_max);
-        auto rows = co_await verbs_->waiting(name, most);
-        const bool saw_all = rows.size() < most;
-        if (!hand_out(q, rows)) q.next_look = env_.timers->now() + look_pause;
+        bool saw_all = false;
+        auto rows = co_await rows_for(name, room, saw_all);
+        found_nothing = rows.empty();
+        if (!found_nothing || q.came != came_before)
+          q.empty.reset();
+        else
+          q.empty = began;
+        const bool any = hand_out(q, rows);
+        if (std::exchange(q.came_seen, came_before) != came_before) q.news_bring_work = any;
+        if (!any) q.next_look = env_.timers->now() + look_pause;
         settle_events(q, heard_before, rows, saw_all);
       } catch (const unavailable& why) {
         failed = why;
+        q.empty.reset();
         q.next_look = env_.timers->now() + look_pause;
       }
     }
     for (const auto& r : before) {
       r->failed = failed;
+      r->found_nothing = r->found_nothing || found_nothing;
       if (!std::exchange(r->looked, true)) wake(*r);
     }
   }
   q.looking = false;
   if (q.is_over()) queues_.erase(name);
+}
+
+/// What waits, for so many deliveries. What must be alone hides nothing else: where there is much of it the others are
+/// asked for by themselves.
+task<std::vector<due_row>> receivers::rows_for(const std::string& name, std::size_t room, bool& saw_all) {
+  const auto most = std::min(room + looked_beyond, looked_at_max);
+  auto rows = co_await verbs_->waiting(name, most);
+  saw_all = rows.size() < most;
+  const auto lonely = static_cast<std::size_t>(std::count_if(rows.begin(), rows.end(), must_be_alone));
+  if (saw_all || rows.size() - lonely >= room) co_return rows;
+  std::erase_if(rows, [](const due_row& r) { return !must_be_alone(r); });
+  auto others = co_await verbs_->waiting(name, std::min(room, looked_at_max), life_cycle::claims_in_company);
+  rows.insert(rows.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+  co_return rows;
 }
 
 void receivers::listen(const std::string& name, queue& q) {
@@ -175,7 +332,7 @@ void receivers::listen(const std::string& name, queue& q) {
       env_, *engine_, name, heard_max, [this, name](std::vector<queue_system::event_source::received> events) {
         auto& heard = queues_.at(name).heard;
         heard.insert(heard.end(), events.begin(), events.end());
-        announce(name);
+        come_to_wait(name);
       });
 }
 
@@ -287,7 +444,8 @@ task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
   for (const auto& c : claims) perhaps.push_back({c.ready, c.number});
   bool beaten = false;
   try {
-    const auto results = co_await verbs_->take(std::move(claims), r->asked.max_bytes, r->asked.holder);
+    const auto results =
+        co_await verbs_->take(std::move(claims), r->asked.max_bytes, r->asked.holder, unwritten_claim_max);
     for (const auto& taken : results) {
       if (taken) note(*r, *taken, alone);
       beaten = beaten || (!taken && (taken.error().code == errc::held || taken.error().code == errc::stale));
@@ -306,8 +464,53 @@ task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
 }
 
 void receivers::note(receiver& r, const row& granted, bool alone) {
-  workers_.handed(r.by, *granted, alone, env_.timers->now() + granted->lease);
+  workers_.handed(r.by, *granted, alone, env_.timers->now() + std::min(granted->lease, unwritten_claim_max));
   r.got.push_back({granted, alone});
+}
+
+std::shared_ptr<http::receipt> receivers::receipt_for(std::vector<handed> deliveries) {
+  const auto number = ++last_unwritten_;
+  unwritten_.emplace(number, unwritten{env_.timers->now(), std::move(deliveries)});
+  return std::make_shared<http::receipt>([in = std::weak_ptr(self_), number](bool whole) {
+    const auto alive = in.lock();
+    if (!alive) return;
+    if (whole) return (*alive)->written(number);
+    if (auto left = (*alive)->unwritten_.extract(number)) (*alive)->give_back(std::move(left.mapped().deliveries));
+  });
+}
+
+/// Most leases are no longer than what was claimed already: then there is nothing to do.
+void receivers::written(std::uint64_t number) {
+  auto delivered = unwritten_.extract(number);
+  if (!delivered) return;
+  auto& claims = delivered.mapped().deliveries;
+  std::erase_if(claims, [](const handed& h) { return h.now->lease <= unwritten_claim_max; });
+  if (!claims.empty()) tasks_.spawn(extend(std::move(claims)));
+}
+
+/// Tried while the claims last.
+task<void> receivers::extend(std::vector<handed> delivered) {
+  std::vector<claimed> claims;
+  for (const auto& h : delivered) claims.push_back({{h.now->id, h.now->revision, {}}, h.now->claim});
+  const auto over = env_.timers->now() + unwritten_claim_max;
+  back_off pause(env_.random());
+  while (!closing_ && env_.timers->now() < over) {
+    try {
+      const auto leases = co_await verbs_->extend(claims);
+      for (std::size_t i = 0; i < claims.size(); ++i)
+        if (leases[i]) extended(claims[i].ready.id, *leases[i]);
+      co_return;
+    } catch (const unavailable&) {
+    }
+    co_await sleep_for(env_, pause.next());
+  }
+}
+
+/// Who takes so long to read an answer may never do.
+void receivers::give_back_unwritten() {
+  const auto now = env_.timers->now();
+  while (!unwritten_.empty() && now - unwritten_.begin()->second.since >= unwritten_claim_max / 2)
+    give_back(std::move(unwritten_.extract(unwritten_.begin()).mapped().deliveries));
 }
 
 void receivers::give_back(std::vector<handed> undelivered) {
@@ -321,13 +524,13 @@ void receivers::give_back(std::vector<handed> undelivered) {
 }
 
 /// What is claimed by these numbers, if anything is. Where the store stays away their leases run out.
-task<void> receivers::release(std::vector<claimed> claims, std::string queue) {
+task<void> receivers::release(std::vector<claimed> claims, std::string name) {
   constexpr int tries = 5;
   back_off pause(env_.random());
   for (int i = 0; i < tries; ++i) {
     try {
       co_await verbs_->release(claims);
-      announce(queue);
+      come_to_wait(name);
       co_return;
     } catch (const unavailable&) {
     }
@@ -341,7 +544,8 @@ task<void> receivers::tick() {
   while (!closing_) {
     co_await clock_.sleep(options_.look_interval);
     workers_.tidy(env_.timers->now());
-    if (queues_.empty() && workers_.size() == 0) break;
+    give_back_unwritten();
+    if (queues_.empty() && workers_.size() == 0 && unwritten_.empty()) break;
     constexpr milliseconds listens_on{2'000};
     std::vector<std::string> names;
     for (auto& [name, q] : queues_) {
@@ -357,8 +561,23 @@ void receivers::notice(const message_store::shared_store::news& changed) {
   for (const auto& id : changed.ids) workers_.settled(id);
   for (const auto& now : changed.rows) {
     workers_.settled(now->id);
-    if (now->status == status::pending) announce(now->queue);
+    if (now->status == status::pending && !now->held) come_to_wait(now->queue);
   }
+}
+
+/// What other brokers have left here. They tell of a queue once in a few milliseconds only.
+void receivers::hear(const change_feed::news& elsewhere) {
+  for (const auto& name : elsewhere.queues) {
+    if (!queues_.contains(name) || closing_) continue;
+    come_to_wait(name);
+    tasks_.spawn(look_again(name));
+  }
+}
+
+task<void> receivers::look_again(std::string name) {
+  constexpr milliseconds a_little_later{10};
+  co_await sleep_for(env_, a_little_later);
+  announce(name);
 }
 
 void receivers::extended(const uuid& id, milliseconds lease) {
@@ -374,6 +593,8 @@ void receivers::send_home() {
 }
 
 task<void> receivers::stop() {
+  observing_elsewhere_.reset();
+  while (!unwritten_.empty()) give_back(std::move(unwritten_.extract(unwritten_.begin()).mapped().deliveries));
   co_await tasks_.drain();
   for (auto& [name, q] : queues_) q.source.reset();  // waits for those that have not ended yet
 }

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/hand_off.hpp"
 #include "broker/messages.hpp"
 #include "broker/workers.hpp"
 #include "core/task.hpp"
@@ -46,21 +47,35 @@ struct handed {
 /// when a change is announced, and now and then; one look at a time. The store is the truth: any number of these may
 /// look at one store. What is handed out and cannot be delivered is released. While somebody is parked for a queue, the
 /// engine's events of that queue are heard: each announces what may wait, and is settled once its row does not wait any
-/// more. For one thread.
-class receivers {
+/// more.
+///
+/// *The hand-off*: where a look that began after a receiver was parked has found nothing that waits, and nothing has
+/// come to wait since, what arrives in the queue is stored already claimed for it: one change, no look, no event. So it
+/// overtakes nothing but what has become due elsewhere since the last look. For one thread.
+class receivers : public hand_off {
  public:
   /// `engine`: what services beside these hear events of, and whose events these hear too. Null where there is none:
   /// then nothing is rung.
   receivers(const environment& env, message_store::async_store store, std::shared_ptr<messages> verbs, platform* engine,
             receivers_options options);
+  ~receivers() override;
+  receivers(const receivers&) = delete;
+  receivers& operator=(const receivers&) = delete;
 
   /// Returns as soon as something was claimed, and empty when the time is over, a newer request of the same worker for
   /// the queue takes its place, or everyone is sent home. Looks once whatever the time. Throws `unavailable` where
   /// nothing could be looked at, or too many are parked.
   task<std::vector<handed>> receive(receive_request asked, std::shared_ptr<http::peer> from);
 
+  /// Of an answer with these deliveries. Once it has been written, what was claimed for a while only is extended to its
+  /// lease; what is not written within half of that while is given back.
+  std::shared_ptr<http::receipt> receipt_for(std::vector<handed> deliveries);
   /// Somebody else may have what could not be delivered.
   void give_back(std::vector<handed> undelivered);
+
+  std::unique_ptr<arrival> arrives(const std::string& name, std::size_t text_bytes, bool may_be_claimed) override;
+  void opened(const std::string& name) override;
+
   /// What was handed out under this claim has had an outcome.
   void settled(const claimed& what) { workers_.settled(what.ready.id, what.claim); }
   void extended(const uuid& id, milliseconds lease);
@@ -80,34 +95,59 @@ class receivers {
  private:
   struct receiver {
     receive_request asked;
+    std::shared_ptr<http::peer> from;
     std::shared_ptr<worker> by;
     std::vector<handed> got{};
     bool claiming = false;
-    bool looked = false;  ///< a look that began after it was parked is over
-    bool over = false;    ///< a newer one takes its place
+    std::size_t handing = 0;        ///< hand-offs under way
+    std::size_t handing_bytes = 0;  ///< of their texts
+    bool looked = false;            ///< a look that began after it was parked is over
+    bool found_nothing = false;     ///< and one of those has found nothing that waits
+    bool over = false;              ///< a newer one takes its place
     std::optional<unavailable> failed{};
     std::shared_ptr<one_shot<bool>> woken{};
-    bool can_take() const { return !claiming && !over && got.empty(); }
+    bool can_take() const { return can_be_handed_more() && handing == 0; }
+    bool can_be_handed_more() const { return !claiming && !over && got.empty(); }
+    bool can_be_handed(std::size_t text_bytes) const;
   };
   struct queue {
     std::list<std::shared_ptr<receiver>> parked{};  ///< the newest first
-    bool announced = true;                          ///< something may wait that no look has seen
+    bool announced = true;                          ///< it is to be looked at
+    std::optional<timers::time_point> empty{};      ///< then a look found nothing, and nothing has come to wait since
+    std::uint64_t came = 0;                         ///< how often something may have come to wait
+    std::uint64_t came_seen = 0;                    ///< before the last look
+    bool news_bring_work = true;                    ///< the last look after news has handed something out
     bool looking = false;
     bool lonely_last = false;            ///< what was handed out last was alone
     std::shared_ptr<worker> reserved{};  ///< gets nothing else until it can take what must be alone
     timers::time_point next_look{};
+    std::shared_ptr<one_shot<bool>> pausing{};  ///< until then
     std::unique_ptr<queue_system::event_source> source{};
     std::vector<queue_system::event_source::received> heard{};  ///< and not settled
     bool retiring = false;                                      ///< the source ends
     timers::time_point left{};                                  ///< when the last one went
     bool is_over() const { return parked.empty() && !looking && !source; }
   };
+  struct asking;
   struct parking;
+  class on_its_way;
+  struct unwritten {
+    timers::time_point since{};
+    std::vector<handed> deliveries{};
+  };
 
   void check_room() const;
   task<void> reopen_lost(std::shared_ptr<worker> by, std::string of);
   task<void> wait(std::shared_ptr<receiver> r, std::shared_ptr<http::peer> from);
   void announce(const std::string& name);
+  void come_to_wait(const std::string& name);
+  std::shared_ptr<receiver> taker(const std::string& name, std::size_t text_bytes);
+  task<std::vector<due_row>> rows_for(const std::string& name, std::size_t room, bool& saw_all);
+  void written(std::uint64_t number);
+  task<void> extend(std::vector<handed> delivered);
+  void give_back_unwritten();
+  static void hurry(queue& q);
+  task<void> pause(queue& q);
   void look_soon(const std::string& name, queue& q);
   task<void> look(std::string name);
   void listen(const std::string& name, queue& q);
@@ -120,9 +160,11 @@ class receivers {
   void start_claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   task<void> claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   void note(receiver& r, const row& granted, bool alone);
-  task<void> release(std::vector<claimed> claims, std::string queue);
+  task<void> release(std::vector<claimed> claims, std::string name);
   task<void> tick();
   void notice(const message_store::shared_store::news& changed);
+  void hear(const change_feed::news& elsewhere);
+  task<void> look_again(std::string name);
   void wake(receiver& r);
 
   environment env_;
@@ -131,13 +173,18 @@ class receivers {
   platform* engine_;
   receivers_options options_;
   workers workers_;
-  std::map<std::string, queue> queues_;  ///< with somebody parked, or a look or a source under way
+  std::map<std::string, queue> queues_;          ///< with somebody parked, or a look or a source under way
+  std::map<std::string, std::size_t> arriving_;  ///< of each queue, revisions that are being stored and wait there then
+  std::map<std::uint64_t, unwritten> unwritten_;  ///< answers on their way, in the order of their numbers
+  std::uint64_t last_unwritten_ = 0;
   std::size_t parked_ = 0;
   bool ticking_ = false;
   bool closing_ = false;
   alarm_clock clock_;
   task_group tasks_;
   std::shared_ptr<void> observing_;
+  std::shared_ptr<void> observing_elsewhere_;
+  std::shared_ptr<receivers*> self_ = std::make_shared<receivers*>(this);  ///< for those who may live longer
 };
 
 }  // namespace amc::broker

@@ -39,6 +39,8 @@ int counted(effect::count how, int value) {
       return value;
     case effect::count::zero:
       return 0;
+    case effect::count::one:
+      return 1;
     case effect::count::one_more:
       return value + 1;
     case effect::count::one_less:
@@ -48,7 +50,7 @@ int counted(effect::count how, int value) {
 }
 
 timestamp next_due(const effect& then, const message& current, timestamp now) {
-  if (then.due_after_lease) return now + current.lease;
+  if (then.due_after_lease) return now + std::min(current.lease, then.lease_max.value_or(current.lease));
   if (then.due_at) return *then.due_at;
   if (then.due_in) return now + *then.due_in;
   return current.due;

@@ -97,6 +97,7 @@ class receipt {
   receipt(const receipt&) = delete;
   receipt& operator=(const receipt&) = delete;
 
+  bool is_written() const { return !tell_; }
   void written() {
     if (tell_) std::exchange(tell_, nullptr)(true);
   }

@@ -39,8 +39,8 @@ class async_store {
   [[nodiscard]] std::shared_ptr<void> observe(std::function<void(const shared_store::news&)> observe) const {
     return store_->observe(env_.executor, std::move(observe));
   }
-  /// The same for what other processes have changed. For one listener. Does nothing where no other process can change
-  /// the store.
+  /// The same for what other processes have changed, and where they have left work. From one thread. Does nothing where
+  /// no other process can change the store.
   [[nodiscard]] std::shared_ptr<void> observe_elsewhere(std::function<void(const change_feed::news&)> hear) const {
     return store_->observe_elsewhere(env_, std::move(hear));
   }

@@ -133,20 +133,26 @@ std::shared_ptr<void> shared_store::observe(boost::asio::any_io_executor executo
   return call;
 }
 
-namespace {
-
-/// The worker that listens to a change feed, and where it tells what it hears.
-class listener {
+/// The worker that listens to a change feed, for all who hear it.
+class shared_store::listener {
  public:
-  listener(const environment& env, change_feed& feed, std::function<void(const change_feed::news&)> hear)
-      : executor_(env.executor), feed_(feed), hear_(std::make_shared<hearer>(std::move(hear))), pause_(env.random()) {
+  using hearer = std::function<void(const change_feed::news&)>;
+
+  listener(const environment& env, change_feed& feed) : feed_(feed), pause_(env.random()) {
     host_ = env.start_worker("changes", [this] { return step(); });
+  }
+
+  std::shared_ptr<hearer> add(boost::asio::any_io_executor executor, hearer hear) {
+    auto call = std::make_shared<hearer>(std::move(hear));
+    {
+      const std::lock_guard lock(mutex_);
+      hearers_.push_back({std::move(executor), call});
+    }
     host_->wake();
+    return call;
   }
 
  private:
-  using hearer = std::function<void(const change_feed::news&)>;
-
   std::optional<milliseconds> step() {
     // Short, because a stop waits for it.
     constexpr milliseconds longest{100};
@@ -154,10 +160,7 @@ class listener {
       auto news = feed_.wait(longest);
       if (std::exchange(away_, false)) log::info("store", "hears of changes by other processes again");
       pause_.reset();
-      if (!news.ids.empty() || news.everything)
-        boost::asio::post(executor_, [hear = std::weak_ptr(hear_), news = std::move(news)] {
-          if (const auto alive = hear.lock()) (*alive)(news);
-        });
+      if (!news.ids.empty() || news.everything || !news.queues.empty()) tell(std::move(news));
       return milliseconds(0);
     } catch (const unavailable& failed) {
       if (!std::exchange(away_, true))
@@ -166,20 +169,38 @@ class listener {
     }
   }
 
-  boost::asio::any_io_executor executor_;
+  void tell(change_feed::news news) {
+    const auto told = std::make_shared<const change_feed::news>(std::move(news));
+    const std::lock_guard lock(mutex_);
+    for (const auto& [executor, hear] : hearers_)
+      boost::asio::post(executor, [hear = hear, told] {
+        if (const auto alive = hear.lock()) (*alive)(*told);
+      });
+  }
+
   change_feed& feed_;
-  std::shared_ptr<hearer> hear_;
+  std::mutex mutex_;
+  std::list<std::pair<boost::asio::any_io_executor, std::weak_ptr<hearer>>> hearers_;
   bool away_ = false;
   back_off pause_;
   std::unique_ptr<worker_host> host_;
 };
 
-}  // namespace
-
 std::shared_ptr<void> shared_store::observe_elsewhere(const environment& env,
                                                       std::function<void(const change_feed::news&)> hear) {
   if (!opened_.changes_elsewhere) return nullptr;
-  return std::make_shared<listener>(env, *opened_.changes_elsewhere, std::move(hear));
+  /// Whoever hears last ends the worker.
+  struct hearing {
+    std::shared_ptr<listener> of;
+    std::shared_ptr<listener::hearer> call;
+  };
+  auto of = listener_.lock();
+  if (!of) listener_ = of = std::make_shared<listener>(env, *opened_.changes_elsewhere);
+  auto call = of->add(env.executor, std::move(hear));
+  auto handle = std::make_shared<hearing>();
+  handle->of = std::move(of);
+  handle->call = std::move(call);
+  return handle;
 }
 
 void shared_store::when_broken(boost::asio::any_io_executor executor, std::function<void(const std::string&)> stop) {

@@ -55,6 +55,7 @@ class shared_store {
   void when_broken(boost::asio::any_io_executor executor, std::function<void(const std::string& why)> stop);
 
  private:
+  class listener;
   struct find_all {
     std::vector<uuid> ids;
     bool with_text;
@@ -93,6 +94,7 @@ class shared_store {
   void note_failure(availability::failed how, const std::string& why);
 
   opened_store opened_;
+  std::weak_ptr<listener> listener_;  ///< of the thread that observes what others do
   limits bounds_;
   std::mutex mutex_;
   std::list<observer> observers_;

@@ -209,6 +209,19 @@ TEST_F(PostgresqlServer, AChangeIsToldToOtherProcessesOnceForACommit) {
   EXPECT_EQ(listening.notifications(), 1);
 }
 
+TEST_F(PostgresqlServer, WhereSomethingWaitsIsToldToOtherProcessesOnceItIsThere) {
+  tests::postgresql_database database;
+  const auto here = open(database.url()), there = open(database.url());
+  there.changes_elsewhere->wait(milliseconds(0));
+  const auto id = system_uuid_source()();
+  here.drivers.at(0)->apply(
+      std::vector<change>{life_cycle::accept(id, "x", to_queue{"a b"}, false, tests::default_rules())});
+  std::vector<std::string> heard;
+  while (heard.empty()) heard = there.changes_elsewhere->wait(milliseconds(5'000)).queues;
+  EXPECT_THAT(heard, testing::ElementsAre("a b"));
+  EXPECT_EQ(there.drivers.at(0)->waiting({"a b", milliseconds(0), 10, {}}).size(), 1U);
+}
+
 TEST_F(PostgresqlServer, AProcessDoesNotHearItself) {
   tests::postgresql_database database;
   const auto here = open(database.url()), there = open(database.url());

@@ -281,6 +281,45 @@ TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
                         .text_bytes_max = 4}));
 }
 
+TEST_P(StoreContract, ANewRevisionMayBeStoredClaimed) {
+  const auto id = next_id_();
+  const auto first = apply(life_cycle::handed_off(life_cycle::accept(id, "x", to_queue{"q"}, true, times_), 7));
+  ASSERT_TRUE(first.applied);
+  const auto second = apply(life_cycle::handed_off(life_cycle::answer(id, 1, "y", to_queue{"r"}, true, times_), 8));
+  ASSERT_TRUE(second.applied);
+  std::int64_t number = 7;
+  for (const auto& now : {first.now, second.now, find(id)}) {
+    EXPECT_TRUE(now->held);
+    EXPECT_EQ(now->due, around_.now + times_.lease);
+    EXPECT_EQ(now->unanswered, 1);
+    EXPECT_EQ(now->claim, number);
+    number = 8;
+  }
+  EXPECT_EQ(second.now->text, "y");
+}
+
+TEST_P(StoreContract, AClaimMayLastLessThanItsLease) {
+  const auto claimed_for = [&](milliseconds longest) {
+    return apply(life_cycle::claim({accept(), 1}, 1, false, {}, longest)).now->due - around_.now;
+  };
+  EXPECT_EQ(claimed_for(times_.lease / 2), times_.lease / 2);
+  EXPECT_EQ(claimed_for(times_.lease * 2), times_.lease);
+  const auto handed = life_cycle::accept(next_id_(), "x", to_queue{"q"}, true, times_);
+  EXPECT_EQ(apply(life_cycle::handed_off(handed, 2, {}, milliseconds(1))).now->due, around_.now + milliseconds(1));
+}
+
+TEST_P(StoreContract, WhatWaitsMayLeaveOutWhatWasLeftUnansweredOften) {
+  const auto often = accept("often", "q"), seldom = accept("seldom", "q");
+  apply({.id = often, .then = {.unanswered = effect::count::one}});
+  const auto waiting = [&](std::optional<int> below) {
+    std::vector<uuid> ids;
+    for (const auto& r : store_->waiting({"q", times_.ring_again, 10, below})) ids.push_back(r.id);
+    return ids;
+  };
+  EXPECT_THAT(waiting({}), testing::UnorderedElementsAre(often, seldom));
+  EXPECT_THAT(waiting(1), testing::ElementsAre(seldom));
+}
+
 TEST_P(StoreContract, AGuardMeasuresATextInBytes) {
   const auto id = accept("é€😀");  // of 2, 3 and 4 bytes
   const auto admits = [&](std::size_t bytes) {
@@ -415,7 +454,7 @@ TEST_P(StoreContract, HeadersCountWhereBytesAreBounded) {
   said.headers = std::vector<header>{{"name", std::string(1'000, 'x')}};
   for (int i = 0; i < 3; ++i) apply(life_cycle::accept(next_id_(), said, to_queue{"q"}, false, times_));
   EXPECT_THAT(pages_of({.text_bytes_max = 1'500}), testing::ElementsAre(1U, 1U, 1U));
-  auto claim = life_cycle::claim({listed_.at(0), 1}, false);
+  auto claim = life_cycle::claim({listed_.at(0), 1}, 1, false);
   claim.when.text_bytes_max = 1'000;
   EXPECT_FALSE(apply(claim).applied);
   claim.when.text_bytes_max = 1'100;

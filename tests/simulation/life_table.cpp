@@ -45,7 +45,7 @@ class judging {
     const auto* asked = told_.post_of(after_.text);
     require(asked != nullptr, "is a message that nobody posted");
     if (!asked) return;
-    require(after_.revision == 1 && after_.claim == 0 && after_.attempts.empty(), "does not begin at the beginning");
+    require(after_.revision == 1 && after_.attempts.empty(), "does not begin at the beginning");
     require(after_.created_at == at_, "was not created when it was stored");
     require(after_.expires_at == asked->expires_at, "does not expire when its client has asked it to");
     require(after_.idempotency_key == asked->key, "does not carry the key of its request");
@@ -62,9 +62,14 @@ class judging {
     require((after_.status == status::done) == !goes_on, "is done, and should not, or should and is not");
     require((after_.status == status::dead) == too_often, "is dead of its revisions, and should not, or should");
     require(after_.queue == goes_to, "waits in another queue than its text says");
-    require(after_.unanswered == 0 && after_.failures == 0, "does not start afresh");
+    const bool handed_off = after_.claim != before_.claim;
+    require(after_.unanswered == (handed_off ? 1 : 0) && after_.failures == 0, "does not start afresh");
     require(after_.lease == plan_.lease && after_.max_claims == max_claims, "is not treated as its queue is");
     if (too_often) note_attempt();
+    if (handed_off) {
+      require(plan_.receive && after_.status == status::pending && !deliver_at, "is handed off, and should not");
+      return hold(plan_.lease);
+    }
     if (after_.status != status::pending) return;
     if (deliver_at) return require(after_.held && after_.due == *deliver_at, "is not delivered when it was asked");
     require(!after_.held, "is held from the beginning");
@@ -85,7 +90,7 @@ class judging {
       case step::accept:
         return;
       case step::answer:
-        require(after_.revision == before_.revision + 1 && after_.claim == before_.claim, "skips a revision");
+        require(after_.revision == before_.revision + 1, "skips a revision");
         return arrive({});
       case step::claim:
         return claim();
@@ -129,6 +134,7 @@ class judging {
   void hold(milliseconds longest) { require(after_.held && after_.due == at_ + longest, "is not held for one lease"); }
 
   void release() {
+    require(before_.held && before_.unanswered > 0, "is released by a claim that has had its outcome");
     require(!after_.held && after_.due == at_, "is released, and is not due at once");
     require(after_.unanswered == std::max(0, before_.unanswered - 1), "is released, and its claim counts");
     // A broker gives back what it could not deliver.

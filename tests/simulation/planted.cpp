@@ -16,6 +16,9 @@ namespace {
 bool is_claim(const change& what) {
   return what.then.new_claim.has_value();
 }
+bool is_hand_off(const change& what) {
+  return what.then.new_claim && what.then.text;
+}
 bool is_extension(const change& what) {
   return what.then.due_after_lease && !what.then.new_claim;
 }
@@ -293,6 +296,43 @@ class nothing_waits : public store_through {
   using store_through::store_through;
   std::vector<due_row> waiting(const waiting_request&) override { return {}; }
 };
+
+/// Who receives is shown nothing four times of five.
+class shows_seldom : public store_through {
+ public:
+  using store_through::store_through;
+  std::vector<due_row> waiting(const waiting_request& which) override {
+    constexpr int one_in = 5;
+    auto rows = to().waiting(which);
+    if (++looks_ % one_in != 0) rows.clear();
+    return rows;
+  }
+
+ private:
+  int looks_ = 0;
+};
+
+/// Who receives at one of the brokers is shown nothing.
+seams looked_by_others_only() {
+  seams planted;
+  planted.wrap_store = [](std::unique_ptr<store> to, process& by, platform&) -> std::unique_ptr<store> {
+    if (by.name() != "broker1") return to;
+    return std::make_unique<nothing_waits>(std::move(to));
+  };
+  return planted;
+}
+
+/// As if it had been done, and is not.
+std::vector<outcome> releases_only_told(store& to, std::span<const change> batch, platform&) {
+  std::vector<change> others;
+  std::copy_if(batch.begin(), batch.end(), std::back_inserter(others), [](const auto& c) { return !is_release(c); });
+  auto done = to.apply(others);
+  std::vector<outcome> outcomes;
+  auto next = done.begin();
+  for (const auto& what : batch)
+    outcomes.push_back(is_release(what) ? pretended(to, std::span(&what, 1)).front() : *next++);
+  return outcomes;
+}
 
 // ---- readers ----
 
@@ -640,6 +680,37 @@ std::vector<planted_bug> all_bugs() {
            if (is_reopening(what)) what.then.due_in.reset();
          });
        }},
+      {"release-counted-twice", "a release that is told twice counts twice",
+       [] {
+         return changes([](change& what) {
+           if (!is_release(what)) return;
+           what.when.held.reset();
+           what.when.unanswered_above.reset();
+         });
+       }},
+      {"undelivered-is-kept", "what could not be delivered, since the client has hung up, is not released",
+       [] { return apply(releases_only_told); }},
+      {"handed-to-two", "what is handed off holds nobody off",
+       [] {
+         return changes([](change& what) {
+           if (is_hand_off(what)) what.then.held = false;
+         });
+       }},
+      {"hand-off-not-durable", "a revision that is handed off is not synced",
+       [] {
+         return changes([](change& what) {
+           if (is_hand_off(what)) what.durable = false;
+         });
+       }},
+      {"hand-off-not-counted", "a claim by hand-off does not count",
+       [] {
+         return changes([](change& what) {
+           if (is_hand_off(what)) what.then.unanswered = effect::count::zero;
+         });
+       }},
+      {"handed-over-a-backlog", "looks find nothing though something waits, so that what is new is handed off over it",
+       [] { return stores<shows_seldom>(); }},
+      {"looked-by-others-only", "who receives at one of the brokers is shown nothing", looked_by_others_only},
       {"nothing-waits", "who receives is shown nothing", [] { return stores<nothing_waits>(); }},
       {"lease-not-extended", "a lease is told to be extended, and is not", [] { return apply(leases_only_told); }},
       {"lease-not-held", "a claim holds nobody off",

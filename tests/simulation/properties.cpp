@@ -22,6 +22,9 @@ properties::properties(const surroundings& around)
   around_.store.seen_crash = [this] { forget_unsynced(); };
   around_.store.seen_jump = [this] { timeliness_.begin_again(); };
   around_.store.seen_purge = [this](const row& gone, timestamp at) { see_purge(*gone, at); };
+  around_.net.seen_undelivered = [this](const process& by, const uuid& id, std::int64_t claim) {
+    undelivered_.push_back({around_.in.now(), by.name(), id, claim});
+  };
   around_.queues.seen = [this](const process& by, const outgoing& out) { see_event(by, out); };
   around_.queues.seen_depth = [this](const std::string& queue, std::size_t depth) { note_depth(queue, depth); };
 }
@@ -87,7 +90,7 @@ void properties::see_change(const database::committed& seen) {
   if (before && (ends || after->revision != before->revision))
     revisions_[{what.id, before->revision}].ended = around_.in.now();
   if (ends) revisions_[{what.id, after->revision}].ended = around_.in.now();
-  if (what.then.text) see_arrival(what, {became.applied, after, became.at});
+  if (what.then.text) see_arrival(what, {became.applied, after, became.at}, by);
   auto& here = revisions_[{what.id, became.now->revision}];
   if (what.then.new_claim) return see_claim(what, {became.applied, after, became.at}, here);
   const bool has_failed = what.then.failures == effect::count::one_more;
@@ -156,7 +159,7 @@ void properties::see_opening(const change& what, const outcome& became, revision
   here.claimed = false;
 }
 
-void properties::see_arrival(const change& what, const outcome& became) {
+void properties::see_arrival(const change& what, const outcome& became, const process& by) {
   const auto& m = *became.now;
   auto& here = revisions_[{m.id, m.revision}];
   if (what.insert) here.not_before = asked_delivery(m.text);
@@ -164,6 +167,7 @@ void properties::see_arrival(const change& what, const outcome& became) {
   here.arrived = around_.in.now() + waits;
   here.changed = around_.in.now();
   here.queue = m.queue;
+  here.stored_by = &by;
   here.rung = !m.held && what.then.due_in > milliseconds(0);
 }
 
@@ -178,7 +182,10 @@ timestamp properties::asked_delivery(const std::string& text) const {
 void properties::see_claim(const change& what, const outcome& became, revision_history& here) {
   const auto name = name_of(what.id, became.now->revision);
   if (here.claimed && became.at < here.lease_ends) around_.in.fail(name + " was claimed while somebody worked on it");
-  if (what.when.revision != became.now->revision) around_.in.fail(name + " was claimed for another revision");
+  const bool is_hand_off = what.then.text.has_value();
+  if (is_hand_off) check_hand_off(*became.now, here);
+  if (!is_hand_off && what.when.revision != became.now->revision)
+    around_.in.fail(name + " was claimed for another revision");
   const bool jumps = around_.in.plan().of(fault::store_clock) > 0;
   if (!jumps && became.at < here.not_before) around_.in.fail(name + " was claimed before it was to be delivered");
   if (here.over && !around_.told.was_retried(what.id)) around_.in.fail(name + " was claimed after its end");
@@ -190,6 +197,43 @@ void properties::see_claim(const change& what, const outcome& became, revision_h
   if (!first) return;
   here.first_claimed = around_.in.now();
   if (calm()) check_overtaking(here);
+}
+
+/// P6: a hand-off overtakes nothing that its broker has stored itself and nobody has claimed yet, and what became due
+/// elsewhere within a look.
+void properties::check_hand_off(const message& m, const revision_history& handed) {
+  const auto& plan = around_.in.plan();
+  if (plan.of(fault::store_clock) > 0) return;  // what was due may no longer be
+  const auto looked = 2 * plan.sweep_interval + milliseconds(500);
+  for (const auto& [id, waits] : around_.store.rows()) {
+    if (id == m.id || waits->status != status::pending || waits->held || waits->queue != m.queue) continue;
+    const auto found = revisions_.find({id, waits->revision});
+    if (found == revisions_.end()) continue;
+    const auto& earlier = found->second;
+    const bool never_held = earlier.first_claimed < milliseconds(0) && earlier.not_before == timestamp();
+    if (!never_held || waits->expires_at || around_.told.was_retried(id)) continue;
+    const bool own = earlier.stored_by == handed.stored_by;
+    const bool old = calm() && around_.in.now() - earlier.arrived > looked;
+    if (own || old) around_.in.fail(name_of(m.id, m.revision) + " is handed off over " + name_of(id, waits->revision));
+  }
+}
+
+/// What could not be delivered is open again at once.
+void properties::check_undelivered() {
+  constexpr milliseconds at_once{600};
+  const auto& in = around_.in;
+  const auto trouble = in.last_trouble({fault::store_away, fault::store_crash, fault::store_unknown, fault::store_busy,
+                                        fault::store_full, fault::store_clock});
+  for (auto it = undelivered_.begin(); it != undelivered_.end();) {
+    const auto& [since, by, id, claim] = *it;
+    const bool hindered = std::max(trouble, in.last_trouble_of(by)) >= since;
+    const bool late = in.now() - since > at_once;
+    const auto found = around_.store.rows().find(id);
+    const bool there = found != around_.store.rows().end();
+    if (late && !hindered && there && found->second->held && found->second->claim == claim)
+      around_.in.fail(name_of(id, found->second->revision) + " was not delivered, and is still held");
+    it = late || hindered ? undelivered_.erase(it) : std::next(it);
+  }
 }
 
 /// Each fault may cost a message one claim, and those who kill their service, as long as it is in their company, two.
@@ -249,6 +293,7 @@ void properties::forget_unsynced() {
 
 void properties::look() {
   check_runs();
+  check_undelivered();
   check_rows_stay();
   timeliness_.look();
   if (calm()) check_nobody_idles();

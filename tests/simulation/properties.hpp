@@ -43,6 +43,7 @@ class properties {
     int runs = 0;
     milliseconds last_rung{-1};
     std::string queue;
+    const process* stored_by = nullptr;
     timestamp not_before{};  ///< of what is to be delivered later
     bool rung = false;       ///< there should be an event for it
   };
@@ -53,7 +54,9 @@ class properties {
   void see_purge(const message& gone, timestamp at);
   void see_claim(const change& what, const outcome& became, revision_history& here);
   void check_company(const message& m);
-  void see_arrival(const change& what, const outcome& became);
+  void see_arrival(const change& what, const outcome& became, const process& by);
+  void check_hand_off(const message& m, const revision_history& handed);
+  void check_undelivered();
   void see_opening(const change& what, const outcome& became, revision_history& here);
   void see_event(const process& by, const outgoing& out);
   void forget_unsynced();
@@ -78,6 +81,13 @@ class properties {
   timeliness timeliness_;
   std::map<std::pair<uuid, int>, revision_history> revisions_;
   std::set<std::pair<uuid, std::int64_t>> claims_;  ///< that were ever given
+  struct undelivered {
+    milliseconds since;
+    std::string by;
+    uuid id;
+    std::int64_t claim;
+  };
+  std::vector<undelivered> undelivered_;
   std::map<uuid, row> seen_rows_;
   std::size_t seen_runs_ = 0;
   std::map<std::string, milliseconds> last_full_;  ///< of each queue

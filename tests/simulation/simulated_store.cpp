@@ -78,25 +78,31 @@ class database::feed : public change_feed {
     const auto now = of_.world_.now();
     if (!by_.alive() || now < of_.feeds_cut_until_ || now < of_.away_until_) {
       ids_.clear();
+      queues_.clear();
       next_look_ = now;
       throw unavailable(unavailable::reason::away, "the change feed is cut");
     }
     news told;
     told.ids.assign(ids_.begin(), ids_.end());
+    told.queues.assign(queues_.begin(), queues_.end());
     ids_.clear();
+    queues_.clear();
     if (now >= next_look_) {
       constexpr milliseconds interval{1'000};
       next_look_ = now + interval;
       told.everything = true;
     }
     sleeper_ = by_.current_worker();
-    if (told.ids.empty() && !told.everything) sleeper_.lock()->block(next_look_ - now);
+    if (told.ids.empty() && told.queues.empty() && !told.everything) sleeper_.lock()->block(next_look_ - now);
     return told;
   }
 
-  void tell(const process& by, const uuid& id) {
+  void tell(const process& by, const change& what) {
     if (&by == &by_ || of_.world_.now() < of_.feeds_cut_until_) return;
-    ids_.insert(id);
+    const auto& then = what.then;
+    const bool waits = then.text && then.status == status::pending && then.held == false;
+    if (waits && then.due_in == milliseconds(0)) queues_.insert(*then.queue);
+    if (!what.insert) ids_.insert(what.id);
     if (const auto asleep = sleeper_.lock()) asleep->wake();
   }
 
@@ -104,6 +110,7 @@ class database::feed : public change_feed {
   database& of_;
   process& by_;
   std::set<uuid> ids_;
+  std::set<std::string> queues_;
   milliseconds next_look_{};
   std::weak_ptr<worker> sleeper_;
 };
@@ -213,7 +220,7 @@ void database::crash() {
 void database::tell(const process& by, const std::vector<outcome>& outcomes, std::span<const change> batch) {
   for (std::size_t i = 0; i < batch.size(); ++i)
     if (outcomes[i].applied && (batch[i].then.text || batch[i].then.status))
-      for (auto* listening : feeds_) listening->tell(by, batch[i].id);
+      for (auto* listening : feeds_) listening->tell(by, batch[i]);
 }
 
 void database::go_away(milliseconds longest) {

@@ -97,7 +97,8 @@ std::vector<due_row> memory_store::waiting(const waiting_request& which) {
   for (const auto& [id, m] : rows_) {
     if (m->status != status::pending || m->queue != which.queue || unreadable.contains(id)) continue;
     const bool open = !m->held || m->due <= now;
-    const bool over = m->unanswered >= m->max_claims || (m->expires_at && *m->expires_at <= now);
+    const auto most = std::min(m->max_claims, which.unanswered_below.value_or(m->max_claims));
+    const bool over = m->unanswered >= most || (m->expires_at && *m->expires_at <= now);
     if (open && !over && m->due <= now + which.ring_again) rows.push_back(due_row_of(*m, false));
   }
   const auto place = [&](const due_row& r) { return std::pair(r.due <= now, r.due); };

@@ -61,9 +61,10 @@ const std::vector<asked_column>& guard_members() {
   return all;
 }
 
-/// How array_text gives an effect::count: nothing, 0, or what is added.
+/// How array_text gives an effect::count: nothing, 0, what is added, or that it is one.
 std::string counted_sql(const std::string& column, const std::string& how) {
-  return column + " = CASE " + how + " WHEN 0 THEN 0 ELSE greatest(0, m." + column + " + coalesce(" + how + ", 0)) END";
+  return column + " = CASE " + how + " WHEN 0 THEN 0 WHEN " + std::to_string(counted_as_one) +
+         " THEN 1 ELSE greatest(0, m." + column + " + coalesce(" + how + ", 0)) END";
 }
 
 /// As the check of schema 3 wants it: negative where the row has what schema 2 does not know.
@@ -105,15 +106,17 @@ const std::vector<asked_column>& effect_members() {
       effect_member("new_held", &effect::held, "held = coalesce(new_held, m.held)"),
       effect_member("due_in", &effect::due_in),
       effect_member("due_at", &effect::due_at),
+      effect_member("lease_max", &effect::lease_max),
       effect_member("due_after_lease", &effect::due_after_lease,
-                    "due = CASE WHEN due_after_lease THEN now + coalesce(new_lease, m.lease) "
+                    "due = CASE WHEN due_after_lease THEN now + least(coalesce(new_lease, m.lease), lease_max) "
                     "ELSE coalesce(due_at, now + due_in, m.due) END"),
       effect_member("new_claim", &effect::new_claim, next_claim_set),
       effect_member("unanswered_change", &effect::unanswered, counted_sql("unanswered", "unanswered_change")),
       effect_member("failures_change", &effect::failures, counted_sql("failures", "failures_change")),
       effect_member("new_lease", &effect::lease, "lease = coalesce(new_lease, m.lease)"),
-      effect_member("new_holder", &effect::holder,
-                    "holder = CASE WHEN new_claim IS NOT NULL THEN new_holder WHEN due_after_lease THEN m.holder ELSE '' END"),
+      effect_member(
+          "new_holder", &effect::holder,
+          "holder = CASE WHEN new_claim IS NOT NULL THEN new_holder WHEN due_after_lease THEN m.holder ELSE '' END"),
       effect_member(
           "new_max_claims", &effect::max_claims,
           "max_claims = " + signed_sql("abs(coalesce(new_max_claims, m.max_claims))", next_type, next_headers)),

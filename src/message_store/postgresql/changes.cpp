@@ -3,6 +3,7 @@
 #include <random>
 
 #include "core/back_off.hpp"
+#include "message_store/postgresql/values.hpp"
 
 namespace amc::message_store::postgresql {
 namespace {
@@ -13,6 +14,9 @@ using clock = std::chrono::steady_clock;
 constexpr std::size_t sender_size = 8;
 constexpr std::size_t id_size = 36;
 constexpr std::size_t ids_max = 200;
+constexpr std::string_view changed_channel = "amc_changed";
+// "SENDER QUEUE"
+constexpr std::string_view waits_channel = "amc_waits";
 
 class feed : public change_feed {
  public:
@@ -25,7 +29,7 @@ class feed : public change_feed {
     auto& link = link_.get([this] { return listen(); });
     try {
       if (!all.everything)
-        for (const auto& payload : link.notifications(longest)) add(all, parse_notification(payload, own_sender_));
+        for (const auto& told : link.notifications(longest)) add(all, parse_notification(told, own_sender_));
     } catch (const unavailable&) {
       link_.drop();
       throw;
@@ -42,7 +46,7 @@ class feed : public change_feed {
     auto fresh = std::make_unique<connection>(options_, "changes");
     try {
       // A pooler gives what a session hears to whoever has it by then: behind one there is only the poll.
-      if (!fresh->is_pooled()) fresh->script("LISTEN amc_changed");
+      if (!fresh->is_pooled()) fresh->script("LISTEN amc_changed; LISTEN amc_waits");
     } catch (const server_error& failed) {  // not covered: a standby, which takes a second server that replicates
       throw failed.as_unavailable();
     }
@@ -52,6 +56,7 @@ class feed : public change_feed {
   static void add(news& to, news more) {
     to.everything = to.everything || more.everything;
     to.ids.insert(to.ids.end(), more.ids.begin(), more.ids.end());
+    to.queues.insert(to.queues.end(), more.queues.begin(), more.queues.end());
   }
 
   postgresql_options options_;
@@ -70,18 +75,33 @@ std::string new_sender() {
   return name;
 }
 
-connection::call notify_call(const std::string& sender, std::span<const uuid> ids) {
-  std::string payload = sender;
-  if (ids.size() > ids_max)
-    payload += " *";
-  else
-    for (const auto& id : ids) payload.append(" ").append(to_string(id));
-  return {"notify", nullptr, parameters().add(std::move(payload))};
+connection::call notify_call(const std::string& sender, std::span<const uuid> ids,
+                             std::span<const std::string> queues) {
+  array_text channels, payloads;
+  if (!ids.empty()) {
+    std::string payload = sender;
+    if (ids.size() > ids_max)
+      payload += " *";
+    else
+      for (const auto& id : ids) payload.append(" ").append(to_string(id));
+    channels.add(std::string(changed_channel));
+    payloads.add(payload);
+  }
+  for (const auto& queue : queues) {
+    channels.add(std::string(waits_channel));
+    payloads.add(sender + " " + queue);
+  }
+  return {"notify", nullptr, parameters().add(channels.finished()).add(payloads.finished())};
 }
 
-change_feed::news parse_notification(const std::string& payload, const std::string& own_sender) {
+change_feed::news parse_notification(const connection::notification& heard, const std::string& own_sender) {
   change_feed::news told;
+  const auto& payload = heard.payload;
   if (payload.starts_with(own_sender + " ")) return told;
+  if (heard.channel == waits_channel) {
+    if (payload.size() > sender_size + 1) told.queues.push_back(payload.substr(sender_size + 1));
+    return told;
+  }
   for (std::size_t at = sender_size; at < payload.size(); at += 1 + id_size) {
     const auto id = parse_uuid(std::string_view(payload).substr(at + 1, id_size));
     if (id) told.ids.push_back(*id);
@@ -89,6 +109,21 @@ change_feed::news parse_notification(const std::string& payload, const std::stri
     told.everything = told.everything || !id;
   }
   return told;
+}
+
+std::vector<std::string> announcements::after(std::span<const change> batch, clock::time_point now) {
+  std::vector<std::string> queues;
+  for (const auto& what : batch) {
+    const auto& then = what.then;
+    const bool waits =
+        then.text && then.status == status::pending && then.held == false && then.due_in == milliseconds(0);
+    if (!waits) continue;
+    auto& last = last_[*then.queue];
+    if (now - last < pause) continue;
+    last = now;
+    queues.push_back(*then.queue);
+  }
+  return queues;
 }
 
 std::unique_ptr<change_feed> make_change_feed(const postgresql_options& options, std::string own_sender) {

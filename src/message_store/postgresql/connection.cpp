@@ -249,12 +249,12 @@ std::vector<pg_result> connection::run(const std::vector<call>& calls, const std
   return results;
 }
 
-std::vector<std::string> connection::notifications(milliseconds longest) {
-  std::vector<std::string> told;
+std::vector<connection::notification> connection::notifications(milliseconds longest) {
+  std::vector<notification> told;
   if (!wait(POLLIN, longest)) return told;
   if (!PQconsumeInput(handle_)) lost();
   while (auto* n = PQnotifies(handle_)) {
-    told.emplace_back(n->extra);
+    told.push_back({n->relname, n->extra});
     PQfreemem(n);
   }
   return told;

@@ -119,7 +119,11 @@ class connection {
                              const std::optional<call>& before = {});
 
   /// What a NOTIFY told, waiting for one at most this long.
-  std::vector<std::string> notifications(milliseconds longest);
+  struct notification {
+    std::string channel;
+    std::string payload;
+  };
+  std::vector<notification> notifications(milliseconds longest);
 
  private:
   void connect(const postgresql_options& options, const std::string& role);

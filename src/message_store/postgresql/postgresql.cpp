@@ -74,6 +74,7 @@ class postgresql_store : public store {
     parameters p;
     p.add_if(session_.clock_now()).add(which.queue);
     p.add(std::to_string(which.ring_again.count())).add(limit_with_unreadable(which.limit));
+    p.add_if(which.unanswered_below);
     return due_rows("waiting", std::move(p));
   }
 
@@ -173,13 +174,14 @@ class postgresql_store : public store {
     return outcomes;
   }
 
-  /// What wakes those who wait at other brokers.
-  std::optional<connection::call> telling_others(std::span<const change> batch) const {
+  /// What wakes those who wait at other brokers, for a change or for work.
+  std::optional<connection::call> telling_others(std::span<const change> batch) {
     std::vector<uuid> ids;
     for (const auto& what : batch)
       if (!what.insert && (what.then.text || what.then.status)) ids.push_back(what.id);
-    if (ids.empty()) return {};
-    return notify_call(sender_, ids);
+    const auto queues = announced_.after(batch, announcements::clock::now());
+    if (ids.empty() && queues.empty()) return {};
+    return notify_call(sender_, ids, queues);
   }
 
   /// Changes of a batch, by their places in it.
@@ -275,6 +277,7 @@ class postgresql_store : public store {
   std::string sender_;
   std::shared_ptr<unreadable_rows> faults_;
   session session_;
+  announcements announced_;
 };
 
 /// Asks the server for what the promise needs, and says what it does not give.

@@ -84,7 +84,8 @@ std::string waiting_sql() {
   const std::string now = now_read;
   const auto part = [&](const std::string& condition) {
     return "(SELECT " + names(due_columns) + " FROM amc_message WHERE status = 'pending' AND queue = $2 AND " +
-           condition + " AND unanswered < abs(max_claims) AND (expires_at IS NULL OR expires_at > " + now +
+           condition +
+           " AND unanswered < least(abs(max_claims), $5::integer) AND (expires_at IS NULL OR expires_at > " + now +
            ") ORDER BY due LIMIT $4::integer)";
   };
   return "WITH " + clock_sql() + " SELECT false, w.* FROM (" + part("due <= " + now) + " UNION ALL " +

@@ -71,6 +71,9 @@ struct sql_type<std::vector<header>> {
 template <class T>
 struct sql_type<std::optional<T>> : sql_type<T> {};
 
+/// How an array says that a count becomes 1.
+constexpr int counted_as_one = 2;
+
 /// The text of an array parameter, element by element: "{1,NULL,\"…\"}".
 class array_text {
  public:
@@ -103,7 +106,7 @@ class array_text {
     if (how == effect::count::keep)
       add_null();
     else
-      add(how == effect::count::zero ? 0 : how == effect::count::one_more ? 1 : -1);
+      add(number_of(how));
   }
 
   std::string finished() { return std::move(text_ += '}'); }
@@ -112,6 +115,18 @@ class array_text {
   std::string& separate() {
     if (text_.size() > 1) text_ += ',';
     return text_;
+  }
+  static int number_of(effect::count how) {
+    switch (how) {
+      case effect::count::one:
+        return counted_as_one;
+      case effect::count::one_more:
+        return 1;
+      case effect::count::one_less:
+        return -1;
+      default:
+        return 0;
+    }
   }
   void add_quoted(std::string_view text) {
     separate() += '"';

@@ -34,13 +34,13 @@ struct place_in_queue {
   uuid id{};
 };
 
-/// ?1 queue, ?2 now, ?3 how long after its ringing a row is due again, ?4 limit. Both parts are read in the index's
-/// order, and no further than the limit.
+/// ?1 queue, ?2 now, ?3 how long after its ringing a row is due again, ?4 limit, ?5 unanswered below. Both parts are
+/// read in the index's order, and no further than the limit.
 std::string waiting_sql() {
   const auto part = [](const std::string& condition) {
     return "SELECT * FROM (SELECT " + names(due_columns) +
            " FROM message WHERE status = 'pending' AND queue = ?1 AND " + condition +
-           " AND unanswered < max_claims AND (expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4)";
+           " AND unanswered < min(max_claims, ?5) AND (expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4)";
   };
   return "SELECT * FROM (" + part("due <= ?2") + " UNION ALL " + part("due > ?2 AND due <= ?2 + ?3 AND NOT held") +
          ") ORDER BY due <= ?2, due LIMIT ?4";
@@ -180,6 +180,7 @@ class sqlite_store : public store {
     s.bind(2, now);
     s.bind(3, static_cast<std::int64_t>(which.ring_again.count()));
     s.bind(4, limit_with_unreadable(which.limit));
+    s.bind(5, std::int64_t{which.unanswered_below.value_or(INT32_MAX)});
     add_due_rows(s, false, which.limit, rows);
     return rows;
   }

@@ -1008,6 +1008,7 @@ TEST_F(Receive, OutcomesThatWereSettledAreToldThoughNothingCanBeLookedAt) {
   const auto reply = receive(json::serialize(asked));
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(body(reply).at("failures").at(0).at("status").as_string(), "pending");
+  EXPECT_EQ(field(reply, "Retry-After"), "1") << "who asks again at once would do so for ever";
   EXPECT_THROW(receive(R"({"worker":"w"})"), unavailable) << "with nothing settled it is 503";
 }
 

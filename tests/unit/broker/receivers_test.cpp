@@ -83,8 +83,8 @@ TEST_F(Receivers, AreGivenTheOldestFirstAndNoMoreThanTheyAskFor) {
 
 TEST_F(Receivers, AreServedTheNewestFirst) {
   const auto older = receive("one"), newer = receive("two");
-  w_.accept("Hi,");
   w_.world.advance(milliseconds(10));
+  w_.accept("Hi,");
   EXPECT_FALSE(*older);
   EXPECT_TRUE(*newer);
 }
@@ -320,6 +320,229 @@ TEST_F(Receivers, GiveBackTheEventsOfWhatNobodyTook) {
   EXPECT_GE(w_.depth("topic-a"), 2U) << "a service that listens to the engine may have them";
 }
 
+TEST_F(Receivers, LonelyMessagesHideNoOthers) {
+  std::vector<uuid> poisonous;
+  for (int i = 0; i < 40; ++i) poisonous.push_back(w_.accept("Hi,"));
+  for (int i = 0; i < life_cycle::claims_in_company; ++i) {
+    for (const auto& id : poisonous) w_.world.run(w_.messages->claim({claim_request{{id, 1}}}));
+    w_.world.advance(milliseconds(11'000));
+  }
+  w_.accept(" Hi,");
+  receive(in_hand("one"));  // is reserved for what must be alone
+  const auto got = receive(in_hand("two"));
+  w_.world.advance(milliseconds(10));
+  ASSERT_TRUE(*got);
+  EXPECT_THAT(texts(got), ElementsAre(" Hi,"));
+}
+
+TEST_F(Receivers, LonelyMessagesTakeTurnsWithOthersThatTheyHide) {
+  std::vector<uuid> poisonous;
+  for (int i = 0; i < 40; ++i) poisonous.push_back(w_.accept("Hi,"));
+  for (int i = 0; i < life_cycle::claims_in_company; ++i) {
+    for (const auto& id : poisonous) w_.world.run(w_.messages->claim({claim_request{{id, 1}}}));
+    w_.world.advance(milliseconds(11'000));
+  }
+  for (int i = 0; i < 2; ++i) w_.accept(" Hi,");
+  std::vector<bool> alone;
+  for (int i = 0; i < 4; ++i) {
+    const auto got = receive("w" + std::to_string(i));
+    w_.world.advance(milliseconds(50));
+    alone.push_back((*got)->front().alone);
+  }
+  EXPECT_THAT(alone, ElementsAre(true, false, true, false));
+}
+
+// ---- the hand-off ----
+
+class HandOff : public Receivers {
+ protected:
+  /// Parked, and a look has found nothing.
+  received park(receive_request asked) {
+    auto got = receive(std::move(asked));
+    w_.world.advance(milliseconds(10));
+    EXPECT_FALSE(*got);
+    return got;
+  }
+  received park(const std::string& worker, std::size_t max = 1) { return park(wanted(worker, max)); }
+};
+
+TEST_F(HandOff, WhatArrivesIsStoredClaimedForWhoWaits) {
+  const auto got = park("w");
+  const auto looks = w_.disk->looks;
+  const auto id = w_.accept("Hi,");
+  ASSERT_TRUE(*got) << "without a look";
+  EXPECT_EQ(w_.disk->looks, looks);
+  const auto& given = *(*got)->front().now;
+  EXPECT_EQ(given.text, "Hi,");
+  const auto row = w_.find(id);
+  EXPECT_TRUE(row->held);
+  EXPECT_EQ(row->claim, given.claim);
+  EXPECT_NE(row->claim, 0);
+  EXPECT_EQ(row->unanswered, 1);
+  EXPECT_EQ(w_.depth("topic-a"), 0U) << "nobody rings for it";
+}
+
+TEST_F(HandOff, SoIsTheNextRevision) {
+  auto asked = wanted("w");
+  asked.queue = "topic-b";
+  const auto first = w_.accept("Hi,");
+  const auto got = park(asked);
+  w_.world.run(w_.messages->answer(first, 1, "Hi, X."));
+  ASSERT_TRUE(*got);
+  EXPECT_EQ((*got)->front().now->revision, 2);
+  EXPECT_EQ(w_.find(first)->claim, (*got)->front().now->claim);
+}
+
+TEST_F(HandOff, AWorkerTakesNoMoreThanItAskedFor) {
+  const auto got = park("w", 2);
+  std::vector<answer_request> answers;
+  for (const auto* text : {"Hi,", "Hi, ", " Hi,"}) answers.push_back({w_.accept("Hi, X."), 1, text, {}, {}});
+  w_.world.run(w_.messages->answer(std::move(answers)));
+  EXPECT_THAT(texts(got), ElementsAre("Hi,", "Hi, "));
+}
+
+TEST_F(HandOff, NorMoreBytes) {
+  auto asked = wanted("w", 3);
+  asked.max_bytes = 8;
+  const auto got = park(asked);
+  std::vector<answer_request> answers;
+  for (const auto* text : {"Hi,", "Hi, ", " Hi,"}) answers.push_back({w_.accept("Hi, X."), 1, text, {}, {}});
+  w_.world.run(w_.messages->answer(std::move(answers)));
+  EXPECT_THAT(texts(got), ElementsAre("Hi,", "Hi, "));
+}
+
+TEST_F(HandOff, ButForTheFirstWhateverItsSize) {
+  auto asked = wanted("w", 3);
+  asked.max_bytes = 1;
+  const auto got = park(asked);
+  w_.accept("Hi,");
+  EXPECT_TRUE(*got);
+}
+
+TEST_F(HandOff, NotOfWhatIsToBeDeliveredLater) {
+  const auto got = park("w");
+  life_cycle::accept_options options;
+  options.deliver_at = w_.world.wall_clock() + milliseconds(5'000);
+  const auto stored = w_.world.run(w_.messages->accept(w_.messages->new_id(), "Hi,", std::move(options))).value();
+  EXPECT_EQ(stored->claim, 0);
+  EXPECT_FALSE(*got);
+}
+
+TEST_F(HandOff, OnlyToWhomALookHasFoundNothingFor) {
+  w_.disk->failing_looks = unavailable(unavailable::reason::away, "away");
+  const auto got = receive("w");
+  w_.world.advance(milliseconds(50));
+  const auto id = w_.accept("Hi,");
+  EXPECT_EQ(w_.find(id)->claim, 0);
+  EXPECT_FALSE(*got);
+  w_.disk->failing_looks.reset();
+  w_.world.advance(milliseconds(300));
+  EXPECT_TRUE(*got);
+}
+
+TEST_F(HandOff, NotWhileSomethingIsOnItsWayIntoItsQueue) {
+  const auto got = park("w");
+  // Of two that are stored together the first goes to nobody: it names no revision.
+  const auto first = w_.accept("Hi, X."), second = w_.accept("Hi, X.");
+  std::vector<answer_request> answers;
+  answers.push_back({first, {}, "Hi,", {}, {}});
+  answers.push_back({second, 1, " Hi,", {}, {}});
+  w_.world.run(w_.messages->answer(std::move(answers)));
+  w_.world.advance(milliseconds(10));
+  EXPECT_THAT(texts(got), ElementsAre("Hi,"));
+  EXPECT_EQ(w_.find(second)->claim, 0);
+}
+
+TEST_F(HandOff, NotOfWhatIsReleasedMeanwhile) {
+  const auto taken = receive(wanted("one", 1));
+  const auto id = w_.accept("Hi,");
+  w_.world.advance(milliseconds(10));
+  ASSERT_TRUE(*taken);
+  const auto got = park("two");
+  w_.world.run(w_.messages->release(std::vector<claimed>{{{id, 1}, (*taken)->front().now->claim}}));
+  const auto newer = w_.accept(" Hi,");
+  w_.world.advance(milliseconds(10));
+  EXPECT_THAT(texts(got), ElementsAre("Hi,")) << "which is older";
+  EXPECT_EQ(w_.find(newer)->claim, 0);
+}
+
+TEST_F(HandOff, WhatMayHaveBeenStoredIsReleasedAndTheReceiverStaysParked) {
+  const auto got = park("w");
+  w_.disk->failing_answer = unavailable(unavailable::reason::outcome_unknown, "lost");
+  EXPECT_THROW(w_.world.run(w_.messages->accept(w_.messages->new_id(), "Hi,")), unavailable);
+  w_.world.advance(milliseconds(100));
+  ASSERT_TRUE(*got) << "a look has found it";
+  EXPECT_EQ((*got)->front().now->unanswered, 1) << "the claim that nobody knew of does not count";
+}
+
+TEST_F(HandOff, WhereTheStoreTookNothingTheReceiverStaysParked) {
+  const auto got = park("w");
+  w_.disk->failing_inserts = unavailable(unavailable::reason::full, "full");
+  EXPECT_THROW(w_.accept("Hi,"), unavailable);
+  EXPECT_FALSE(*got);
+  w_.disk->failing_inserts.reset();
+  w_.accept(" Hi,");
+  EXPECT_THAT(texts(got), ElementsAre(" Hi,"));
+}
+
+TEST_F(HandOff, WhatWasMadeByAKeyBeforeIsHandedOffOnce) {
+  const auto got = park("one");
+  const auto post = [&] {
+    life_cycle::accept_options options;
+    options.once = idempotency{"key", "print", milliseconds(1'000'000)};
+    return w_.world.run(w_.messages->accept(w_.messages->new_id(), "Hi,", std::move(options))).value();
+  };
+  const auto first = post();
+  ASSERT_TRUE(*got);
+  const auto next = park("two");
+  EXPECT_EQ(post()->id, first->id);
+  w_.world.advance(milliseconds(1'000));
+  EXPECT_FALSE(*next);
+  EXPECT_EQ(w_.find(first->id)->unanswered, 1);
+}
+
+TEST_F(HandOff, NotWhenTheBrokerStops) {
+  const auto got = park("w");
+  w_.receivers->send_home();
+  const auto id = w_.accept("Hi,");
+  EXPECT_EQ(w_.find(id)->claim, 0);
+  EXPECT_THAT(**got, IsEmpty());
+}
+
+TEST_F(HandOff, NotToWhoHasHungUp) {
+  const auto from = std::make_shared<http::peer>();
+  const auto got = receive(wanted("w"), from);
+  w_.world.advance(milliseconds(10));
+  from->leave();
+  const auto id = w_.accept("Hi,");
+  EXPECT_EQ(w_.find(id)->claim, 0);
+}
+
+TEST(LongLeases, AreGivenOnceTheDeliveryHasBeenWritten) {
+  tests::broker_world w({"broker.lease_ms=60000"});
+  const auto id = w.accept("Hi,");
+  const auto reply = w.ask("POST", "/queues/topic-a/receive", R"({"worker":"w"})");
+  w.world.settle();
+  EXPECT_EQ(w.find(id)->due, w.world.wall_clock() + milliseconds(60'000));
+  EXPECT_EQ(w.find(id)->unanswered, 1);
+}
+
+TEST(LongLeases, WhatIsNotWrittenForLongIsGivenBack) {
+  tests::broker_world w({"broker.lease_ms=60000"});
+  const auto id = w.accept("Hi,");
+  http::request asked{"POST", "/queues/topic-a/receive", {}, R"({"worker":"w"})"};
+  const auto reply = w.world.run(w.api->handle(asked));
+  EXPECT_EQ(w.find(id)->due, w.world.wall_clock() + milliseconds(10'000)) << "while it is not written";
+  w.world.advance(milliseconds(4'500));
+  EXPECT_TRUE(w.find(id)->held);
+  w.world.advance(milliseconds(1'000));
+  EXPECT_FALSE(w.find(id)->held);
+  EXPECT_EQ(w.find(id)->unanswered, 0);
+  reply.receipt->written();
+  w.world.settle();
+  EXPECT_FALSE(w.find(id)->held) << "it comes too late";
+}
+
 TEST(ReceiversWithoutAnEngine, AreGivenWhatNobodyRings) {
   tests::broker_world w;
   const auto alone = std::make_shared<receivers>(w.world.env(), message_store::async_store(w.world.env(), w.shared),
@@ -334,6 +557,26 @@ TEST(ReceiversWithoutAnEngine, AreGivenWhatNobodyRings) {
   EXPECT_THAT(got->value(), SizeIs(1));
   alone->send_home();
   w.world.run(alone->stop());
+}
+
+TEST(ReceiversOfSeveralBrokers, LookAtOnceWhereAnotherHasLeftSomething) {
+  tests::broker_world w({"broker.sweep_interval_ms=60000"});
+  receive_request asked;
+  asked.queue = "topic-a";
+  asked.worker = "w";
+  asked.wait = milliseconds(20'000);
+  const auto got = w.world.start(w.receivers->receive(std::move(asked), nullptr));
+  w.world.advance(milliseconds(100));
+  const auto id = system_uuid_source()();
+  w.disk->apply(std::vector<change>{
+      life_cycle::accept(id, "Hi,", life_cycle::to_queue{"topic-a"}, false, tests::default_rules())});
+  w.world.advance(milliseconds(1'000));
+  EXPECT_FALSE(*got) << "nobody has told of it";
+  change_feed::news news;
+  news.queues = {"topic-a"};
+  w.elsewhere.push_back(news);
+  w.world.advance(milliseconds(1'000));
+  EXPECT_TRUE(*got);
 }
 
 TEST(ReceiversBounds, AreBounded) {
