@@ -39,6 +39,7 @@ task<http::response> accept_any(context& api, http::request& asked, std::optiona
   const auto first = asked.body.find_first_not_of(" \t\r\n");
   if (first == std::string::npos || asked.body[first] != '[')
     co_return co_await accept(api, asked, 202, false, std::move(queue));
+  if (const auto wrong = queue ? api.messages->refuses_queue(*queue) : std::nullopt) co_return refused(*wrong);
   auto entries = parse_new_messages(asked, queue, api.options.claims_max, api.options.idempotency);
   if (!entries) co_return refused(entries.error());
   asked.drop_body();

@@ -109,7 +109,7 @@ class posting {
   int tell(const http::response& reply, const std::string& id) {
     const auto now = json::parse(reply.body);
     const auto status = member(now, "status");
-    if (status == "done") return print_told(reply, said_in(now.as_object()));
+    if (status == "done") return print_told(reply, said_in(now.as_object(), reply.body));
     if (asked_.json) print(json_line(reply.body));
     if (status == "pending") {
       log::last_words(program, id + " is not finished within " + std::to_string(*asked_.wait_s) +

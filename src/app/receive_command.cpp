@@ -15,6 +15,7 @@
 #include "app/stop_request.hpp"
 #include "broker/configuration.hpp"
 #include "core/back_off.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "core/uuid_source.hpp"
@@ -140,7 +141,7 @@ class place {
       else if (reply->status >= 300)
         throw startup_error(reason_of(*reply));
       else
-        take(json::parse(reply->body));
+        take(reply->body);
     }
     if (!outcome_.empty()) ask();  // once more, whatever comes of it
   }
@@ -166,12 +167,16 @@ class place {
     }
   }
 
-  void take(const json::value& got) {
+  void take(std::string_view written) {
+    const auto got = json::parse(written);
     outcome_.clear();
     for (const auto* kind : {"answers", "failures"})
       if (const auto* list = got.as_object().if_contains(kind)) note_outcome(list->at(0).as_object());
-    for (const auto& delivery : got.at("deliveries").as_array())
-      with_.draining() ? give_back(delivery.as_object()) : work(delivery.as_object());
+    const auto items = item_texts(member_text(written, "deliveries"));
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const auto& delivery = got.at("deliveries").at(i).as_object();
+      with_.draining() ? give_back(delivery) : work(delivery, said_in(delivery, items[i]));
+    }
   }
 
   /// What the broker does not take as an answer is a failure; what is somebody else's by now is not ours to tell.
@@ -203,12 +208,12 @@ class place {
     outcome_ = {{"failures", json::array{std::move(failed)}}};
   }
 
-  void work(const json::object& delivery) {
+  void work(const json::object& delivery, std::string said) {
     told_ = delivery;
     lost_ = false;
     lease_ = milliseconds(delivery.at("lease_ms").to_number<std::int64_t>());
     extended_ = clock::now();
-    const auto ended = run_child(command_for(delivery));
+    const auto ended = run_child(command_for(delivery, std::move(said)));
     if (lost_) return;
     if (ended.ended == child_end::how::given_up) return give_back(delivery);
     if (auto why = why_failed(ended); !why.empty()) return fail(delivery, why);
@@ -223,10 +228,10 @@ class place {
     log::debug(component, "answered", about(delivery));
   }
 
-  child_command command_for(const json::object& delivery) {
+  child_command command_for(const json::object& delivery, std::string said) {
     child_command what;
     what.command = with_.options.command;
-    what.input = said_in(delivery);
+    what.input = std::move(said);
     what.output_max_bytes = with_.output_max_bytes + 1;  // the line's end is not part of the answer
     constexpr std::size_t room_for_what_happened = 100;
     what.errors_kept_bytes = reason_max_bytes - room_for_what_happened;

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "core/base64.hpp"
+#include "core/json_text.hpp"
 #include "core/text.hpp"
 
 namespace amc::app {
@@ -23,11 +24,11 @@ std::string json_line(std::string_view body) {
   return escaped(trimmed(body)) + "\n";
 }
 
-std::string said_in(const json::object& message) {
+std::string said_in(const json::object& message, std::string_view written) {
   if (const auto* bytes = message.if_contains("message_base64"))
     return from_base64(bytes->as_string()).value_or(std::string());
   const auto& said = message.at("message");
-  return said.is_string() ? std::string(said.get_string()) : json::serialize(said);
+  return said.is_string() ? std::string(said.get_string()) : std::string(member_text(written, "message"));
 }
 
 }  // namespace amc::app

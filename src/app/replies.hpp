@@ -15,7 +15,8 @@ std::string reason_of(const http::response& reply);
 /// JSON on a line of its own, in which texts of strangers steer no terminal.
 std::string json_line(std::string_view body);
 
-/// What a message or a delivery says: a text, the JSON of a value, or bytes.
-std::string said_in(const boost::json::object& message);
+/// What a message or a delivery says: a text, bytes, or of a value its JSON as it stands in `written`, the JSON of the
+/// message.
+std::string said_in(const boost::json::object& message, std::string_view written);
 
 }  // namespace amc::app

@@ -76,6 +76,16 @@ TEST_F(ReceiveExec, TextOnStdinAnswerOnStdoutTheRestInTheEnvironment) {
   EXPECT_EQ(answer_to(id), "done: two\nboxes " + id + " 1 orders 1");
 }
 
+TEST_F(ReceiveExec, AValueIsItsJsonAndBytesAreBytes) {
+  start_broker();
+  start_receiving("cat; echo \" $AMC_CONTENT_TYPE\"");
+  const auto said = [&](const std::string& body) {
+    return std::string(ask("POST", "/queues/orders/messages", body).json().at("id").as_string());
+  };
+  EXPECT_EQ(answer_to(said(R"({"message": {"a": [1.50]}})")), R"(done: {"a": [1.50]} application/json)");
+  EXPECT_EQ(answer_to(said(R"({"message_base64": "aGk=", "content_type": "text/x"})")), "done: hi text/x");
+}
+
 TEST_F(ReceiveExec, AnswersGoWhereTheyAreSent) {
   start_broker();
   start_receiving("tr a-z A-Z", {"--to", "invoices"});
