@@ -260,5 +260,8 @@ inline bool says_the_same(const guard& when, const message& current) {
          current.content_type == when.type_other_than;
 }
 message changed(const change& what, const message* current, timestamp now);
+/// The same of a row in place; of an insert the row is a fresh one.
+void change_row(const change& what, message& row, timestamp now);
+message fresh_row(const uuid& id, timestamp now);
 
 }  // namespace amc

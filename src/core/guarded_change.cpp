@@ -66,6 +66,8 @@ const char* what_becomes(const change& what) {
 }
 
 std::string in_json(std::string_view text) {
+  const auto plain = [](unsigned char c) { return c >= ' ' && c != '"' && c != '\\' && c < 0x7f; };
+  if (std::all_of(text.begin(), text.end(), plain)) return '"' + std::string(text) + '"';
   return boost::json::serialize(boost::json::string_view(text));
 }
 
@@ -79,8 +81,17 @@ void remember(std::string& history, const message& before, const char* what, tim
 
 }  // namespace
 
+message fresh_row(const uuid& id, timestamp now) {
+  return {.id = id, .revision = 0, .created_at = now};
+}
+
 message changed(const change& what, const message* current, timestamp now) {
-  message after = current ? *current : message{.id = what.id, .revision = 0, .created_at = now};
+  auto after = current ? *current : fresh_row(what.id, now);
+  change_row(what, after, now);
+  return after;
+}
+
+void change_row(const change& what, message& after, timestamp now) {
   const auto& then = what.then;
   if (const auto* became = what_becomes(what)) remember(after.history, after, became, now);
   if (then.text) {
@@ -122,7 +133,6 @@ message changed(const change& what, const message* current, timestamp now) {
       after.fingerprint = then.once->fingerprint;
     }
   }
-  return after;
 }
 
 std::vector<past> history_of(const message& m) try {

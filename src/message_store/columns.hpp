@@ -18,6 +18,7 @@ struct column {
                               std::optional<timestamp> message::*, std::vector<attempt> message::*,
                               content_form message::*, std::vector<header> message::*>;
   /// The least that writes it: each of these writes what those before it write as well.
+  /// A failure counts as a change of place: it leaves one.
   enum class writer { any_change, change_of_place, change_of_text, insert };
 
   const char* name;
@@ -41,7 +42,7 @@ inline constexpr column columns[] = {
     {"updated_at", &message::updated_at, column::writer::any_change},
     {"lease", &message::lease, column::writer::any_change},
     {"max_claims", &message::max_claims, column::writer::any_change},
-    {"attempts", &message::attempts, column::writer::any_change},
+    {"attempts", &message::attempts, column::writer::change_of_place},
     {"expires_at", &message::expires_at, column::writer::insert},
     {"idempotency_key", &message::idempotency_key, column::writer::insert, true},
     {"fingerprint", &message::fingerprint, column::writer::insert},
@@ -53,7 +54,7 @@ inline constexpr column columns[] = {
     {"headers", &message::headers, column::writer::change_of_text},
     {"holder", &message::holder, column::writer::any_change},
     {"last_queue", &message::last_queue, column::writer::change_of_place},
-    {"history", &message::history, column::writer::any_change},
+    {"history", &message::history, column::writer::change_of_place},
     {"text", &message::text, column::writer::change_of_text},
 };
 

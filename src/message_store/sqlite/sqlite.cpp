@@ -302,7 +302,8 @@ class sqlite_store : public store {
     }
     if (current && tells_text(what, applies) && !(applies && what.then.text)) read_text(*current);
     if (applies) {
-      current = std::make_shared<message>(changed(what, current.get(), now));
+      if (!current) current = std::make_shared<message>(fresh_row(what.id, now));
+      change_row(what, *current, now);
       write(what, *current);
     }
     if (current && !tells_text(what, applies)) current->text.clear();
@@ -354,10 +355,10 @@ class sqlite_store : public store {
 
   void write(const change& what, const message& after) {
     const auto& then = what.then;
-    const auto by = what.insert                 ? column::writer::insert
-                    : then.text                 ? column::writer::change_of_text
-                    : then.status || then.queue ? column::writer::change_of_place
-                                                : column::writer::any_change;
+    const auto by = what.insert                               ? column::writer::insert
+                    : then.text                               ? column::writer::change_of_text
+                    : then.status || then.queue || then.error ? column::writer::change_of_place
+                                                              : column::writer::any_change;
     auto& s = say_->writing(by);
     const ending in_the_end(s);
     try {
