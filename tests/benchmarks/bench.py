@@ -14,7 +14,8 @@ import subprocess
 import time
 
 import page
-from servers import AMC, BINARIES, FOLDER, ROOT, Servers, embedded, new_sqlite_path, output_of, separate, start, stop
+from servers import (AMC, BINARIES, FOLDER, ROOT, Servers, apart, embedded, new_sqlite_path, output_of, separate, start, stop,
+                     without_engine)
 from stored import fill_postgresql, fill_sqlite
 
 CONCURRENCIES = (1, 16, 64, 256, 1024)
@@ -127,6 +128,38 @@ def ms_to_first_201(deployment):
         raise SystemExit("bench: no answer after a start")
     finally:
         stop(process)
+
+
+def receiving(servers, rounds, seconds):
+    """Services that receive over HTTP beside those that hear an engine, or share the broker's process; all take turns. With
+    two brokers, whoever posts asks the one and all services the other."""
+    database = servers.new_database()
+    with embedded() as one, apart() as two, separate(servers) as three, without_engine(servers) as four, \
+            without_engine(servers, database), without_engine(servers, database, ["broker"]) as five:
+        five.name = "two brokers"
+        deployments = (one, two, three, four, five)
+        for deployment in deployments:
+            deployment.bench(4_000, 64)
+        counts = {(each.name, many): seconds * each.bench(500 * min(many, 4), many)["conversations_per_s"]
+                  for each in deployments for many in (1, 256)}
+        turns = [{many: {each.name: each.bench(max(4 * many, counts[each.name, many]), many) for each in deployments}
+                  for many in (1, 256)} for _ in range(rounds)]
+    one.forget(), two.forget()
+
+    def ratio(many, of, what, beside):
+        return round(statistics.median(of(turn[many][what]) / of(turn[many][beside]) for turn in turns), 3)
+
+    def speed(told): return told["conversations_per_s"]
+    def p50(told): return told["latency_ms"]["p50"]
+    def p99(told): return told["latency_ms"]["p99"]
+    told = {"apart ÷ embedded, 256 at once": ratio(256, speed, "apart", "embedded"),
+            "without engine ÷ separate, 256 at once": ratio(256, speed, "without engine", "separate"),
+            "without engine ÷ separate, one at a time, p50": ratio(1, p50, "without engine", "separate"),
+            "two brokers ÷ without engine, one at a time, p99": ratio(1, p99, "two brokers", "without engine")}
+    for what, value in told.items():
+        say(f"{what}: {value:.2f}")
+    return {"ratios": told, "middle": {each.name: {many: middle([turn[many][each.name] for turn in turns]) for many in (1, 256)}
+                                       for each in deployments}}
 
 
 def start_up(done, pending, times=5):
@@ -275,6 +308,7 @@ def of_each(servers, measure):
 
 
 LONG_PARTS = {
+    "receiving": lambda servers, asked: receiving(servers, 7, 3),
     "start_up": lambda servers, asked: start_up(MILLION, 10_000, times=3),
     "stored": lambda servers, asked: of_each(servers, stored),
     "overload": lambda servers, asked: of_each(servers, lambda make: overload(make(0), asked.seconds)),

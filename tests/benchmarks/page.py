@@ -167,6 +167,30 @@ def micro(short):
                   for one in short["micro"]])
 
 
+# What each ratio is to be at least, or, of a latency, at most; and better still.
+RECEIVING_TARGETS = {"apart ÷ embedded, 256 at once": ("≥", 0.7, 0.9),
+                     "without engine ÷ separate, 256 at once": ("≥", 1.4, 2.2),
+                     "without engine ÷ separate, one at a time, p50": ("≤", 0.6, 0.4),
+                     "two brokers ÷ without engine, one at a time, p99": ("≤", 3, 1.5)}
+
+
+def receiving_text(long):
+    told = long.get("receiving")
+    if not told:
+        return ""
+    rows = []
+    for what, (sign, target, stretch) in RECEIVING_TARGETS.items():
+        value = told["ratios"][what]
+        met = value >= target if sign == "≥" else value <= target
+        rows.append((what, f"{sign} {target} ({stretch})", f"{value:.2f}", "yes" if met else "**no**"))
+    speeds = [(name, many, number(one["conversations_per_s"]), number(one["latency_ms"]["p50"], 2),
+               number(one["latency_ms"]["p99"], 2)) for name, by in told["middle"].items() for many, one in by.items()]
+    return (f"### Receiving over HTTP\n\n{machine(long['machine']['receiving'])}\nApart: broker and two services as processes over SQLite, "
+            "with no server; without engine: the same over PostgreSQL; two brokers: who posts asks the one, all services the "
+            "other. Medians of the ratios of turns.\n\n" + table(("what", "target (stretch)", "measured", "met"), rows) + "\n"
+            + table(("", "concurrency", "conversations/s", "p50 ms", "p99 ms"), speeds) + "\n")
+
+
 def long_text(long):
     if not long:
         return "Not measured yet: `make bench-full`.\n"
@@ -182,7 +206,8 @@ def long_text(long):
                               f"{one['mib_before']:.0f} → {one['mib_max']:.0f}", f"{one['speed_after']:.2f}"))
     memory_rows = [(name, one["samples"][0][1], one["max_mib"], one["growth_mib"], f"{one['minutes']:g}")
                    for name, one in long["memory"].items()]
-    return (f"### Stored messages\n\n{machine(long['machine']['stored'])}\n![Throughput against stored messages](performance/stored.svg)\n\n"
+    return (receiving_text(long)
+            + f"### Stored messages\n\n{machine(long['machine']['stored'])}\n![Throughput against stored messages](performance/stored.svg)\n\n"
             + table(("", "stored", "conversations/s at 256", "p50 ms", "p99 ms"), stored_rows)
             + f"\n### Overload\n\n{machine(long['machine']['overload'])}\nTwice what the broker can take, on a clock that does not wait for it; each request is a "
               "new message. What was accepted and is not finished is a backlog in the store: the speed "
@@ -277,7 +302,7 @@ one fails the benchmark. No test asserts a time.
 ```console
 $ make bench         # probes, floor, conversations, start-up: a few minutes
 $ make bench-full    # longer rounds, and stores of millions, overload, memory
-$ scripts/bench --only overload    # one long part anew: start_up, stored, overload, memory
+$ scripts/bench --only overload    # one long part anew: receiving, start_up, stored, overload, memory
 $ scripts/bench --page    # only this page, from docs/performance/*.json
 ```
 

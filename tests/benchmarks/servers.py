@@ -166,3 +166,18 @@ def separate(servers, database=None, queue_type="quorum"):
         "queue_system.rabbitmq.queue_type": queue_type,
         "queue_system.prefix": f"bench-{time.time_ns()}.",
     }, ["broker", "service-a", "service-b"])
+
+
+ROLES = ["broker", "service-a", "service-b"]
+
+
+def apart():
+    """The same without any server, the broker and each service a process of its own: services receive over HTTP."""
+    path = new_sqlite_path()
+    return Deployment("apart", {"broker.store.sqlite.path": path}, ROLES, path.parent)
+
+
+def without_engine(servers, database=None, roles=ROLES):
+    """PostgreSQL and no queue engine: services receive over HTTP."""
+    return Deployment("without engine", {"broker.store.engine": "postgresql",
+                                         "broker.store.postgresql.url": database or servers.new_database()}, roles)
