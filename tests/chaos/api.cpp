@@ -46,8 +46,8 @@ std::vector<row> every_message_at(std::uint16_t port) {
   for (std::string after;;) {
     const auto page = get(link, "/messages?limit=1000" + (after.empty() ? "" : "&after=" + after));
     for (const auto& m : page.at("messages").as_array())
-      rows.push_back({text_at(m, "id"), text_at(m, "message"), m.at("revision").to_number<int>(), text_at(m, "status"),
-                      m.at("claim").to_number<std::int64_t>()});
+      rows.push_back(
+          {text_at(m, "id"), text_at(m, "message"), m.at("revision").to_number<int>(), text_at(m, "status")});
     if (!page.as_object().contains("next")) return rows;
     after = text_at(page, "next");
   }

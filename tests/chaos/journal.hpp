@@ -20,7 +20,6 @@ struct row {
   std::string text;
   int revision = 0;
   std::string status;
-  std::int64_t claims = 0;
 };
 
 std::string text_of(const std::string& token);

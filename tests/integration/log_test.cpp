@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "tests/support/binary.hpp"
@@ -65,13 +66,17 @@ TEST_F(Logs, AReaderThatStopsReadingHoldsNothingUp) {
   const auto port = read_port();
   while (dropped(port) < 10)
     EXPECT_THAT(ask(port, "POST", "/messages", R"({"message":"Hi, "})", "Prefer: wait=30\r\n").body, HasSubstr("Bye!"));
-  // Once it reads again it is told.
-  std::thread reader([this] {
+  // Once it reads again it is told; and from then on there is room for lines again.
+  std::promise<void> told;
+  std::thread reader([&, is_told = false]() mutable {
     char block[4'096];
-    for (ssize_t count = 0; (count = read(ends_[0], block, sizeof block)) > 0;)
+    for (ssize_t count = 0; (count = read(ends_[0], block, sizeof block)) > 0;) {
       read_.append(block, static_cast<std::size_t>(count));
+      if (!is_told && read_.find("lines were dropped") != std::string::npos) told.set_value(), is_told = true;
+    }
   });
   ask(port, "POST", "/messages", R"({"message":"Hi, "})", "Prefer: wait=30\r\n");
+  told.get_future().wait();
   all.signal(SIGTERM);
   EXPECT_EQ(all.wait(), 0);
   close(ends_[1]);
