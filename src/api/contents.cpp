@@ -5,6 +5,7 @@
 #include "api/wording.hpp"
 #include "core/base64.hpp"
 #include "core/json_text.hpp"
+#include "core/time_text.hpp"
 
 namespace amc::api {
 namespace json = boost::json;
@@ -153,6 +154,16 @@ void add_content(json::object& to, const message& m) {
   json::object headers;
   for (const auto& h : m.headers) headers[h.name] = h.value;
   to["headers"] = std::move(headers);
+}
+
+void add_claim(json::object& to, const message& claimed) {
+  to["claim"] = claimed.claim;
+  to["lease_ms"] = claimed.lease.count();
+  to["queue"] = claimed.queue;
+  add_content(to, claimed);
+  to["attempt"] = attempt_of(claimed);
+  to["created_at"] = to_rfc3339(claimed.created_at);
+  if (!claimed.tracestate.empty()) to["tracestate"] = claimed.tracestate;
 }
 
 std::string written(const json::object& told, const message& m) {

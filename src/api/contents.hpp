@@ -11,9 +11,6 @@
 /// How requests say what a message says, and how answers tell it.
 namespace amc::api {
 
-/// The members that say it.
-inline constexpr std::string_view content_members[] = {"message", "message_base64", "content_type", "headers"};
-
 /// What an object says. Of a value that is no text, its JSON is taken as it stands in `written`, the JSON of the
 /// object. The refusal of one that says nothing is the seed's.
 result<content> content_in(const boost::json::object& fields, std::string_view written);
@@ -24,7 +21,10 @@ result<content> text_in(const boost::json::object& fields);
 /// What the message says, as the members that `content_in` reads: those that say something.
 void add_content(boost::json::object& to, const message& m);
 
-/// The JSON of an object that `add_content` has added to, with the message's value as it was sent.
+/// A claimed row, as whoever works on it sees it: its claim, and what the message says.
+void add_claim(boost::json::object& to, const message& claimed);
+
+/// The JSON of an object that one of these has added to, with the message's value as it was sent.
 std::string written(const boost::json::object& told, const message& m);
 
 }  // namespace amc::api

@@ -80,15 +80,7 @@ task<told_outcomes> claim_all(context& api, std::vector<claim_request> requests)
   auto claims = api.messages->numbered(std::move(requests));
   auto taken = api.messages->take(std::move(claims), SIZE_MAX);
   const auto results = co_await in_parts(events.size(), std::move(taken));
-  co_return each(events, results, [](json::object& item, const row& now) {
-    item["claim"] = now->claim;
-    add_content(item, *now);
-    item["lease_ms"] = now->lease.count();
-    item["queue"] = now->queue;
-    item["attempt"] = now->unanswered + now->failures;
-    item["created_at"] = to_rfc3339(now->created_at);
-    if (!now->tracestate.empty()) item["tracestate"] = now->tracestate;
-  });
+  co_return each(events, results, [](json::object& item, const row& now) { add_claim(item, *now); });
 }
 
 task<told_outcomes> extend_all(context& api, std::vector<claimed> claims) {

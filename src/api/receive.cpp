@@ -4,7 +4,6 @@
 #include "api/reading.hpp"
 #include "api/resources.hpp"
 #include "api/wording.hpp"
-#include "core/time_text.hpp"
 
 /// For services: work, as soon as there is some; and what became of the work before it.
 namespace amc::api {
@@ -13,17 +12,10 @@ namespace {
 
 std::string told(const broker::handed& h) {
   const auto& m = *h.now;
-  json::object item{{"id", to_string(m.id)},
-                    {"revision", m.revision},
-                    {"claim", m.claim},
-                    {"lease_ms", m.lease.count()},
-                    {"queue", m.queue}};
-  add_content(item, m);
-  item["attempt"] = m.unanswered + m.failures;
-  item["created_at"] = to_rfc3339(m.created_at);
+  json::object item{{"id", to_string(m.id)}, {"revision", m.revision}};
+  add_claim(item, m);
   if (h.alone) item["alone"] = true;
   if (!m.traceparent.empty()) item["traceparent"] = m.traceparent;
-  if (!m.tracestate.empty()) item["tracestate"] = m.tracestate;
   return written(item, m);
 }
 

@@ -28,17 +28,21 @@ result<row> settled(const change& what, const outcome& became) {
   return became.now;
 }
 
-granted granted_of(const message& m) {
-  granted g{m.claim, m.form == content_form::base64 ? from_base64(m.text).value_or("") : m.text, m.lease};
-  g.more.tracestate = m.tracestate;
-  g.more.form = m.form;
-  g.more.content_type = m.content_type;
-  g.more.headers = m.headers;
-  g.more.attempt = m.unanswered + m.failures;
-  g.more.alone = m.unanswered > life_cycle::claims_in_company;
-  g.more.created_at = m.created_at;
-  g.more.queue = m.queue;
-  return g;
+delivery delivery_of(const message& m) {
+  return {.id = m.id,
+          .revision = m.revision,
+          .claim = m.claim,
+          .text = m.form == content_form::base64 ? from_base64(m.text).value_or("") : m.text,
+          .lease = m.lease,
+          .traceparent = m.traceparent,
+          .tracestate = m.tracestate,
+          .form = m.form,
+          .content_type = m.content_type,
+          .headers = m.headers,
+          .attempt = attempt_of(m),
+          .alone = m.unanswered > life_cycle::claims_in_company,
+          .created_at = m.created_at,
+          .queue = m.queue};
 }
 
 /// One for each claim.
@@ -250,13 +254,13 @@ std::vector<messages::numbered_claim> messages::numbered(std::vector<claim_reque
   return claims;
 }
 
-task<std::vector<result<granted>>> messages::claim(std::vector<claim_request> requests) {
+task<std::vector<result<delivery>>> messages::claim(std::vector<claim_request> requests) {
   const auto taken = co_await take(numbered(std::move(requests)), options_.claims_max_bytes);
-  std::vector<result<granted>> results;
+  std::vector<result<delivery>> results;
   results.reserve(taken.size());
   for (const auto& t : taken) {
     if (t)
-      results.emplace_back(granted_of(**t));
+      results.emplace_back(delivery_of(**t));
     else
       results.emplace_back(t.error());
   }

@@ -27,13 +27,10 @@ struct claim_request {
   bool alone = false;
 };
 
-/// A claim that was granted.
-struct granted {
-  std::int64_t claim = 0;
-  std::string text{};  ///< as a delivery has it
-  milliseconds lease{};
-  delivery more{};  ///< what else is told of it
-};
+/// Which run of its revision a claimed row is for, counted from 1: claims without an outcome, and failures.
+inline int attempt_of(const message& claimed) {
+  return claimed.unanswered + claimed.failures;
+}
 
 struct claimed {
   event ready{};

@@ -43,8 +43,8 @@ job_bytes shared_store::bytes_of(const job& asked) const {
   for (const auto& what : *changes) {
     if (what.then.text) bytes.held += what.then.text->size();
     if (what.then.error) bytes.held += what.then.error->size();
-    for (const auto& h : what.then.headers ? *what.then.headers : std::vector<header>())
-      bytes.held += h.name.size() + h.value.size();
+    if (what.then.headers)
+      for (const auto& h : *what.then.headers) bytes.held += h.name.size() + h.value.size();
     if (!what.then.text && what.text_back != text_back::never)
       bytes.answer += std::min(bounds_.text_max_bytes, what.when.text_bytes_max.value_or(bounds_.text_max_bytes));
   }

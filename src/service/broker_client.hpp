@@ -17,7 +17,7 @@ namespace amc::service {
 class broker_client {
  public:
   virtual ~broker_client() = default;
-  virtual task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) = 0;
+  virtual task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) = 0;
   virtual task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) = 0;
   virtual task<void> release(std::vector<claimed> claims) = 0;
   /// What has become of each: pending again, or dead. Errors of each: not_found, terminal, stale.

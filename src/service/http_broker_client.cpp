@@ -115,7 +115,7 @@ class http_broker_client : public receiving_client {
   http_broker_client(std::shared_ptr<http::caller> http, milliseconds timeout)
       : http_(std::move(http)), timeout_(timeout) {}
 
-  task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) override {
+  task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) override {
     std::vector<std::string> items;
     for (const auto& r : requests) {
       auto item = item_of(r.ready.id, r.ready.revision);
@@ -123,15 +123,7 @@ class http_broker_client : public receiving_client {
       items.push_back(json::serialize(item));
     }
     auto said = co_await ask(claims, items);
-    co_return each<granted>(claims.target, said, [](json::object& item) {
-      granted g;
-      g.claim = item.at("claim").as_int64();
-      g.lease = lease_in(item);
-      read_content(item, g.more);
-      g.text = std::move(g.more.text);
-      read_circumstances(item, g.more);
-      return g;
-    });
+    co_return each<delivery>(claims.target, said, granted_in);
   }
 
   task<std::vector<result<milliseconds>>> extend(std::vector<claimed> held) override {
@@ -231,16 +223,22 @@ class http_broker_client : public receiving_client {
 
   static result<void> taken(const json::object&) { return {}; }
 
-  static delivery delivery_in(const json::object& item) {
+  /// Of a claim: which revision it is for is known.
+  static delivery granted_in(const json::object& item) {
     delivery work;
+    work.claim = item.at("claim").as_int64();
+    work.lease = lease_in(item);
+    read_content(item, work);
+    read_circumstances(item, work);
+    return work;
+  }
+
+  static delivery delivery_in(const json::object& item) {
+    auto work = granted_in(item);
     const auto id = parse_uuid(std::string_view(item.at("id").as_string()));
     if (!id) throw std::out_of_range("id");
     work.id = *id;
     work.revision = static_cast<int>(item.at("revision").as_int64());
-    work.claim = item.at("claim").as_int64();
-    read_content(item, work);
-    read_circumstances(item, work);
-    work.lease = lease_in(item);
     work.alone = item.contains("alone");
     if (const auto* parent = item.if_contains("traceparent")) work.traceparent = parent->as_string();
     return work;

@@ -192,28 +192,16 @@ task<void> service_runtime::rest() {
 
 /// False where there was no room after all: what keeps it is told by itself, or still runs.
 task<bool> service_runtime::receive() {
-  // What is told with the request waits for the response: so that is not parked for long.
-  constexpr milliseconds short_wait{1'000};
   auto with = rules_.next_telling();
   const auto room = rules_.free_room(with);
   const auto numbers = with ? with->numbers : std::vector<std::uint64_t>();
-  receive_round asked;
   if (room.deliveries == 0) {
     rules_.telling_over(numbers);
     tell_by_itself();
     co_await receive_clock_.sleep(for_long);
     co_return false;
   }
-  asked.queue = service_.queue;
-  asked.worker = how_.worker;
-  asked.max = room.deliveries;
-  asked.max_bytes = std::min(how_.max_bytes, room.bytes);
-  asked.in_hand = company_->in_hand() - numbers.size();
-  asked.wait = with ? std::min(how_.wait, short_wait) : how_.wait;
-  if (with) {
-    asked.answers = std::move(with->answers);
-    asked.failures = std::move(with->failures);
-  }
+  auto asked = request_for(room, std::move(with));
   std::string failed;
   try {
     auto came = co_await receives_->receive(std::move(asked));
@@ -226,6 +214,25 @@ task<bool> service_runtime::receive() {
   note_broker(failed.empty(), failed);
   if (!failed.empty() && !rules_.stopping()) co_await sleep_for(env_, pause_.next());
   co_return true;
+}
+
+receive_round service_runtime::request_for(const work_rules::room& room,
+                                           std::optional<work_rules::telling> with) const {
+  // What is told with the request waits for the response: so that is not parked for long.
+  constexpr milliseconds short_wait{1'000};
+  receive_round asked;
+  asked.queue = service_.queue;
+  asked.worker = how_.worker;
+  asked.max = room.deliveries;
+  asked.max_bytes = std::min(how_.max_bytes, room.bytes);
+  asked.in_hand = company_->in_hand();
+  asked.wait = how_.wait;
+  if (!with) return asked;
+  asked.in_hand -= with->numbers.size();
+  asked.wait = std::min(how_.wait, short_wait);
+  asked.answers = std::move(with->answers);
+  asked.failures = std::move(with->failures);
+  return asked;
 }
 
 task<void> service_runtime::take(received_round came) {

@@ -54,6 +54,7 @@ class service_runtime {
   task<void> receive_loop();
   task<void> rest();
   task<bool> receive();
+  receive_round request_for(const work_rules::room& room, std::optional<work_rules::telling> with) const;
   task<void> take(received_round came);
   task<void> end_round();
   void start_handler(work_rules::beginning beginning);

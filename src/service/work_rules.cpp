@@ -14,13 +14,10 @@ constexpr int looks_per_lease = 6;
 constexpr std::size_t told_together_max = 256;
 constexpr std::size_t told_together_max_bytes = 262'144;
 
-delivery granted_work(const event& ready, granted granted) {
-  delivery work = std::move(granted.more);
+/// What was granted, for this event.
+delivery granted_work(const event& ready, delivery work) {
   work.id = ready.id;
   work.revision = ready.revision;
-  work.claim = granted.claim;
-  work.text = std::move(granted.text);
-  work.lease = granted.lease;
   work.traceparent = ready.traceparent;
   return work;
 }
@@ -104,7 +101,7 @@ std::size_t work_rules::bytes_of(const in_hand& hand) {
   return hand.work.text.size() + (hand.outcome && *hand.outcome ? (*hand.outcome)->size() : 0);
 }
 
-work_rules::decision work_rules::claim_decided(std::vector<result<granted>> results, time_point now) {
+work_rules::decision work_rules::claim_decided(std::vector<result<delivery>> results, time_point now) {
   ensure(claiming_ && results.size() == asked_.size(), "each event of a claim is decided once");
   decision made;
   const auto asked = std::exchange(asked_, {});

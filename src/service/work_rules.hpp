@@ -83,7 +83,7 @@ class work_rules {
   /// What to claim now, in one request, if anything. One claim is under way at a time, until `claim_over`.
   std::optional<std::vector<claim_request>> next_claim();
   /// What the broker has said of each that was asked for.
-  decision claim_decided(std::vector<result<granted>> results, time_point now);
+  decision claim_decided(std::vector<result<delivery>> results, time_point now);
   /// The broker could not be asked: they are asked for again.
   void claim_undecided();
   void claim_over();

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/support/binary.hpp"
+#include "tests/support/binary_test.hpp"
 #include "tests/support/raw_http.hpp"
 #include "tests/support/source_folder.hpp"
 
@@ -20,19 +20,12 @@ using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::StartsWith;
 
-class CommandLine : public testing::Test {
+class CommandLine : public binary_test {
  protected:
-  /// Runs to the end; the exit code, with what was written in `out` and `err`.
   int run(std::vector<std::string> words, std::vector<std::string> sets = {}) {
     process once(amc_command(folder_.path, std::move(words), std::move(sets)));
-    const int code = once.wait();
-    out_ = once.output();
-    err_ = once.errors();
-    return code;
+    return ended(once);
   }
-
-  temporary_folder folder_;
-  std::string out_, err_;
 };
 
 TEST_F(CommandLine, VersionPrintsTheVersionAndWhatIsBuiltIn) {

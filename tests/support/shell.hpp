@@ -4,13 +4,13 @@
 
 #include <boost/json.hpp>
 
-#include "tests/support/binary.hpp"
+#include "tests/support/binary_test.hpp"
 #include "tests/support/raw_http.hpp"
 
 namespace amc::tests {
 
 /// A real broker, and the commands of the real binary that ask it.
-class shell_test : public testing::Test {
+class shell_test : public binary_test {
  protected:
   /// On the port that it had before, where it had one.
   void start_broker(std::vector<std::string> sets = {}) {
@@ -28,18 +28,11 @@ class shell_test : public testing::Test {
     return amc_command(folder_.path, words, std::move(sets));
   }
 
-  /// Runs to the end; the exit code, with what was written in `out_` and `err_`.
+  /// As `ended`, of a command.
   int run(const std::vector<std::string>& words) {
     process once(command(words));
     return ended(once);
   }
-  int ended(process& once) {
-    const int code = once.wait();
-    out_ = once.output();
-    err_ = once.errors();
-    return code;
-  }
-
   answer ask(const std::string& method, const std::string& path, const std::string& body = "",
              const std::string& headers = "") const {
     return tests::ask(port_, method, path, body, headers);
@@ -55,10 +48,8 @@ class shell_test : public testing::Test {
     ask("POST", "/answers", "[" + boost::json::serialize(told) + "]");
   }
 
-  temporary_folder folder_;
   std::uint16_t port_ = 0;
   std::unique_ptr<process> broker_;
-  std::string out_, err_;
 };
 
 }  // namespace amc::tests

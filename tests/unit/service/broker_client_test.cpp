@@ -16,7 +16,7 @@ using tests::api_caller;
 /// Both clients must say the same of the same broker.
 class BrokerClient : public testing::TestWithParam<const char*> {
  protected:
-  std::vector<result<granted>> claim(const event& ready, bool alone = false) {
+  std::vector<result<delivery>> claim(const event& ready, bool alone = false) {
     return w_.world.run(client_->claim({claim_request{ready, alone}}));
   }
 
@@ -53,15 +53,15 @@ TEST_P(BrokerClient, AClaimTellsAllOfTheMessage) {
   ASSERT_TRUE(w_.world.run(w_.messages->accept(id, said, options)));
   const auto results = claim({id, 1});
   ASSERT_TRUE(results.at(0));
-  const auto& more = results[0]->more;
-  EXPECT_EQ(results[0]->text, said.text) << "digit by digit";
-  EXPECT_EQ(more.form, content_form::json);
-  EXPECT_EQ(more.content_type, "application/json");
-  EXPECT_EQ(more.headers, said.headers);
-  EXPECT_EQ(more.tracestate, "vendor=1");
-  EXPECT_EQ(more.queue, "orders");
-  EXPECT_EQ(more.attempt, 1);
-  EXPECT_EQ(more.created_at, w_.find(id)->created_at);
+  const auto& work = *results[0];
+  EXPECT_EQ(work.text, said.text) << "digit by digit";
+  EXPECT_EQ(work.form, content_form::json);
+  EXPECT_EQ(work.content_type, "application/json");
+  EXPECT_EQ(work.headers, said.headers);
+  EXPECT_EQ(work.tracestate, "vendor=1");
+  EXPECT_EQ(work.queue, "orders");
+  EXPECT_EQ(work.attempt, 1);
+  EXPECT_EQ(work.created_at, w_.find(id)->created_at);
 }
 
 TEST_P(BrokerClient, BytesAreGrantedAsTheyAre) {
@@ -75,7 +75,7 @@ TEST_P(BrokerClient, BytesAreGrantedAsTheyAre) {
   const auto results = claim({id, 1});
   ASSERT_TRUE(results.at(0));
   EXPECT_EQ(results[0]->text, std::string("\0\1\xff", 3));
-  EXPECT_EQ(results[0]->more.content_type, "image/png");
+  EXPECT_EQ(results[0]->content_type, "image/png");
 }
 
 TEST_P(BrokerClient, AnAnswerMayBeOfAnyForm) {

@@ -1,8 +1,7 @@
 #include <gmock/gmock.h>
 
-#include "service/service_runtime.hpp"
 #include "tests/support/api_caller.hpp"
-#include "tests/support/broker_world.hpp"
+#include "tests/unit/service/runtime_test.hpp"
 
 namespace amc::service {
 namespace {
@@ -29,7 +28,7 @@ class watched_client : public receiving_client {
     if (const auto slow = std::exchange(slow_response, nullptr)) co_await slow->wait();
     co_return came;
   }
-  task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) override {
+  task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) override {
     return real_->claim(std::move(requests));
   }
   task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) override {
@@ -58,19 +57,8 @@ class watched_client : public receiving_client {
   std::shared_ptr<receiving_client> real_;
 };
 
-class Receiving : public testing::Test {
+class Receiving : public runtime_test {
  protected:
-  Receiving() {
-    w_.parts->run(false);
-    service_.name = "test";
-    service_.queue = "topic-a";
-    service_.handler = [this](const delivery& work) {
-      handled_.push_back(work.id);
-      if (throws_) throw std::runtime_error("cannot");
-      return "Hi, X. Bye!";
-    };
-  }
-
   ~Receiving() override {
     client_->away = false;
     run_handlers();
@@ -78,33 +66,14 @@ class Receiving : public testing::Test {
   }
 
   void start(std::size_t concurrency, bool by_hand = false) {
-    runtime_options options;
-    options.concurrency = concurrency;
-    options.handler_timeout = milliseconds(300'000);
     receiving how{"w", milliseconds(20'000), 1'000'000};
-    auto where = by_hand ? boost::asio::any_io_executor(handlers_.get_executor()) : w_.world.env().executor;
-    runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, std::move(how), where, options);
-    runtime_->run();
-    pass(10);
+    runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, std::move(how), handlers(by_hand),
+                                                 options_of(concurrency));
+    run();
   }
 
-  bool stop() { return w_.world.run(runtime_->stop(milliseconds(10'000))); }
-  void pass(int milliseconds_passed) { w_.world.advance(milliseconds(milliseconds_passed)); }
-  void run_handlers() {
-    handlers_.restart();
-    handlers_.poll();
-    w_.world.settle();
-  }
-  status status_of(const uuid& id) { return w_.find(id)->status; }
-
-  tests::broker_world w_;
-  boost::asio::io_context handlers_{1};
-  service_definition service_;
   std::shared_ptr<watched_client> client_ = std::make_shared<watched_client>(
       make_http_broker_client(std::make_shared<tests::api_caller>(w_), milliseconds(1'000)));
-  std::unique_ptr<service_runtime> runtime_;
-  std::vector<uuid> handled_;
-  bool throws_ = false;
 };
 
 TEST_F(Receiving, WorksOnWhatIsThereAndOnWhatComes) {

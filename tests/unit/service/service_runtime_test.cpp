@@ -1,11 +1,9 @@
-#include "service/service_runtime.hpp"
-
 #include <gmock/gmock.h>
 
 #include "consumer_services/direct_broker_client.hpp"
 #include "core/log.hpp"
 #include "tests/support/api_caller.hpp"
-#include "tests/support/broker_world.hpp"
+#include "tests/unit/service/runtime_test.hpp"
 
 namespace amc::service {
 namespace {
@@ -15,7 +13,7 @@ class shaky_client : public broker_client {
  public:
   explicit shaky_client(std::shared_ptr<broker_client> real) : real_(std::move(real)) {}
 
-  task<std::vector<result<granted>>> claim(std::vector<claim_request> requests) override {
+  task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) override {
     ++claims;
     largest_claim = std::max(largest_claim, requests.size());
     fail_as_told();
@@ -52,53 +50,24 @@ class shaky_client : public broker_client {
   std::shared_ptr<broker_client> real_;
 };
 
-class ServiceRuntime : public testing::Test {
+class ServiceRuntime : public runtime_test {
  protected:
-  explicit ServiceRuntime(std::vector<std::string> sets = {}) : w_(std::move(sets)) {
-    w_.parts->run(false);
-    service_.name = "test";
-    service_.queue = "topic-a";
-    service_.handler = [this](const delivery& work) {
-      handled_.push_back(work.id);
-      if (throws_) throw std::runtime_error("cannot");
-      return "Hi, X. Bye!";
-    };
-  }
+  using runtime_test::runtime_test;
 
   ~ServiceRuntime() override {
     client_->away = false;
-    handlers_.restart();
-    handlers_.poll();
-    if (runtime_) w_.world.run(runtime_->stop(milliseconds(10'000)));
+    run_handlers();
+    if (runtime_) stop();
   }
 
   void start(std::size_t concurrency, bool by_hand = false) {
-    runtime_options options;
-    options.concurrency = concurrency;
-    options.handler_timeout = handler_timeout_;
-    auto where = by_hand ? boost::asio::any_io_executor(handlers_.get_executor()) : w_.world.env().executor;
-    runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, w_.engine, where, options);
-    runtime_->run();
-    pass(10);
+    runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, w_.engine, handlers(by_hand),
+                                                 options_of(concurrency));
+    run();
   }
 
-  void pass(int milliseconds_passed) { w_.world.advance(milliseconds(milliseconds_passed)); }
-  void run_handlers() {
-    handlers_.restart();
-    handlers_.poll();
-    w_.world.settle();
-  }
-  status status_of(const uuid& id) { return w_.find(id)->status; }
-
-  tests::broker_world w_;
-  boost::asio::io_context handlers_{1};
-  service_definition service_;
   std::shared_ptr<shaky_client> client_ =
       std::make_shared<shaky_client>(consumer_services::make_direct_broker_client(w_.messages));
-  std::unique_ptr<service_runtime> runtime_;
-  std::vector<uuid> handled_;
-  bool throws_ = false;
-  milliseconds handler_timeout_{300'000};
 };
 
 TEST_F(ServiceRuntime, WorksOnWhatItHears) {
