@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "amc/error.hpp"
 #include "broker/messages.hpp"
+#include "core/error.hpp"
 #include "core/work.hpp"
 #include "http/message.hpp"
 

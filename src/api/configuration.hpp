@@ -1,7 +1,7 @@
 #pragma once
 
-#include "amc/config.hpp"
 #include "api/http_api.hpp"
+#include "core/config.hpp"
 #include "http/server.hpp"
 
 namespace amc::api {

@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "amc/error.hpp"
-#include "amc/message.hpp"
 #include "api/contents.hpp"
+#include "core/error.hpp"
+#include "core/message.hpp"
 #include "core/work.hpp"
 
 namespace amc::api {

@@ -5,10 +5,10 @@
 #include <string_view>
 #include <vector>
 
-#include "amc/store.hpp"
 #include "api/json_body.hpp"
 #include "broker/life_cycle.hpp"
 #include "http/message.hpp"
+#include "message_store/store.hpp"
 
 /// What header fields and queries ask for.
 namespace amc::api {

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "amc/error.hpp"
-#include "amc/message.hpp"
+#include "core/error.hpp"
+#include "core/message.hpp"
 #include "http/message.hpp"
 
 /// How the HTTP API words its answers.

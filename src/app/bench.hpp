@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string>
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 
 namespace amc::app {
 

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 
 extern char** environ;
 

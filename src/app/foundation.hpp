@@ -2,10 +2,10 @@
 
 #include <memory>
 
-#include "amc/config.hpp"
-#include "amc/platform.hpp"
 #include "broker/parts.hpp"
+#include "core/config.hpp"
 #include "message_store/shared_store.hpp"
+#include "queue_system/platform.hpp"
 
 namespace amc::app {
 

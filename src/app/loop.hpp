@@ -8,8 +8,8 @@
 #include <thread>
 #include <variant>
 
-#include "amc/error.hpp"
 #include "core/environment.hpp"
+#include "core/error.hpp"
 #include "core/task.hpp"
 
 namespace amc::app {

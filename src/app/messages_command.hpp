@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 
 namespace amc::app {
 

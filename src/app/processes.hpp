@@ -3,11 +3,11 @@
 #include <functional>
 #include <string>
 
-#include "amc/config.hpp"
-#include "amc/service.hpp"
 #include "app/reloading.hpp"
 #include "consumer_services/requester.hpp"
+#include "core/config.hpp"
 #include "http/client.hpp"
+#include "service/service_definition.hpp"
 
 /// What the binary can be: each runs until it is told to stop and returns the exit code. They throw startup_error when
 /// they cannot start.

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 
 namespace amc::app {
 

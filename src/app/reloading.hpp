@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "amc/config.hpp"
 #include "broker/router.hpp"
+#include "core/config.hpp"
 
 namespace amc::app {
 

@@ -7,7 +7,7 @@
 #include <csignal>
 #include <system_error>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "core/line_writer.hpp"
 #include "core/text.hpp"
 

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc::app {
 

@@ -1,6 +1,6 @@
 #include "app/words.hpp"
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 #include "core/text.hpp"
 
 namespace amc::app {

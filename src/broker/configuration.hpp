@@ -1,6 +1,6 @@
 #pragma once
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 
 namespace amc::broker {
 

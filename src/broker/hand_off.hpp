@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc::broker {
 

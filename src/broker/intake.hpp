@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "core/work.hpp"
 
 namespace amc::broker {

@@ -3,9 +3,9 @@
 #include <optional>
 #include <string>
 
-#include "amc/error.hpp"
-#include "amc/store.hpp"
+#include "core/error.hpp"
 #include "core/work.hpp"
+#include "message_store/store.hpp"
 
 /// The life of a message, as plain logic without I/O: each function turns a request into a guarded change, and
 /// `refusal` names the error when a row refused it. docs/architecture.md has the table.

@@ -28,7 +28,7 @@ result<row> settled(const change& what, const outcome& became) {
   return became.now;
 }
 
-delivery delivery_of(const message& m) {
+claimed_revision delivery_of(const message& m) {
   return {.id = m.id,
           .revision = m.revision,
           .claim = m.claim,
@@ -254,9 +254,9 @@ std::vector<messages::numbered_claim> messages::numbered(std::vector<claim_reque
   return claims;
 }
 
-task<std::vector<result<delivery>>> messages::claim(std::vector<claim_request> requests) {
+task<std::vector<result<claimed_revision>>> messages::claim(std::vector<claim_request> requests) {
   const auto taken = co_await take(numbered(std::move(requests)), options_.claims_max_bytes);
-  std::vector<result<delivery>> results;
+  std::vector<result<claimed_revision>> results;
   results.reserve(taken.size());
   for (const auto& t : taken) {
     if (t)

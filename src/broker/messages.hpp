@@ -67,7 +67,7 @@ class messages {
   /// The texts of a batch are bounded: in a batch of several a text that is larger than its share is refused
   /// (needs_room), and granted to who claims it by itself. The first of a batch comes whatever its size. Errors of
   /// each: not_found, terminal, stale, held, needs_alone, needs_room.
-  task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests);
+  task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests);
   struct numbered_claim {
     event ready{};
     std::int64_t number = 0;

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "amc/store.hpp"
 #include "core/metrics.hpp"
+#include "message_store/store.hpp"
 
 namespace amc::broker {
 

@@ -2,10 +2,10 @@
 
 #include <memory>
 
-#include "amc/config.hpp"
 #include "broker/maintenance/purger.hpp"
 #include "broker/maintenance/sweeper.hpp"
 #include "broker/messages.hpp"
+#include "core/config.hpp"
 
 namespace amc::broker {
 

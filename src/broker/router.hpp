@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "amc/config.hpp"
 #include "broker/life_cycle.hpp"
+#include "core/config.hpp"
 
 namespace amc::broker {
 

@@ -6,7 +6,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 #include "core/task.hpp"
 #include "http/message.hpp"
 #include "message_store/async_store.hpp"

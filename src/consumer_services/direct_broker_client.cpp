@@ -7,7 +7,7 @@ class direct_broker_client : public service::broker_client {
  public:
   explicit direct_broker_client(std::shared_ptr<broker::messages> messages) : messages_(std::move(messages)) {}
 
-  task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) override {
+  task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) override {
     return messages_->claim(std::move(requests));
   }
 

@@ -6,8 +6,8 @@
 #include <boost/json.hpp>
 #include <cctype>
 
-#include "amc/error.hpp"
-#include "amc/message.hpp"
+#include "core/error.hpp"
+#include "core/message.hpp"
 #include "core/text.hpp"
 
 namespace amc::consumer_services {

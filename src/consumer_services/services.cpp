@@ -8,7 +8,7 @@
 namespace amc::consumer_services {
 namespace {
 
-void log_step(const char* service, const delivery& work, const std::string& received, const std::string& sent,
+void log_step(const char* service, const claimed_revision& work, const std::string& received, const std::string& sent,
               const char* where) {
   if (!log::enabled(log::level::debug)) return;
   log::debug(service, "Received \"" + received + "\", sending \"" + sent + "\" " + where + ".",
@@ -79,7 +79,7 @@ service_definition service_a(name_provider next_name) {
   service.name = "ServiceA";
   service.queue = "topic-a";
   service.blocking = false;
-  service.handler = [next_name = std::move(next_name)](const delivery& work) {
+  service.handler = [next_name = std::move(next_name)](const claimed_revision& work) {
     const std::string received(trimmed(work.text));
     auto sent = received + " " + next_name() + ".";
     log_step("ServiceA", work, received, sent, "back to API");
@@ -94,7 +94,7 @@ service_definition service_b() {
   service.queue = "topic-b";
   service.blocking = false;
   service.on_the_store = true;
-  service.handler = [](const delivery& work) {
+  service.handler = [](const claimed_revision& work) {
     const std::string received(trimmed(work.text));
     auto sent = received + " Bye!";
     log_step("ServiceB", work, received, sent, "to the store");

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "amc/config.hpp"
-#include "amc/service.hpp"
 #include "consumer_services/name_provider.hpp"
+#include "core/config.hpp"
+#include "service/service_definition.hpp"
 
 namespace amc::consumer_services {
 

@@ -6,8 +6,8 @@
 #include <optional>
 #include <random>
 
-#include "amc/error.hpp"
-#include "amc/message.hpp"
+#include "core/error.hpp"
+#include "core/message.hpp"
 
 namespace amc {
 

@@ -11,8 +11,8 @@
 #include <variant>
 #include <vector>
 
-#include "amc/error.hpp"
 #include "core/environment.hpp"
+#include "core/error.hpp"
 #include "core/task.hpp"
 
 namespace amc {

@@ -1,4 +1,4 @@
-#include "amc/config.hpp"
+#include "core/config.hpp"
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>

@@ -11,7 +11,7 @@
 #include <optional>
 #include <system_error>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "core/text.hpp"
 
 namespace amc {

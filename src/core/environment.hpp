@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 #include "core/metrics.hpp"
 
 namespace amc {

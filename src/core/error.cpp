@@ -1,4 +1,4 @@
-#include "amc/error.hpp"
+#include "core/error.hpp"
 
 namespace amc {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc {
 

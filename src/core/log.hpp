@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "amc/config.hpp"
-#include "amc/message.hpp"
+#include "core/config.hpp"
+#include "core/message.hpp"
 
 /// Logging to stderr, from any thread. Levels: debug, info, warning, error, critical. A line never blocks and never
 /// kills: a thread of its own writes them, what nobody takes is dropped and counted. A line is one line, whatever the

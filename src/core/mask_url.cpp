@@ -2,7 +2,7 @@
 #include <array>
 #include <cctype>
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 #include "core/text.hpp"
 
 namespace amc {

@@ -1,4 +1,4 @@
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 #include <array>
 #include <boost/uuid/string_generator.hpp>

@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc {
 

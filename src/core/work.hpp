@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 #include "core/text.hpp"
 
 /// What a service asks of a broker, as values: the same in a process, over HTTP, and on the store.

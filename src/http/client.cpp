@@ -13,8 +13,8 @@
 #include <boost/url/parse.hpp>
 #include <deque>
 
-#include "amc/config.hpp"
-#include "amc/error.hpp"
+#include "core/config.hpp"
+#include "core/error.hpp"
 
 namespace amc::http {
 namespace {

@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "amc/error.hpp"
 #include "core/environment.hpp"
+#include "core/error.hpp"
 #include "core/task.hpp"
 #include "http/message.hpp"
 #include "http/name_look_up.hpp"

@@ -6,7 +6,7 @@
 #include <system_error>
 #include <thread>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 
 namespace amc::http {
 

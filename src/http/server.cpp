@@ -7,7 +7,7 @@
 #include <boost/beast/http/status.hpp>
 #include <list>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "core/log.hpp"
 #include "http/byte_budget.hpp"
 #include "http/framing.hpp"

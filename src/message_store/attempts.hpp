@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc::message_store {
 

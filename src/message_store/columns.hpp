@@ -6,7 +6,7 @@
 #include <string_view>
 #include <variant>
 
-#include "amc/store.hpp"
+#include "message_store/store.hpp"
 
 /// The columns of a message, each written down once. A store renders its statements, its parameters and the reading of
 /// a row from this table; of its own it has only how its engine says a type, and the migration that makes the column.

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 
 namespace amc::message_store {
 

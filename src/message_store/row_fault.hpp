@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc::message_store {
 

@@ -6,9 +6,9 @@
 #include <mutex>
 #include <vector>
 
-#include "amc/store.hpp"
 #include "core/batching_worker.hpp"
 #include "message_store/availability.hpp"
+#include "message_store/store.hpp"
 
 namespace amc::message_store {
 

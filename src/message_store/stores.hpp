@@ -2,10 +2,10 @@
 
 #include <memory>
 
-#include "amc/config.hpp"
-#include "amc/store.hpp"
+#include "core/config.hpp"
 #include "message_store/migration.hpp"
 #include "message_store/shared_store.hpp"
+#include "message_store/store.hpp"
 
 namespace amc::message_store {
 

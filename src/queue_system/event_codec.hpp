@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "amc/error.hpp"
-#include "amc/message.hpp"
+#include "core/error.hpp"
+#include "core/message.hpp"
 
 namespace amc::queue_system {
 

@@ -3,8 +3,8 @@
 #include <boost/asio/post.hpp>
 #include <mutex>
 
-#include "amc/error.hpp"
 #include "core/back_off.hpp"
+#include "core/error.hpp"
 #include "core/log.hpp"
 #include "queue_system/event_codec.hpp"
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "amc/platform.hpp"
 #include "core/environment.hpp"
+#include "queue_system/platform.hpp"
 
 namespace amc::queue_system {
 

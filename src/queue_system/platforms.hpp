@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "amc/platform.hpp"
+#include "queue_system/platform.hpp"
 
 namespace amc::queue_system {
 

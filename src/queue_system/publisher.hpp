@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "amc/platform.hpp"
 #include "core/batching_worker.hpp"
 #include "core/uuid_source.hpp"
+#include "queue_system/platform.hpp"
 
 namespace amc::queue_system {
 

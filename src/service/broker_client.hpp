@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "amc/error.hpp"
-#include "amc/message.hpp"
+#include "core/error.hpp"
+#include "core/message.hpp"
 #include "core/task.hpp"
 #include "core/work.hpp"
 #include "http/client.hpp"
@@ -17,7 +17,7 @@ namespace amc::service {
 class broker_client {
  public:
   virtual ~broker_client() = default;
-  virtual task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) = 0;
+  virtual task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) = 0;
   virtual task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) = 0;
   virtual task<void> release(std::vector<claimed> claims) = 0;
   /// What has become of each: pending again, or dead. Errors of each: not_found, terminal, stale.
@@ -40,7 +40,7 @@ struct receive_round {
 
 /// Deliveries that are claimed already, and what has become of the outcomes, in their order.
 struct received_round {
-  std::vector<delivery> deliveries{};
+  std::vector<claimed_revision> deliveries{};
   std::vector<result<void>> answers{};
   std::vector<result<status>> failures{};
 };

@@ -88,7 +88,7 @@ milliseconds lease_in(const json::object& item) {
 }
 
 /// As `keep_values_as_texts` leaves it.
-void read_content(const json::object& item, delivery& to) {
+void read_content(const json::object& item, claimed_revision& to) {
   if (const auto* bytes = item.if_contains("message_base64")) {
     to.form = content_form::base64;
     to.text = from_base64(bytes->as_string()).value();
@@ -103,7 +103,7 @@ void read_content(const json::object& item, delivery& to) {
 }
 
 /// What brokers before 0.2.0 do not tell.
-void read_circumstances(const json::object& item, delivery& to) {
+void read_circumstances(const json::object& item, claimed_revision& to) {
   if (const auto* state = item.if_contains("tracestate")) to.tracestate = state->as_string();
   if (const auto* queue = item.if_contains("queue")) to.queue = queue->as_string();
   if (const auto* attempt = item.if_contains("attempt")) to.attempt = attempt->to_number<int>();
@@ -115,7 +115,7 @@ class http_broker_client : public receiving_client {
   http_broker_client(std::shared_ptr<http::caller> http, milliseconds timeout)
       : http_(std::move(http)), timeout_(timeout) {}
 
-  task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) override {
+  task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) override {
     std::vector<std::string> items;
     for (const auto& r : requests) {
       auto item = item_of(r.ready.id, r.ready.revision);
@@ -123,7 +123,7 @@ class http_broker_client : public receiving_client {
       items.push_back(json::serialize(item));
     }
     auto said = co_await ask(claims, items);
-    co_return each<delivery>(claims.target, said, granted_in);
+    co_return each<claimed_revision>(claims.target, said, granted_in);
   }
 
   task<std::vector<result<milliseconds>>> extend(std::vector<claimed> held) override {
@@ -224,8 +224,8 @@ class http_broker_client : public receiving_client {
   static result<void> taken(const json::object&) { return {}; }
 
   /// Of a claim: which revision it is for is known.
-  static delivery granted_in(const json::object& item) {
-    delivery work;
+  static claimed_revision granted_in(const json::object& item) {
+    claimed_revision work;
     work.claim = item.at("claim").as_int64();
     work.lease = lease_in(item);
     read_content(item, work);
@@ -233,7 +233,7 @@ class http_broker_client : public receiving_client {
     return work;
   }
 
-  static delivery delivery_in(const json::object& item) {
+  static claimed_revision delivery_in(const json::object& item) {
     auto work = granted_in(item);
     const auto id = parse_uuid(std::string_view(item.at("id").as_string()));
     if (!id) throw std::out_of_range("id");
@@ -265,7 +265,7 @@ class http_broker_client : public receiving_client {
     received_round round;
     auto given = list_in(*fields, "deliveries");
     keep_values_as_texts(given, member_text(reply.body, "deliveries"));
-    for (auto& item : each<delivery>(target, given, delivery_in)) round.deliveries.push_back(std::move(item.value()));
+    for (auto& item : each<claimed_revision>(target, given, delivery_in)) round.deliveries.push_back(std::move(item.value()));
     auto told = list_in(*fields, "answers"), failed = list_in(*fields, "failures");
     round.answers = each<void>(target, told, taken);
     round.failures = each<status>(target, failed, status_in);

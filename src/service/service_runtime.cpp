@@ -277,7 +277,7 @@ void service_runtime::start_handler(work_rules::beginning beginning) {
   });
 }
 
-result<std::string> service_runtime::handle(const delivery& work) const {
+result<std::string> service_runtime::handle(const claimed_revision& work) const {
   std::string why;
   try {
     auto answer = service_.handler(work);

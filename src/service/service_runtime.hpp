@@ -4,13 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "amc/platform.hpp"
-#include "amc/service.hpp"
 #include "core/back_off.hpp"
 #include "core/log.hpp"
 #include "core/task.hpp"
 #include "queue_system/event_source.hpp"
+#include "queue_system/platform.hpp"
 #include "service/broker_client.hpp"
+#include "service/service_definition.hpp"
 #include "service/work_rules.hpp"
 
 namespace amc::service {
@@ -58,7 +58,7 @@ class service_runtime {
   task<void> take(received_round came);
   task<void> end_round();
   void start_handler(work_rules::beginning beginning);
-  result<std::string> handle(const delivery& work) const;
+  result<std::string> handle(const claimed_revision& work) const;
   void ended(std::uint64_t number, timers::time_point begun, result<std::string> outcome);
   void tell_soon();
   void tell_by_itself();
@@ -77,7 +77,7 @@ class service_runtime {
   task<void> release_in_hand();
   task<void> release(std::vector<claimed> claims);
   void note_broker(bool reachable, const std::string& why);
-  static log::about about(const delivery& work) { return {work.id, work.revision}; }
+  static log::about about(const claimed_revision& work) { return {work.id, work.revision}; }
 
   environment env_;
   service_definition service_;

@@ -15,7 +15,7 @@ constexpr std::size_t told_together_max = 256;
 constexpr std::size_t told_together_max_bytes = 262'144;
 
 /// What was granted, for this event.
-delivery granted_work(const event& ready, delivery work) {
+claimed_revision granted_work(const event& ready, claimed_revision work) {
   work.id = ready.id;
   work.revision = ready.revision;
   work.traceparent = ready.traceparent;
@@ -101,7 +101,7 @@ std::size_t work_rules::bytes_of(const in_hand& hand) {
   return hand.work.text.size() + (hand.outcome && *hand.outcome ? (*hand.outcome)->size() : 0);
 }
 
-work_rules::decision work_rules::claim_decided(std::vector<result<delivery>> results, time_point now) {
+work_rules::decision work_rules::claim_decided(std::vector<result<claimed_revision>> results, time_point now) {
   ensure(claiming_ && results.size() == asked_.size(), "each event of a claim is decided once");
   decision made;
   const auto asked = std::exchange(asked_, {});
@@ -178,7 +178,7 @@ work_rules::room work_rules::free_room(const std::optional<telling>& told) const
   return {concurrency_ - busy, in_hand_max_bytes_ - bytes};
 }
 
-std::vector<work_rules::beginning> work_rules::take_in(std::vector<delivery> deliveries, time_point now) {
+std::vector<work_rules::beginning> work_rules::take_in(std::vector<claimed_revision> deliveries, time_point now) {
   ensure(!stopping_, "who stops takes nothing in hand");
   std::vector<beginning> begun;
   begun.reserve(deliveries.size());
@@ -189,7 +189,7 @@ std::vector<work_rules::beginning> work_rules::take_in(std::vector<delivery> del
 
 // ---- working ----
 
-work_rules::beginning work_rules::take(delivery work, time_point now) {
+work_rules::beginning work_rules::take(claimed_revision work, time_point now) {
   const auto number = ++last_number_;
   const auto lease_ends = now + work.lease;
   const in_hand hand{std::move(work), lease_ends, now + handler_timeout_};

@@ -36,7 +36,7 @@ class work_rules {
 
   /// A delivery with a claim that the broker granted.
   struct in_hand {
-    delivery work;
+    claimed_revision work;
     time_point lease_ends;
     time_point handler_ends;  ///< then it has failed
     bool lost = false;        ///< its claim is somebody else's, or nobody's
@@ -45,7 +45,7 @@ class work_rules {
   /// A delivery in hand, whose handler is to be started.
   struct beginning {
     std::uint64_t number = 0;
-    delivery work;
+    claimed_revision work;
   };
   /// A refusal that is not the course of things.
   struct refusal {
@@ -83,7 +83,7 @@ class work_rules {
   /// What to claim now, in one request, if anything. One claim is under way at a time, until `claim_over`.
   std::optional<std::vector<claim_request>> next_claim();
   /// What the broker has said of each that was asked for.
-  decision claim_decided(std::vector<result<delivery>> results, time_point now);
+  decision claim_decided(std::vector<result<claimed_revision>> results, time_point now);
   /// The broker could not be asked: they are asked for again.
   void claim_undecided();
   void claim_over();
@@ -99,7 +99,7 @@ class work_rules {
   /// The same, once all that can be told is.
   bool any_room_in_the_end() const { return in_hand_.size() - outcomes() + overdue_ < concurrency_; }
   /// Takes them in hand. While this stops they are not: they are to be released.
-  std::vector<beginning> take_in(std::vector<delivery> deliveries, time_point now);
+  std::vector<beginning> take_in(std::vector<claimed_revision> deliveries, time_point now);
 
   // ---- working ----
 
@@ -153,7 +153,7 @@ class work_rules {
   std::vector<received> choose();
   std::size_t bytes_in_hand() const;
   static std::size_t bytes_of(const in_hand& hand);
-  beginning take(delivery work, time_point now);
+  beginning take(claimed_revision work, time_point now);
   std::size_t outcomes() const { return untold_answers_.size() + untold_failures_.size() + telling_.size(); }
   void conclude(std::uint64_t number, result<std::string> outcome);
   void end_of_lonely_run();

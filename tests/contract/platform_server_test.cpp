@@ -4,7 +4,7 @@
 #include <set>
 #include <thread>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 #include "tests/support/configured.hpp"
 #include "tests/support/rabbitmq.hpp"

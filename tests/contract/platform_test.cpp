@@ -1,4 +1,4 @@
-#include "amc/platform.hpp"
+#include "queue_system/platform.hpp"
 
 #include <gmock/gmock.h>
 

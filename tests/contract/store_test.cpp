@@ -1,4 +1,4 @@
-#include "amc/store.hpp"
+#include "message_store/store.hpp"
 
 #include <gmock/gmock.h>
 

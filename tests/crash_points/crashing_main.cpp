@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "amc/platform.hpp"
-#include "amc/store.hpp"
 #include "app/command_line.hpp"
+#include "message_store/store.hpp"
+#include "queue_system/platform.hpp"
 
 namespace amc::crash_points {
 namespace {

@@ -1,8 +1,8 @@
 #include <cstdint>
 #include <fstream>
 
-#include "amc/config.hpp"
 #include "broker/router.hpp"
+#include "core/config.hpp"
 #include "tests/fuzz/expect.hpp"
 #include "tests/fuzz/few_keys.hpp"
 #include "tests/support/temporary_folder.hpp"

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <thread>
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 #include "http/client.hpp"
 #include "tests/support/manual_environment.hpp"
 #include "tests/support/raw_http.hpp"

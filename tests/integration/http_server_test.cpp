@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 
-#include "amc/error.hpp"
 #include "api/configuration.hpp"
+#include "core/error.hpp"
 #include "http/server.hpp"
 #include "tests/support/configured.hpp"
 #include "tests/support/manual_environment.hpp"

@@ -9,7 +9,7 @@
 #include <tuple>
 #include <vector>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc::simulation {
 

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 #include "tests/simulation/journal.hpp"
 #include "tests/simulation/scenario.hpp"
 

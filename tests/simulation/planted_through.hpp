@@ -1,7 +1,7 @@
 #pragma once
 
-#include "amc/platform.hpp"
-#include "amc/store.hpp"
+#include "message_store/store.hpp"
+#include "queue_system/platform.hpp"
 
 namespace amc::simulation {
 

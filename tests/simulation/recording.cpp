@@ -151,11 +151,11 @@ class recording_client : public service::receiving_client {
       into_.receivers.push_back(hands_);
   }
 
-  task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) override {
+  task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) override {
     const auto asked = requests;
     if (by_.alive()) check_company(asked);
     ++hands_->asking;
-    std::vector<result<delivery>> became;
+    std::vector<result<claimed_revision>> became;
     std::optional<unavailable> failed;
     try {
       became = co_await asks_->claim(std::move(requests));

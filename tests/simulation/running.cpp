@@ -171,7 +171,7 @@ class handling {
  public:
   handling(const surroundings& around, process& by) : around_(around), by_(by) {}
 
-  std::string handle(const delivery& work) {
+  std::string handle(const claimed_revision& work) {
     if (!by_.alive()) return work.text;
     suffer(read(work.text)->nature);
     const int run = ++around_.told.last_run;
@@ -262,7 +262,7 @@ class running_service : public running {
   }
 
   service_definition definition(char letter) {
-    return {.name = by_.name(), .queue = std::string(1, letter), .handler = [this](const delivery& work) {
+    return {.name = by_.name(), .queue = std::string(1, letter), .handler = [this](const claimed_revision& work) {
               return handling_.handle(work);
             }};
   }
@@ -414,7 +414,7 @@ class running_receiver : public running {
   }
 
   void work_on(const boost::json::object& d) {
-    delivery work;
+    claimed_revision work;
     work.id = *parse_uuid(d.at("id").as_string());
     work.revision = static_cast<int>(d.at("revision").as_int64());
     work.claim = d.at("claim").as_int64();

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "amc/store.hpp"
+#include "message_store/store.hpp"
 
 namespace amc::simulation {
 

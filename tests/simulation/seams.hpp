@@ -3,9 +3,9 @@
 #include <functional>
 #include <memory>
 
-#include "amc/platform.hpp"
-#include "amc/store.hpp"
 #include "http/client.hpp"
+#include "message_store/store.hpp"
+#include "queue_system/platform.hpp"
 #include "service/broker_client.hpp"
 
 namespace amc::simulation {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "http/client.hpp"
 #include "tests/simulation/process.hpp"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "amc/platform.hpp"
+#include "queue_system/platform.hpp"
 #include "tests/simulation/process.hpp"
 
 namespace amc::simulation {

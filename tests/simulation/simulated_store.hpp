@@ -6,7 +6,7 @@
 #include <set>
 #include <vector>
 
-#include "amc/store.hpp"
+#include "message_store/store.hpp"
 #include "tests/simulation/process.hpp"
 #include "tests/support/memory_store.hpp"
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "amc/store.hpp"
+#include "message_store/store.hpp"
 
 namespace amc::tests {
 

@@ -5,7 +5,7 @@
 #include <map>
 #include <optional>
 
-#include "amc/platform.hpp"
+#include "queue_system/platform.hpp"
 
 namespace amc::tests {
 

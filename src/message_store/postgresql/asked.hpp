@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "amc/store.hpp"
 #include "message_store/postgresql/values.hpp"
+#include "message_store/store.hpp"
 
 /// What a statement over many changes is given: `asked`, with a row for each change. The members of guards and effects
 /// stand here, each with what it means in SQL; a new row is given as the columns that it will have.

@@ -4,8 +4,8 @@
 #include <map>
 #include <string>
 
-#include "amc/store.hpp"
 #include "message_store/postgresql/connection.hpp"
+#include "message_store/store.hpp"
 
 /// How the processes that share a database tell one another what they have changed, and in which queues something has
 /// come to wait: NOTIFY, on a channel for each.

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <random>
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 #include "core/log.hpp"
 
 namespace amc::message_store::postgresql {

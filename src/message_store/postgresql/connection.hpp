@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "message_store/postgresql/conninfo.hpp"
 #include "message_store/postgresql/postgresql.hpp"
 

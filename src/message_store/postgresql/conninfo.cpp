@@ -12,8 +12,8 @@
 #include <memory>
 #include <random>
 
-#include "amc/config.hpp"
-#include "amc/error.hpp"
+#include "core/config.hpp"
+#include "core/error.hpp"
 #include "core/text.hpp"
 
 namespace amc::message_store::postgresql {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 /// What broker.store.postgresql.url says, with the environment and the service file, as libpq reads them. libpq's own
 /// way through several hosts knows no time-out when it does not block; so each try to connect has one host here, and

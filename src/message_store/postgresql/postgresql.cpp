@@ -4,7 +4,7 @@
 #include <array>
 #include <numeric>
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 #include "core/log.hpp"
 #include "core/uuid_source.hpp"
 #include "message_store/postgresql/asked.hpp"

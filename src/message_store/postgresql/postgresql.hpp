@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "amc/config.hpp"
-#include "amc/store.hpp"
+#include "core/config.hpp"
 #include "message_store/migration.hpp"
+#include "message_store/store.hpp"
 
 namespace amc::message_store {
 

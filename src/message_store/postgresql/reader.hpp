@@ -1,7 +1,7 @@
 #pragma once
 
-#include "amc/store.hpp"
 #include "message_store/postgresql/postgresql.hpp"
+#include "message_store/store.hpp"
 #include "message_store/unreadable_rows.hpp"
 
 namespace amc::message_store::postgresql {

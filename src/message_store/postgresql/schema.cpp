@@ -1,6 +1,6 @@
 #include "message_store/postgresql/schema.hpp"
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 
 namespace amc::message_store::postgresql {
 namespace {

@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "amc/error.hpp"
-#include "amc/message.hpp"
+#include "core/error.hpp"
+#include "core/message.hpp"
 #include "message_store/row_fault.hpp"
 #include "message_store/sqlite/owned_file.hpp"
 

@@ -14,7 +14,7 @@
 #include <set>
 #include <utility>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 
 namespace amc::message_store::sqlite {
 namespace {

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "amc/store.hpp"
 #include "message_store/migration.hpp"
+#include "message_store/store.hpp"
 
 namespace amc::message_store {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "amc/platform.hpp"
+#include "queue_system/platform.hpp"
 
 namespace amc::queue_system {
 

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <vector>
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 #include "core/invariant.hpp"
 #include "core/log.hpp"
 

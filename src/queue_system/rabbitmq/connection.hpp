@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 #include "queue_system/rabbitmq/rabbitmq_c.hpp"
 #include "queue_system/rabbitmq/watchdog.hpp"

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "amc/config.hpp"
-#include "amc/platform.hpp"
+#include "core/config.hpp"
+#include "queue_system/platform.hpp"
 
 namespace amc::queue_system {
 

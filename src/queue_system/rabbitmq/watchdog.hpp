@@ -6,7 +6,7 @@
 #include <mutex>
 #include <thread>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc::queue_system::rabbitmq {
 

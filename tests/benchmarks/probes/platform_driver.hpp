@@ -2,7 +2,7 @@
 
 #include <unordered_set>
 
-#include "amc/platform.hpp"
+#include "queue_system/platform.hpp"
 #include "tests/benchmarks/probes/probe.hpp"
 
 namespace amc::benchmarks {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 /// Probes: what an engine can do for a plain loop over its C library, beside what it does through a driver. Each checks
 /// what it did, and throws std::runtime_error when anything is wrong or missing.

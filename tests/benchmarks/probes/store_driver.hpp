@@ -1,6 +1,6 @@
 #pragma once
 
-#include "amc/store.hpp"
+#include "message_store/store.hpp"
 #include "tests/benchmarks/probes/probe.hpp"
 
 namespace amc::benchmarks {

@@ -127,7 +127,7 @@ class ClaimsBoundedByBytes : public testing::Test {
     const std::string spaces(37, ' ');
     for (int i = 0; i < 3; ++i) ids_.push_back(w_.accept("Hi," + spaces));
   }
-  std::vector<result<delivery>> claim(const std::vector<uuid>& ids) {
+  std::vector<result<claimed_revision>> claim(const std::vector<uuid>& ids) {
     std::vector<claim_request> requests;
     for (const auto& id : ids) requests.push_back({{id, 1}});
     return w_.world.run(w_.messages->claim(std::move(requests)));

@@ -4,7 +4,7 @@
 
 #include <deque>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "tests/support/manual_environment.hpp"
 
 namespace amc::consumer_services {

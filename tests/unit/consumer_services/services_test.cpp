@@ -7,8 +7,8 @@
 namespace amc::consumer_services {
 namespace {
 
-delivery with_text(const std::string& text) {
-  delivery work;
+claimed_revision with_text(const std::string& text) {
+  claimed_revision work;
   work.text = text;
   return work;
 }

@@ -1,4 +1,4 @@
-#include "amc/config.hpp"
+#include "core/config.hpp"
 
 #include <gmock/gmock.h>
 #include <sys/socket.h>

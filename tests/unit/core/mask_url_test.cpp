@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "amc/config.hpp"
+#include "core/config.hpp"
 
 namespace amc {
 namespace {

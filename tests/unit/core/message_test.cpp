@@ -1,4 +1,4 @@
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 #include <gmock/gmock.h>
 

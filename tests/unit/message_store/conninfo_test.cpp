@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "amc/error.hpp"
+#include "core/error.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace amc::message_store::postgresql {

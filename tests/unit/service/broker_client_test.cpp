@@ -16,7 +16,7 @@ using tests::api_caller;
 /// Both clients must say the same of the same broker.
 class BrokerClient : public testing::TestWithParam<const char*> {
  protected:
-  std::vector<result<delivery>> claim(const event& ready, bool alone = false) {
+  std::vector<result<claimed_revision>> claim(const event& ready, bool alone = false) {
     return w_.world.run(client_->claim({claim_request{ready, alone}}));
   }
 

@@ -28,7 +28,7 @@ class watched_client : public receiving_client {
     if (const auto slow = std::exchange(slow_response, nullptr)) co_await slow->wait();
     co_return came;
   }
-  task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) override {
+  task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) override {
     return real_->claim(std::move(requests));
   }
   task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) override {

@@ -15,7 +15,7 @@ class runtime_test : public testing::Test {
     w_.parts->run(false);
     service_.name = "test";
     service_.queue = "topic-a";
-    service_.handler = [this](const delivery& work) {
+    service_.handler = [this](const claimed_revision& work) {
       handled_.push_back(work.id);
       if (throws_) throw std::runtime_error("cannot");
       return "Hi, X. Bye!";

@@ -13,7 +13,7 @@ class shaky_client : public broker_client {
  public:
   explicit shaky_client(std::shared_ptr<broker_client> real) : real_(std::move(real)) {}
 
-  task<std::vector<result<delivery>>> claim(std::vector<claim_request> requests) override {
+  task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) override {
     ++claims;
     largest_claim = std::max(largest_claim, requests.size());
     fail_as_told();
@@ -168,7 +168,7 @@ TEST_F(ServiceRuntime, AnExceptionIsAFailureWithItsReason) {
 
 TEST_F(ServiceRuntime, WhateverAHandlerThrowsIsAFailure) {
   const auto id = w_.accept("Hi, ");
-  service_.handler = [](const delivery&) -> std::string { throw 7; };
+  service_.handler = [](const claimed_revision&) -> std::string { throw 7; };
   start(4);
   EXPECT_THAT(w_.find(id)->attempts.at(0).error, testing::HasSubstr("no std::exception"));
 }
@@ -176,7 +176,7 @@ TEST_F(ServiceRuntime, WhateverAHandlerThrowsIsAFailure) {
 TEST_F(ServiceRuntime, AnAnswerThatNoStoreTakesIsAFailureWithItsReason) {
   const auto id = w_.accept("Hi, ");
   std::deque<std::string> answers{"Hi, \xff. Bye!", std::string("Hi, \0. Bye!", 12), "Hi, X. Bye!"};
-  service_.handler = [&](const delivery&) {
+  service_.handler = [&](const claimed_revision&) {
     const auto next = answers.front();
     answers.pop_front();
     return next;
@@ -213,7 +213,7 @@ TEST_F(ServiceRuntime, AFailureIsToldAgainUntilTheBrokerHasIt) {
 
 TEST_F(ServiceRuntime, APoisonMessageDelaysNobodyElse) {
   const auto poison = w_.accept("Hi, ");
-  service_.handler = [&](const delivery& work) -> std::string {
+  service_.handler = [&](const claimed_revision& work) -> std::string {
     handled_.push_back(work.id);
     if (work.id == poison) throw std::runtime_error("cannot");
     return "Hi, X. Bye!";
@@ -245,7 +245,7 @@ TEST_F(ServiceRuntime, AHandlerThatTakesTooLongHasFailedAndItsLateAnswerCountsFo
 
 TEST_F(ServiceRuntime, AnAnswerThatTheBrokerCannotTakeIsAFailure) {
   const auto id = w_.accept("Hi, ");
-  service_.handler = [&](const delivery&) { return std::string("no route knows this"); };
+  service_.handler = [&](const claimed_revision&) { return std::string("no route knows this"); };
   start(1);
   EXPECT_THAT(w_.find(id)->attempts.at(0).error, testing::HasSubstr("answer refused"));
 }
@@ -321,10 +321,10 @@ class TwoServices : public ServiceRuntime {
   TwoServices() {
     options_.concurrency = 4;
     options_.handler_timeout = handler_timeout_;
-    service_.handler = [this](const delivery& work) { return handle("a", work, "Hi, X."); };
+    service_.handler = [this](const claimed_revision& work) { return handle("a", work, "Hi, X."); };
     other_.name = "other";
     other_.queue = "topic-b";
-    other_.handler = [this](const delivery& work) { return handle("b", work, work.text + " Bye!"); };
+    other_.handler = [this](const claimed_revision& work) { return handle("b", work, work.text + " Bye!"); };
   }
   ~TwoServices() override {
     run_handlers();
@@ -332,7 +332,7 @@ class TwoServices : public ServiceRuntime {
     if (b_) w_.world.run(b_->stop(milliseconds(10'000)));
   }
 
-  std::string handle(const std::string& who, const delivery& work, std::string next) {
+  std::string handle(const std::string& who, const claimed_revision& work, std::string next) {
     handled_by_.push_back(who);
     handled_.push_back(work.id);
     return next;

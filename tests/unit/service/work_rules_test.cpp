@@ -28,15 +28,15 @@ runtime_options options_of(std::size_t concurrency, std::shared_ptr<company> wit
   return options;
 }
 
-result<delivery> granting(std::string text = "Hi, ") {
-  delivery granted;
+result<claimed_revision> granting(std::string text = "Hi, ") {
+  claimed_revision granted;
   granted.claim = 7;
   granted.text = std::move(text);
   granted.lease = seconds(60);
   return granted;
 }
 
-result<delivery> refusing(errc why) {
+result<claimed_revision> refusing(errc why) {
   return error{why, "no"};
 }
 
@@ -60,8 +60,8 @@ class WorkRules : public testing::Test {
     return told;
   }
 
-  work_rules::decision decide(std::vector<result<delivery>> results) { return decide(rules_, std::move(results)); }
-  work_rules::decision decide(work_rules& by, std::vector<result<delivery>> results) {
+  work_rules::decision decide(std::vector<result<claimed_revision>> results) { return decide(rules_, std::move(results)); }
+  work_rules::decision decide(work_rules& by, std::vector<result<claimed_revision>> results) {
     auto made = by.claim_decided(std::move(results), now_);
     by.claim_over();
     by.check();
@@ -73,7 +73,7 @@ class WorkRules : public testing::Test {
     hear(numbers);
     claimed_next();
     std::vector<std::uint64_t> taken;
-    for (const auto& one : decide(std::vector<result<delivery>>(numbers.size(), granting())).begin)
+    for (const auto& one : decide(std::vector<result<claimed_revision>>(numbers.size(), granting())).begin)
       taken.push_back(one.number);
     return taken;
   }
@@ -325,7 +325,7 @@ TEST_F(WorkRules, TellsTogetherWhatHasEndedAndAnswersAndFailuresTakeTurns) {
   work_rules rules(options_of(8), [] {});
   hear(rules, {1, 2, 3, 4});
   claimed_next(rules);
-  const auto made = decide(rules, std::vector<result<delivery>>(4, granting()));
+  const auto made = decide(rules, std::vector<result<claimed_revision>>(4, granting()));
   rules.handler_ended(made.begin[0].number, std::string("a"));
   rules.handler_ended(made.begin[1].number, error{errc::invalid, "b"});
   rules.handler_ended(made.begin[2].number, std::string("c"));
@@ -344,7 +344,7 @@ TEST_F(WorkRules, WhatIsToldTogetherIsBoundedByBytesAndOneIsAlwaysTold) {
   work_rules rules(options_of(8), [] {});
   hear(rules, {1, 2, 3, 4});
   claimed_next(rules);
-  const auto made = decide(rules, std::vector<result<delivery>>(4, granting()));
+  const auto made = decide(rules, std::vector<result<claimed_revision>>(4, granting()));
   for (const auto size : {150'000, 100'000, 1'000'000, 1})
     rules.handler_ended(made.begin[static_cast<std::size_t>(size == 150'000   ? 0
                                                             : size == 100'000 ? 1
@@ -488,7 +488,7 @@ class AnyOrder : public testing::TestWithParam<unsigned> {
       m.paused = true;
       return m.rules.claim_undecided();
     }
-    std::vector<result<delivery>> results;
+    std::vector<result<claimed_revision>> results;
     for (const auto& one : m.asked) results.push_back(verdict(m, one));
     m.asked.clear();
     const auto made = m.rules.claim_decided(std::move(results), now_);
@@ -497,7 +497,7 @@ class AnyOrder : public testing::TestWithParam<unsigned> {
     m.rules.claim_over();
   }
 
-  result<delivery> verdict(const member& m, const claim_request& one) {
+  result<claimed_revision> verdict(const member& m, const claim_request& one) {
     const int chance = below(10);
     if (chance < 2 && !one.alone) return refusing(errc::needs_alone);
     if (chance < 3) return refusing(errc::held);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "amc/error.hpp"
-#include "amc/message.hpp"
+#include "core/error.hpp"
+#include "core/message.hpp"
 
 /// The seam for message stores. The rules of a message's life stand in src/broker/life_cycle; a store only renders
 /// guarded changes: it applies an effect to a row where the guard admits it, atomically.

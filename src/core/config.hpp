@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "amc/error.hpp"
-#include "amc/message.hpp"
+#include "core/error.hpp"
+#include "core/message.hpp"
 
 namespace amc {
 

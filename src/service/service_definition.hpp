@@ -3,13 +3,13 @@
 #include <functional>
 #include <string>
 
-#include "amc/message.hpp"
+#include "core/message.hpp"
 
 namespace amc {
 
 /// A service's function: takes a delivery and returns the message's next text. It may run again for one (id, revision)
 /// if its service died or its lease ran out, and only the first answer counts. An exception means "try again later".
-using handler = std::function<std::string(const delivery&)>;
+using handler = std::function<std::string(const claimed_revision&)>;
 
 struct service_definition {
   std::string name;   ///< in logs

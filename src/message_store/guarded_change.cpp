@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "amc/store.hpp"
 #include "core/kept_bytes.hpp"
+#include "message_store/store.hpp"
 
 namespace amc {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "amc/config.hpp"
-#include "amc/message.hpp"
+#include "core/config.hpp"
+#include "core/message.hpp"
 
 /// The seam for queue engines. A driver is blocking and batched; `publisher` and `event_source` (src/queue_system) make
 /// it asynchronous. An engine carries opaque bytes; it may lose, double, delay and reorder them: the store heals that.

@@ -124,8 +124,8 @@ struct event {
   std::string traceparent{};  ///< when known
 };
 
-/// An event with its claim and text, as a handler sees it. (id, revision) is the idempotency key.
-struct delivery {
+/// A revision with its claim and content, as whoever works on it gets it. (id, revision) is the idempotency key.
+struct claimed_revision {
   uuid id{};
   int revision = 0;
   std::int64_t claim = 0;
