@@ -56,7 +56,9 @@ result<failed_claim> failure_in(const json::object& fields, std::string_view) {
   if (!what) return what.error();
   const auto* why = fields.if_contains("error");
   if (why && !why->is_string()) return bad("\"error\" must be a string");
-  return failed_claim{*what, why ? std::string(why->get_string()) : std::string()};
+  const auto* is_final = fields.if_contains("final");
+  if (is_final && !is_final->is_bool()) return bad("\"final\" must be true or false");
+  return failed_claim{*what, why ? std::string(why->get_string()) : std::string(), is_final && is_final->get_bool()};
 }
 
 result<answer_request> answer_in(const json::object& fields, std::string_view written) {
@@ -127,15 +129,16 @@ result<std::vector<Entry>> entries_in(const http::request& asked, std::size_t ma
 
 constexpr std::string_view claim_members[] = {"id", "revision", "alone"};
 constexpr std::string_view claimed_members[] = {"id", "revision", "claim"};
-constexpr std::string_view failure_members[] = {"id", "revision", "claim", "error"};
+constexpr std::string_view failure_members[] = {"id", "revision", "claim", "error", "final"};
 constexpr std::string_view answer_members[] = {"id",           "revision", "claim", "message", "message_base64",
                                                "content_type", "headers",  "queue", "done"};
 
 constexpr shape<claim_request> a_claim{claim_members, R"({"id": "…", "revision": 1}, with or without "alone": true)",
                                        claim_in};
 constexpr shape<claimed> a_claimed{claimed_members, R"({"id": "…", "revision": 1, "claim": 1})", claimed_in};
-constexpr shape<failed_claim> a_failure{failure_members, R"({"id": "…", "revision": 1, "claim": 1, "error": "…"})",
-                                        failure_in};
+constexpr shape<failed_claim> a_failure{
+    failure_members, R"({"id": "…", "revision": 1, "claim": 1, "error": "…"}, with or without "final": true)",
+    failure_in};
 constexpr shape<answer_request> an_answer{
     answer_members, R"({"id": "…", "revision": 1, "message": "…"}, with or without "claim", "queue" or "done")",
     answer_in};

@@ -158,7 +158,7 @@ std::optional<change> last_answer(const change& refused, const outcome& became, 
   return last;
 }
 
-change fail(const message& read, std::int64_t claim, std::string reason, const policy& rules) {
+change fail(const message& read, std::int64_t claim, std::string reason, bool is_final, const policy& rules) {
   // A failure that is told twice finds no claim unanswered, and does not count twice.
   const auto pause = back_off(read, claim, rules);
   change what{.id = read.id,
@@ -169,7 +169,7 @@ change fail(const message& read, std::int64_t claim, std::string reason, const p
                        .failures = effect::count::one_more,
                        .error = std::move(reason)},
               .text_back = text_back::never};
-  if (read.failures + 1 > rules.max_failures) what.then.status = status::dead;
+  if (is_final || read.failures + 1 > rules.max_failures) what.then.status = status::dead;
   return well_formed(std::move(what));
 }
 

@@ -67,8 +67,9 @@ change answer(const uuid& id, std::optional<int> revision, content said, const d
 /// as with an answer that names its revision. Nothing where the refusal had another reason.
 std::optional<change> last_answer(const change& refused, const outcome& became, const policy& rules);
 
-/// The latest claim of this row has failed: due again after a back-off, or dead.
-change fail(const message& read, std::int64_t claim, std::string reason, const policy& rules);
+/// The latest claim of this row has failed: due again after a back-off, or dead; for good where trying again would not
+/// help.
+change fail(const message& read, std::int64_t claim, std::string reason, bool is_final, const policy& rules);
 
 /// Gives a claim back unworked: somebody else may have it at once.
 change release(const event& ready, std::int64_t claim);

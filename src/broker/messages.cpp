@@ -333,10 +333,11 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
   const auto rows = co_await store_.find_without_text(std::move(ids));
   std::vector<change> changes;
   for (std::size_t i = 0; i < failures.size(); ++i) {
-    message read = rows[i] ? *rows[i] : message{.id = failures[i].what.ready.id};
-    read.revision = failures[i].what.ready.revision;
-    changes.push_back(
-        life_cycle::fail(read, failures[i].what.claim, kept_reason(failures[i].reason), routes_->of(read.queue).rules));
+    const auto& told = failures[i];
+    message read = rows[i] ? *rows[i] : message{.id = told.what.ready.id};
+    read.revision = told.what.ready.revision;
+    changes.push_back(life_cycle::fail(read, told.what.claim, kept_reason(told.reason), told.is_final,
+                                       routes_->of(read.queue).rules));
   }
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<row>> results;

@@ -40,6 +40,7 @@ struct claimed {
 struct failed_claim {
   claimed what{};
   std::string reason{};
+  bool is_final = false;  ///< trying again would not help: the message is dead at once
 };
 
 /// Longer reasons are cut: ten of them are kept with each message.

@@ -235,8 +235,8 @@ TEST_F(PostgresqlStore, AFaultOfTheInputKeepsTheConnection) {
   const auto id = system_uuid_source()();
   const std::vector<change> unfit{life_cycle::accept(id, "x", to_queue{"q"}, true, times_),
                                   life_cycle::claim({id, 1}, 1, false),
-                                  life_cycle::fail({.id = id, .revision = 1}, 1, "\xff", times_),
-                                  life_cycle::fail({.id = id, .revision = 1}, 1, std::string("\0", 1), times_),
+                                  life_cycle::fail({.id = id, .revision = 1}, 1, "\xff", false, times_),
+                                  life_cycle::fail({.id = id, .revision = 1}, 1, std::string("\0", 1), false, times_),
                                   life_cycle::answer(id, 1, "\xff", to_queue{"q"}, true, times_)};
   const auto became = opened.drivers.at(0)->apply(unfit);
   EXPECT_TRUE(became.at(1).applied);

@@ -407,7 +407,7 @@ TEST_P(StoreContract, EveryColumnIsKept) {
   };
   EXPECT_EQ(unlike_after(life_cycle::claim({id, 1}, 1, false, "worker \"7\"")), "");
   EXPECT_EQ(find(id)->holder, "worker \"7\"");
-  EXPECT_EQ(unlike_after(life_cycle::fail(*find(id), 1, "it broke", times_)), "");
+  EXPECT_EQ(unlike_after(life_cycle::fail(*find(id), 1, "it broke", false, times_)), "");
   EXPECT_EQ(unlike_after(life_cycle::answer(id, 1, "next", to_queue{"r"}, true, times_)), "");
   EXPECT_EQ(unlike_after({.id = id, .then = {.status = status::dead, .queue = "z"}}), "");
   EXPECT_EQ(find(id)->revision, 2);
@@ -486,7 +486,7 @@ TEST_P(StoreContract, TheHolderOfAClaimIsForgottenWithIt) {
   EXPECT_EQ(holder_after(life_cycle::extend({id, 1}, find(id)->claim)), "w");
   EXPECT_EQ(holder_after(life_cycle::release({id, 1}, find(id)->claim)), "");
   holder_after(life_cycle::claim({id, 1}, 1, false, "w"));
-  EXPECT_EQ(holder_after(life_cycle::fail(*find(id), find(id)->claim, "no", times_)), "");
+  EXPECT_EQ(holder_after(life_cycle::fail(*find(id), find(id)->claim, "no", false, times_)), "");
   pass(100'000);
   holder_after(life_cycle::claim({id, 1}, 1, false, "w"));
   EXPECT_EQ(holder_after(life_cycle::answer(id, 1, "next", to_queue{"q"}, true, times_)), "");
@@ -510,7 +510,7 @@ TEST_P(StoreContract, ItsHistoryTellsWhatBecameOfEachRevision) {
   apply(life_cycle::claim({id, 1}, 1, false, "one\\"));
   EXPECT_TRUE(find(id)->history.empty()) << "a claim is no outcome";
   pass(5);
-  apply(life_cycle::fail(*find(id), find(id)->claim, "no", times_));
+  apply(life_cycle::fail(*find(id), find(id)->claim, "no", false, times_));
   apply(life_cycle::answer(id, 1, "next", to_queue{"b"}, true, times_));
   apply(life_cycle::cancel(id));
   apply(life_cycle::retry(*find(id)));
@@ -753,7 +753,7 @@ TEST_P(StoreContract, TheOldestIsOneThatCouldBeWorkedOnNow) {
   pass(10);
   const auto failed = accept();
   apply(life_cycle::claim({failed, 1}, 1, false));
-  apply(life_cycle::fail(*find(failed), 1, "it broke", times_));
+  apply(life_cycle::fail(*find(failed), 1, "it broke", false, times_));
   EXPECT_EQ(oldest(), std::nullopt) << "in its back-off";
   pass(10);
   accept();  // will be rung again later, and may be claimed at any time

@@ -37,11 +37,11 @@ class Api : public testing::Test {
   }
   json::value claim(const std::string& entries) { return body(w_.ask("POST", "/claims", entries)); }
   /// Claims the first revision, and tells that it has failed.
-  json::value fail(const std::string& id, const std::string& why) {
+  json::value fail(const std::string& id, const std::string& why, const std::string& more = "") {
     const auto entry = R"({"id":")" + id + R"(","revision":1)";
     const auto granted = claim("[" + entry + "}]").at(0).at("claim").as_int64();
     return body(w_.ask("POST", "/failures",
-                       "[" + entry + R"(,"claim":)" + std::to_string(granted) + R"(,"error":")" + why + "\"}]"));
+                       "[" + entry + R"(,"claim":)" + std::to_string(granted) + R"(,"error":")" + why + "\"" + more + "}]"));
   }
 
   tests::broker_world w_;
@@ -570,6 +570,18 @@ TEST_F(Api, AFailureIsNotedWithItsReason) {
   const auto shown = body(get(id));
   EXPECT_EQ(shown.at("attempts").at(0).at("error").as_string(), "broke");
   EXPECT_EQ(shown.at("failures").as_int64(), 1);
+}
+
+TEST_F(Api, AFinalFailureEndsTheMessageAtOnce) {
+  const auto id = post();
+  EXPECT_EQ(fail(id, "no such product", R"(,"final":true)").at(0).at("status").as_string(), "dead");
+  EXPECT_EQ(body(get(id)).at("attempts").at(0).at("error").as_string(), "no such product");
+}
+
+TEST_F(Api, WhetherAFailureIsFinalIsTrueOrFalse) {
+  const auto reply = w_.ask("POST", "/failures", R"([{"id":"x","revision":1,"claim":1,"final":"yes"}])");
+  EXPECT_EQ(reply.status, 422);
+  EXPECT_NE(text_of(reply, "detail").find("\"final\" must be true or false"), std::string::npos) << reply.body;
 }
 
 TEST_F(Api, AFailureOfAnotherClaimIsRefused) {

@@ -272,7 +272,7 @@ TEST_F(LifeCycle, ReleaseOfAnOlderClaimIsRefused) {
 TEST_F(LifeCycle, ReleaseAfterTheFailureLeavesTheBackOffAlone) {
   accept();
   claim(1);
-  attempt(life_cycle::fail(*row_, 1, "it broke", times));
+  attempt(life_cycle::fail(*row_, 1, "it broke", false, times));
   const auto due = row_->due;
   EXPECT_EQ(attempt(life_cycle::release({id, 1}, 1)), "stale");
   EXPECT_TRUE(row_->held);
@@ -332,15 +332,24 @@ TEST_F(LifeCycle, OnlyWhatNeedNotSurviveACrashIsNotDurable) {
 
 std::string fails(const message& row, std::int64_t claim, const life_cycle::policy& rules,
                   milliseconds* pause = nullptr) {
-  const auto what = life_cycle::fail(row, claim, "it broke", rules);
+  const auto what = life_cycle::fail(row, claim, "it broke", false, rules);
   if (pause) *pause = *what.then.due_in;
   return what.then.status ? to_string(*what.then.status) : "again";
+}
+
+TEST_F(LifeCycle, AFinalFailureIsDeadAtOnceWithItsReason) {
+  accept();
+  claim(1);
+  ASSERT_EQ(attempt(life_cycle::fail(*row_, 1, "no such product", true, times)), "");
+  EXPECT_EQ(row_->status, status::dead);
+  EXPECT_EQ(row_->attempts.at(0).error, "no such product");
+  EXPECT_EQ(row_->failures, 1);
 }
 
 TEST_F(LifeCycle, AFailureIsDueAgainAfterAPauseAndNotBefore) {
   accept();
   claim(1);
-  ASSERT_EQ(attempt(life_cycle::fail(*row_, 1, "it broke", times)), "");
+  ASSERT_EQ(attempt(life_cycle::fail(*row_, 1, "it broke", false, times)), "");
   EXPECT_EQ(row_->status, status::pending);
   EXPECT_EQ(row_->failures, 1);
   EXPECT_EQ(row_->unanswered, 0);
@@ -354,7 +363,7 @@ TEST_F(LifeCycle, AFailureIsDueAgainAfterAPauseAndNotBefore) {
 TEST_F(LifeCycle, AFailureThatIsToldTwiceCountsOnce) {
   accept();
   claim(1);
-  const auto told = life_cycle::fail(*row_, 1, "it broke", times);
+  const auto told = life_cycle::fail(*row_, 1, "it broke", false, times);
   EXPECT_EQ(attempt(told), "");
   EXPECT_EQ(attempt(told), "stale");
   EXPECT_EQ(row_->failures, 1);
@@ -365,7 +374,7 @@ TEST_F(LifeCycle, AFailureOfAnOlderClaimIsRefused) {
   claim(1);
   pass(100);
   claim(1);
-  EXPECT_EQ(attempt(life_cycle::fail(*row_, 1, "it broke", times)), "stale");
+  EXPECT_EQ(attempt(life_cycle::fail(*row_, 1, "it broke", false, times)), "stale");
 }
 
 TEST_F(LifeCycle, PausesGrowUpToAMaximumAndVaryByLessThanTheJitter) {
@@ -402,7 +411,7 @@ TEST_F(LifeCycle, OverMaxFailuresItIsDead) {
 TEST_F(LifeCycle, AnAnswerForgetsTheFailuresOfTheRevisionBefore) {
   accept();
   claim(1);
-  attempt(life_cycle::fail(*row_, 1, "it broke", times));
+  attempt(life_cycle::fail(*row_, 1, "it broke", false, times));
   answer(1, "Hi, X.");
   EXPECT_EQ(row_->failures, 0);
   EXPECT_FALSE(row_->held);
@@ -490,7 +499,7 @@ TEST_F(LifeCycle, WhatIsDoneIsNotCancelled) {
 TEST_F(LifeCycle, RetryStartsAfresh) {
   accept();
   claim(1);
-  attempt(life_cycle::fail(*row_, 1, "it broke", {.max_failures = 0}));
+  attempt(life_cycle::fail(*row_, 1, "it broke", false, {.max_failures = 0}));
   ASSERT_EQ(row_->status, status::dead);
   const auto seen = *row_;
   EXPECT_EQ(attempt(life_cycle::retry(seen)), "");
@@ -545,7 +554,7 @@ TEST_F(LifeCycle, WhatWasLeftUnansweredTooOftenIsClaimedNoMore) {
 
 TEST_F(LifeCycle, WhatEndsAMessageIsDurable) {
   EXPECT_TRUE(life_cycle::cancel(id).durable);
-  EXPECT_TRUE(life_cycle::fail({}, 1, "x", times).durable);
+  EXPECT_TRUE(life_cycle::fail({}, 1, "x", false, times).durable);
   EXPECT_TRUE(life_cycle::retry({}).durable);
   EXPECT_TRUE(life_cycle::expire({}).durable);
   EXPECT_TRUE(life_cycle::bury({}).durable);
