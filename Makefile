@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo serve test test-system crash-points simulate planted chaos bench bench-full test-coverage test-sanitizers fuzz check lint format clean
+.PHONY: help build install demo serve test test-system crash-points simulate planted chaos bench bench-full test-coverage test-sanitizers fuzz check lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -8,6 +8,11 @@ help: ## this list
 build: ## build/release/amc, with the packages that it needs
 	@scripts/install-packages build
 	@scripts/build release amc
+
+install: build ## amc, and the library for services in C++, into PREFIX=/usr/local
+	@scripts/build release amc_shared amc_testing_shared
+	@cmake --install build/release --prefix $(or $(PREFIX),/usr/local) >/dev/null
+	@if [ -z "$(PREFIX)" ]; then ldconfig; fi
 
 demo: ## one message travels, shown with times
 	@scripts/install-packages build

@@ -1,9 +1,10 @@
 # What every target of this project is compiled with, and how a module is declared.
 
 add_library(amc_options INTERFACE)
-# Designated initializers leave members out on purpose. -pthread everywhere, or the precompiled header does not fit.
+# Designated initializers leave members out on purpose. -pthread and -fPIC (modules become part of shared libraries)
+# everywhere, or the precompiled header does not fit.
 target_compile_options(amc_options INTERFACE
-  -pthread -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers)
+  -pthread -fPIC -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # A false alarm about Asio's coroutine frames: their operator new has been inlined, their operator delete has not.
   target_compile_options(amc_options INTERFACE -Wno-mismatched-new-delete)

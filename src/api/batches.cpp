@@ -206,15 +206,16 @@ result<receive_body> parse_receive(const http::request& asked, std::size_t max, 
   constexpr std::string_view known[] = {"max",     "max_bytes", "service", "worker",  "in_hand",
                                         "answers", "failures",  "leases",  "releases"};
   if (const auto checked = only_known(*fields, known); !checked) return checked.error();
-  constexpr std::size_t in_hand_max = 1'000'000;
+  constexpr std::size_t in_hand_max = 1'000'000, bytes_max = std::size_t{1} << 40;
   for (const auto& read :
-       {count_in(*fields, "max", max, told.max), count_in(*fields, "max_bytes", max_bytes, told.max_bytes),
+       {count_in(*fields, "max", max, told.max), count_in(*fields, "max_bytes", bytes_max, told.max_bytes),
         count_in(*fields, "in_hand", in_hand_max, told.in_hand), name_in(*fields, "service", told.service),
         name_in(*fields, "worker", told.worker), list_in(*fields, asked.body, "answers", max, an_answer, told.answers),
         list_in(*fields, asked.body, "failures", max, a_failure, told.failures),
         list_in(*fields, asked.body, "leases", max, a_claimed, told.leases),
         list_in(*fields, asked.body, "releases", max, a_claimed, told.releases)})
     if (!read) return read.error();
+  told.max_bytes = std::min(told.max_bytes, max_bytes);
   return told;
 }
 

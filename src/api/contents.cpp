@@ -102,7 +102,7 @@ result<content> bytes_in(const json::value& value) {
     return bad(
         "The \"message_base64\" attribute must be bytes in base64 (RFC 4648, with padding, without white space).");
   content said{std::string(*text)};
-  said.form = content_form::base64;
+  said.form = content_form::bytes;
   said.content_type = "application/octet-stream";
   return said;
 }
@@ -143,7 +143,7 @@ result<content> content_in(const json::object& fields, std::string_view written)
 }
 
 void add_content(json::object& to, const message& m) {
-  if (m.form == content_form::base64)
+  if (m.form == content_form::bytes)
     to["message_base64"] = m.text;
   else if (m.form == content_form::json)
     to["message"] = nullptr;  // `written` says it

@@ -33,6 +33,9 @@ task<http::response> get_metrics(context& api, http::request&) {
   api.env.metrics->gauge("amc_waiters", "Requests that are parked")
       .Add({})
       .Set(static_cast<double>(api.waiters->size()));
+  api.env.metrics->gauge("amc_receivers", "Requests for work that are parked")
+      .Add({})
+      .Set(static_cast<double>(api.receivers->size()));
   std::vector<broker::messages::queue_state> queues;
   timestamp now{};
   try {

@@ -1,19 +1,17 @@
-#include "app/loop.hpp"
 #include "app/processes.hpp"
-#include "app/standard_streams.hpp"
 #include "broker/configuration.hpp"
+#include "core/loop.hpp"
+#include "core/standard_streams.hpp"
 #include "core/text.hpp"
+#include "service/configuration.hpp"
 
 /// What asks a broker over HTTP.
 namespace amc::app {
 
 std::shared_ptr<http::caller> client_for(const environment& env, const config& settings, const std::string& url) {
-  http::client_options options;
-  options.url = url;
   // A batch of claims has its texts together, or one message alone, however large.
   const auto largest = std::max(broker::message_max_bytes(settings), settings.size("broker.claims_max_bytes"));
-  options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(largest));
-  return http::make_client(env, options);
+  return amc::service::caller_for(env, url, largest);
 }
 
 consumer_services::requester_options requester_options_from(const config& settings) {

@@ -9,10 +9,10 @@
 #include <iostream>
 #include <sstream>
 
-#include "app/loop.hpp"
 #include "app/processes.hpp"
-#include "app/standard_streams.hpp"
 #include "core/log.hpp"
+#include "core/loop.hpp"
+#include "core/standard_streams.hpp"
 
 namespace amc::app {
 namespace {

@@ -1,13 +1,7 @@
 #include "app/command_line.hpp"
 
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <cstring>
-#include <system_error>
 
 #include "app/bench.hpp"
 #include "app/demo.hpp"
@@ -17,13 +11,12 @@
 #include "app/queues_command.hpp"
 #include "app/receive_command.hpp"
 #include "app/routes_command.hpp"
-#include "app/standard_streams.hpp"
 #include "app/words.hpp"
 #include "consumer_services/services.hpp"
 #include "core/log.hpp"
+#include "core/program.hpp"
+#include "core/standard_streams.hpp"
 #include "core/text.hpp"
-
-extern char** environ;
 
 namespace amc::app {
 namespace {
@@ -135,16 +128,6 @@ const subcommand subcommands[] = {
      }},
 };
 
-std::map<std::string, std::string> environment_variables() {
-  std::map<std::string, std::string> variables;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string text = *entry;
-    const auto equals = text.find('=');
-    if (equals != std::string::npos) variables[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  return variables;
-}
-
 /// `amc messages VERB`, with options of its own for each verb.
 void declare_messages(CLI::App& app, messages_question& asked) {
   auto* messages = app.add_subcommand("messages", "list, show, retry and cancel messages");
@@ -230,17 +213,6 @@ void declare_options(CLI::App& app, invocation& call) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-/// Every connection is a descriptor; the usual soft limit of 1,024 is for programs that use select().
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-constexpr int exit_failed = 1, exit_wrong_usage = 2;
-constexpr int exit_reader_gone = 128 + SIGPIPE;  // what a shell says of a program that a closed pipe has ended
-
 constexpr const char* footer =
     R"(Configuration: files in config/autoload, then variables such as AMC__BROKER__HTTP__PORT=4000,
 then --set broker.http.port=4000; "amc config" prints what is in force, "amc config-reference"
@@ -250,48 +222,9 @@ Exit codes: 0 done, or stopped by SIGTERM or SIGINT; 1 failed; 2 wrong usage or 
 3 accepted, and not finished in time (post --wait); 141 whoever read the output has closed it.
 SIGHUP does not end a process.)";
 
-/// Runs `work`; what stops it becomes one line and an exit code.
-int reporting(const std::string& name, const std::function<int()>& work) {
-  try {
-    return work();
-  } catch (const output_failed& stdout_failed) {
-    if (stdout_failed.error == EPIPE) return exit_reader_gone;
-    log::last_words(name, "cannot write to stdout: " + std::generic_category().message(stdout_failed.error));
-    return exit_failed;
-  } catch (const config_error& failed) {
-    log::last_words(name, failed.what());
-    return exit_wrong_usage;
-  } catch (const std::exception& failed) {
-    log::last_words(name, failed.what());
-    return exit_failed;
-  } catch (...) {
-    log::last_words(name, "ended by something that is no std::exception");
-    return exit_failed;
-  }
-}
-
-/// ps shows the command line to everybody on the machine: what a key that may hold a password was set to does not stay.
-void hide_secrets(int argc, char** argv, const std::vector<config_provider>& known) {
-  constexpr std::string_view option = "--set=";
-  const auto is_secret = [&](std::string_view path) {
-    return std::any_of(known.begin(), known.end(), [&](const auto& provider) {
-      return std::any_of(provider.keys.begin(), provider.keys.end(),
-                         [&](const auto& key) { return key.path == path && key.kind == config_key::type::url; });
-    });
-  };
-  for (int i = 1; i < argc; ++i) {
-    std::string_view word = argv[i];
-    if (word.starts_with(option)) word.remove_prefix(option.size());
-    const auto equals = word.find('=');
-    if (equals == std::string_view::npos || !is_secret(word.substr(0, equals))) continue;
-    char* value = argv[i] + std::strlen(argv[i]) - (word.size() - equals - 1);
-    std::memset(value, 0, std::strlen(value));
-  }
-}
-
 int complain(const std::string& what) {
   log::last_words("amc", what);
-  return exit_wrong_usage;
+  return program::exit_wrong_usage;
 }
 
 /// What the parser says, without a word that may be a secret.
@@ -306,11 +239,9 @@ int complain_about_parsing(const CLI::App& app, const CLI::ParseError& failed) {
 }  // namespace
 
 int run(int argc, char** argv) {
-  secure_standard_streams();
-  log::flush_when_crashing();
-  raise_descriptor_limit();
+  program::prepare();
   invocation call;
-  call.sources.environment = environment_variables();
+  call.sources.environment = program::environment_variables();
   CLI::App app("AMC: asynchronous microservice communication that never loses a message", "amc");
   app.require_subcommand(1);
   app.fallthrough();
@@ -328,31 +259,32 @@ int run(int argc, char** argv) {
   declare_receive(app, call.receive);
   declare_queues(app, call.queues_as_json);
   const std::vector<std::string> words(argv + 1, argv + argc);
-  hide_secrets(argc, argv, call.known);
+  program::hide_secrets(argc, argv, call.known);
   if (const auto unknown = unknown_word(app, words)) return complain(*unknown);
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::CallForHelp&) {
-    return reporting("amc", [&] { return print(app.help()), 0; });
+    return program::reporting("amc", [&] { return print(app.help()), 0; });
   } catch (const CLI::CallForVersion& asked) {
-    return reporting("amc", [&] { return print(asked.what() + std::string("\n")), 0; });
+    return program::reporting("amc", [&] { return print(asked.what() + std::string("\n")), 0; });
   } catch (const CLI::ParseError& failed) {
     return complain_about_parsing(app, failed);
   }
   call.sources.folder_required = app.count("--config") > 0;
   if (app.got_subcommand("messages"))
-    return reporting("amc messages", [&] { return messages_command(call.settings(), call.messages); });
+    return program::reporting("amc messages", [&] { return messages_command(call.settings(), call.messages); });
   if (app.got_subcommand("post"))
-    return reporting("amc post", [&] { return post_command(call.settings(), call.post); });
+    return program::reporting("amc post", [&] { return post_command(call.settings(), call.post); });
   if (app.got_subcommand("receive"))
-    return reporting("amc receive", [&] { return receive_command(call.settings(), call.receive); });
+    return program::reporting("amc receive", [&] { return receive_command(call.settings(), call.receive); });
   if (app.got_subcommand("queues"))
-    return reporting("amc queues", [&] { return queues_command(call.settings(), call.queues_as_json); });
-  if (app.got_subcommand("bench")) return reporting("amc bench", [&] { return bench(call.settings(), call.bench); });
+    return program::reporting("amc queues", [&] { return queues_command(call.settings(), call.queues_as_json); });
+  if (app.got_subcommand("bench"))
+    return program::reporting("amc bench", [&] { return bench(call.settings(), call.bench); });
   for (const auto& command : subcommands)
     if (app.got_subcommand(command.name))
-      return reporting(std::string("amc ") + command.name, [&] { return command.run(call); });
-  return exit_wrong_usage;
+      return program::reporting(std::string("amc ") + command.name, [&] { return command.run(call); });
+  return program::exit_wrong_usage;
 }
 
 }  // namespace amc::app

@@ -6,8 +6,8 @@
 #include <mutex>
 
 #include "app/processes.hpp"
-#include "app/standard_streams.hpp"
 #include "core/log.hpp"
+#include "core/standard_streams.hpp"
 #include "core/text.hpp"
 
 namespace amc::app {

@@ -7,11 +7,15 @@
 namespace amc::app {
 
 foundation make_foundation(const environment& env, const config& settings) {
+  return make_foundation(env, settings, message_store::open_store(settings));
+}
+
+foundation make_foundation(const environment& env, const config& settings, opened_store store) {
   foundation base;
   base.routes = std::make_shared<broker::router>(settings);
   const auto bounds = message_store::limits_from(settings, broker::message_max_bytes(settings));
   base.platform = queue_system::make_platform(settings);
-  base.store = std::make_shared<message_store::shared_store>(env, message_store::open_store(settings), bounds);
+  base.store = std::make_shared<message_store::shared_store>(env, std::move(store), bounds);
   base.publisher = std::make_shared<queue_system::publisher>(env, *base.platform);
   return base;
 }

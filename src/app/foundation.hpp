@@ -20,6 +20,8 @@ struct foundation {
 
 /// Opens the store and the engine that are configured; throws startup_error when one cannot be.
 foundation make_foundation(const environment& env, const config& settings);
+/// Over a store that is open.
+foundation make_foundation(const environment& env, const config& settings, opened_store store);
 
 /// The verbs of a message's life over a foundation, and what keeps them going, for the thread of `env`.
 std::unique_ptr<broker::parts> make_parts(const environment& env, const foundation& base, const config& settings);

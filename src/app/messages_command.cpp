@@ -7,8 +7,8 @@
 
 #include "app/processes.hpp"
 #include "app/replies.hpp"
-#include "app/standard_streams.hpp"
 #include "core/log.hpp"
+#include "core/standard_streams.hpp"
 #include "core/text.hpp"
 
 namespace amc::app {

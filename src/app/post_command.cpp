@@ -5,9 +5,9 @@
 
 #include "app/processes.hpp"
 #include "app/replies.hpp"
-#include "app/standard_streams.hpp"
 #include "broker/configuration.hpp"
 #include "core/log.hpp"
+#include "core/standard_streams.hpp"
 #include "core/text.hpp"
 #include "core/uuid_source.hpp"
 

@@ -2,14 +2,15 @@
 
 #include "api/configuration.hpp"
 #include "app/running.hpp"
-#include "app/standard_streams.hpp"
-#include "app/stop_request.hpp"
 #include "broker/configuration.hpp"
 #include "consumer_services/services.hpp"
-#include "core/back_off.hpp"
 #include "core/log.hpp"
+#include "core/patience.hpp"
+#include "core/standard_streams.hpp"
+#include "core/stop_request.hpp"
 #include "message_store/stores.hpp"
 #include "queue_system/platforms.hpp"
+#include "service/configuration.hpp"
 
 namespace amc::app {
 namespace {
@@ -21,38 +22,16 @@ milliseconds drain_time(const config& settings, int exit_code) {
   return exit_code == 0 ? settings.duration("consumer_services.drain_timeout_ms") : milliseconds(0);
 }
 
-/// Calls `attempt` until it does not throw `unavailable`. Says what it waits for, and gives up when the start has taken
-/// too long or waiting does not help.
-template <class Attempt>
-auto patiently(stop_request& stop, const config& settings, const std::string& what, const Attempt& attempt) {
-  const auto longest = settings.duration("app.startup_timeout_ms");
-  const auto deadline = std::chrono::steady_clock::now() + longest;
-  back_off pause;
-  for (bool told = false;;) {
-    std::string why;
-    try {
-      return attempt();
-    } catch (const unavailable& failed) {
-      why = failed.what();
-      if (failed.why() == unavailable::reason::refused) throw startup_error(why + "; check " + what);
-    }
-    if (std::chrono::steady_clock::now() >= deadline)
-      throw startup_error("gave up after waiting " + std::to_string(longest.count()) +
-                          " ms (app.startup_timeout_ms) for " + what + ": " + why);
-    if (!std::exchange(told, true)) log::warning("amc", "waits for " + what + ": " + why);
-    const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
-    stop.pause(std::clamp(pause.next(), milliseconds(1), std::max(left, milliseconds(1))));
-  }
-}
-
 std::string engine_name(const config& settings) {
   const auto name = settings.text("queue_system.platform");
   return "the queue engine, " + name + " (queue_system." + name + ")";
 }
 
 foundation patient_foundation(stop_request& stop, loop& on, const config& settings) {
-  return patiently(stop, settings, "the store, " + message_store::store_name(settings),
-                   [&] { return make_foundation(on.env(), settings); });
+  std::optional<foundation> base;
+  patiently(stop, settings, "the store, " + message_store::store_name(settings),
+            [&] { base = make_foundation(on.env(), settings); });
+  return *std::move(base);
 }
 
 /// A broker does not wait for the queue engine: what it accepts is rung when the engine is there.
@@ -65,18 +44,6 @@ void look_for_engine(platform& engine, const config& settings, std::span<const s
       throw startup_error(failed.what() + std::string("; check ") + engine_name(settings));
     log::warning("broker", "starts without " + engine_name(settings) + ": " + failed.what());
   }
-}
-
-void wait_for_broker(stop_request& stop, loop& on, const config& settings, const std::string& url) {
-  const auto timeout = settings.duration("consumer_services.broker_client.timeout_ms");
-  const auto client = client_for(on.env(), settings, url);
-  const auto ask = [&] {
-    http::request asked{"GET", "/healthz"};
-    const auto reply = on.run(client->send(std::move(asked), timeout));
-    if (reply.status != 200)  // a proxy, or somebody else
-      throw unavailable(unavailable::reason::away, "GET /healthz was answered " + std::to_string(reply.status));
-  };
-  patiently(stop, settings, "the broker at " + mask_url(url) + " (consumer_services.broker_client.url)", ask);
 }
 
 /// Runs a process until it is told to stop, also while it still starts.
@@ -99,21 +66,8 @@ void stop_when_broken(message_store::shared_store& store, stop_request& stop) {
 }  // namespace
 
 std::vector<config_provider> providers() {
-  const config_provider app{"app",
-                            {{.path = "app.startup_timeout_ms",
-                              .kind = config_key::type::integer,
-                              .default_yaml = "60000",
-                              .help = "how long a starting process waits for what it needs (store, queue engine, "
-                                      "broker) before it gives up",
-                              .min = 0,
-                              .max = 86'400'000}}};
-  return {app,
-          log::provider(),
-          message_store::provider(),
-          broker::provider(),
-          api::provider(),
-          queue_system::provider(),
-          consumer_services::provider()};
+  return {startup_provider(), log::provider(),          message_store::provider(), broker::provider(),
+          api::provider(),    queue_system::provider(), amc::service::provider(),  consumer_services::provider()};
 }
 
 int broker_process(const config& settings, reread read) {
@@ -135,40 +89,40 @@ int broker_process(const config& settings, reread read) {
   });
 }
 
-int service_process(const config& settings, service_definition service, reread read) {
+int service_process(const config& settings, consumer_services::example_service service, reread read) {
   const auto engine = queue_system::make_platform(settings);
   const bool in_process = engine->capabilities().in_process;
   const bool receives = receives_from_broker(settings, in_process);
   if (in_process && !receives)
     throw config_error(settings.at("consumer_services.receive_via").origin + ": consumer_services.receive_via: the " +
-                       settings.text("queue_system.platform") + " queue cannot reach " + service.name +
+                       settings.text("queue_system.platform") + " queue cannot reach " + service.what.name +
                        " in a process of its own; say broker, or set another queue_system.platform, or run everything "
                        "in one process with \"amc all\"");
   return until_stopped([&](stop_request& stop) {
     loop main("service");
     workplace at;
     at.broker_url = settings.text("consumer_services.broker_client.url");
-    at.worker = new_worker_name(main.env());
+    at.worker = amc::service::new_worker_name(main.env());
     std::optional<foundation> base;
     if (service.on_the_store && !receives) {
       base = patient_foundation(stop, main, settings);
       stop_when_broken(*base->store, stop);
       stop.when_asked_to_reload(reloading(settings, std::move(read), base->routes));
     } else {
-      wait_for_broker(stop, main, settings, at.broker_url);
+      amc::service::wait_for_broker(stop, main, settings, *client_for(main.env(), settings, at.broker_url));
     }
-    const running_numbers numbers(main, settings);
+    const amc::service::running_numbers numbers(main, settings);
     if (!receives) {
       // What works on the store sweeps it, too.
       const auto published = base ? base->routes->queues() : std::vector<std::string>();
-      const std::vector<std::string> received{service.queue};
+      const std::vector<std::string> received{service.what.queue};
       patiently(stop, settings, engine_name(settings), [&] { engine->check(published, received); });
       at.engine = base ? base->platform.get() : engine.get();
       at.base = base ? &*base : nullptr;
     }
-    running_service running(main, settings, std::move(service), std::move(at));
+    running_service running(main, settings, std::move(service), at);
     const int exit_code = stop.wait();
-    end_or_exit(running.stop(drain_time(settings, exit_code)), exit_code);
+    amc::service::end_or_exit(running.stop(drain_time(settings, exit_code)), exit_code);
     return exit_code;
   });
 }
@@ -184,14 +138,15 @@ int all_process(const config& settings, reread read,
     stop_when_broken(*base.store, stop);
     const bool in_process = base.platform->capabilities().in_process;
     const bool receive = receives_from_broker(settings, in_process);
-    const auto received = receive ? std::vector<std::string>() : std::vector{definition_a.queue, definition_b.queue};
+    const auto received =
+        receive ? std::vector<std::string>() : std::vector{definition_a.what.queue, definition_b.what.queue};
     look_for_engine(*base.platform, settings, base.routes->queues(), received);
     base.engine_is_heard = !(receive && in_process);
     running_broker broker(broker_loop, settings, base);
     stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes));
     workplace at;
     at.broker_url = broker.url();
-    at.worker = new_worker_name(services_loop.env());
+    at.worker = amc::service::new_worker_name(services_loop.env());
     if (!receive) at.engine = base.platform.get(), at.base = &base;
     running_service a(services_loop, settings, std::move(definition_a), at);
     running_service b(services_loop, settings, std::move(definition_b), at);
@@ -201,15 +156,16 @@ int all_process(const config& settings, reread read,
     const bool finished_a = a.stop(drain_time(settings, *exit_code));
     const bool finished_b = b.stop(drain_time(settings, *exit_code));
     broker.stop();
-    end_or_exit(finished_a && finished_b, *exit_code);
+    amc::service::end_or_exit(finished_a && finished_b, *exit_code);
     return *exit_code;
   });
 }
 
 int migrate(const config& settings, bool only_plan) {
   return until_stopped([&](stop_request& stop) {
-    const auto done = patiently(stop, settings, "the store, " + message_store::store_name(settings),
-                                [&] { return message_store::migrate_store(settings, only_plan); });
+    message_store::migration done;
+    patiently(stop, settings, "the store, " + message_store::store_name(settings),
+              [&] { done = message_store::migrate_store(settings, only_plan); });
     auto told = message_store::store_name(settings) + "\nschema " + std::to_string(done.from);
     told += done.steps.empty() ? ": up to date\n"
                                : " -> " + std::to_string(done.to) + (only_plan ? " would take:\n" : ", done:\n");

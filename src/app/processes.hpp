@@ -5,9 +5,9 @@
 
 #include "app/reloading.hpp"
 #include "consumer_services/requester.hpp"
+#include "consumer_services/services.hpp"
 #include "core/config.hpp"
 #include "http/client.hpp"
-#include "service/service_definition.hpp"
 
 /// What the binary can be: each runs until it is told to stop and returns the exit code. They throw startup_error when
 /// they cannot start.
@@ -24,7 +24,7 @@ consumer_services::requester_options requester_options_from(const config& settin
 
 /// `read`: what SIGHUP reads the configuration again with.
 int broker_process(const config& settings, reread read);
-int service_process(const config& settings, service_definition service, reread read);
+int service_process(const config& settings, consumer_services::example_service service, reread read);
 
 /// Broker, ServiceA and ServiceB in one process. `meanwhile` runs when all are up, with the broker's URL; when it
 /// returns a code the process stops with it, otherwise it goes on until told to stop.

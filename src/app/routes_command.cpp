@@ -1,9 +1,11 @@
 #include "app/routes_command.hpp"
 
-#include "app/standard_streams.hpp"
+#include <boost/json/parse.hpp>
+
 #include "broker/configuration.hpp"
 #include "broker/router.hpp"
 #include "core/log.hpp"
+#include "core/standard_streams.hpp"
 #include "core/text.hpp"
 
 namespace amc::app {
@@ -14,13 +16,22 @@ std::string line_about(const config& settings, std::size_t index) {
   const auto& route = settings.maps("broker.routes").at(index).as_object();
   const auto to =
       route.at("done").as_bool() ? std::string("done") : "queue " + std::string(route.at("queue").as_string());
-  return escaped("route " + std::to_string(index + 1) + ": " + std::string(route.at("match").as_string()) + " -> " +
-                 to);
+  const auto& field = route.at("field");
+  const auto where = field.is_null() ? std::string() : std::string(field.as_string()) + " ";
+  return escaped("route " + std::to_string(index + 1) + ": " + where + std::string(route.at("match").as_string()) +
+                 " -> " + to);
+}
+
+/// An object or a list is taken for the value that it is the JSON of.
+content_form form_of(std::string_view text) {
+  boost::system::error_code failed;
+  const auto value = boost::json::parse(text, failed);
+  return !failed && (value.is_object() || value.is_array()) ? content_form::json : content_form::text;
 }
 
 /// "queue orders: lease_ms 30000, max_claims 3"; empty where it is treated as any queue.
-std::string treatment_of(const broker::router& routes, std::string_view text) {
-  const auto to = routes.route(text);
+std::string treatment_of(const broker::router& routes, std::string_view text, content_form form) {
+  const auto to = routes.route(text, form);
   const auto* queue = to ? std::get_if<to_queue>(&*to) : nullptr;
   if (!queue) return {};
   std::string told;
@@ -41,8 +52,9 @@ int routes_command(const config& settings, const std::optional<std::string>& ask
     return 0;
   }
   const auto text = *asked == "-" ? read_input(broker::message_max_bytes(settings)) : *asked;
-  if (const auto found = routes.matching(text)) {
-    print(line_about(settings, *found) + "\n" + treatment_of(routes, text));
+  const auto form = form_of(text);
+  if (const auto found = routes.matching(text, form)) {
+    print(line_about(settings, *found) + "\n" + treatment_of(routes, text, form));
     return 0;
   }
   log::last_words("amc routes", "no route matches \"" + std::string(shortened(text, 200)) +

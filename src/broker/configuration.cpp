@@ -24,6 +24,7 @@ std::vector<config_key> with_overrides(std::vector<config_key> fields) {
 
 std::vector<config_key> route_fields() {
   return with_overrides({{.path = "match", .default_yaml = "null"},
+                         {.path = "field", .default_yaml = "null"},
                          {.path = "queue", .default_yaml = "null"},
                          {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}});
 }
@@ -36,11 +37,13 @@ std::vector<config_key> queue_fields() {
 
 config_provider provider() {
   config_provider all{"broker", {}};
-  all.keys.push_back({.path = "broker.routes",
-                      .kind = config_key::type::maps,
-                      .default_yaml = default_routes,
-                      .help = "the first pattern (RE2) found in the trimmed text decides where a message goes",
-                      .fields = route_fields()});
+  all.keys.push_back(
+      {.path = "broker.routes",
+       .kind = config_key::type::maps,
+       .default_yaml = default_routes,
+       .help = "the first pattern (RE2) found in the trimmed text, or in a field of a JSON value (RFC 6901), "
+               "decides where a message goes",
+       .fields = route_fields()});
   all.keys.push_back({.path = "broker.queues",
                       .kind = config_key::type::maps,
                       .default_yaml = "[]",

@@ -37,11 +37,4 @@ std::optional<error> unfit_message(const content& said, std::size_t max_bytes) {
   return unfit_headers(said.headers);
 }
 
-bool is_queue_name(std::string_view name) {
-  constexpr std::size_t max_bytes = 100;
-  constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  const bool bounded = !name.empty() && name.size() <= max_bytes;
-  return bounded && name.find_first_not_of(allowed) == std::string_view::npos && name != "." && name != "..";
-}
-
 }  // namespace amc::broker

@@ -14,9 +14,6 @@ namespace amc::broker {
 /// size. `what` names it in the refusal: "The message".
 std::optional<error> unfit(std::string_view text, std::string_view what);
 
-/// Whether a queue may have this name, whatever the routes say: 1 to 100 characters of A-Z a-z 0-9 . _ -
-bool is_queue_name(std::string_view name);
-
 /// The same for all of what a message says, its value or bytes no more than so many. Errors: invalid, too_large.
 std::optional<error> unfit_message(const content& said, std::size_t max_bytes);
 

@@ -32,7 +32,7 @@ claimed_revision delivery_of(const message& m) {
   return {.id = m.id,
           .revision = m.revision,
           .claim = m.claim,
-          .text = m.form == content_form::base64 ? from_base64(m.text).value_or("") : m.text,
+          .text = m.form == content_form::bytes ? from_base64(m.text).value_or("") : m.text,
           .lease = m.lease,
           .traceparent = m.traceparent,
           .tracestate = m.tracestate,
@@ -96,7 +96,7 @@ std::optional<error> messages::refuses_new_queue(const std::string& name) {
 
 result<destination> messages::where(const content& said, const std::optional<destination>& told) {
   if (!told) {
-    const auto to = routes_->route(said.text);
+    const auto to = routes_->route(said.text, said.form);
     if (!to) return unroutable(said.text);
     return *to;
   }

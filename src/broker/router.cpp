@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <functional>
 #include <map>
 #include <utility>
@@ -68,6 +69,34 @@ bool same(const router::treatment& one, const router::treatment& other) {
                      [&](const auto& setting) { return setting.get(one) == setting.get(other); });
 }
 
+/// RFC 6901: "" or "/NAME/NAME…", in which "~" is written "~0" and "/" is written "~1".
+bool is_pointer(std::string_view field) {
+  if (!field.empty() && field.front() != '/') return false;
+  for (std::size_t at = field.find('~'); at != std::string_view::npos; at = field.find('~', at + 1))
+    if (at + 1 == field.size() || (field[at + 1] != '0' && field[at + 1] != '1')) return false;
+  return true;
+}
+
+/// Fields of a JSON value, which is read when one is asked for first.
+class fields_of {
+ public:
+  fields_of(std::string_view text, content_form form) : text_(text), is_value_(form == content_form::json) {}
+
+  std::optional<std::string> at(const std::string& field) {
+    if (!is_value_) return {};
+    boost::system::error_code failed;
+    if (!value_) value_ = boost::json::parse(text_, failed);
+    const auto* found = failed ? nullptr : value_->find_pointer(field, failed);
+    if (!found) return {};
+    return found->is_string() ? std::string(found->get_string()) : boost::json::serialize(*found);
+  }
+
+ private:
+  std::string_view text_;
+  bool is_value_;
+  std::optional<boost::json::value> value_{};
+};
+
 }  // namespace
 
 std::vector<config_key> router::policy_keys() {
@@ -87,7 +116,7 @@ class router::table {
  public:
   explicit table(const config& settings);
 
-  std::optional<std::size_t> matching(std::string_view text) const;
+  std::optional<std::size_t> matching(std::string_view text, content_form form) const;
   const life_cycle::destination& destination_of(std::size_t route) const { return routes_[route].to; }
   const std::vector<std::string>& queues() const { return queues_; }
   bool names(std::string_view queue) const { return treatments_.contains(queue); }
@@ -99,6 +128,7 @@ class router::table {
  private:
   struct entry {
     std::unique_ptr<RE2> pattern;
+    std::optional<std::string> field;
     life_cycle::destination to;
   };
   using complaint = std::function<void(const std::string& what)>;
@@ -136,15 +166,19 @@ void router::table::read_routes(const config& settings) {
     const std::string match(fields.at("match").as_string());
     auto pattern = std::make_unique<RE2>(match, options);
     if (!pattern->ok()) complain("\"" + match + "\" is not a regular expression: " + pattern->error());
+    std::optional<std::string> field;
+    if (const auto& told = fields.at("field"); !told.is_null()) field = told.as_string();
+    if (field && !is_pointer(*field))
+      complain("\"" + *field + "\" is no field of a JSON value; write it like /customer/level (RFC 6901)");
     const bool done = fields.at("done").as_bool();
     if (done != fields.at("queue").is_null()) complain("give it either a \"queue\" or \"done: true\"");
     if (done) {
-      routes_.push_back({std::move(pattern), life_cycle::to_done{}});
+      routes_.push_back({std::move(pattern), std::move(field), life_cycle::to_done{}});
       continue;
     }
     const std::string queue(fields.at("queue").as_string());
     if (queue.empty() || queue.size() > 200) complain("the name of a queue has 1 to 200 characters");
-    routes_.push_back({std::move(pattern), life_cycle::to_queue{queue}});
+    routes_.push_back({std::move(pattern), std::move(field), life_cycle::to_queue{queue}});
     treat(queue, fields, complain);
   }
 }
@@ -178,11 +212,15 @@ const router::treatment& router::table::of(std::string_view queue) const {
   return found == treatments_.end() ? defaults_ : found->second;
 }
 
-std::optional<std::size_t> router::table::matching(std::string_view text) const {
+std::optional<std::size_t> router::table::matching(std::string_view text, content_form form) const {
   const auto core = trimmed(text);
-  const re2::StringPiece piece(core.data(), core.size());
-  for (std::size_t i = 0; i < routes_.size(); ++i)
-    if (RE2::PartialMatch(piece, *routes_[i].pattern)) return i;
+  const re2::StringPiece whole(core.data(), core.size());
+  fields_of value(core, form);
+  for (std::size_t i = 0; i < routes_.size(); ++i) {
+    const auto& [pattern, field, to] = routes_[i];
+    if (!field && RE2::PartialMatch(whole, *pattern)) return i;
+    if (const auto part = field ? value.at(*field) : std::nullopt; part && RE2::PartialMatch(*part, *pattern)) return i;
+  }
   return {};
 }
 
@@ -207,15 +245,15 @@ std::vector<std::string> router::keys() {
   return all;
 }
 
-std::optional<life_cycle::destination> router::route(std::string_view text) const {
+std::optional<life_cycle::destination> router::route(std::string_view text, content_form form) const {
   const auto by = now();
-  const auto found = by->matching(text);
+  const auto found = by->matching(text, form);
   if (!found) return {};
   return by->destination_of(*found);
 }
 
-std::optional<std::size_t> router::matching(std::string_view text) const {
-  return now()->matching(text);
+std::optional<std::size_t> router::matching(std::string_view text, content_form form) const {
+  return now()->matching(text, form);
 }
 
 std::vector<std::string> router::queues() const {

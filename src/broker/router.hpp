@@ -12,8 +12,10 @@
 
 namespace amc::broker {
 
-/// Decides by a message's text where it goes: the first route whose pattern (RE2 syntax) is found in the text, without
-/// the white space around it, wins. Matching takes time linear in the text, whatever the pattern. Thread-safe.
+/// Decides by what a message says where it goes: the first route whose pattern (RE2 syntax) is found in the text,
+/// without the white space around it, wins. A route with a field (RFC 6901: "/customer/level") looks at that of a JSON
+/// value: a text as it is, anything else as its JSON; what has no such field does not match. Matching takes time linear
+/// in the text, whatever the pattern. Thread-safe.
 class router {
  public:
   /// Reads `broker.routes`, `broker.queues` and the defaults of what these may override; throws config_error that names
@@ -27,10 +29,10 @@ class router {
   static std::vector<std::string> keys();
 
   /// Nothing when no route matches.
-  std::optional<life_cycle::destination> route(std::string_view text) const;
+  std::optional<life_cycle::destination> route(std::string_view text, content_form form = content_form::text) const;
 
   /// The place in `broker.routes` of the route that decides, from 0.
-  std::optional<std::size_t> matching(std::string_view text) const;
+  std::optional<std::size_t> matching(std::string_view text, content_form form = content_form::text) const;
 
   /// The queues that routes and `broker.queues` name, each once.
   std::vector<std::string> queues() const;

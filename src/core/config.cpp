@@ -168,13 +168,15 @@ bool is_of_a_kubernetes_service(std::string_view name, std::string_view value) {
 
 class config_builder {
  public:
-  explicit config_builder(const std::vector<config_provider>& providers) {
+  config_builder(const std::vector<config_provider>& providers, std::vector<std::string> others)
+      : others_(std::move(others)) {
     for (const auto& provider : providers)
       for (const auto& key : provider.keys)
         built_.entries_[key.path] = {key, value_of(key, yaml::parse(key.default_yaml)), "default"};
   }
 
   void merge_folder(const config_sources& sources) {
+    if (sources.folder.empty()) return;
     auto found = find_config_files(sources.folder, sources.folder_required);
     built_.warnings_ = std::move(found.warnings);
     for (const auto& file : found.files) merge_file(file);
@@ -188,6 +190,7 @@ class config_builder {
         refuse_if_meant_for_us(name, value);
         continue;
       }
+      if (is_for_others(*path)) continue;
       const auto [first, is_first] = variable_of.emplace(*path, name);
       if (!is_first)
         throw config_error("environment " + name + ": says " + *path + " a second time, beside " + first->second +
@@ -257,9 +260,14 @@ class config_builder {
       throw yaml::refusal(node.line, (path.empty() ? "the file" : path) + ": expected a map of keys");
     for (const auto& [name, value] : node.pairs) {
       const auto child = path.empty() ? name.scalar : path + "." + name.scalar;
+      if (is_for_others(child)) continue;
       if (!is_section(child) && !built_.entries_.contains(child)) throw yaml::refusal(name.line, unknown(child));
       merge(child, value, at, lines);
     }
+  }
+
+  bool is_for_others(std::string_view path) const {
+    return std::find(others_.begin(), others_.end(), path.substr(0, path.find('.'))) != others_.end();
   }
 
   bool is_section(const std::string& path) const {
@@ -298,11 +306,12 @@ class config_builder {
                                "AMC__, as in AMC__BROKER__HTTP__PORT");
   }
 
+  std::vector<std::string> others_;
   config built_;
 };
 
 config load_config(const std::vector<config_provider>& providers, const config_sources& sources) {
-  config_builder builder(providers);
+  config_builder builder(providers, sources.others);
   builder.merge_folder(sources);
   builder.merge_environment(sources.environment);
   builder.merge_sets(sources.sets);

@@ -81,10 +81,11 @@ class config {
 /// files everything is YAML. In the other two a text or URL is taken as it is, empty included, and lists and maps are
 /// YAML.
 struct config_sources {
-  std::string folder = "config/autoload";
+  std::string folder = "config/autoload";            ///< empty: no files
   bool folder_required = false;                      ///< an absent folder is an error
   std::map<std::string, std::string> environment{};  ///< variables; those that begin with AMC__ count, in any case
   std::vector<std::string> sets{};                   ///< "broker.http.port=4000"
+  std::vector<std::string> others{};                 ///< sections for other programs, which are not looked at: "broker"
 };
 
 /// Merges the sources over the defaults. Throws config_error: one line with file, line, key and what to do.

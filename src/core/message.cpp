@@ -60,14 +60,14 @@ const char* to_string(content_form form) {
       break;
     case content_form::json:
       return "json";
-    case content_form::base64:
+    case content_form::bytes:
       return "base64";
   }
   return "";
 }
 
 std::optional<content_form> parse_content_form(std::string_view text) {
-  for (const auto form : {content_form::text, content_form::json, content_form::base64})
+  for (const auto form : {content_form::text, content_form::json, content_form::bytes})
     if (text == to_string(form)) return form;
   return {};
 }

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "amc/message.hpp"
+
 namespace amc {
 
 using uuid = boost::uuids::uuid;
@@ -22,37 +24,11 @@ std::optional<uuid> parse_uuid(std::string_view text);
 /// Whether a text is a W3C trace context: "00-" 32 hex digits "-" 16 hex digits "-" 2 hex digits, in lower case.
 bool is_traceparent(std::string_view text);
 
-using milliseconds = std::chrono::milliseconds;
-
-/// A time of the store's clock. Compared only with other times of the same store.
-using timestamp = std::chrono::sys_time<milliseconds>;
-
-enum class status { pending, done, dead, cancelled, expired };
-
-const char* to_string(status value);
 std::optional<status> parse_status(std::string_view text);
-
-/// What the text of a message stands for.
-enum class content_form {
-  text,    ///< itself
-  json,    ///< a JSON value that is no text: the text is that value's JSON
-  base64,  ///< bytes: the text is their base64
-};
 
 /// "", "json", "base64": as rows keep it.
 const char* to_string(content_form form);
 std::optional<content_form> parse_content_form(std::string_view text);
-
-/// A name and a text that travel with a message.
-struct header {
-  std::string name;
-  std::string value;
-  bool operator==(const header&) const = default;
-};
-
-/// Of one message.
-constexpr std::size_t headers_max = 64;
-constexpr std::size_t headers_max_bytes = 8'192;  ///< names and texts together
 
 /// What went wrong with a message once, and when (the store's clock).
 struct attempt {
@@ -83,7 +59,7 @@ constexpr std::size_t holder_max_bytes = 200;
 /// One message: one row of the store. docs/architecture.md tells its life.
 struct message {
   uuid id{};         ///< UUIDv7
-  std::string text;  ///< UTF-8 without U+0000
+  std::string text;  ///< UTF-8 without U+0000; of bytes their base64
   int revision = 1;  ///< 1, 2, …: grows by one with every answer
   amc::status status = status::pending;
   std::string queue;       ///< where the revision waits, or waited when it died or was cancelled; empty once done

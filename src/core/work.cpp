@@ -4,8 +4,15 @@
 
 namespace amc {
 
+bool is_queue_name(std::string_view name) {
+  constexpr std::size_t max_bytes = 100;
+  constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  const bool bounded = !name.empty() && name.size() <= max_bytes;
+  return bounded && name.find_first_not_of(allowed) == std::string_view::npos && name != "." && name != "..";
+}
+
 std::size_t content::size() const {
-  if (form != content_form::base64) return text.size();
+  if (form != content_form::bytes) return text.size();
   const auto padding =
       std::count(text.end() - static_cast<std::ptrdiff_t>(std::min<std::size_t>(2, text.size())), text.end(), '=');
   return text.size() / 4 * 3 - static_cast<std::size_t>(padding);

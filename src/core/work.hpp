@@ -53,6 +53,9 @@ inline std::string kept_reason(std::string_view told) {
   return std::string(shortened(made_valid(shortened(told, reason_max_bytes)), reason_max_bytes));
 }
 
+/// Whether a queue may have this name, whatever the routes say: 1 to 100 characters of A-Z a-z 0-9 . _ -
+bool is_queue_name(std::string_view name);
+
 /// Where a text goes: to a queue, or nowhere because the message is done.
 struct to_queue {
   std::string name;

@@ -29,8 +29,9 @@ class broker_client {
 /// A request for work, and outcomes of earlier work, which are settled first.
 struct receive_round {
   std::string queue{};
-  std::string worker{};  ///< one start of one process; no two have the same
-  std::size_t max = 1;   ///< deliveries; 0: nothing more, and what this worker has parked for the queue is answered
+  std::string service{};  ///< its name, for whoever looks at who has worked
+  std::string worker{};   ///< one start of one process; no two have the same
+  std::size_t max = 1;    ///< deliveries; 0: nothing more, and what this worker has parked for the queue is answered
   std::size_t max_bytes = 0;  ///< of their texts together; the first comes whatever its size
   std::size_t in_hand = 0;  ///< deliveries that the whole process has in hand, without those whose outcomes come along
   milliseconds wait{};      ///< parked for so long while there is no work

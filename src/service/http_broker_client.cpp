@@ -2,12 +2,12 @@
 #include <limits>
 #include <span>
 
-#include "core/base64.hpp"
 #include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "core/time_text.hpp"
 #include "service/broker_client.hpp"
+#include "service/contents.hpp"
 
 namespace amc::service {
 namespace json = boost::json;
@@ -88,18 +88,13 @@ milliseconds lease_in(const json::object& item) {
 }
 
 /// As `keep_values_as_texts` leaves it.
-void read_content(const json::object& item, claimed_revision& to) {
-  if (const auto* bytes = item.if_contains("message_base64")) {
-    to.form = content_form::base64;
-    to.text = from_base64(bytes->as_string()).value();
-  } else {
-    if (item.contains(value_mark)) to.form = content_form::json;
-    to.text = item.at("message").as_string();
-  }
-  if (const auto* type = item.if_contains("content_type")) to.content_type = type->as_string();
-  if (const auto* headers = item.if_contains("headers"))
-    for (const auto& [name, value] : headers->as_object())
-      to.headers.push_back({std::string(name), std::string(value.as_string())});
+void read_said(const json::object& item, claimed_revision& to) {
+  const auto* value = item.if_contains(value_mark) ? item.if_contains("message") : nullptr;
+  auto told = content_of(item, value ? std::string_view(value->as_string()) : std::string_view());
+  to.text = std::move(told.text);
+  to.form = told.form;
+  to.content_type = std::move(told.content_type);
+  to.headers = std::move(told.headers);
 }
 
 /// What brokers before 0.2.0 do not tell.
@@ -180,20 +175,6 @@ class http_broker_client : public receiving_client {
 
   static json::object item_of(const uuid& id, int revision) { return {{"id", to_string(id)}, {"revision", revision}}; }
 
-  static std::string answer_of(json::object item, const content& said) {
-    if (!said.content_type.empty()) item["content_type"] = said.content_type;
-    if (said.headers) {
-      json::object headers;
-      for (const auto& h : *said.headers) headers[h.name] = h.value;
-      item["headers"] = std::move(headers);
-    }
-    if (said.form == content_form::base64) item["message_base64"] = said.text;
-    if (said.form == content_form::text) item["message"] = said.text;
-    auto text = json::serialize(item);
-    if (said.form == content_form::json) text.replace(text.size() - 1, 1, ",\"message\":" + said.text + "}");
-    return text;
-  }
-
   static json::object item_of(const claimed& c) {
     auto item = item_of(c.ready.id, c.ready.revision);
     item["claim"] = c.claim;
@@ -203,6 +184,7 @@ class http_broker_client : public receiving_client {
   static json::object item_of(const failed_claim& f) {
     auto item = item_of(f.what);
     item["error"] = f.reason;
+    if (f.is_final) item["final"] = true;
     return item;
   }
 
@@ -212,7 +194,7 @@ class http_broker_client : public receiving_client {
     auto item = item_of(a.id, a.revision.value());
     if (a.to && std::holds_alternative<to_done>(*a.to)) item["done"] = true;
     if (const auto* queue = a.to ? std::get_if<to_queue>(&*a.to) : nullptr) item["queue"] = queue->name;
-    return answer_of(std::move(item), a.said);
+    return written_with(std::move(item), a.said);
   }
 
   static result<status> status_in(const json::object& item) {
@@ -228,7 +210,7 @@ class http_broker_client : public receiving_client {
     claimed_revision work;
     work.claim = item.at("claim").as_int64();
     work.lease = lease_in(item);
-    read_content(item, work);
+    read_said(item, work);
     read_circumstances(item, work);
     return work;
   }
@@ -246,6 +228,7 @@ class http_broker_client : public receiving_client {
 
   static std::string body_of(const receive_round& asked) {
     json::object body{{"worker", asked.worker}, {"max", asked.max}, {"in_hand", asked.in_hand}};
+    if (!asked.service.empty()) body["service"] = asked.service;
     if (asked.max_bytes > 0) body["max_bytes"] = asked.max_bytes;
     auto text = json::serialize(body);
     const auto bring = [&](const std::string& name, const std::vector<std::string>& items) {
@@ -265,7 +248,8 @@ class http_broker_client : public receiving_client {
     received_round round;
     auto given = list_in(*fields, "deliveries");
     keep_values_as_texts(given, member_text(reply.body, "deliveries"));
-    for (auto& item : each<claimed_revision>(target, given, delivery_in)) round.deliveries.push_back(std::move(item.value()));
+    for (auto& item : each<claimed_revision>(target, given, delivery_in))
+      round.deliveries.push_back(std::move(item.value()));
     auto told = list_in(*fields, "answers"), failed = list_in(*fields, "failures");
     round.answers = each<void>(target, told, taken);
     round.failures = each<status>(target, failed, status_in);

@@ -15,15 +15,6 @@ prometheus::Histogram& handler_durations(const environment& env, const std::stri
 /// Until somebody has a reason to go on.
 constexpr milliseconds for_long{60'000};
 
-/// Why no store and no request takes a handler's answer, if that is so.
-std::optional<std::string> unfit(const std::string& answer) {
-  const auto valid = valid_utf8_prefix(answer);
-  if (valid < answer.size()) return "the handler's answer is not UTF-8 at byte " + std::to_string(valid);
-  const auto zero = answer.find('\0');
-  if (zero != std::string::npos) return "the handler's answer contains U+0000, at byte " + std::to_string(zero);
-  return {};
-}
-
 }  // namespace
 
 service_runtime::service_runtime(const environment& env, service_definition service,
@@ -35,6 +26,7 @@ service_runtime::service_runtime(const environment& env, service_definition serv
       handlers_(std::move(handlers)),
       // As many events again as there are handlers: the next batch is here when the last one is done.
       window_(2 * options.concurrency),
+      peer_(options.peer),
       company_(options.company),
       rules_(options, [this] { go_on(); }),
       receive_clock_(env),
@@ -222,6 +214,7 @@ receive_round service_runtime::request_for(const work_rules::room& room,
   constexpr milliseconds short_wait{1'000};
   receive_round asked;
   asked.queue = service_.queue;
+  asked.service = service_.name;
   asked.worker = how_.worker;
   asked.max = room.deliveries;
   asked.max_bytes = std::min(how_.max_bytes, room.bytes);
@@ -252,6 +245,7 @@ task<void> service_runtime::end_round() {
   while (in_a_round_) {
     receive_round last;
     last.queue = service_.queue;
+    last.service = service_.name;
     last.worker = how_.worker;
     last.max = 0;
     last.in_hand = std::max<std::size_t>(company_->in_hand(), 1);  // nothing is lost: it may be on its way
@@ -269,30 +263,21 @@ task<void> service_runtime::end_round() {
 // ---- working ----
 
 void service_runtime::start_handler(work_rules::beginning beginning) {
-  boost::asio::post(handlers_, [this, begun = env_.timers->now(), beginning = std::move(beginning)] {
-    boost::asio::dispatch(env_.executor,
-                          [this, number = beginning.number, begun, outcome = handle(beginning.work)]() mutable {
-                            ended(number, begun, std::move(outcome));
-                          });
+  // Its end comes from any thread, and after the end of this where the process ends without it.
+  const auto told = [this, there = std::weak_ptr(there_), on = env_.executor, number = beginning.number,
+                     begun = env_.timers->now()](handler_outcome outcome) {
+    if (there.expired()) return;  // nor may its executor be there
+    boost::asio::dispatch(on, [this, there, number, begun, outcome = std::move(outcome)]() mutable {
+      if (!there.expired()) ended(number, begun, std::move(outcome));
+    });
+  };
+  boost::asio::post(handlers_, [this, work = delivery(std::move(beginning.work)),
+                                end = completion(std::make_shared<completion::state>(told))] {
+    handle(service_.handler, work, end);
   });
 }
 
-result<std::string> service_runtime::handle(const claimed_revision& work) const {
-  std::string why;
-  try {
-    auto answer = service_.handler(work);
-    const auto complaint = unfit(answer);
-    if (!complaint) return answer;
-    why = *complaint;
-  } catch (const std::exception& failed) {
-    why = failed.what();
-  } catch (...) {
-    why = "the handler threw something that is no std::exception";
-  }
-  return error{errc::invalid, std::move(why)};
-}
-
-void service_runtime::ended(std::uint64_t number, timers::time_point begun, result<std::string> outcome) {
+void service_runtime::ended(std::uint64_t number, timers::time_point begun, handler_outcome outcome) {
   auto& durations = outcome ? durations_ : failed_durations_;
   if (!rules_.handler_ended(number, std::move(outcome))) return go_on();
   durations.Observe(std::chrono::duration<double>(env_.timers->now() - begun).count());
@@ -334,7 +319,7 @@ void service_runtime::lost(std::uint64_t number, const error& why) {
   rules_.lost(number);
   const auto* hand = rules_.find(number);
   if (hand && !hand->outcome)  // or its answer is under way
-    log::warning(service_.name, "lost its claim: " + why.detail, about(hand->work));
+    log::warning(service_.name, "lost its claim: " + why.detail, about(*hand->work));
 }
 
 // ---- telling ----
@@ -392,7 +377,7 @@ void service_runtime::answer_told(std::uint64_t number, const result<void>& said
   if (!hand) return;  // released meanwhile
   if (said) return forget(number);
   const auto& why = said.error();
-  log::warning(service_.name, "its answer was refused: " + why.detail, about(hand->work));
+  log::warning(service_.name, "its answer was refused: " + why.detail, about(*hand->work));
   // An answer that this message may not have is a failure of the handler; others have moved on without it.
   const auto ours = {errc::unroutable, errc::invalid, errc::too_large, errc::unknown};
   if (std::find(ours.begin(), ours.end(), why.code) != ours.end())
@@ -407,7 +392,7 @@ void service_runtime::failure_told(std::uint64_t number, const result<status>& b
   const std::string then = !became                   ? "and the broker says: " + became.error().detail
                            : *became == status::dead ? "and is dead"
                                                      : "and comes round again";
-  log::warning(service_.name, "failed: " + hand->outcome->error().detail + ", " + then, about(hand->work));
+  log::warning(service_.name, "failed: " + hand->outcome->error().reason + ", " + then, about(*hand->work));
   forget(number);
 }
 
@@ -419,11 +404,10 @@ void service_runtime::forget(std::uint64_t number) {
 void service_runtime::note_broker(bool reachable, const std::string& why) {
   if (reachable) pause_.reset();
   if (reachable == std::exchange(broker_reachable_, reachable)) return;
-  const std::string peer = service_.on_the_store ? "store" : "broker";
   if (reachable)
-    log::info(service_.name, "the " + peer + " is reachable again");
+    log::info(service_.name, "the " + peer_ + " is reachable again");
   else
-    log::warning(service_.name, "waits for the " + peer + ": " + why);
+    log::warning(service_.name, "waits for the " + peer_ + ": " + why);
 }
 
 }  // namespace amc::service

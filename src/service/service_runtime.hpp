@@ -4,22 +4,22 @@
 #include <string>
 #include <vector>
 
+#include "amc/service.hpp"
 #include "core/back_off.hpp"
 #include "core/log.hpp"
 #include "core/task.hpp"
 #include "queue_system/event_source.hpp"
 #include "queue_system/platform.hpp"
 #include "service/broker_client.hpp"
-#include "service/service_definition.hpp"
 #include "service/work_rules.hpp"
 
 namespace amc::service {
 
 /// How a service receives from its broker, which claims for it.
 struct receiving {
-  std::string worker{};     ///< one start of one process, of all services in it; no two have the same
-  milliseconds wait{};      ///< a request is parked for so long; whole seconds
-  std::size_t max_bytes{};  ///< of the texts that one request brings
+  std::string worker{};             ///< one start of one process, of all services in it; no two have the same
+  std::size_t max_bytes = 1 << 30;  ///< of the texts that one request brings
+  milliseconds wait{};              ///< a request is parked for so long; whole seconds
 };
 
 /// Runs one service: hears events and claims no more than it has free handlers for, or receives what the broker has
@@ -58,8 +58,7 @@ class service_runtime {
   task<void> take(received_round came);
   task<void> end_round();
   void start_handler(work_rules::beginning beginning);
-  result<std::string> handle(const claimed_revision& work) const;
-  void ended(std::uint64_t number, timers::time_point begun, result<std::string> outcome);
+  void ended(std::uint64_t number, timers::time_point begun, handler_outcome outcome);
   void tell_soon();
   void tell_by_itself();
   task<void> tell_outcomes();
@@ -87,6 +86,7 @@ class service_runtime {
   receiving how_;
   boost::asio::any_io_executor handlers_;
   std::size_t window_;
+  std::string peer_;
   std::shared_ptr<company> company_;
   work_rules rules_;
 
@@ -104,6 +104,7 @@ class service_runtime {
   std::shared_ptr<one_shot<bool>> emptied_;  ///< set when nothing is in hand any more
   task_group loops_;
   task_group works_;
+  std::shared_ptr<bool> there_ = std::make_shared<bool>(true);  ///< expires with this
 };
 
 }  // namespace amc::service

@@ -98,7 +98,7 @@ std::size_t work_rules::bytes_in_hand() const {
 }
 
 std::size_t work_rules::bytes_of(const in_hand& hand) {
-  return hand.work.text.size() + (hand.outcome && *hand.outcome ? (*hand.outcome)->size() : 0);
+  return hand.work->text.size() + (hand.outcome && *hand.outcome ? (*hand.outcome)->said.text.size() : 0);
 }
 
 work_rules::decision work_rules::claim_decided(std::vector<result<claimed_revision>> results, time_point now) {
@@ -192,13 +192,13 @@ std::vector<work_rules::beginning> work_rules::take_in(std::vector<claimed_revis
 work_rules::beginning work_rules::take(claimed_revision work, time_point now) {
   const auto number = ++last_number_;
   const auto lease_ends = now + work.lease;
-  const in_hand hand{std::move(work), lease_ends, now + handler_timeout_};
-  in_hand_.emplace(number, hand);
-  // A copy of the work: a handler that takes too long still needs it when nobody waits for it any more.
-  return {number, hand.work};
+  // Shared: a handler that takes too long still needs it when nobody waits for it any more.
+  auto shared = std::make_shared<const claimed_revision>(std::move(work));
+  in_hand_.emplace(number, in_hand{shared, lease_ends, now + handler_timeout_});
+  return {number, std::move(shared)};
 }
 
-bool work_rules::handler_ended(std::uint64_t number, result<std::string> outcome) {
+bool work_rules::handler_ended(std::uint64_t number, handler_outcome outcome) {
   const auto* hand = find(number);
   const bool counts = hand && !hand->outcome;
   if (counts) {
@@ -216,7 +216,7 @@ void work_rules::end_overdue(time_point now) {
   for (auto& [number, hand] : in_hand_) {
     if (hand.outcome || hand.handler_ends > now) continue;
     ++overdue_;
-    conclude(number, error{errc::invalid, why});
+    conclude(number, handler_failure{why});
   }
   checked();
 }
@@ -224,8 +224,8 @@ void work_rules::end_overdue(time_point now) {
 std::vector<work_rules::lease> work_rules::leases_to_extend(time_point now) const {
   std::vector<lease> due;
   for (const auto& [number, hand] : in_hand_)
-    if (!hand.lost && hand.lease_ends - now <= hand.work.lease * 2 / 3)
-      due.push_back({number, {{hand.work.id, hand.work.revision, {}}, hand.work.claim}});
+    if (!hand.lost && hand.lease_ends - now <= hand.work->lease * 2 / 3)
+      due.push_back({number, {{hand.work->id, hand.work->revision, {}}, hand.work->claim}});
   return due;
 }
 
@@ -242,15 +242,15 @@ void work_rules::lost(std::uint64_t number) {
 milliseconds work_rules::until_next_look(time_point now) const {
   milliseconds interval{60'000};
   for (const auto& [number, hand] : in_hand_) {
-    if (!hand.lost) interval = std::min(interval, hand.work.lease / looks_per_lease);
+    if (!hand.lost) interval = std::min(interval, hand.work->lease / looks_per_lease);
     if (!hand.outcome) interval = std::min(interval, std::chrono::ceil<milliseconds>(hand.handler_ends - now));
   }
   return std::max(interval, milliseconds(1));
 }
 
-void work_rules::conclude(std::uint64_t number, result<std::string> outcome) {
+void work_rules::conclude(std::uint64_t number, handler_outcome outcome) {
   auto& list = outcome ? untold_answers_ : untold_failures_;
-  if (!outcome) outcome = error{outcome.error().code, kept_reason(outcome.error().detail)};
+  if (!outcome) outcome = handler_failure{kept_reason(outcome.error().reason), outcome.error().is_final};
   in_hand_.at(number).outcome = std::move(outcome);
   list.push_back(number);
 }
@@ -264,13 +264,14 @@ std::optional<work_rules::telling> work_rules::next_telling() {
   telling next;
   for (std::size_t bytes = 0; !list.empty() && next.numbers.size() < told_together_max; list.pop_front()) {
     const auto& [work, lease_ends, handler_ends, lost, outcome] = in_hand_.at(list.front());
-    bytes += *outcome ? (*outcome)->size() : outcome->error().detail.size();
+    bytes += *outcome ? (*outcome)->said.size() : outcome->error().reason.size();
     if (bytes > told_together_max_bytes && !next.numbers.empty()) break;
     next.numbers.push_back(list.front());
     if (answers_next_)
-      next.answers.push_back({work.id, work.revision, **outcome});
+      next.answers.push_back({work->id, work->revision, (*outcome)->said, (*outcome)->to, {}});
     else
-      next.failures.push_back({{{work.id, work.revision, {}}, work.claim}, outcome->error().detail});
+      next.failures.push_back(
+          {{{work->id, work->revision, {}}, work->claim}, outcome->error().reason, outcome->error().is_final});
   }
   answers_next_ = !answers_next_;
   telling_.insert(next.numbers.begin(), next.numbers.end());
@@ -287,7 +288,7 @@ void work_rules::forget(std::uint64_t number) {
 
 void work_rules::refused(std::uint64_t number, std::string why) {
   ensure(telling_.erase(number) == 1, "what is refused was told");
-  conclude(number, error{errc::invalid, std::move(why)});
+  conclude(number, handler_failure{std::move(why)});
 }
 
 /// What the broker has said nothing about is told again.
@@ -313,7 +314,7 @@ void work_rules::stop() {
 std::vector<claimed> work_rules::give_up() {
   std::vector<claimed> claims;
   for (const auto& [number, hand] : in_hand_) {
-    claims.push_back({{hand.work.id, hand.work.revision, {}}, hand.work.claim});
+    claims.push_back({{hand.work->id, hand.work->revision, {}}, hand.work->claim});
     overdue_ += hand.outcome ? 0 : 1;
   }
   in_hand_.clear();

@@ -14,6 +14,7 @@
 #include "core/work.hpp"
 #include "queue_system/event_source.hpp"
 #include "service/company.hpp"
+#include "service/handling.hpp"
 
 namespace amc::service {
 
@@ -22,6 +23,7 @@ struct runtime_options {
   milliseconds handler_timeout{};  ///< a handler that takes longer has failed
   /// Texts and answers in hand at once; one message is always taken, whatever its size.
   std::size_t in_hand_max_bytes = SIZE_MAX;
+  std::string peer = "broker";  ///< who grants claims and takes answers, for logs
   /// Of the process; services that share one share this, and its name as a worker.
   std::shared_ptr<service::company> company = std::make_shared<service::company>();
 };
@@ -36,16 +38,16 @@ class work_rules {
 
   /// A delivery with a claim that the broker granted.
   struct in_hand {
-    claimed_revision work;
+    std::shared_ptr<const claimed_revision> work;
     time_point lease_ends;
     time_point handler_ends;  ///< then it has failed
     bool lost = false;        ///< its claim is somebody else's, or nobody's
-    std::optional<result<std::string>> outcome{};
+    std::optional<handler_outcome> outcome{};
   };
   /// A delivery in hand, whose handler is to be started.
   struct beginning {
     std::uint64_t number = 0;
-    claimed_revision work;
+    std::shared_ptr<const claimed_revision> work;
   };
   /// A refusal that is not the course of things.
   struct refusal {
@@ -104,7 +106,7 @@ class work_rules {
   // ---- working ----
 
   /// Whether the outcome counts. It does not when the handler took too long, or its message was released.
-  bool handler_ended(std::uint64_t number, result<std::string> outcome);
+  bool handler_ended(std::uint64_t number, handler_outcome outcome);
   /// Fails those whose handlers take too long.
   void end_overdue(time_point now);
   std::vector<lease> leases_to_extend(time_point now) const;
@@ -155,7 +157,7 @@ class work_rules {
   static std::size_t bytes_of(const in_hand& hand);
   beginning take(claimed_revision work, time_point now);
   std::size_t outcomes() const { return untold_answers_.size() + untold_failures_.size() + telling_.size(); }
-  void conclude(std::uint64_t number, result<std::string> outcome);
+  void conclude(std::uint64_t number, handler_outcome outcome);
   void end_of_lonely_run();
   void note_busy();
   void checked() const;

@@ -162,6 +162,43 @@ def receiving(servers, rounds, seconds):
                                        for each in deployments}}
 
 
+PARKED, PARKED_QUEUES = 4_000, 100
+
+
+def park(deployment, links):
+    """Requests for work in many queues, in which there is none; each on a connection of its own."""
+    for number in range(PARKED):
+        link = http.client.HTTPConnection("127.0.0.1", deployment.port, timeout=60)
+        link.request("POST", f"/queues/parked-{number % PARKED_QUEUES}/receive", f'{{"worker": "w{number}"}}', {"Prefer": "wait=3600"})
+        links.append(link)
+    while deployment.metrics("amc_receivers") < PARKED:
+        time.sleep(0.05)
+
+
+def parked_receivers(rounds, seconds):
+    """What parked receivers cost: memory, and the latency of conversations beside them; turns with and without them."""
+    with embedded(**{"broker.http.receive_wait_max_ms": 3_600_000, "broker.http.connections_max": 2 * PARKED,
+                     "broker.http.receivers_max": 2 * PARKED}) as one:
+        one.bench(4_000, 64)
+        count = seconds * one.bench(1_000, 1)["conversations_per_s"]
+        kib, ratios = [], []
+        for _ in range(rounds):
+            without, before, links = one.bench(count, 1), one.resident_mib(), []
+            try:
+                park(one, links)
+                kib.append((one.resident_mib() - before) * 1024 / PARKED)
+                ratios.append(one.bench(count, 1)["latency_ms"]["p99"] / without["latency_ms"]["p99"])
+            finally:
+                for link in links:
+                    link.close()
+            while one.metrics("amc_receivers") >= PARKED_QUEUES:
+                time.sleep(0.05)
+    one.forget()
+    told = {"receivers": PARKED, "queues": PARKED_QUEUES, "kib_each": round(max(kib), 1), "p99_ratio": round(statistics.median(ratios), 3)}
+    say(f"{PARKED} parked receivers: {told['kib_each']} KiB each, p99 beside them {told['p99_ratio']:.2f} of without")
+    return told
+
+
 def start_up(done, pending, times=5):
     took = []
     for _ in range(times):
@@ -309,6 +346,7 @@ def of_each(servers, measure):
 
 LONG_PARTS = {
     "receiving": lambda servers, asked: receiving(servers, 7, 3),
+    "parked": lambda servers, asked: parked_receivers(7, 3),
     "start_up": lambda servers, asked: start_up(MILLION, 10_000, times=3),
     "stored": lambda servers, asked: of_each(servers, stored),
     "overload": lambda servers, asked: of_each(servers, lambda make: overload(make(0), asked.seconds)),

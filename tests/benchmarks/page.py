@@ -188,7 +188,15 @@ def receiving_text(long):
     return (f"### Receiving over HTTP\n\n{machine(long['machine']['receiving'])}\nApart: broker and two services as processes over SQLite, "
             "with no server; without engine: the same over PostgreSQL; two brokers: who posts asks the one, all services the "
             "other. Medians of the ratios of turns.\n\n" + table(("what", "target (stretch)", "measured", "met"), rows) + "\n"
-            + table(("", "concurrency", "conversations/s", "p50 ms", "p99 ms"), speeds) + "\n")
+            + table(("", "concurrency", "conversations/s", "p50 ms", "p99 ms"), speeds) + "\n" + parked_text(long))
+
+
+def parked_text(long):
+    told = long.get("parked")
+    if not told:
+        return ""
+    return (f"{told['receivers']:,} receivers parked on {told['queues']} queues take {told['kib_each']} KiB each (target ≤ 32); "
+            f"beside them the p99 of conversations one at a time is {told['p99_ratio']:.2f} of what it is without (target ≤ 2).\n\n")
 
 
 def long_text(long):
@@ -302,7 +310,7 @@ one fails the benchmark. No test asserts a time.
 ```console
 $ make bench         # probes, floor, conversations, start-up: a few minutes
 $ make bench-full    # longer rounds, and stores of millions, overload, memory
-$ scripts/bench --only overload    # one long part anew: receiving, start_up, stored, overload, memory
+$ scripts/bench --only overload    # one long part anew: receiving, parked, start_up, stored, overload, memory
 $ scripts/bench --page    # only this page, from docs/performance/*.json
 ```
 

@@ -150,10 +150,10 @@ def new_sqlite_path():
     return path
 
 
-def embedded(path=None):
+def embedded(path=None, **settings):
     """amc all: SQLite, the embedded queue, one process."""
     path = path or new_sqlite_path()
-    return Deployment("embedded", {"broker.store.sqlite.path": path}, ["all"], path.parent)
+    return Deployment("embedded", {"broker.store.sqlite.path": path, **settings}, ["all"], path.parent)
 
 
 def separate(servers, database=None, queue_type="quorum"):

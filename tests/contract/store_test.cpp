@@ -424,11 +424,11 @@ TEST_P(StoreContract, AnAnswerIsWhatItSays) {
   EXPECT_EQ(find(id)->content_type, "");
   EXPECT_EQ(find(id)->headers, order().headers) << "of the whole conversation";
   content other("AAE=");
-  other.form = content_form::base64;
+  other.form = content_form::bytes;
   other.content_type = "image/png";
   other.headers = std::vector<header>();
   apply(life_cycle::answer(id, 2, other, to_queue{"q"}, true, times_));
-  EXPECT_EQ(find(id)->form, content_form::base64);
+  EXPECT_EQ(find(id)->form, content_form::bytes);
   EXPECT_EQ(find(id)->content_type, "image/png");
   EXPECT_TRUE(find(id)->headers.empty());
 }

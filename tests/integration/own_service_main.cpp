@@ -25,7 +25,7 @@ int main() {
   boost::asio::io_context loop(1);
   const auto env = system_environment(loop.get_executor());
   own_engine engine;
-  service_definition upper{"Upper", "topic-u", [](const claimed_revision& work) { return work.text + "!"; }};
+  service_definition upper{"Upper", "topic-u", [](const delivery& work) { return work.text() + "!"; }};
   service::runtime_options options;
   options.concurrency = 4;
   options.handler_timeout = std::chrono::seconds(10);

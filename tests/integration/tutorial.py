@@ -1,8 +1,10 @@
-"""Runs docs/writing-a-service.md as a reader would: its files are saved, its commands run in one shell, and what they
-print is compared; "…" stands for anything. tutorial.py AMC DOCUMENT; exit code 77 where a tool is missing."""
+"""Runs a document as a reader would: its files are saved, its commands run in one shell, and what they print is compared;
+"…" stands for anything. tutorial.py AMC DOCUMENT [BUILD]; what BUILD installs is in $HOME/amc. Exit code 77 where a tool
+is missing."""
 import os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile
 
 AMC, DOCUMENT = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
+BUILD = sys.argv[3] if len(sys.argv) > 3 else None
 LONGEST_S = 90
 END = "-- end of a command --"
 
@@ -32,7 +34,7 @@ class Shell:
     def __init__(self, folder, port):
         self.port = port
         url = f"http://127.0.0.1:{port}"
-        environment = {**os.environ, "PATH": f"{AMC.parent}:{os.environ['PATH']}", "BROKER": url,
+        environment = {**os.environ, "PATH": f"{AMC.parent}:{os.environ['PATH']}", "BROKER": url, "HOME": str(folder),
                        "AMC__BROKER__HTTP__PORT": str(port), "AMC__CONSUMER_SERVICES__BROKER_CLIENT__URL": url}
         self.errors = open(folder / "errors.log", "w+")
         self.process = subprocess.Popen(["bash", "-m"], cwd=folder, env=environment, text=True, start_new_session=True,
@@ -65,7 +67,7 @@ class Shell:
 
 
 def main():
-    for tool in ("bash", "curl", "python3"):
+    for tool in ("bash", "curl", "python3") + (("g++", "pkg-config") if BUILD else ()):
         if not shutil.which(tool):
             print(f"SKIPPED: the tutorial needs {tool}, which is not here")
             sys.exit(77)
@@ -76,11 +78,13 @@ def main():
     count = 0
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        if BUILD:
+            subprocess.run(["cmake", "--install", BUILD, "--prefix", folder / "amc"], check=True, stdout=subprocess.DEVNULL)
         shell = Shell(folder, port)
         try:
             for language, text, before in blocks(DOCUMENT.read_text()):
-                if language == "python":
-                    (folder / re.findall(r"`(\w+\.py)`", before)[0]).write_text(text)
+                if language in ("python", "cpp"):
+                    (folder / re.findall(r"`(\w+\.(?:py|cpp|hpp))`", before)[-1]).write_text(text)
                 if language != "console":
                     continue
                 for command, expected in commands(text):

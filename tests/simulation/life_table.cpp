@@ -147,7 +147,9 @@ class judging {
     require(after_.failures == before_.failures + 1 && after_.unanswered == 0, "does not count failures");
     require(told_.was_asked("fail", after_), "has failed, and who has the claim did not say so");
     note_attempt();
-    require((after_.status == status::dead) == (after_.failures > max_failures),
+    const bool is_over =
+        after_.failures > max_failures || (!after_.attempts.empty() && is_for_good(after_.attempts.back().error));
+    require((after_.status == status::dead) == is_over,
             "is dead of its failures, and should not, or should and is not");
     if (after_.status != status::pending) return;
     const auto pause = after_.due - at_;

@@ -656,6 +656,12 @@ std::vector<planted_bug> all_bugs() {
            if (is_ringing(what)) what.when = {.status = status::pending};
          });
        }},
+      {"final-failure-tried-again", "what has failed for good is due again after a pause",
+       [] {
+         return changes([](change& what) {
+           if (is_failure(what) && is_for_good(what.then.error.value_or(""))) what.then.status.reset();
+         });
+       }},
       {"release-not-guarded", "a claim that is not the latest is given back",
        [] {
          return changes([](change& what) {

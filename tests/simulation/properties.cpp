@@ -454,4 +454,15 @@ void properties::check_deaths() const {
   }
 }
 
+/// What has failed for good is not tried again.
+void properties::check_final_failures() const {
+  for (const auto& [id, m] : around_.store.rows()) {
+    if (around_.told.was_retried(id)) continue;
+    const auto failures = std::count_if(m->attempts.begin(), m->attempts.end(),
+                                        [&](const attempt& one) { return is_for_good(one.error); });
+    if (failures > 1 || (failures == 1 && m->status == status::pending))
+      around_.in.fail(name_of(id, m->revision) + " was tried again, though it had failed for good");
+  }
+}
+
 }  // namespace amc::simulation

@@ -25,6 +25,7 @@ class properties {
   void check_refusals() const;
   /// And: nobody died who was not to blame (P2, P3).
   void check_deaths() const;
+  void check_final_failures() const;
   /// From here on there is nothing to do, and nothing may be done.
   void expect_silence();
   /// After a while of that: hardly anybody has even looked (P5).

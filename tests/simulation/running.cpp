@@ -171,14 +171,15 @@ class handling {
  public:
   handling(const surroundings& around, process& by) : around_(around), by_(by) {}
 
-  std::string handle(const claimed_revision& work) {
-    if (!by_.alive()) return work.text;
-    suffer(read(work.text)->nature);
+  std::string handle(const delivery& work) {
+    if (!by_.alive()) return work.text();
+    const auto id = *parse_uuid(work.id());
+    suffer(read(work.text())->nature);
     const int run = ++around_.told.last_run;
-    auto next = answered(work.text, by_.name(), run);
-    if (read(work.text)->nature == std::string(1, spoiling)) next.insert(next.find('>'), 1, unfit);
-    around_.told.runs.push_back({by_.name(), run, work.id, work.revision, work.claim, around_.in.now(), work.text});
-    around_.in.note(by_.name(), "handles", work.id, work.revision);
+    auto next = answered(work.text(), by_.name(), run);
+    if (read(work.text())->nature == std::string(1, spoiling)) next.insert(next.find('>'), 1, unfit);
+    around_.told.runs.push_back({by_.name(), run, id, work.revision(), work.claim(), around_.in.now(), work.text()});
+    around_.in.note(by_.name(), "handles", id, work.revision());
     return next;
   }
 
@@ -195,6 +196,7 @@ class handling {
     if (nature.empty()) return;
     around_.in.note(by_.name(), "suffers a message of nature " + nature);
     if (nature.front() == poisonous) by_.doom();
+    if (nature.front() == hopeless) throw reject(reason(nature));
     if (nature.front() == failing || (nature.front() == capricious && around_.in.random().chance(0.5)))
       throw std::runtime_error(reason(nature));
   }
@@ -262,7 +264,7 @@ class running_service : public running {
   }
 
   service_definition definition(char letter) {
-    return {.name = by_.name(), .queue = std::string(1, letter), .handler = [this](const claimed_revision& work) {
+    return {.name = by_.name(), .queue = std::string(1, letter), .handler = [this](const delivery& work) {
               return handling_.handle(work);
             }};
   }
@@ -422,7 +424,10 @@ class running_receiver : public running {
     boost::json::object outcome{{"id", d.at("id")}, {"revision", work.revision}};
     std::string failed;
     try {
-      outcome["message"] = handling_.handle(work);
+      outcome["message"] = handling_.handle(delivery(std::make_shared<const claimed_revision>(work)));
+    } catch (const reject& why) {
+      failed = why.what();
+      outcome["final"] = true;
     } catch (const std::exception& why) {
       failed = why.what();
     }

@@ -26,7 +26,8 @@ task<void> sleep(const process& on, milliseconds longest) {
 
 std::string nature_of(random_stream& random, const scenario& plan, int number) {
   if (number <= plan.poisonous) return {poisonous};
-  if (random.chance(plan.failing)) return {random.chance(0.3) ? failing : capricious};
+  constexpr int one_of = 4;
+  if (random.chance(plan.failing)) return {number % one_of == 0 ? hopeless : random.chance(0.3) ? failing : capricious};
   if (random.chance(plan.unfit)) return {random.chance(0.5) ? unfit : spoiling};
   // Room for the plan and for what is answered is left.
   constexpr std::size_t room = 300;

@@ -48,6 +48,7 @@ class run {
     properties_.check_waits();
     properties_.check_refusals();
     properties_.check_deaths();
+    properties_.check_final_failures();
     return {world_.log().hash(), world_.failure(), world_.now()};
   }
 

@@ -9,6 +9,10 @@ bool harmless(std::string_view nature) {
   return nature.empty() || nature.front() == large;
 }
 
+bool is_for_good(std::string_view reason) {
+  return reason.starts_with("a message of nature " + std::string(1, hopeless));
+}
+
 bool is_unfit(std::string_view text) {
   return text.substr(0, text.find('>')).find(unfit) != std::string_view::npos;
 }

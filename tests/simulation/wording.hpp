@@ -16,6 +16,7 @@ namespace amc::simulation {
 constexpr char poisonous = 'p';   ///< kills its service
 constexpr char failing = 'f';     ///< fails always
 constexpr char capricious = 'g';  ///< fails now and then
+constexpr char hopeless = 'h';    ///< fails for good
 constexpr char large = 'l';       ///< nothing, but there is much of it
 constexpr char unfit = 'x';       ///< nothing: no store can take it
 constexpr char spoiling = 'y';    ///< makes its handler answer with what no store can take
@@ -29,6 +30,9 @@ struct wording {
 
 /// Whether a message with this nature harms nobody, itself included.
 bool harmless(std::string_view nature);
+
+/// Whether a handler says that it has failed for good.
+bool is_for_good(std::string_view reason);
 
 /// Whether the store of this world cannot take a text.
 bool is_unfit(std::string_view text);

@@ -121,8 +121,8 @@ class postgresql_store : public store {
   /// What is known to be unreadable takes nobody's place.
   std::string limit_with_unreadable(std::size_t limit) const { return std::to_string(limit + faults_->count()); }
 
-  std::vector<due_row> due_rows(const char* statement, parameters asked) {
-    const auto results = session_.run({{statement, nullptr, std::move(asked)}});
+  std::vector<due_row> due_rows(const char* sql, parameters asked) {
+    const auto results = session_.run({{sql, nullptr, std::move(asked)}});
     const auto* r = results[0].get();
     std::vector<due_row> rows;
     for (int at = 0; at < PQntuples(r); ++at) {

@@ -7,7 +7,7 @@
 #include <iostream>
 #include <map>
 
-#include "app/loop.hpp"
+#include "core/loop.hpp"
 #include "http/client.hpp"
 
 /// More messages than a broker can take, on a clock that does not wait for it: what does it answer, and how soon?
@@ -125,7 +125,7 @@ void raise_descriptor_limit() {
 /// True when every request was answered rightly and in time.
 bool run(const options& asked) {
   raise_descriptor_limit();
-  app::loop main("overload");
+  loop main("overload");
   http::client_options how;
   how.url = asked.url;
   overload load(main.env(), http::make_client(main.env(), how), asked);

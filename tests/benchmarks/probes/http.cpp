@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "api/configuration.hpp"
-#include "app/loop.hpp"
+#include "core/loop.hpp"
 #include "http/client.hpp"
 #include "http/server.hpp"
 #include "tests/benchmarks/probes/probe.hpp"
@@ -145,8 +145,8 @@ class amc_http {
     }
   }
 
-  app::loop serving_{"server"};
-  app::loop asking_{"client"};
+  loop serving_{"server"};
+  loop asking_{"client"};
   std::unique_ptr<http::server> server_;
   std::shared_ptr<http::caller> client_;
 };

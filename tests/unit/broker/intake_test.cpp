@@ -21,7 +21,7 @@ TEST(Intake, TakesTheLargestMessageAndNoLarger) {
 
 TEST(Intake, BytesCountAndNotTheirBase64) {
   content bytes("AAECAw==");
-  bytes.form = content_form::base64;
+  bytes.form = content_form::bytes;
   EXPECT_EQ(bytes.size(), 4U);
   EXPECT_FALSE(unfit_message(bytes, 4));
   EXPECT_EQ(refusal_of(unfit_message(bytes, 3)), errc::too_large);

@@ -47,6 +47,37 @@ TEST(Router, TheFirstRouteThatMatchesWins) {
   EXPECT_EQ(destination("ab", "[{match: a, queue: first}, {match: b, queue: second}]"), "first");
 }
 
+// ---- fields of JSON values ----
+
+std::string destination_of_value(const std::string& json, const std::string& routes) {
+  const auto to = router(settings_with(routes)).route(json, content_form::json);
+  return to ? std::get<life_cycle::to_queue>(*to).name : "nowhere";
+}
+
+constexpr const char* by_level = "[{field: /customer/level, match: '^gold$', queue: vip}, {match: '.', queue: rest}]";
+
+TEST(Router, ARouteMayLookAtAFieldOfAValue) {
+  EXPECT_EQ(destination_of_value(R"({"customer": {"level": "gold"}})", by_level), "vip");
+  EXPECT_EQ(destination_of_value(R"({"customer": {"level": "golden"}})", by_level), "rest");
+  EXPECT_EQ(destination_of_value(R"({"note": "^gold$", "level": "gold"})", by_level), "rest") << "no such field";
+}
+
+TEST(Router, AFieldThatIsNoTextIsMatchedAsItsJson) {
+  EXPECT_EQ(destination_of_value(R"({"n": [1, true]})", "[{field: /n, match: '^\\[1,true\\]$', queue: q}]"), "q");
+  EXPECT_EQ(destination_of_value(R"([null])", "[{field: /0, match: '^null$', queue: q}]"), "q");
+  EXPECT_EQ(destination_of_value("7", "[{field: '', match: '^7$', queue: q}]"), "q");
+  EXPECT_EQ(destination_of_value(R"({"a/b": "x"})", "[{field: /a~1b, match: x, queue: q}]"), "q");
+}
+
+TEST(Router, ATextHasNoFields) {
+  EXPECT_EQ(destination(R"({"customer": {"level": "gold"}})", by_level), "rest");
+}
+
+TEST(Router, AFieldThatIsNoneIsRefused) {
+  EXPECT_THAT(complaint("[{field: customer, match: x, queue: q}]"), HasSubstr("route 1: \"customer\" is no field"));
+  EXPECT_THAT(complaint("[{field: /a~2, match: x, queue: q}]"), HasSubstr("RFC 6901"));
+}
+
 TEST(Router, NamesEachQueueOnce) {
   const router routes(settings_with("[{match: a, queue: q}, {match: b, queue: r}, {match: c, queue: q}]"));
   EXPECT_THAT(routes.queues(), testing::ElementsAre("q", "r"));

@@ -4,28 +4,32 @@
 
 #include <set>
 
+#include "service/handling.hpp"
+
 namespace amc::consumer_services {
 namespace {
 
-claimed_revision with_text(const std::string& text) {
-  claimed_revision work;
-  work.text = text;
-  return work;
+/// What the service's handler answers.
+std::string answered(const example_service& by, const std::string& text) {
+  std::string said;
+  const auto told = [&](const service::handler_outcome& outcome) { said = outcome ? outcome->said.text : "failed"; };
+  by.what.handler(delivery(text), completion(std::make_shared<completion::state>(told)));
+  return said;
 }
 
 TEST(ServiceA, AddsANameToTheTrimmedText) {
-  EXPECT_EQ(service_a([] { return "Bram"; }).handler(with_text("Hi, ")), "Hi, Bram.");
+  EXPECT_EQ(answered(service_a([] { return "Bram"; }), "Hi, "), "Hi, Bram.");
 }
 
 TEST(ServiceB, SaysGoodbye) {
-  EXPECT_EQ(service_b().handler(with_text(" Hi, Bram. ")), "Hi, Bram. Bye!");
+  EXPECT_EQ(answered(service_b(), " Hi, Bram. "), "Hi, Bram. Bye!");
 }
 
 TEST(Services, WorkWhereTheSeedsDo) {
   const auto a = service_a([] { return ""; });
-  EXPECT_EQ(a.queue, "topic-a");
+  EXPECT_EQ(a.what.queue, "topic-a");
   EXPECT_FALSE(a.on_the_store);
-  EXPECT_EQ(service_b().queue, "topic-b");
+  EXPECT_EQ(service_b().what.queue, "topic-b");
   EXPECT_TRUE(service_b().on_the_store);
 }
 

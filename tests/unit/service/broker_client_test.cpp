@@ -66,7 +66,7 @@ TEST_P(BrokerClient, AClaimTellsAllOfTheMessage) {
 
 TEST_P(BrokerClient, BytesAreGrantedAsTheyAre) {
   content bytes("AAH/");
-  bytes.form = content_form::base64;
+  bytes.form = content_form::bytes;
   bytes.content_type = "image/png";
   broker::life_cycle::accept_options options;
   options.to = to_queue{"orders"};
@@ -90,11 +90,11 @@ TEST_P(BrokerClient, AnAnswerMayBeOfAnyForm) {
   EXPECT_EQ(w_.find(id)->form, content_form::json);
   EXPECT_EQ(w_.find(id)->headers, value.headers);
   content bytes("AAE=");
-  bytes.form = content_form::base64;
+  bytes.form = content_form::bytes;
   one = {id, 2, bytes, to_queue{"orders"}};
   ASSERT_TRUE(w_.world.run(client_->answer({one})).at(0));
   EXPECT_EQ(w_.find(id)->text, "AAE=");
-  EXPECT_EQ(w_.find(id)->form, content_form::base64);
+  EXPECT_EQ(w_.find(id)->form, content_form::bytes);
 }
 
 TEST_P(BrokerClient, ARefusedClaimSaysWhy) {

@@ -66,7 +66,7 @@ class Receiving : public runtime_test {
   }
 
   void start(std::size_t concurrency, bool by_hand = false) {
-    receiving how{"w", milliseconds(20'000), 1'000'000};
+    receiving how{.worker = "w", .max_bytes = 1'000'000, .wait = milliseconds(20'000)};
     runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, std::move(how), handlers(by_hand),
                                                  options_of(concurrency));
     run();

@@ -15,8 +15,8 @@ class runtime_test : public testing::Test {
     w_.parts->run(false);
     service_.name = "test";
     service_.queue = "topic-a";
-    service_.handler = [this](const claimed_revision& work) {
-      handled_.push_back(work.id);
+    service_.handler = [this](const delivery& work) {
+      handled_.push_back(*parse_uuid(work.id()));
       if (throws_) throw std::runtime_error("cannot");
       return "Hi, X. Bye!";
     };
@@ -26,6 +26,7 @@ class runtime_test : public testing::Test {
     runtime_options options;
     options.concurrency = concurrency;
     options.handler_timeout = handler_timeout_;
+    options.peer = peer_;
     return options;
   }
   boost::asio::any_io_executor handlers(bool by_hand) {
@@ -51,6 +52,7 @@ class runtime_test : public testing::Test {
   std::unique_ptr<service_runtime> runtime_;
   std::vector<uuid> handled_;
   bool throws_ = false;
+  std::string peer_ = "broker";
   milliseconds handler_timeout_{300'000};
 };
 

@@ -82,7 +82,7 @@ TEST_F(ServiceRuntime, NamesWhatItWaitsFor) {
   log::redirect([&](const log::line& line) {
     if (line.component == "test") told.emplace_back(line.text);
   });
-  service_.on_the_store = true;
+  peer_ = "store";
   client_->away = true;
   w_.accept("Hi, ");
   start(4);
@@ -168,7 +168,7 @@ TEST_F(ServiceRuntime, AnExceptionIsAFailureWithItsReason) {
 
 TEST_F(ServiceRuntime, WhateverAHandlerThrowsIsAFailure) {
   const auto id = w_.accept("Hi, ");
-  service_.handler = [](const claimed_revision&) -> std::string { throw 7; };
+  service_.handler = [](const delivery&) -> std::string { throw 7; };
   start(4);
   EXPECT_THAT(w_.find(id)->attempts.at(0).error, testing::HasSubstr("no std::exception"));
 }
@@ -176,7 +176,7 @@ TEST_F(ServiceRuntime, WhateverAHandlerThrowsIsAFailure) {
 TEST_F(ServiceRuntime, AnAnswerThatNoStoreTakesIsAFailureWithItsReason) {
   const auto id = w_.accept("Hi, ");
   std::deque<std::string> answers{"Hi, \xff. Bye!", std::string("Hi, \0. Bye!", 12), "Hi, X. Bye!"};
-  service_.handler = [&](const claimed_revision&) {
+  service_.handler = [&](const delivery&) {
     const auto next = answers.front();
     answers.pop_front();
     return next;
@@ -213,9 +213,9 @@ TEST_F(ServiceRuntime, AFailureIsToldAgainUntilTheBrokerHasIt) {
 
 TEST_F(ServiceRuntime, APoisonMessageDelaysNobodyElse) {
   const auto poison = w_.accept("Hi, ");
-  service_.handler = [&](const claimed_revision& work) -> std::string {
-    handled_.push_back(work.id);
-    if (work.id == poison) throw std::runtime_error("cannot");
+  service_.handler = [&](const delivery& work) -> std::string {
+    handled_.push_back(*parse_uuid(work.id()));
+    if (work.id() == to_string(poison)) throw std::runtime_error("cannot");
     return "Hi, X. Bye!";
   };
   start(1);
@@ -245,7 +245,7 @@ TEST_F(ServiceRuntime, AHandlerThatTakesTooLongHasFailedAndItsLateAnswerCountsFo
 
 TEST_F(ServiceRuntime, AnAnswerThatTheBrokerCannotTakeIsAFailure) {
   const auto id = w_.accept("Hi, ");
-  service_.handler = [&](const claimed_revision&) { return std::string("no route knows this"); };
+  service_.handler = [&](const delivery&) { return std::string("no route knows this"); };
   start(1);
   EXPECT_THAT(w_.find(id)->attempts.at(0).error, testing::HasSubstr("answer refused"));
 }
@@ -321,10 +321,10 @@ class TwoServices : public ServiceRuntime {
   TwoServices() {
     options_.concurrency = 4;
     options_.handler_timeout = handler_timeout_;
-    service_.handler = [this](const claimed_revision& work) { return handle("a", work, "Hi, X."); };
+    service_.handler = [this](const delivery& work) { return handle("a", work, "Hi, X."); };
     other_.name = "other";
     other_.queue = "topic-b";
-    other_.handler = [this](const claimed_revision& work) { return handle("b", work, work.text + " Bye!"); };
+    other_.handler = [this](const delivery& work) { return handle("b", work, work.text() + " Bye!"); };
   }
   ~TwoServices() override {
     run_handlers();
@@ -332,9 +332,9 @@ class TwoServices : public ServiceRuntime {
     if (b_) w_.world.run(b_->stop(milliseconds(10'000)));
   }
 
-  std::string handle(const std::string& who, const claimed_revision& work, std::string next) {
+  std::string handle(const std::string& who, const delivery& work, std::string next) {
     handled_by_.push_back(who);
-    handled_.push_back(work.id);
+    handled_.push_back(*parse_uuid(work.id()));
     return next;
   }
   std::unique_ptr<service_runtime> make(service_definition service) {

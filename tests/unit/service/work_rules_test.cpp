@@ -36,6 +36,10 @@ result<claimed_revision> granting(std::string text = "Hi, ") {
   return granted;
 }
 
+handler_outcome saying(std::string text) {
+  return answered{std::move(text)};
+}
+
 result<claimed_revision> refusing(errc why) {
   return error{why, "no"};
 }
@@ -60,7 +64,9 @@ class WorkRules : public testing::Test {
     return told;
   }
 
-  work_rules::decision decide(std::vector<result<claimed_revision>> results) { return decide(rules_, std::move(results)); }
+  work_rules::decision decide(std::vector<result<claimed_revision>> results) {
+    return decide(rules_, std::move(results));
+  }
   work_rules::decision decide(work_rules& by, std::vector<result<claimed_revision>> results) {
     auto made = by.claim_decided(std::move(results), now_);
     by.claim_over();
@@ -107,7 +113,7 @@ TEST_F(WorkRules, ClaimsAsMuchAsThereAreFreeHandlersForAndNoMore) {
   EXPECT_THAT(made.settled, ElementsAre(1, 2));
   EXPECT_THAT(made.begin, SizeIs(2));
   EXPECT_EQ(claimed_next(), "") << "no handler is free";
-  rules_.handler_ended(made.begin[0].number, std::string("x"));
+  rules_.handler_ended(made.begin[0].number, saying("x"));
   EXPECT_EQ(claimed_next(), "") << "its answer is not told yet";
   tell_everything();
   EXPECT_EQ(claimed_next(), "3");
@@ -137,12 +143,12 @@ TEST_F(WorkRules, ALonelyMessageWaitsUntilNothingIsInHandAndThenRunsAlone) {
   const auto made = decide({refusing(errc::needs_alone), granting()});
   EXPECT_THAT(made.settled, ElementsAre(2)) << "the lonely one's event stays ours";
   EXPECT_EQ(claimed_next(), "");
-  rules_.handler_ended(made.begin[0].number, std::string("x"));
+  rules_.handler_ended(made.begin[0].number, saying("x"));
   tell_everything();
   EXPECT_EQ(claimed_next(), "1 alone");
   const auto lonely = decide({granting()});
   EXPECT_EQ(claimed_next(), "") << "nothing beside it";
-  rules_.handler_ended(lonely.begin[0].number, std::string("x"));
+  rules_.handler_ended(lonely.begin[0].number, saying("x"));
   tell_everything();
   EXPECT_EQ(claimed_next(), "3");
 }
@@ -182,7 +188,7 @@ TEST_F(WorkRules, ALonelyMessageWaitsForAFreeHandlerAndOthersDoNotWaitForIt) {
   hear(other, {4});
   EXPECT_EQ(claimed_next(other), "4");
   decide(other, {refusing(errc::stale)});
-  EXPECT_FALSE(stuck.handler_ended(1, std::string("late")));
+  EXPECT_FALSE(stuck.handler_ended(1, saying("late")));
   EXPECT_EQ(claimed_next(stuck), "3 alone");
 }
 
@@ -201,7 +207,7 @@ TEST_F(WorkRules, OneOfACompanyRunsAloneWhenNoOtherHasAnythingInHand) {
   hear(busy, {3});
   EXPECT_EQ(claimed_next(busy), "") << "it lets the lonely one go first";
   went_on = 0;
-  busy.handler_ended(made.begin[0].number, std::string("x"));
+  busy.handler_ended(made.begin[0].number, saying("x"));
   tell_first(busy);
   EXPECT_EQ(went_on, 1);
   EXPECT_EQ(claimed_next(lonely), "2 alone");
@@ -268,7 +274,7 @@ TEST_F(WorkRules, WhatIsInHandIsBoundedByBytesAndOneIsAlwaysTaken) {
   const auto made = decide(rules, {granting(std::string(1'000, '.'))});
   hear(rules, {2});
   EXPECT_EQ(claimed_next(rules), "");
-  rules.handler_ended(made.begin[0].number, std::string("x"));
+  rules.handler_ended(made.begin[0].number, saying("x"));
   EXPECT_EQ(claimed_next(rules), "");
   tell_first(rules);
   EXPECT_EQ(claimed_next(rules), "2");
@@ -302,7 +308,7 @@ TEST_F(WorkRules, AClaimThatIsLostIsNotExtendedAgainAndItsAnswerIsTold) {
   rules_.lost(taken[0]);
   EXPECT_THAT(rules_.leases_to_extend(now_ + seconds(60)), IsEmpty());
   EXPECT_EQ(rules_.until_next_look(now_), seconds(60)) << "only the handler's time counts, and the longest pause";
-  rules_.handler_ended(taken[0], std::string("x"));
+  rules_.handler_ended(taken[0], saying("x"));
   EXPECT_THAT(rules_.next_telling()->answers, SizeIs(1));
 }
 
@@ -315,7 +321,7 @@ TEST_F(WorkRules, AHandlerWhoseTimeIsOverHasFailedAndItsLateAnswerCountsForNothi
   ASSERT_THAT(next->failures, SizeIs(1));
   EXPECT_EQ(next->failures[0].reason, "the handler took longer than 100000 ms");
   EXPECT_EQ(rules_.overdue(), 1U);
-  EXPECT_FALSE(rules_.handler_ended(taken[0], std::string("late")));
+  EXPECT_FALSE(rules_.handler_ended(taken[0], saying("late")));
   EXPECT_EQ(rules_.overdue(), 0U);
 }
 
@@ -326,13 +332,13 @@ TEST_F(WorkRules, TellsTogetherWhatHasEndedAndAnswersAndFailuresTakeTurns) {
   hear(rules, {1, 2, 3, 4});
   claimed_next(rules);
   const auto made = decide(rules, std::vector<result<claimed_revision>>(4, granting()));
-  rules.handler_ended(made.begin[0].number, std::string("a"));
-  rules.handler_ended(made.begin[1].number, error{errc::invalid, "b"});
-  rules.handler_ended(made.begin[2].number, std::string("c"));
+  rules.handler_ended(made.begin[0].number, saying("a"));
+  rules.handler_ended(made.begin[1].number, handler_failure{"b"});
+  rules.handler_ended(made.begin[2].number, saying("c"));
   const auto first = rules.next_telling();
   EXPECT_THAT(first->answers, SizeIs(2));
   EXPECT_THAT(first->failures, IsEmpty());
-  rules.handler_ended(made.begin[3].number, std::string("d"));
+  rules.handler_ended(made.begin[3].number, saying("d"));
   for (const auto number : first->numbers) rules.forget(number);
   rules.telling_over(first->numbers);
   const auto second = rules.next_telling();
@@ -351,7 +357,7 @@ TEST_F(WorkRules, WhatIsToldTogetherIsBoundedByBytesAndOneIsAlwaysTold) {
                                                             : size == 1       ? 3
                                                                               : 2)]
                             .number,
-                        std::string(static_cast<std::size_t>(size), '.'));
+                        saying(std::string(static_cast<std::size_t>(size), '.')));
   std::vector<std::size_t> together;
   while (const auto next = rules.next_telling()) {
     together.push_back(next->numbers.size());
@@ -363,8 +369,8 @@ TEST_F(WorkRules, WhatIsToldTogetherIsBoundedByBytesAndOneIsAlwaysTold) {
 
 TEST_F(WorkRules, AReasonIsATextThatEveryStoreTakesAndIsCut) {
   const auto taken = take({1, 2});
-  rules_.handler_ended(taken[0], error{errc::invalid, "\xff" + std::string(1, '\0') + std::string(20'000, '\xe9')});
-  rules_.handler_ended(taken[1], error{errc::invalid, ""});
+  rules_.handler_ended(taken[0], handler_failure{"\xff" + std::string(1, '\0') + std::string(20'000, '\xe9')});
+  rules_.handler_ended(taken[1], handler_failure{""});
   const auto failures = rules_.next_telling()->failures;
   EXPECT_TRUE(is_valid_utf8(failures.at(0).reason));
   EXPECT_EQ(failures.at(0).reason.find('\0'), std::string::npos);
@@ -374,15 +380,15 @@ TEST_F(WorkRules, AReasonIsATextThatEveryStoreTakesAndIsCut) {
 
 TEST_F(WorkRules, WhatTheBrokerSaidNothingAboutIsToldAgain) {
   const auto taken = take({1, 2});
-  rules_.handler_ended(taken[0], std::string("x"));
-  rules_.handler_ended(taken[1], std::string("y"));
+  rules_.handler_ended(taken[0], saying("x"));
+  rules_.handler_ended(taken[1], saying("y"));
   tell_first(rules_);
   EXPECT_THAT(rules_.next_telling()->numbers, ElementsAre(taken[1]));
 }
 
 TEST_F(WorkRules, ARefusedAnswerIsToldAsAFailure) {
   const auto taken = take({1});
-  rules_.handler_ended(taken[0], std::string("x"));
+  rules_.handler_ended(taken[0], saying("x"));
   const auto told = rules_.next_telling();
   rules_.refused(taken[0], "no route");
   rules_.telling_over(told->numbers);
@@ -394,7 +400,7 @@ TEST_F(WorkRules, ARefusedAnswerIsToldAsAFailure) {
 TEST_F(WorkRules, AfterAStopNothingIsClaimedAndWhatIsInHandCanBeGivenUp) {
   const auto taken = take({1, 2});
   hear({3});
-  rules_.handler_ended(taken[0], std::string("x"));
+  rules_.handler_ended(taken[0], saying("x"));
   rules_.stop();
   EXPECT_EQ(claimed_next(), "");
   EXPECT_THAT(rules_.give_up(), SizeIs(2));
@@ -408,7 +414,7 @@ TEST_F(WorkRules, AfterAStopNothingIsClaimedAndWhatIsInHandCanBeGivenUp) {
 TEST_F(WorkRules, WhatCannotHaveHappenedIsADefect) {
   EXPECT_THROW(rules_.claim_over(), std::logic_error);
   EXPECT_THROW(rules_.claim_decided({}, now_), std::logic_error);
-  EXPECT_THROW(rules_.handler_ended(1, std::string("x")), std::logic_error);
+  EXPECT_THROW(rules_.handler_ended(1, saying("x")), std::logic_error);
   hear({1});
   claimed_next();
   EXPECT_THROW(rules_.claim_decided({}, now_), std::logic_error) << "a decision for each";
@@ -509,9 +515,9 @@ class AnyOrder : public testing::TestWithParam<unsigned> {
     if (m.running.empty()) return;
     const auto which = m.running.begin() + below(static_cast<int>(m.running.size()));
     if (below(3) == 0)
-      m.rules.handler_ended(*which, error{errc::invalid, "no"});
+      m.rules.handler_ended(*which, handler_failure{"no"});
     else
-      m.rules.handler_ended(*which, std::string(static_cast<std::size_t>(below(200'000)), '.'));
+      m.rules.handler_ended(*which, saying(std::string(static_cast<std::size_t>(below(200'000)), '.')));
     m.running.erase(which);
   }
 

@@ -1,4 +1,4 @@
-#include "app/stop_request.hpp"
+#include "core/stop_request.hpp"
 
 #include <gmock/gmock.h>
 
@@ -8,7 +8,7 @@
 
 #include "core/log.hpp"
 
-namespace amc::app {
+namespace amc {
 namespace {
 
 using testing::ElementsAre;
@@ -72,4 +72,4 @@ TEST_F(StopRequest, SighupDoesNotCutADrainShort) {
 }
 
 }  // namespace
-}  // namespace amc::app
+}  // namespace amc

@@ -1,4 +1,4 @@
-#include "app/standard_streams.hpp"
+#include "core/standard_streams.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include "core/line_writer.hpp"
 #include "core/text.hpp"
 
-namespace amc::app {
+namespace amc {
 
 void secure_standard_streams() {
   std::signal(SIGPIPE, SIG_IGN);
@@ -44,4 +44,4 @@ std::string shown(std::string_view text) {
   return isatty(STDOUT_FILENO) != 0 ? escaped(text) : std::string(text);
 }
 
-}  // namespace amc::app
+}  // namespace amc

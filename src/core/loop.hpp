@@ -12,7 +12,7 @@
 #include "core/error.hpp"
 #include "core/task.hpp"
 
-namespace amc::app {
+namespace amc {
 
 /// One thread that runs everything built on its environment. What was built must be destroyed before it, or after the
 /// thread has been joined.
@@ -62,4 +62,4 @@ class loop {
   std::thread thread_;
 };
 
-}  // namespace amc::app
+}  // namespace amc

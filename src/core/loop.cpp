@@ -1,8 +1,8 @@
-#include "app/loop.hpp"
+#include "core/loop.hpp"
 
 #include <future>
 
-namespace amc::app {
+namespace amc {
 
 loop::loop(const std::string& name, std::shared_ptr<amc::metrics> numbers)
     : env_(system_environment(context_.get_executor())) {
@@ -26,4 +26,4 @@ void loop::run(std::function<void()> work) {
   done.get();
 }
 
-}  // namespace amc::app
+}  // namespace amc

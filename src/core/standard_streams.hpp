@@ -4,7 +4,7 @@
 #include <string_view>
 
 /// stdin, stdout and stderr of the process.
-namespace amc::app {
+namespace amc {
 
 /// To be called before anything opens a file. A stream that was closed by whoever started the process would be the next
 /// file that is opened, a database or a socket, and be written to; and SIGPIPE would end the process for a reader that
@@ -25,4 +25,4 @@ std::string read_input(std::size_t bytes_max);
 /// What strangers wrote, for stdout: to a terminal without what could steer it, to a file or pipe as it is.
 std::string shown(std::string_view text);
 
-}  // namespace amc::app
+}  // namespace amc

@@ -1,10 +1,10 @@
-#include "app/stop_request.hpp"
+#include "core/stop_request.hpp"
 
 #include <csignal>
 
 #include "core/log.hpp"
 
-namespace amc::app {
+namespace amc {
 
 stop_request::stop_request() {
   listen();
@@ -51,4 +51,4 @@ void stop_request::finish(int exit_code) {
   context_.stop();
 }
 
-}  // namespace amc::app
+}  // namespace amc

@@ -7,7 +7,7 @@
 
 #include "core/message.hpp"
 
-namespace amc::app {
+namespace amc {
 
 /// What is asked of the process by signals. To stop: somebody asked (SIGTERM or SIGINT, exit 0), or it cannot go on
 /// (exit 1). To reload (SIGHUP): the process goes on.
@@ -46,4 +46,4 @@ class stop_request {
   int exit_code_ = 0;
 };
 
-}  // namespace amc::app
+}  // namespace amc

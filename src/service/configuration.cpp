@@ -1,0 +1,69 @@
+#include "service/configuration.hpp"
+
+#include <unistd.h>
+
+#include "core/uuid_source.hpp"
+
+namespace amc::service {
+
+config_provider provider() {
+  return {
+      "service",
+      {
+          {.path = "consumer_services.broker_client.url",
+           .kind = config_key::type::url,
+           .default_yaml = "http://127.0.0.1:4000",
+           .help = "where services and the requester find the broker"},
+          number_key("consumer_services.broker_client.timeout_ms", "6000", "for one request to the broker"),
+          number_key("consumer_services.receive_wait_ms", "20000",
+                     "how long a service's request for work may be parked at the broker; whole seconds count", 1'000,
+                     3'600'000),
+          number_key("consumer_services.concurrency", "64", "messages that one service has in hand at once", 1, 1'000),
+          number_key("consumer_services.in_hand_max_bytes", "67108864",
+                     "texts and answers that one service has in hand at once; one message is always taken", 1,
+                     1'000'000'000'000),
+          number_key("consumer_services.handler_timeout_ms", "300000",
+                     "a handler that takes longer has failed: its message is tried again after a pause"),
+          number_key("consumer_services.drain_timeout_ms", "10000",
+                     "how long a stopping service waits for its handlers before it releases their messages"),
+          {.path = "consumer_services.http.enabled",
+           .kind = config_key::type::boolean,
+           .default_yaml = "false",
+           .help = "whether a service in a process of its own answers GET /metrics and /healthz"},
+          {.path = "consumer_services.http.address", .default_yaml = "127.0.0.1", .help = "the IP address for that"},
+          {.path = "consumer_services.http.port",
+           .kind = config_key::type::integer,
+           .default_yaml = "4001",
+           .help = "the port for that; 0 takes any free one",
+           .min = 0,
+           .max = 65'535},
+      }};
+}
+
+runtime_options runtime_options_from(const config& settings) {
+  runtime_options options;
+  options.concurrency = settings.size("consumer_services.concurrency");
+  options.in_hand_max_bytes = settings.size("consumer_services.in_hand_max_bytes");
+  options.handler_timeout = settings.duration("consumer_services.handler_timeout_ms");
+  return options;
+}
+
+receiving receiving_from(const config& settings, std::string worker) {
+  receiving how;
+  how.worker = std::move(worker);
+  how.wait = settings.duration("consumer_services.receive_wait_ms");
+  return how;
+}
+
+std::string new_worker_name(const environment& env) {
+  return "amc " + std::to_string(getpid()) + " " + to_string(uuid_v7_source(env.wall_clock, env.random)());
+}
+
+std::shared_ptr<http::caller> caller_for(const environment& env, const std::string& url, std::size_t texts_max_bytes) {
+  http::client_options options;
+  options.url = url;
+  options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(texts_max_bytes));
+  return http::make_client(env, options);
+}
+
+}  // namespace amc::service
