@@ -109,7 +109,7 @@ std::shared_ptr<message> row_at(const statement& s, std::span<const column> sele
 std::string insert_sql() {
   std::string values;
   for (const auto& c : columns) values.append(values.empty() ? "" : ", ").append(parameter_text(c));
-  return "INSERT INTO message (" + names(columns) + ") VALUES (" + values + ")";
+  return "INSERT INTO message (" + names(columns) + ") VALUES (" + values + ") ON CONFLICT (id) DO NOTHING";
 }
 
 std::string update_sql(column::writer by) {
