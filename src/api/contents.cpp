@@ -1,7 +1,5 @@
 #include "api/contents.hpp"
 
-#include <boost/json/serialize.hpp>
-
 #include "api/wording.hpp"
 #include "core/base64.hpp"
 #include "core/json_text.hpp"
@@ -142,38 +140,28 @@ result<content> content_in(const json::object& fields, std::string_view written)
   return said;
 }
 
-void add_content(json::object& to, const message& m) {
+void add_content(json_object_text& to, const message& m) {
   if (m.form == content_form::bytes)
-    to["message_base64"] = m.text;
+    to.add("message_base64", m.text);
   else if (m.form == content_form::json)
-    to["message"] = nullptr;  // `written` says it
+    to.add_json("message", m.text);
   else
-    to["message"] = m.text;
-  if (!m.content_type.empty()) to["content_type"] = m.content_type;
+    to.add("message", m.text);
+  if (!m.content_type.empty()) to.add("content_type", m.content_type);
   if (m.headers.empty()) return;
-  json::object headers;
-  for (const auto& h : m.headers) headers[h.name] = h.value;
-  to["headers"] = std::move(headers);
+  json_object_text headers;
+  for (const auto& h : m.headers) headers.add(h.name, h.value);
+  to.add_json("headers", headers.take());
 }
 
-void add_claim(json::object& to, const message& claimed) {
-  to["claim"] = claimed.claim;
-  to["lease_ms"] = claimed.lease.count();
-  to["queue"] = claimed.queue;
+void add_claim(json_object_text& to, const message& claimed) {
+  to.add("claim", claimed.claim);
+  to.add("lease_ms", claimed.lease.count());
+  to.add("queue", claimed.queue);
   add_content(to, claimed);
-  to["attempt"] = attempt_of(claimed);
-  to["created_at"] = to_rfc3339(claimed.created_at);
-  if (!claimed.tracestate.empty()) to["tracestate"] = claimed.tracestate;
-}
-
-std::string written(const json::object& told, const message& m) {
-  if (m.form != content_form::json) return json::serialize(told);
-  std::string text = "{";
-  for (const auto& [name, value] : told) {
-    if (text.size() > 1) text += ',';
-    text += json::serialize(json::string_view(name)) + ":" + (name == "message" ? m.text : json::serialize(value));
-  }
-  return text + "}";
+  to.add("attempt", attempt_of(claimed));
+  to.add("created_at", to_rfc3339(claimed.created_at));
+  if (!claimed.tracestate.empty()) to.add("tracestate", claimed.tracestate);
 }
 
 }  // namespace amc::api

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "core/message.hpp"
 #include "core/work.hpp"
 
@@ -18,13 +19,11 @@ result<content> content_in(const boost::json::object& fields, std::string_view w
 /// `message`, a text: all that the seed knows.
 result<content> text_in(const boost::json::object& fields);
 
-/// What the message says, as the members that `content_in` reads: those that say something.
-void add_content(boost::json::object& to, const message& m);
+/// What the message says, as the members that `content_in` reads: those that say something. A value is told as it was
+/// sent.
+void add_content(json_object_text& to, const message& m);
 
 /// A claimed row, as whoever works on it sees it: its claim, and what the message says.
-void add_claim(boost::json::object& to, const message& claimed);
-
-/// The JSON of an object that one of these has added to, with the message's value as it was sent.
-std::string written(const boost::json::object& told, const message& m);
+void add_claim(json_object_text& to, const message& claimed);
 
 }  // namespace amc::api

@@ -4,6 +4,7 @@
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/stream_parser.hpp>
+#include <deque>
 
 #include "api/wording.hpp"
 #include "core/json_text.hpp"
@@ -17,14 +18,17 @@ namespace {
 
 /// In valid JSON: the name of a member that an object has twice. The parser would take the last one.
 std::optional<std::string> repeated_member(std::string_view body) {
-  std::vector<std::vector<std::string>> open;  // the names of each object under way
+  std::vector<std::string_view> names;  // of the objects under way, the innermost last
+  std::vector<std::size_t> begins;      // where each object's names begin
+  std::deque<std::string> read;         // names that are written with escapes
   for (std::size_t at = 0; at < body.size(); ++at) {
-    if (body[at] == '{') open.emplace_back();
+    if (body[at] == '{') begins.push_back(names.size());
     if (body[at] == '}') {
-      auto& names = open.back();
-      std::sort(names.begin(), names.end());
-      if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) return *twice;
-      open.pop_back();
+      const auto first = names.begin() + static_cast<std::ptrdiff_t>(begins.back());
+      std::sort(first, names.end());
+      if (const auto twice = std::adjacent_find(first, names.end()); twice != names.end()) return std::string(*twice);
+      names.erase(first, names.end());
+      begins.pop_back();
     }
     if (body[at] != '"') continue;
     const auto text = body.substr(at, end_of_json_string(body, at) - at);
@@ -32,8 +36,7 @@ std::optional<std::string> repeated_member(std::string_view body) {
     const auto next = body.find_first_not_of(" \t\r\n", at + 1);
     if (next == std::string_view::npos || body[next] != ':') continue;
     const bool plain = text.find('\\') == std::string_view::npos;
-    open.back().push_back(plain ? std::string(text.substr(1, text.size() - 2))
-                                : std::string(json::parse(text).as_string()));
+    names.push_back(plain ? text.substr(1, text.size() - 2) : read.emplace_back(json::parse(text).as_string()));
   }
   return {};
 }

@@ -1,12 +1,9 @@
 #include "api/outcomes.hpp"
 
-#include <boost/json/serialize.hpp>
-
 #include "api/contents.hpp"
 #include "core/time_text.hpp"
 
 namespace amc::api {
-namespace json = boost::json;
 namespace {
 
 const event& event_of(const claim_request& r) {
@@ -30,33 +27,27 @@ std::vector<event> events_of(const std::vector<Entry>& entries) {
   return events;
 }
 
-void add_refusal(json::object& item, const error& why) {
-  item["refused"] = to_string(why.code);
-  item["detail"] = why.detail;
+void add_refusal(json_object_text& item, const error& why) {
+  item.add("refused", to_string(why.code));
+  item.add("detail", why.detail);
 }
 
-/// The JSON of an entry that nothing was refused of.
-std::string entry_of(const json::object& item, const row& now) {
-  return written(item, *now);
-}
-std::string entry_of(const json::object& item, milliseconds) {
-  return json::serialize(item);
-}
-
+/// `fill` adds the revision, the one that was asked about or another, and what became of it.
 template <class Result, class Fill>
 told_outcomes each(const std::vector<event>& asked, const std::vector<Result>& results, const Fill& fill) {
   told_outcomes told;
   for (std::size_t i = 0; i < asked.size(); ++i) {
     if (i > 0) told.list += ',';
-    json::object item{{"id", to_string(asked[i].id)}, {"revision", asked[i].revision}};
+    json_object_text item;
+    item.add("id", to_string(asked[i].id));
     if (results[i]) {
-      fill(item, *results[i]);
-      told.list += entry_of(item, *results[i]);
+      fill(item, asked[i].revision, *results[i]);
     } else {
-      told.any_refused = true;
+      item.add("revision", asked[i].revision);
       add_refusal(item, results[i].error());
-      told.list += json::serialize(item);
+      told.any_refused = true;
     }
+    told.list += item.take();
   }
   told.list += ']';
   return told;
@@ -80,7 +71,10 @@ task<told_outcomes> claim_all(context& api, std::vector<claim_request> requests)
   auto claims = api.messages->numbered(std::move(requests));
   auto taken = api.messages->take(std::move(claims), SIZE_MAX);
   const auto results = co_await in_parts(events.size(), std::move(taken));
-  co_return each(events, results, [](json::object& item, const row& now) { add_claim(item, *now); });
+  co_return each(events, results, [](json_object_text& item, int revision, const row& now) {
+    item.add("revision", revision);
+    add_claim(item, *now);
+  });
 }
 
 task<told_outcomes> extend_all(context& api, std::vector<claimed> claims) {
@@ -88,14 +82,20 @@ task<told_outcomes> extend_all(context& api, std::vector<claimed> claims) {
   const auto results = co_await in_parts(events.size(), api.messages->extend(std::move(claims)));
   for (std::size_t i = 0; i < events.size(); ++i)
     if (results[i]) api.receivers->extended(events[i].id, *results[i]);
-  co_return each(events, results, [](json::object& item, milliseconds lease) { item["lease_ms"] = lease.count(); });
+  co_return each(events, results, [](json_object_text& item, int revision, milliseconds lease) {
+    item.add("revision", revision);
+    item.add("lease_ms", lease.count());
+  });
 }
 
 task<told_outcomes> release_all(context& api, std::vector<claimed> claims) {
   const auto events = events_of(claims);
   const auto results = co_await in_parts(events.size(), api.messages->release(claims));
   for (const auto& c : claims) api.receivers->settled(c);
-  co_return each(events, results, [](json::object& item, const row& now) { item["status"] = to_string(now->status); });
+  co_return each(events, results, [](json_object_text& item, int revision, const row& now) {
+    item.add("revision", revision);
+    item.add("status", to_string(now->status));
+  });
 }
 
 task<told_outcomes> fail_all(context& api, std::vector<failed_claim> failures) {
@@ -105,19 +105,20 @@ task<told_outcomes> fail_all(context& api, std::vector<failed_claim> failures) {
   for (const auto& f : failures) claims.push_back(f.what);
   const auto results = co_await in_parts(events.size(), api.messages->fail(std::move(failures)));
   for (const auto& c : claims) api.receivers->settled(c);
-  co_return each(events, results, [](json::object& item, const row& now) {
-    item["status"] = to_string(now->status);
-    item["failures"] = now->failures;
-    if (now->status == status::pending) item["due"] = to_rfc3339(now->due);
+  co_return each(events, results, [](json_object_text& item, int revision, const row& now) {
+    item.add("revision", revision);
+    item.add("status", to_string(now->status));
+    item.add("failures", now->failures);
+    if (now->status == status::pending) item.add("due", to_rfc3339(now->due));
   });
 }
 
 task<told_outcomes> answer_all(context& api, std::vector<answer_request> answers) {
   const auto events = events_of(answers);
   const auto results = co_await in_parts(events.size(), api.messages->answer(std::move(answers)));
-  co_return each(events, results, [](json::object& item, const row& now) {
-    item["revision"] = now->revision;
-    item["status"] = to_string(now->status);
+  co_return each(events, results, [](json_object_text& item, int, const row& now) {
+    item.add("revision", now->revision);
+    item.add("status", to_string(now->status));
   });
 }
 
@@ -135,16 +136,16 @@ task<told_outcomes> accept_all(context& api, std::vector<result<broker::accept_r
   for (const auto& e : entries) {
     const auto became = e ? *next++ : result<row>(e.error());
     if (told.list.size() > 1) told.list += ',';
-    json::object item;
+    json_object_text item;
     if (became) {
-      item["id"] = to_string((*became)->id);
-      item["revision"] = (*became)->revision;
-      item["status"] = to_string((*became)->status);
+      item.add("id", to_string((*became)->id));
+      item.add("revision", (*became)->revision);
+      item.add("status", to_string((*became)->status));
     } else {
       add_refusal(item, became.error());
       told.any_refused = true;
     }
-    told.list += json::serialize(item);
+    told.list += item.take();
   }
   told.list += ']';
   co_return told;

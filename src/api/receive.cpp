@@ -7,16 +7,17 @@
 
 /// For services: work, as soon as there is some; and what became of the work before it.
 namespace amc::api {
-namespace json = boost::json;
 namespace {
 
 std::string told(const broker::handed& h) {
   const auto& m = *h.now;
-  json::object item{{"id", to_string(m.id)}, {"revision", m.revision}};
+  json_object_text item;
+  item.add("id", to_string(m.id));
+  item.add("revision", m.revision);
   add_claim(item, m);
-  if (h.alone) item["alone"] = true;
-  if (!m.traceparent.empty()) item["traceparent"] = m.traceparent;
-  return written(item, m);
+  if (h.alone) item.add("alone", true);
+  if (!m.traceparent.empty()) item.add("traceparent", m.traceparent);
+  return item.take();
 }
 
 /// Outcomes of earlier deliveries are settled first. Whether all were taken.

@@ -73,11 +73,12 @@ const char* title(int status) {
   }
 }
 
-json::object brief(const message& m) {
-  json::object body{{"id", to_string(m.id)}};
+json_object_text brief(const message& m) {
+  json_object_text body;
+  body.add("id", to_string(m.id));
   add_content(body, m);
-  body["revision"] = m.revision;
-  body["status"] = to_string(m.status);
+  body.add("revision", m.revision);
+  body.add("status", to_string(m.status));
   return body;
 }
 
@@ -111,28 +112,28 @@ std::string unknown_name(std::string_view kind, std::string_view name, std::span
 
 std::string in_full(const message& m) {
   auto body = brief(m);
-  if (!m.queue.empty()) body["queue"] = m.queue;
-  if (!m.last_queue.empty()) body["last_queue"] = m.last_queue;
+  if (!m.queue.empty()) body.add("queue", m.queue);
+  if (!m.last_queue.empty()) body.add("last_queue", m.last_queue);
   if (m.status == status::pending) {
-    body["due"] = to_rfc3339(m.due);
-    body["held"] = m.held;
+    body.add("due", to_rfc3339(m.due));
+    body.add("held", m.held);
   }
-  body["claim"] = m.claim;
-  if (!m.holder.empty()) body["holder"] = m.holder;
-  body["failures"] = m.failures;
-  body["created_at"] = to_rfc3339(m.created_at);
-  body["updated_at"] = to_rfc3339(m.updated_at);
-  if (m.expires_at) body["expires_at"] = to_rfc3339(*m.expires_at);
-  if (!m.traceparent.empty()) body["traceparent"] = m.traceparent;
-  if (!m.tracestate.empty()) body["tracestate"] = m.tracestate;
-  if (m.attempts.empty()) return written(body, m);
+  body.add("claim", m.claim);
+  if (!m.holder.empty()) body.add("holder", m.holder);
+  body.add("failures", m.failures);
+  body.add("created_at", to_rfc3339(m.created_at));
+  body.add("updated_at", to_rfc3339(m.updated_at));
+  if (m.expires_at) body.add("expires_at", to_rfc3339(*m.expires_at));
+  if (!m.traceparent.empty()) body.add("traceparent", m.traceparent);
+  if (!m.tracestate.empty()) body.add("tracestate", m.tracestate);
+  if (m.attempts.empty()) return body.take();
   json::array attempts;
   for (const auto& a : m.attempts) {
     json::object item{{"revision", a.revision}, {"claim", a.claim}, {"at", to_rfc3339(a.at)}, {"error", a.error}};
     attempts.push_back(std::move(item));
   }
-  body["attempts"] = std::move(attempts);
-  return written(body, m);
+  body.add_json("attempts", json::serialize(attempts));
+  return body.take();
 }
 
 http::response json_reply(int status, std::string body) {
@@ -141,13 +142,13 @@ http::response json_reply(int status, std::string body) {
 }
 
 http::response represent(const message& m, int status, bool root) {
-  const bool is_plain = m.content_type.empty() && m.headers.empty();
-  if (!root && !is_plain) return json_reply(status, written(brief(m), m));
-  // By hand: this is the answer to most requests.
-  std::string body = "{\"id\":\"" + to_string(m.id) + "\",\"message\":";
-  body += json::serialize(json::string_view(m.text));
-  body += ",\"revision\":" + std::to_string(m.revision) + ",\"status\":\"" + to_string(m.status) + "\"}";
-  return json_reply(status, std::move(body));
+  if (!root) return json_reply(status, brief(m).take());
+  json_object_text body;
+  body.add("id", to_string(m.id));
+  body.add("message", m.text);
+  body.add("revision", m.revision);
+  body.add("status", to_string(m.status));
+  return json_reply(status, body.take());
 }
 
 std::string entity_tag(const message& m) {

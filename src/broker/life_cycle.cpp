@@ -46,7 +46,7 @@ milliseconds back_off(const message& read, std::int64_t claim, const policy& rul
 }
 
 /// What every change must be, whatever it was asked for.
-change well_formed(change what) {
+change well_formed(change&& what) {
   const auto& when = what.when;
   const auto& then = what.then;
   ensure(!then.text || (then.status && then.queue && then.held && then.lease && then.max_claims),
@@ -59,7 +59,7 @@ change well_formed(change what) {
   ensure(!then.new_claim || then.text || (when.open && when.claims_left), "what is claimed is new, or open");
   ensure(what.durable || !(then.text || then.status), "what is told to a client is durable");
   ensure(then.status != status::pending || !then.error, "only what ends or fails has a reason");
-  return what;
+  return std::move(what);
 }
 
 guard as_read(const due_row& read) {

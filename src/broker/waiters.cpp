@@ -111,7 +111,7 @@ void waiters::watch::keep(row now, bool with_text) {
     std::string().swap(without->text);
     latest_ = std::move(without);
   }
-  if (woken_) woken_->set(true);
+  if (woken_ && (*enough_)(*latest_)) woken_->set(true);
 }
 
 task<row> waiters::watch::until(std::function<bool(const message&)> enough, milliseconds longest,
@@ -133,6 +133,7 @@ task<bool> waiters::watch::change_until(const std::function<bool(const message&)
     const auto left = std::chrono::ceil<milliseconds>(deadline - owner_.env_.timers->now());
     if (owner_.closing_ || (asker && asker->gone()) || left <= milliseconds(0)) co_return false;
     woken_ = std::make_shared<one_shot<bool>>(owner_.env_.executor);
+    enough_ = &enough;
     if (asker) asker->wakes(woken_);
     const auto timer = owner_.env_.timers->start(left, [woken = woken_] { woken->set(false); });
     co_await woken_->wait();

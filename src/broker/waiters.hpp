@@ -51,7 +51,8 @@ class waiters {
     waiters& owner_;
     uuid id_;
     row latest_;
-    bool has_text_ = false;  ///< of the latest
+    bool has_text_ = false;                                        ///< of the latest
+    const std::function<bool(const message&)>* enough_ = nullptr;  ///< of whoever waits now
     std::shared_ptr<one_shot<bool>> woken_;
   };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 namespace amc {
 namespace {
@@ -33,6 +34,17 @@ std::size_t end_of_json_string(std::string_view text, std::size_t begin) {
   auto at = begin + 1;
   while (text[at] != '"') at += text[at] == '\\' ? 2 : 1;
   return at + 1;
+}
+
+void append_json_string(std::string& to, std::string_view text) {
+  const auto is_plain = [](unsigned char c) { return c >= ' ' && c != '"' && c != '\\'; };
+  if (!std::all_of(text.begin(), text.end(), is_plain)) {
+    to += boost::json::serialize(boost::json::string_view(text));
+    return;
+  }
+  to.push_back('"');
+  to.append(text);
+  to.push_back('"');
 }
 
 std::string_view member_text(std::string_view object, std::string_view name) {

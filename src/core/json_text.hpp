@@ -1,11 +1,14 @@
 #pragma once
 
+#include <concepts>
+#include <string>
 #include <string_view>
 #include <vector>
 
-/// Parts of JSON as they were written: a value that is read and written again may have lost digits. What is given must
-/// be valid JSON.
 namespace amc {
+
+// Parts of JSON as they were written: a value that is read and written again may have lost digits. What is given must
+// be valid JSON.
 
 /// The value of a member of an object, without the white space around it; empty where there is none.
 std::string_view member_text(std::string_view object, std::string_view name);
@@ -15,5 +18,41 @@ std::vector<std::string_view> item_texts(std::string_view array);
 
 /// Behind the string that begins at `begin`.
 std::size_t end_of_json_string(std::string_view text, std::size_t begin);
+
+/// Adds a text as JSON writes it, in quotes.
+void append_json_string(std::string& to, std::string_view text);
+
+/// Writes an object, member by member, without making one first. No name may be added twice.
+class json_object_text {
+ public:
+  void add(std::string_view name, std::string_view text) {
+    begin(name);
+    append_json_string(text_, text);
+  }
+  /// A number, or true or false.
+  template <std::integral Value>
+  void add(std::string_view name, Value value) {
+    if constexpr (std::same_as<Value, bool>)
+      add_json(name, value ? "true" : "false");
+    else
+      add_json(name, std::to_string(value));
+  }
+  /// A value that is written already.
+  void add_json(std::string_view name, std::string_view value) {
+    begin(name);
+    text_ += value;
+  }
+  /// All of it. Nothing is added afterwards.
+  std::string take() { return std::move(text_ += text_.empty() ? "{}" : "}"); }
+
+ private:
+  void begin(std::string_view name) {
+    text_ += text_.empty() ? '{' : ',';
+    append_json_string(text_, name);
+    text_ += ':';
+  }
+
+  std::string text_;
+};
 
 }  // namespace amc

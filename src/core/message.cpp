@@ -1,25 +1,51 @@
 #include "core/message.hpp"
 
 #include <array>
-#include <boost/uuid/string_generator.hpp>
-#include <boost/uuid/uuid_io.hpp>
 #include <utility>
 
 namespace amc {
 
+namespace {
+
+// Each request names some ids: those of Boost take ten times as long.
+constexpr std::size_t id_length = 36;
+
+constexpr bool dash_before(std::size_t byte) {
+  return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+/// -1: none.
+constexpr int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
 std::string to_string(const uuid& id) {
-  return boost::uuids::to_string(id);
+  std::string text(id_length, '-');
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < sizeof id.data; ++i) {
+    if (dash_before(i)) ++at;
+    for (const int half : {id.data[i] >> 4, id.data[i] & 0xf}) text[at++] = "0123456789abcdef"[half];
+  }
+  return text;
 }
 
 std::optional<uuid> parse_uuid(std::string_view text) {
-  // The generator also takes braces and missing dashes; one spelling of an id is enough.
-  constexpr std::size_t length = 36;
-  if (text.size() != length || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return {};
-  try {
-    return boost::uuids::string_generator{}(text.begin(), text.end());
-  } catch (const std::runtime_error&) {
-    return {};
+  if (text.size() != id_length) return {};
+  uuid id{};
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < sizeof id.data; ++i) {
+    if (dash_before(i) && text[at++] != '-') return {};
+    const int high = hex_digit(text[at]), low = hex_digit(text[at + 1]);
+    if (high < 0 || low < 0) return {};
+    id.data[i] = static_cast<std::uint8_t>(high << 4 | low);
+    at += 2;
   }
+  return id;
 }
 
 bool is_traceparent(std::string_view text) {

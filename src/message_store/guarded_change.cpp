@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <stdexcept>
 #include <utility>
 
+#include "core/json_text.hpp"
 #include "core/kept_bytes.hpp"
 #include "message_store/store.hpp"
 
@@ -65,18 +65,16 @@ const char* what_becomes(const change& what) {
   return then.error ? "failed" : nullptr;
 }
 
-std::string in_json(std::string_view text) {
-  const auto plain = [](unsigned char c) { return c >= ' ' && c != '"' && c != '\\' && c < 0x7f; };
-  if (std::all_of(text.begin(), text.end(), plain)) return '"' + std::string(text) + '"';
-  return boost::json::serialize(boost::json::string_view(text));
-}
-
 /// One line for each: [revision, milliseconds since 1970, "what", "queue", "by"].
 void remember(std::string& history, const message& before, const char* what, timestamp now) {
   if (static_cast<std::size_t>(std::count(history.begin(), history.end(), '\n')) >= history_max)
     history.erase(0, history.find('\n') + 1);
-  history += "[" + std::to_string(before.revision) + "," + std::to_string(now.time_since_epoch().count()) + ",\"" +
-             what + "\"," + in_json(before.queue) + "," + in_json(before.holder) + "]\n";
+  history.append("[").append(std::to_string(before.revision)).append(",");
+  history.append(std::to_string(now.time_since_epoch().count())).append(",\"").append(what).append("\",");
+  append_json_string(history, before.queue);
+  history += ',';
+  append_json_string(history, before.holder);
+  history += "]\n";
 }
 
 }  // namespace

@@ -1,26 +1,20 @@
 #include "service/contents.hpp"
 
-#include <boost/json/serialize.hpp>
-
 #include "core/base64.hpp"
 
 namespace amc::service {
 namespace json = boost::json;
 
-std::string written_with(json::object item, const content& said) {
-  if (!said.content_type.empty()) item["content_type"] = said.content_type;
+void add_content(json_object_text& to, const content& said) {
+  if (!said.content_type.empty()) to.add("content_type", said.content_type);
   if (said.headers) {
-    json::object headers;
-    for (const auto& h : *said.headers) headers[h.name] = h.value;
-    item["headers"] = std::move(headers);
+    json_object_text headers;
+    for (const auto& h : *said.headers) headers.add(h.name, h.value);
+    to.add_json("headers", headers.take());
   }
-  if (said.form == content_form::bytes) item["message_base64"] = said.text;
-  if (said.form == content_form::text) item["message"] = said.text;
-  auto text = json::serialize(item);
-  if (said.form != content_form::json) return text;
-  text.pop_back();
-  text.append(item.empty() ? "\"message\":" : ",\"message\":").append(said.text).append("}");
-  return text;
+  if (said.form == content_form::bytes) to.add("message_base64", said.text);
+  if (said.form == content_form::text) to.add("message", said.text);
+  if (said.form == content_form::json) to.add_json("message", said.text);
 }
 
 read_content content_of(const json::object& item, std::string_view value) {

@@ -5,13 +5,14 @@
 #include <string_view>
 #include <vector>
 
+#include "core/json_text.hpp"
 #include "core/work.hpp"
 
 /// What messages say, in the JSON of a broker's API, as its clients write and read it.
 namespace amc::service {
 
-/// The JSON of `item` with what is said in it.
-std::string written_with(boost::json::object item, const content& said);
+/// Adds what is said to an object.
+void add_content(json_object_text& to, const content& said);
 
 /// What is said; of bytes these themselves.
 struct read_content {

@@ -67,14 +67,15 @@ error refusal_in(json::object& item) {
 constexpr std::string_view value_mark = "is a value";
 
 /// A message that is no text becomes the JSON that was sent, and is marked: read and written again it might have lost
-/// digits.
-void keep_values_as_texts(json::array& items, std::string_view written) {
+/// digits. `written()`: the JSON of the items.
+template <class Written>
+void keep_values_as_texts(json::array& items, const Written& written) {
   std::vector<std::string_view> texts;
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto* fields = items[i].if_object();
     const auto* message = fields ? fields->if_contains("message") : nullptr;
     if (!message || message->is_string()) continue;
-    if (texts.empty()) texts = item_texts(written);
+    if (texts.empty()) texts = item_texts(written());
     (*fields)["message"] = member_text(texts.at(i), "message");
     (*fields)[value_mark] = true;
   }
@@ -114,8 +115,8 @@ class http_broker_client : public receiving_client {
     std::vector<std::string> items;
     for (const auto& r : requests) {
       auto item = item_of(r.ready.id, r.ready.revision);
-      if (r.alone) item["alone"] = true;
-      items.push_back(json::serialize(item));
+      if (r.alone) item.add("alone", true);
+      items.push_back(item.take());
     }
     auto said = co_await ask(claims, items);
     co_return each<claimed_revision>(claims.target, said, granted_in);
@@ -173,28 +174,32 @@ class http_broker_client : public receiving_client {
     return items;
   }
 
-  static json::object item_of(const uuid& id, int revision) { return {{"id", to_string(id)}, {"revision", revision}}; }
+  static json_object_text item_of(const uuid& id, int revision) {
+    json_object_text item;
+    item.add("id", to_string(id));
+    item.add("revision", revision);
+    return item;
+  }
 
-  static json::object item_of(const claimed& c) {
+  static json_object_text item_of(const claimed& c) {
     auto item = item_of(c.ready.id, c.ready.revision);
-    item["claim"] = c.claim;
+    item.add("claim", c.claim);
     return item;
   }
 
-  static json::object item_of(const failed_claim& f) {
+  static std::string text_of(const claimed& c) { return item_of(c).take(); }
+  static std::string text_of(const failed_claim& f) {
     auto item = item_of(f.what);
-    item["error"] = f.reason;
-    if (f.is_final) item["final"] = true;
-    return item;
+    item.add("error", f.reason);
+    if (f.is_final) item.add("final", true);
+    return item.take();
   }
-
-  static std::string text_of(const claimed& c) { return json::serialize(item_of(c)); }
-  static std::string text_of(const failed_claim& f) { return json::serialize(item_of(f)); }
   static std::string text_of(const answer_request& a) {
     auto item = item_of(a.id, a.revision.value());
-    if (a.to && std::holds_alternative<to_done>(*a.to)) item["done"] = true;
-    if (const auto* queue = a.to ? std::get_if<to_queue>(&*a.to) : nullptr) item["queue"] = queue->name;
-    return written_with(std::move(item), a.said);
+    if (a.to && std::holds_alternative<to_done>(*a.to)) item.add("done", true);
+    if (const auto* queue = a.to ? std::get_if<to_queue>(&*a.to) : nullptr) item.add("queue", queue->name);
+    add_content(item, a.said);
+    return item.take();
   }
 
   static result<status> status_in(const json::object& item) {
@@ -227,18 +232,15 @@ class http_broker_client : public receiving_client {
   }
 
   static std::string body_of(const receive_round& asked) {
-    json::object body{{"worker", asked.worker}, {"max", asked.max}, {"in_hand", asked.in_hand}};
-    if (!asked.service.empty()) body["service"] = asked.service;
-    if (asked.max_bytes > 0) body["max_bytes"] = asked.max_bytes;
-    auto text = json::serialize(body);
-    const auto bring = [&](const std::string& name, const std::vector<std::string>& items) {
-      if (items.empty()) return;
-      text.back() = ',';
-      text.append("\"" + name + "\":").append(list_of(items)).append("}");
-    };
-    bring("answers", items_of(asked.answers));
-    bring("failures", items_of(asked.failures));
-    return text;
+    json_object_text body;
+    if (!asked.service.empty()) body.add("service", asked.service);
+    body.add("worker", asked.worker);
+    body.add("max", asked.max);
+    body.add("in_hand", asked.in_hand);
+    if (asked.max_bytes > 0) body.add("max_bytes", asked.max_bytes);
+    if (!asked.answers.empty()) body.add_json("answers", list_of(items_of(asked.answers)));
+    if (!asked.failures.empty()) body.add_json("failures", list_of(items_of(asked.failures)));
+    return body.take();
   }
 
   static received_round round_in(const std::string& target, const http::response& reply, const receive_round& asked) {
@@ -247,7 +249,7 @@ class http_broker_client : public receiving_client {
     if (reply.status != 200 || !fields) throw unexpected(target, reply);
     received_round round;
     auto given = list_in(*fields, "deliveries");
-    keep_values_as_texts(given, member_text(reply.body, "deliveries"));
+    keep_values_as_texts(given, [&] { return member_text(reply.body, "deliveries"); });
     for (auto& item : each<claimed_revision>(target, given, delivery_in))
       round.deliveries.push_back(std::move(item.value()));
     auto told = list_in(*fields, "answers"), failed = list_in(*fields, "failures");
@@ -315,7 +317,7 @@ class http_broker_client : public receiving_client {
     auto value = parsed(reply.body);
     if (reply.status != 200 || !value.is_array() || value.get_array().size() != count)
       throw unexpected(what.target, reply);
-    if (what.brings_texts) keep_values_as_texts(value.get_array(), reply.body);
+    if (what.brings_texts) keep_values_as_texts(value.get_array(), [&] { return std::string_view(reply.body); });
     return std::move(value.get_array());
   }
 

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <atomic>
 #include <filesystem>
@@ -47,6 +48,47 @@ TEST(SqliteStore, TheLogDoesNotGrowForEverWhileSomebodyAlwaysCounts) {
   stopping = true;
   counting.join();
   EXPECT_LT(largest, written);
+}
+
+/// As with a tool, while a store owns the file.
+void run_beside(const std::string& path, const std::string& sql) {
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+  sqlite3_close(db);
+}
+
+TEST(SqliteStore, WhatSomebodyChangesBesideItIsSeenByTheNextChange) {
+  const tests::temporary_folder folder;
+  const auto path = (folder.path / "amc.db").string();
+  const auto opened = message_store::open_sqlite({path, {}});
+  const auto id = system_uuid_source()();
+  const std::vector accepted{life_cycle::accept(id, "Hi, ", to_queue{"q"}, false, tests::default_rules())};
+  ASSERT_TRUE(opened.drivers.at(0)->apply(accepted).at(0).applied);
+  run_beside(path, "UPDATE message SET text = 'Bye, '");
+  const std::vector claimed{life_cycle::claim({id, 1}, 1, false)};
+  const auto became = opened.drivers.at(0)->apply(claimed).at(0);
+  ASSERT_TRUE(became.applied);
+  EXPECT_EQ(became.now->text, "Bye, ");
+}
+
+TEST(SqliteStore, WhatIsRolledBackIsNotSeenByTheNextChange) {
+  const tests::temporary_folder folder;
+  const auto path = (folder.path / "amc.db").string();
+  const auto opened = message_store::open_sqlite({path, {}});
+  auto& store = *opened.drivers.at(0);
+  const auto next_id = system_uuid_source();
+  const auto first = next_id(), second = next_id();
+  const std::vector accepted{life_cycle::accept(first, "Hi, ", to_queue{"q"}, false, tests::default_rules()),
+                             life_cycle::accept(second, "Hi, ", to_queue{"q"}, false, tests::default_rules())};
+  store.apply(accepted);
+  run_beside(path,
+             "CREATE TRIGGER fails BEFORE UPDATE ON message WHEN NEW.text = 'bad' BEGIN SELECT json('none'); END");
+  const std::vector failing{life_cycle::claim({first, 1}, 1, false),
+                            life_cycle::answer(second, 1, "bad", to_queue{"q"}, false, tests::default_rules())};
+  EXPECT_THROW(store.apply(failing), unavailable);
+  const std::vector again{life_cycle::claim({first, 1}, 2, false)};
+  EXPECT_TRUE(store.apply(again).at(0).applied);
 }
 
 TEST(SqliteStore, MakesItsFolder) {

@@ -416,6 +416,27 @@ TEST_P(StoreContract, EveryColumnIsKept) {
   EXPECT_EQ(unlike(*page.rows.at(0), *find(id)), "");
 }
 
+TEST_P(StoreContract, AKeyThatIsTakenFromARowIsNotToldOfItAnyMore) {
+  const auto insert = [&](const uuid& id) {
+    life_cycle::accept_options once{.once = idempotency{"key", "fingerprint", milliseconds(1'000)}};
+    return apply(life_cycle::accept(id, "Hi, ", to_queue{"q"}, true, times_, once)).applied;
+  };
+  const auto id = next_id_();
+  ASSERT_TRUE(insert(id));
+  pass(1'001);
+  ASSERT_TRUE(insert(next_id_()));
+  const auto claimed = apply(life_cycle::claim({id, 1}, 1, false));
+  ASSERT_TRUE(claimed.applied);
+  EXPECT_EQ(claimed.now->idempotency_key, "");
+}
+
+TEST_P(StoreContract, MakingAllDueIsSeenByTheNextChange) {
+  const auto id = accept();
+  const auto due = find(id)->due;
+  store_->make_all_due();
+  EXPECT_FALSE(apply({.id = id, .when = {.status = status::pending, .due = due}, .then = {.held = true}}).applied);
+}
+
 TEST_P(StoreContract, AnAnswerIsWhatItSays) {
   const auto id = next_id_();
   apply(life_cycle::accept(id, order(), to_queue{"q"}, true, times_));

@@ -78,6 +78,10 @@ void statement::bind(int parameter, const std::string& text) {
   check_bound(sqlite3_bind_text64(handle_, parameter, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8));
 }
 
+void statement::bind_constant(int parameter, std::string_view text) {
+  check_bound(sqlite3_bind_text64(handle_, parameter, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8));
+}
+
 void statement::bind_copy(int parameter, std::string_view text) {
   check_bound(sqlite3_bind_text64(handle_, parameter, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
 }

@@ -30,6 +30,8 @@ class statement {
   void bind(int parameter, const uuid& id);
   void bind(int parameter, std::int64_t number);
   void bind(int parameter, timestamp time) { bind(parameter, time.time_since_epoch().count()); }
+  /// A text that lives as long as the process.
+  void bind_constant(int parameter, std::string_view text);
   /// A text that need not live longer than the call.
   void bind_copy(int parameter, std::string_view text);
 

@@ -54,7 +54,7 @@ void bind(statement& s, int at, const std::string& text) {
   s.bind(at, text);
 }
 void bind(statement& s, int at, status value) {
-  s.bind_copy(at, to_string(value));
+  s.bind_constant(at, to_string(value));
 }
 void bind(statement& s, int at, timestamp time) {
   s.bind(at, time);
@@ -66,13 +66,19 @@ void bind(statement& s, int at, const std::optional<timestamp>& time) {
   if (time) s.bind(at, *time);
 }
 void bind(statement& s, int at, const std::vector<attempt>& attempts) {
-  s.bind_copy(at, attempts.empty() ? "[]" : attempts_text(attempts));
+  if (attempts.empty())
+    s.bind_constant(at, "[]");
+  else
+    s.bind_copy(at, attempts_text(attempts));
 }
 void bind(statement& s, int at, content_form form) {
-  s.bind_copy(at, to_string(form));
+  s.bind_constant(at, to_string(form));
 }
 void bind(statement& s, int at, const std::vector<header>& headers) {
-  s.bind_copy(at, headers_text(headers));
+  if (headers.empty())
+    s.bind_constant(at, "");
+  else
+    s.bind_copy(at, headers_text(headers));
 }
 
 bool is_null(const column& c, const message& m) {
@@ -109,7 +115,7 @@ std::shared_ptr<message> row_at(const statement& s, std::span<const column> sele
 std::string insert_sql() {
   std::string values;
   for (const auto& c : columns) values.append(values.empty() ? "" : ", ").append(parameter_text(c));
-  return "INSERT INTO message (" + names(columns) + ") VALUES (" + values + ")";
+  return "INSERT INTO message (" + names(columns) + ") VALUES (" + values + ") ON CONFLICT (id) DO NOTHING";
 }
 
 std::string update_sql(column::writer by) {

@@ -10,7 +10,7 @@ namespace amc::message_store::sqlite {
 /// A row of a statement that selects the `names` of these columns, and nothing before them.
 std::shared_ptr<message> row_at(const statement& s, std::span<const column> selected);
 
-/// Inserts the row that `bind_row` binds.
+/// Inserts the row that `bind_row` binds; changes nothing where there is one with its id.
 std::string insert_sql();
 
 /// Writes into the row with its id what such a change writes of the row that `bind_row` binds.

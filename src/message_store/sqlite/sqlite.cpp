@@ -8,6 +8,7 @@
 #include "core/uuid_source.hpp"
 #include "message_store/sqlite/database.hpp"
 #include "message_store/sqlite/reader.hpp"
+#include "message_store/sqlite/recent_rows.hpp"
 #include "message_store/sqlite/rows.hpp"
 #include "message_store/sqlite/schema.hpp"
 #include "message_store/unreadable_rows.hpp"
@@ -34,16 +35,11 @@ struct place_in_queue {
   uuid id{};
 };
 
-/// ?1 queue, ?2 now, ?3 how long after its ringing a row is due again, ?4 limit, ?5 unanswered below. Both parts are
-/// read in the index's order, and no further than the limit.
-std::string waiting_sql() {
-  const auto part = [](const std::string& condition) {
-    return "SELECT * FROM (SELECT " + names(due_columns) +
-           " FROM message WHERE status = 'pending' AND queue = ?1 AND " + condition +
-           " AND unanswered < min(max_claims, ?5) AND (expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4)";
-  };
-  return "SELECT * FROM (" + part("due <= ?2") + " UNION ALL " + part("due > ?2 AND due <= ?2 + ?3 AND NOT held") +
-         ") ORDER BY due <= ?2, due LIMIT ?4";
+/// ?1 queue, ?2 now, ?3 how long after its ringing a row is due again, ?4 limit, ?5 unanswered below. Read in the
+/// index's order, and no further than the limit.
+std::string waiting_sql(const std::string& condition) {
+  return "SELECT " + names(due_columns) + " FROM message WHERE status = 'pending' AND queue = ?1 AND " + condition +
+         " AND unanswered < min(max_claims, ?5) AND (expires_at IS NULL OR expires_at > ?2) ORDER BY due LIMIT ?4";
 }
 
 /// What the store says to its file.
@@ -55,7 +51,9 @@ struct statements {
   statement find_without_text{db, "SELECT " + names(columns_without_text) + " FROM message WHERE id = ?1"};
   statement text_of{db, "SELECT text FROM message WHERE id = ?1"};
   statement find_key{db, "SELECT " + names(columns_without_text) + " FROM message WHERE idempotency_key = ?1"};
-  statement drop_key{db, "UPDATE message SET idempotency_key = NULL WHERE idempotency_key = ?1 AND created_at <= ?2"};
+  statement drop_key{
+      db, "UPDATE message SET idempotency_key = NULL WHERE idempotency_key = ?1 AND created_at <= ?2 RETURNING id"};
+  statement changes_by_others{db, "PRAGMA data_version"};
   statement insert{db, sqlite::insert_sql()};
   /// Where the status and the queue stay, the indexes need no look; and a text that stays is not passed through here.
   statement update{db, sqlite::update_sql(column::writer::any_change)};
@@ -77,7 +75,8 @@ struct statements {
   statement next_queue{db, "SELECT queue FROM message WHERE status = 'pending' AND queue > ?1 ORDER BY queue LIMIT 1"};
   statement due{db, "SELECT " + names(due_columns) +
                         " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?2 ORDER BY due LIMIT ?3"};
-  statement waiting{db, waiting_sql()};
+  statement waiting_rung{db, waiting_sql("due > ?2 AND due <= ?2 + ?3 AND NOT held")};
+  statement waiting_due{db, waiting_sql("due <= ?2")};
   statement expired{db, "SELECT " + names(due_columns) +
                             " FROM message WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"};
   /// Goes on after a row; by the index, in its order.
@@ -128,10 +127,16 @@ class sqlite_store : public store {
     file_.set_durable(std::any_of(batch.begin(), batch.end(), [](const change& c) { return c.durable; }));
     std::vector<outcome> outcomes;
     outcomes.reserve(batch.size());
-    file_.in_transaction([&] {
-      const auto now = now_();
-      for (const auto& what : batch) outcomes.push_back(apply_one(what, now));
-    });
+    try {
+      file_.in_transaction([&] {
+        forget_what_others_have_changed();
+        const auto now = now_();
+        for (const auto& what : batch) outcomes.push_back(apply_one(what, now));
+      });
+    } catch (...) {
+      recent_.drop_all();  // nothing was written
+      throw;
+    }
     return outcomes;
   }
 
@@ -174,20 +179,23 @@ class sqlite_store : public store {
     file_.refuse_when_broken();
     std::vector<due_row> rows;
     const auto now = now_();
-    auto& s = say_->waiting;
-    const ending in_the_end(s);
-    s.bind(1, which.queue);
-    s.bind(2, now);
-    s.bind(3, static_cast<std::int64_t>(which.ring_again.count()));
-    s.bind(4, limit_with_unreadable(which.limit));
-    s.bind(5, std::int64_t{which.unanswered_below.value_or(INT32_MAX)});
-    add_due_rows(s, false, which.limit, rows);
+    for (auto* s : {&say_->waiting_rung, &say_->waiting_due}) {
+      const ending in_the_end(*s);
+      const auto limit = which.limit - rows.size();
+      s->bind(1, which.queue);
+      s->bind(2, now);
+      if (s == &say_->waiting_rung) s->bind(3, static_cast<std::int64_t>(which.ring_again.count()));
+      s->bind(4, limit_with_unreadable(limit));
+      s->bind(5, std::int64_t{which.unanswered_below.value_or(INT32_MAX)});
+      add_due_rows(*s, false, limit, rows);
+    }
     return rows;
   }
 
   void make_all_due() override {
     file_.refuse_when_broken();
     file_.set_durable(false);
+    recent_.drop_all();
     const auto now = now_();
     for (const auto& queue : queues()) {
       place_in_queue last{now, greatest_id};
@@ -293,25 +301,57 @@ class sqlite_store : public store {
 
   /// A text is read where the guard asks for it, or somebody is told of it and has not brought it along.
   outcome apply_to_readable(const change& what, timestamp now) {
-    auto current = found_by(say_->find_without_text, what.id);
+    if (what.insert && !what.then.once)
+      if (auto made = inserted(what, now)) return {.applied = true, .now = std::move(made), .at = now};
+    const auto kept = recent_.find(what.id);
+    bool whole = kept != nullptr;
+    auto current = kept ? std::make_shared<message>(*kept) : found_by(say_->find_without_text, what.id);
     if (!current && what.insert && what.then.once) current = find_key(*what.then.once, now);
+    const auto read_whole = [&] {
+      if (!std::exchange(whole, true)) read_text(*current);
+    };
     bool applies = what.insert ? !current : current && admits_but_for_text(what.when, *current, now);
     if (applies && asks_for_text(what.when)) {
-      read_text(*current);
+      read_whole();
       applies = admits(what.when, *current, now);
     }
-    if (current && tells_text(what, applies) && !(applies && what.then.text)) read_text(*current);
+    if (current && tells_text(what, applies) && !(applies && what.then.text)) read_whole();
     if (applies) {
       if (!current) current = std::make_shared<message>(fresh_row(what.id, now));
       change_row(what, *current, now);
       write(what, *current);
+      remember(current, whole || what.then.text, tells_text(what, true));
     }
     if (current && !tells_text(what, applies)) current->text.clear();
-    outcome became;
-    became.applied = applies;
-    became.now = std::move(current);
-    became.at = now;
-    return became;
+    return {.applied = applies, .now = std::move(current), .at = now};
+  }
+
+  /// A new row; null where there is one with its id.
+  std::shared_ptr<message> inserted(const change& what, timestamp now) {
+    auto made = std::make_shared<message>(fresh_row(what.id, now));
+    change_row(what, *made, now);
+    write(what, *made);
+    if (sqlite3_changes64(file_.handle()) == 0) return nullptr;
+    remember(made, true, tells_text(what, true));
+    if (!tells_text(what, true)) made->text.clear();
+    return made;
+  }
+
+  /// A row as it was written. `shared`: it will not be changed any more.
+  void remember(const std::shared_ptr<message>& written, bool whole, bool shared) {
+    if (!whole || written->status != status::pending)
+      recent_.drop(written->id);
+    else
+      recent_.keep(shared ? written : std::make_shared<message>(*written));
+  }
+
+  /// By hand, as nobody else may write while this process owns the file.
+  void forget_what_others_have_changed() {
+    auto& s = say_->changes_by_others;
+    const ending in_the_end(s);
+    file_.step(s);
+    const auto version = s.number(0);
+    if (std::exchange(version_, version) != version) recent_.drop_all();
   }
 
   /// The row that has this key, without its text; a key that is too old is taken from its row.
@@ -320,7 +360,7 @@ class sqlite_store : public store {
     const ending dropped(drop);
     drop.bind(1, once.key);
     drop.bind(2, now - once.kept);
-    file_.execute(drop);
+    while (file_.step(drop)) recent_.drop(drop.id(0));
     return found_by(say_->find_key, once.key);
   }
 
@@ -426,6 +466,8 @@ class sqlite_store : public store {
   std::shared_ptr<unreadable_rows> faults_ = std::make_shared<unreadable_rows>();
   database file_;
   std::optional<statements> say_;
+  sqlite::recent_rows recent_;
+  std::int64_t version_ = 0;  ///< of what others have changed
 };
 
 }  // namespace

@@ -26,5 +26,21 @@ TEST(JsonText, ItemsAreFoundAsTheyAreWritten) {
   EXPECT_THAT(item_texts("[ ]"), ElementsAre());
 }
 
+TEST(JsonText, AnObjectIsWrittenMemberByMember) {
+  json_object_text object;
+  object.add("text", "a \"b\" \\ \n \x01 ü");
+  object.add("a \"name\"", std::string("x"));
+  object.add("number", std::int64_t{-9'007'199'254'740'991});
+  object.add("flag", true);
+  object.add_json("list", "[1.50]");
+  EXPECT_EQ(
+      object.take(),
+      R"({"text":"a \"b\" \\ \n \u0001 ü","a \"name\"":"x","number":-9007199254740991,"flag":true,"list":[1.50]})");
+}
+
+TEST(JsonText, AnObjectMayHaveNoMember) {
+  EXPECT_EQ(json_object_text().take(), "{}");
+}
+
 }  // namespace
 }  // namespace amc
