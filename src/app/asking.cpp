@@ -1,3 +1,4 @@
+#include "access/token_caller.hpp"
 #include "app/loop.hpp"
 #include "app/processes.hpp"
 #include "app/standard_streams.hpp"
@@ -13,7 +14,9 @@ std::shared_ptr<http::caller> client_for(const environment& env, const config& s
   // A batch of claims has its texts together, or one message alone, however large.
   const auto largest = std::max(broker::message_max_bytes(settings), settings.size("broker.claims_max_bytes"));
   options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(largest));
-  return http::make_client(env, options);
+  auto client = http::make_client(env, options);
+  auto token_file = settings.text("consumer_services.broker_client.token_file");
+  return token_file.empty() ? client : access::with_token(env, std::move(client), std::move(token_file));
 }
 
 consumer_services::requester_options requester_options_from(const config& settings) {

@@ -1,5 +1,6 @@
 #include "app/processes.hpp"
 
+#include "access/configuration.hpp"
 #include "api/configuration.hpp"
 #include "app/running.hpp"
 #include "app/standard_streams.hpp"
@@ -111,12 +112,14 @@ std::vector<config_provider> providers() {
           log::provider(),
           message_store::provider(),
           broker::provider(),
+          access::provider(),
           api::provider(),
           queue_system::provider(),
           consumer_services::provider()};
 }
 
 int broker_process(const config& settings, reread read) {
+  access::check(settings, "broker.http.address");
   return until_stopped([&](stop_request& stop) {
     loop main("broker");
     auto base = patient_foundation(stop, main, settings);
@@ -175,6 +178,7 @@ int service_process(const config& settings, service_definition service, reread r
 
 int all_process(const config& settings, reread read,
                 const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
+  access::check(settings, "broker.http.address");
   auto definition_a = configured_service_a(settings);  // may complain: before anything runs
   auto definition_b = service_b();
   return until_stopped([&](stop_request& stop) {

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "access/configuration.hpp"
 #include "api/configuration.hpp"
 #include "app/processes.hpp"
 #include "consumer_services/direct_broker_client.hpp"
@@ -31,11 +32,14 @@ void end_or_exit(bool finished, int exit_code) {
 
 running_numbers::running_numbers(loop& on, const config& settings) : loop_(on) {
   if (!settings.boolean("consumer_services.http.enabled")) return;
+  access::check(settings, "consumer_services.http.address");
   auto options = api::server_options_from(settings);
   options.address_keys = "consumer_services.http";
   options.address = settings.text("consumer_services.http.address");
   options.port = static_cast<std::uint16_t>(settings.integer("consumer_services.http.port"));
   loop_.run([&] {
+    identity_ = access::identity_from(loop_.env(), settings);
+    if (identity_) identity_->run();
     server_ = std::make_unique<http::server>(
         loop_.env(), options, [this](const http::request& asked) { return answer(asked); }, api::http_api::fault);
     server_->run();
@@ -46,12 +50,31 @@ running_numbers::running_numbers(loop& on, const config& settings) : loop_(on) {
 running_numbers::~running_numbers() {
   if (!server_) return;
   loop_.run(server_->stop(milliseconds(1'000)));
-  loop_.run([&] { server_.reset(); });
+  if (identity_) loop_.run(identity_->stop());
+  loop_.run([&] {
+    server_.reset();
+    identity_.reset();
+  });
+}
+
+/// As a broker's.
+std::optional<http::response> running_numbers::refused_numbers(const http::request& asked) {
+  if (!identity_) return {};
+  const auto who = identity_->identify(asked, asked.from->address());
+  if (!who) {
+    auto reply = api::http_api::fault(401, who.error().detail, asked.target);
+    reply.headers.add("WWW-Authenticate", "Bearer");
+    return reply;
+  }
+  if ((*who)->where(right::read).has_all()) return {};
+  return api::http_api::fault(403, "This takes the right read:*.", asked.target);
 }
 
 task<http::response> running_numbers::answer(const http::request& asked) {
   http::response reply{200, {{"Content-Type", metrics::content_type}}, {}};
-  if (asked.path() == "/metrics")
+  if (auto refused = asked.path() == "/metrics" ? refused_numbers(asked) : std::nullopt)
+    reply = *std::move(refused);
+  else if (asked.path() == "/metrics")
     reply.body = loop_.env().metrics->text();
   else if (asked.path() == "/healthz")
     reply = {200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})"};

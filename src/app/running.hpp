@@ -2,6 +2,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include "access/token_identity.hpp"
 #include "app/broker_server.hpp"
 #include "app/foundation.hpp"
 #include "app/loop.hpp"
@@ -20,9 +21,11 @@ class running_numbers {
   ~running_numbers();
 
  private:
+  std::optional<http::response> refused_numbers(const http::request& asked);
   task<http::response> answer(const http::request& asked);
 
   loop& loop_;
+  std::shared_ptr<access::token_identity> identity_;  ///< null: nobody is asked who they are
   std::unique_ptr<http::server> server_;
 };
 

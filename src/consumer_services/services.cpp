@@ -25,6 +25,10 @@ config_provider provider() {
            .kind = config_key::type::url,
            .default_yaml = "http://127.0.0.1:4000",
            .help = "where services and the requester find the broker"},
+          {.path = "consumer_services.broker_client.token_file",
+           .default_yaml = "\"\"",
+           .help = "the file whose first line is the token to send, as \"amc token new\" prints it; read again when it "
+                   "changes. Empty: none is sent"},
           number_key("consumer_services.broker_client.timeout_ms", "6000", "for one request to the broker"),
           {.path = "consumer_services.receive_via",
            .default_yaml = "\"\"",

@@ -1,10 +1,17 @@
-"""Runs docs/writing-a-service.md as a reader would: its files are saved, its commands run in one shell, and what they
-print is compared; "…" stands for anything. tutorial.py AMC DOCUMENT; exit code 77 where a tool is missing."""
+"""Runs a document, or the section of this name, as a reader would: its files are saved, its commands run in one shell, and what they
+print is compared; "…" stands for anything. tutorial.py AMC DOCUMENT [SECTION]; exit code 77 where a tool is missing."""
 import os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile
 
 AMC, DOCUMENT = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
 LONGEST_S = 90
 END = "-- end of a command --"
+
+
+def document():
+    text = DOCUMENT.read_text()
+    if len(sys.argv) <= 3:
+        return text
+    return re.search(rf"^## {re.escape(sys.argv[3])}$(.*?)(?=^## |\Z)", text, re.S | re.M)[1]
 
 
 def blocks(text):
@@ -78,7 +85,7 @@ def main():
         folder = pathlib.Path(name)
         shell = Shell(folder, port)
         try:
-            for language, text, before in blocks(DOCUMENT.read_text()):
+            for language, text, before in blocks(document()):
                 if language == "python":
                     (folder / re.findall(r"`(\w+\.py)`", before)[0]).write_text(text)
                 if language != "console":
