@@ -102,6 +102,9 @@ class AMC_EXPORT no_answer : public std::runtime_error {
 struct client_options {
   /// For one call, with all its tries; what `wait` waits comes on top.
   milliseconds timeout{30'000};
+  /// The file whose first line is the token to send, where the broker asks who one is; read again when it changes.
+  /// Empty: none is sent.
+  std::string token_file{};
   /// A larger answer is not taken. At least the largest message, four times: JSON may write a byte as six.
   std::size_t answer_max_bytes = std::size_t{64} << 20;
 };

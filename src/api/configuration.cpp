@@ -1,5 +1,7 @@
 #include "api/configuration.hpp"
 
+#include "access/exposure.hpp"
+
 namespace amc::api {
 namespace {
 
@@ -62,6 +64,12 @@ config_provider provider() {
            .default_yaml = "[]",
            .help = "names (HOST or HOST:PORT) that a broker on a loopback address goes by, beside localhost and the "
                    "loopback's addresses; any other Host is answered 421"},
+          {.path = "broker.http.trusted_proxies",
+           .kind = config_key::type::texts,
+           .default_yaml = "[]",
+           .help = "addresses or networks (10.0.0.0/8) of proxies that ask for credentials themselves; without "
+                   "broker.access.tokens_file or open, what others pass on (X-Forwarded-For, Forwarded, …) is answered "
+                   "403"},
       }};
 }
 
@@ -93,6 +101,9 @@ api_options api_options_from(const config& settings) {
   options.page_max_bytes = settings.size("broker.http.page_max_bytes");
   options.pages_max_bytes = settings.size("broker.http.answers_max_bytes");
   options.idempotency = settings.duration("broker.idempotency_ms");
+  options.refuses_forwarded = !settings.boolean("broker.access.open");
+  options.trusted_proxies =
+      checked(settings, "broker.http.trusted_proxies", access::is_network, "10.0.0.7 or 10.0.0.0/8");
   return options;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "access/exposure.hpp"
 #include "api/http_api.hpp"
 #include "http/byte_budget.hpp"
 
@@ -17,6 +18,8 @@ struct context {
   std::shared_ptr<broker::receivers> receivers;
   std::shared_ptr<broker::mass_retry> retries;
   api_options options;
+  std::shared_ptr<access::identity> identity{};  ///< null: nobody is asked who they are
+  access::forwarding_guard proxies{options.trusted_proxies};
   http::byte_budget pages{options.pages_max_bytes};
   std::vector<std::pair<metrics::gauges*, prometheus::Gauge*>> counted{};  ///< by the last GET /metrics
 };

@@ -2,12 +2,17 @@
 
 #include <algorithm>
 
+#include "api/access_checks.hpp"
 #include "api/json_body.hpp"
 #include "api/reading.hpp"
 #include "api/wording.hpp"
 
 namespace amc::api {
 namespace {
+
+access_condition to_be_read_by(const visitor& who) {
+  return {.by = who.by, .needed = right::read, .or_owner = true};
+}
 
 bool is_terminal(const message& m) {
   return m.status != status::pending;
@@ -53,7 +58,7 @@ http::response unmatched(const error& why, std::optional<int> revision, bool roo
   return problem(412, "If-Match has no tag that a pending message can have: its revision in quotes, like \"3\".", root);
 }
 
-task<http::response> accept(context& api, http::request& asked, int accepted_status, bool root,
+task<http::response> accept(context& api, http::request& asked, visitor& who, int accepted_status, bool root,
                             std::optional<std::string> queue) {
   auto body = new_message_of(asked.body, root ? others::ignored : others::refused);
   if (!body) co_return refused(body.error(), root);
@@ -67,8 +72,14 @@ task<http::response> accept(context& api, http::request& asked, int accepted_sta
   // The watch begins before the message does: no change can slip in between.
   std::unique_ptr<broker::waiters::watch> watch;
   if (wait) watch = api.waiters->watch_for(id);
-  const auto accepted = co_await api.messages->accept(id, std::move(body->said), std::move(*options));
-  if (!accepted) co_return refused(accepted.error(), root);
+  std::vector<broker::accept_request> one;
+  one.push_back({id, std::move(body->said), std::move(*options)});
+  const auto results = co_await api.messages->accept(std::move(one), who.by);
+  const auto& accepted = results.front();
+  if (!accepted) {
+    note_refusal(who, accepted.error(), {});
+    co_return refused(accepted.error(), root);
+  }
   row now = *accepted;
   if (watch && now->id != id) {
     // The idempotency key has made another message before.
@@ -79,6 +90,7 @@ task<http::response> accept(context& api, http::request& asked, int accepted_sta
     watch->saw(now);
     const auto latest = co_await watch->until(is_terminal, std::min(*wait, api.options.wait_max), asked.from);
     if (latest) now = latest;  // else it has been deleted meanwhile
+    if (const auto gone = refused_by_now(api, who)) co_return unidentified(*gone, root);
   }
   const auto location = (root ? "/?id=" : "/messages/") + to_string(now->id);
   const bool finished = watch && is_terminal(*now);
@@ -89,7 +101,20 @@ task<http::response> accept(context& api, http::request& asked, int accepted_sta
   co_return reply;
 }
 
-task<http::response> read(context& api, http::request& asked, std::string id, bool root) {
+namespace {
+
+/// Of what was read, or is known by now: whether it may be told.
+std::optional<http::response> refuses_to_show(const visitor& who, const message& m, const std::string& id, bool root) {
+  if (!who.by) return {};
+  const auto why = broker::life_cycle::refused_access(to_be_read_by(who), m);
+  if (!why) return {};
+  note_refusal(who, *why, id);
+  return why->code == errc::not_found ? not_found(id, root) : refused(*why, root);
+}
+
+}  // namespace
+
+task<http::response> read(context& api, http::request& asked, visitor& who, std::string id, bool root) {
   asked.drop_body();
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return not_found(id, root);
@@ -97,7 +122,9 @@ task<http::response> read(context& api, http::request& asked, std::string id, bo
   const auto known = asked.headers.find("If-None-Match");
   std::unique_ptr<broker::waiters::watch> watch;
   if (wait) watch = api.waiters->watch_for(*parsed);
-  const auto found = co_await api.messages->find(*parsed);
+  auto condition = to_be_read_by(who);
+  const auto found = co_await api.messages->find_for(*parsed, std::move(condition));
+  if (!found) note_refusal(who, found.error(), id);
   if (!found && found.error().code == errc::not_found) co_return not_found(id, root);
   if (!found) co_return refused(found.error(), root);
   row now = *found;
@@ -106,9 +133,11 @@ task<http::response> read(context& api, http::request& asked, std::string id, bo
     std::function<bool(const message&)> enough = is_terminal;
     if (known) enough = [&](const message& m) { return !none_match_has(*known, entity_tag(m)); };
     now = co_await watch->until(std::move(enough), std::min(*wait, api.options.wait_max), asked.from);
+    if (const auto gone = refused_by_now(api, who)) co_return unidentified(*gone, root);
     if (!now) co_return not_found(id, root);  // deleted meanwhile
+    if (auto hidden = refuses_to_show(who, *now, id, root)) co_return *std::move(hidden);
   }
-  auto reply = root ? represent(*now, 200, true) : json_reply(200, in_full(*now));
+  auto reply = root ? represent(*now, 200, true) : json_reply(200, shown_to(who.by, *now));
   if (known && none_match_has(*known, entity_tag(*now))) {
     reply.status = 304;
     reply.body.clear();

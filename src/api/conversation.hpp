@@ -4,13 +4,14 @@
 #include <string>
 
 #include "api/context.hpp"
+#include "api/visitor.hpp"
 
 /// What the root and /messages have in common.
 namespace amc::api {
 
-task<http::response> accept(context& api, http::request& asked, int accepted_status, bool root,
+task<http::response> accept(context& api, http::request& asked, visitor& who, int accepted_status, bool root,
                             std::optional<std::string> queue = {});
-task<http::response> read(context& api, http::request& asked, std::string id, bool root);
+task<http::response> read(context& api, http::request& asked, visitor& who, std::string id, bool root);
 http::response not_found(const std::string& id, bool root);
 
 /// The refusal of an `If-Match` that cannot be read; nothing where there is none.

@@ -5,7 +5,7 @@ namespace amc::api {
 
 extern const std::string_view openapi;  // made by cmake/embed.cmake
 
-task<http::response> get_description(context&, http::request&) {
+task<http::response> get_description(context&, http::request&, visitor&) {
   http::response reply{200, {{"Content-Type", "application/json"}}, std::string(openapi)};
   co_return reply;
 }

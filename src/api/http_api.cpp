@@ -1,5 +1,8 @@
 #include "api/http_api.hpp"
 
+#include <algorithm>
+
+#include "api/access_checks.hpp"
 #include "api/reading.hpp"
 #include "api/resources.hpp"
 #include "api/wording.hpp"
@@ -14,13 +17,17 @@ class http_api::implementation {
             of_.env.metrics->histogram("http_server_request_duration_seconds", "Requests, parked time included")) {}
 
   task<http::response> handle(http::request& asked) {
+    auto known_as = visitor_of(of_, asked);
     const auto path = asked.path();
+    if (auto refused = refused_to_strangers(asked, known_as)) co_return *std::move(refused);
+    visitor who = known_as ? std::move(*known_as) : visitor();
     bool known = false;
     std::string allowed;
     for (const auto& r : routes()) {
       if (!matches(r, path)) continue;
       known = true;
-      if (r.method == asked.method || (r.method == "GET" && asked.method == "HEAD")) co_return co_await timed(asked, r);
+      if (r.method == asked.method || (r.method == "GET" && asked.method == "HEAD"))
+        co_return co_await timed(asked, r, who);
       allowed += (allowed.empty() ? "" : ", ") + std::string(r.method) + (r.method == "GET" ? ", HEAD" : "");
     }
     if (!known)
@@ -31,10 +38,41 @@ class http_api::implementation {
     co_return reply;
   }
 
+  std::optional<http::response> refuses_unread(const http::request& asked, const http::peer& from) {
+    if (!of_.identity || is_open(asked)) return {};
+    const auto who = of_.identity->identify(asked, from.address());
+    return who ? std::nullopt : std::optional(unidentified(who.error(), asked.path() == "/"));
+  }
+
  private:
+  static bool is_open(const http::request& asked) {
+    const auto path = asked.path();
+    return std::any_of(routes().begin(), routes().end(),
+                       [&](const route& r) { return r.right_to.is_open() && matches(r, path); });
+  }
+
+  /// Before anything else is told: also whether there is anything at this path.
+  std::optional<http::response> refused_to_strangers(const http::request& asked,
+                                                     const result<visitor>& known_as) const {
+    const bool root = asked.path() == "/";
+    if (!known_as && !is_open(asked)) return unidentified(known_as.error(), root);
+    if (of_.identity || !of_.options.refuses_forwarded) return {};
+    const auto field = of_.proxies.refuses(asked);
+    if (!field) return {};
+    return problem(403,
+                   "A proxy passes this on (\"" + *field +
+                       "\"), and nobody here is asked who they are: configure broker.access.tokens_file, or name the "
+                       "proxy in broker.http.trusted_proxies.",
+                   root);
+  }
+
   /// What any route refuses.
-  static std::optional<http::response> fault_in(const http::request& asked, const route& r) {
+  static std::optional<http::response> fault_in(const http::request& asked, const route& r, const visitor& who) {
     const bool root = r.path == "/";
+    if (const auto why = refused_at_the_door(who, r, asked)) {
+      note_refusal(who, *why, asked.path());
+      return refused(*why, root);
+    }
     if (is_encoded(asked)) {
       auto reply =
           problem(415, "Send the body as it is: a Content-Encoding other than identity is not read here.", root);
@@ -44,16 +82,18 @@ class http_api::implementation {
     return query_fault(asked, r.parameters, root);
   }
 
-  task<http::response> timed(http::request& asked, const route& r) {
+  task<http::response> timed(http::request& asked, const route& r, visitor& who) {
+    who.method = r.method;
+    who.route = r.path;
     const auto begun = of_.env.timers->now();
     int status = 503;  // unless it is answered, the store is away
     std::exception_ptr failed;
     http::response reply;
     try {
-      if (auto refused = fault_in(asked, r))
+      if (auto refused = fault_in(asked, r, who))
         reply = std::move(*refused);
       else
-        reply = co_await r.call(of_, asked);
+        reply = co_await r.call(of_, asked, who);
       status = reply.status;
     } catch (const unavailable&) {
       failed = std::current_exception();
@@ -77,14 +117,20 @@ class http_api::implementation {
 
 http_api::http_api(const environment& env, std::shared_ptr<broker::messages> messages,
                    std::shared_ptr<broker::waiters> waiters, std::shared_ptr<broker::receivers> receivers,
-                   std::shared_ptr<broker::mass_retry> retries, api_options options)
-    : implementation_(std::make_unique<implementation>(
-          context{env, std::move(messages), std::move(waiters), std::move(receivers), std::move(retries), options})) {}
+                   std::shared_ptr<broker::mass_retry> retries, api_options options,
+                   std::shared_ptr<access::identity> identity)
+    : implementation_(
+          std::make_unique<implementation>(context{env, std::move(messages), std::move(waiters), std::move(receivers),
+                                                   std::move(retries), std::move(options), std::move(identity)})) {}
 
 http_api::~http_api() = default;
 
 task<http::response> http_api::handle(http::request& asked) {
   return implementation_->handle(asked);
+}
+
+std::optional<http::response> http_api::refuses_unread(const http::request& without_body, const http::peer& from) {
+  return implementation_->refuses_unread(without_body, from);
 }
 
 http::response http_api::fault(int status, std::string detail, std::string_view target) {

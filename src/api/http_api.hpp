@@ -1,7 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "access/identity.hpp"
 #include "broker/maintenance/mass_retry.hpp"
 #include "broker/messages.hpp"
 #include "broker/receivers.hpp"
@@ -19,19 +23,27 @@ struct api_options {
   std::size_t page_max_bytes = 0;     ///< a page ends when it has so many
   std::size_t pages_max_bytes = 0;    ///< of all pages that are being read
   milliseconds idempotency{};         ///< how long an Idempotency-Key is remembered
+  /// Without an identity: whether what a proxy passes on is refused, unless the proxy is in one of these networks.
+  bool refuses_forwarded = false;
+  std::vector<std::string> trusted_proxies{};
 };
 
-/// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets.
+/// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets. `identity`: who asks is asked, and may do what
+/// its rights say; null: everybody may do everything.
 class http_api {
  public:
   http_api(const environment& env, std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
            std::shared_ptr<broker::receivers> receivers, std::shared_ptr<broker::mass_retry> retries,
-           api_options options);
+           api_options options, std::shared_ptr<access::identity> identity = nullptr);
   ~http_api();
 
   /// Answers a request, and drops its body once that has been read and it waits; throws `unavailable` when the store is
   /// away.
   task<http::response> handle(http::request& asked);
+
+  /// What a request whose body is still to come is answered instead, since nothing says who asks; nothing: it is to be
+  /// read.
+  std::optional<http::response> refuses_unread(const http::request& without_body, const http::peer& from);
 
   /// Words a refusal of the HTTP server's own as this API words its errors.
   static http::response fault(int status, std::string detail, std::string_view target);

@@ -40,8 +40,8 @@ result<broker::mass_retry::filter> parse_retry_filter(const std::string& body) {
 
 }  // namespace
 
-task<http::response> get_queues(context& api, http::request&) {
-  const auto queues = co_await api.messages->queues();
+task<http::response> get_queues(context& api, http::request&, visitor& who) {
+  const auto queues = co_await api.messages->queues(who.by);
   const auto now = co_await api.messages->store_time();
   json::array list;
   for (const auto& q : queues) {
@@ -58,15 +58,26 @@ task<http::response> get_queues(context& api, http::request&) {
   co_return json_reply(200, json::serialize(body));
 }
 
-task<http::response> get_retries(context& api, http::request&) {
-  co_return json_reply(200, json::serialize(progress(api.retries->now())));
+task<http::response> get_retries(context& api, http::request&, visitor& who) {
+  co_return json_reply(200, json::serialize(progress(api.retries->now(who.by))));
 }
 
-task<http::response> post_retries(context& api, http::request& asked) {
+task<http::response> post_retries(context& api, http::request& asked, visitor& who) {
   const auto filter = parse_retry_filter(asked.body);
   if (!filter) co_return refused(filter.error());
-  const auto started = api.retries->start(*filter);
+  const auto& queue = filter->queue;
+  const bool may =
+      !who.by || (queue.empty() ? who.by->where(right::operate).has_all() : who.may(right::operate, queue));
+  const auto subject = queue.empty() ? std::string("all queues") : "queue " + in_quotes(queue);
+  if (!may) {
+    const auto why = broker::life_cycle::forbidden();
+    note_refusal(who, why, subject);
+    co_return refused(why);
+  }
+  const auto started = api.retries->start(
+      *filter, who.by, [identity = api.identity](const principal& by) { return identity->again(by); });
   if (!started) co_return refused(started.error());
+  note_operation(who, subject, "mass retry started");
   co_return json_reply(200, json::serialize(progress(*started)));
 }
 

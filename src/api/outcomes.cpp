@@ -34,8 +34,10 @@ void add_refusal(json_object_text& item, const error& why) {
 
 /// `fill` adds the revision, the one that was asked about or another, and what became of it.
 template <class Result, class Fill>
-told_outcomes each(const std::vector<event>& asked, const std::vector<Result>& results, const Fill& fill) {
+told_outcomes each(const visitor& who, const std::vector<event>& asked, const std::vector<Result>& results,
+                   const Fill& fill) {
   told_outcomes told;
+  refusal_notes notes(who);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     if (i > 0) told.list += ',';
     json_object_text item;
@@ -44,6 +46,7 @@ told_outcomes each(const std::vector<event>& asked, const std::vector<Result>& r
       fill(item, asked[i].revision, *results[i]);
     } else {
       item.add("revision", asked[i].revision);
+      notes.add(results[i].error(), to_string(asked[i].id));
       add_refusal(item, results[i].error());
       told.any_refused = true;
     }
@@ -51,6 +54,14 @@ told_outcomes each(const std::vector<event>& asked, const std::vector<Result>& r
   }
   told.list += ']';
   return told;
+}
+
+/// Who has no right to a claim has not settled it.
+template <class Result>
+void note_settled(context& api, const std::vector<claimed>& claims, const std::vector<Result>& results) {
+  for (std::size_t i = 0; i < claims.size(); ++i)
+    if (results[i] || (results[i].error().code != errc::forbidden && !results[i].error().hides))
+      api.receivers->settled(claims[i]);
 }
 
 /// A batch may take several calls to the store, or transactions: when it goes away, a part may have been carried out.
@@ -66,46 +77,46 @@ task<Results> in_parts(std::size_t entries, task<Results> work) {
 
 }  // namespace
 
-task<told_outcomes> claim_all(context& api, std::vector<claim_request> requests) {
+task<told_outcomes> claim_all(context& api, const visitor& who, std::vector<claim_request> requests) {
   const auto events = events_of(requests);
   auto claims = api.messages->numbered(std::move(requests));
-  auto taken = api.messages->take(std::move(claims), SIZE_MAX);
+  auto taken = api.messages->take(std::move(claims), SIZE_MAX, {}, {}, who.by);
   const auto results = co_await in_parts(events.size(), std::move(taken));
-  co_return each(events, results, [](json_object_text& item, int revision, const row& now) {
+  co_return each(who, events, results, [](json_object_text& item, int revision, const row& now) {
     item.add("revision", revision);
     add_claim(item, *now);
   });
 }
 
-task<told_outcomes> extend_all(context& api, std::vector<claimed> claims) {
+task<told_outcomes> extend_all(context& api, const visitor& who, std::vector<claimed> claims) {
   const auto events = events_of(claims);
-  const auto results = co_await in_parts(events.size(), api.messages->extend(std::move(claims)));
+  const auto results = co_await in_parts(events.size(), api.messages->extend(std::move(claims), who.by));
   for (std::size_t i = 0; i < events.size(); ++i)
     if (results[i]) api.receivers->extended(events[i].id, *results[i]);
-  co_return each(events, results, [](json_object_text& item, int revision, milliseconds lease) {
+  co_return each(who, events, results, [](json_object_text& item, int revision, milliseconds lease) {
     item.add("revision", revision);
     item.add("lease_ms", lease.count());
   });
 }
 
-task<told_outcomes> release_all(context& api, std::vector<claimed> claims) {
+task<told_outcomes> release_all(context& api, const visitor& who, std::vector<claimed> claims) {
   const auto events = events_of(claims);
-  const auto results = co_await in_parts(events.size(), api.messages->release(claims));
-  for (const auto& c : claims) api.receivers->settled(c);
-  co_return each(events, results, [](json_object_text& item, int revision, const row& now) {
+  const auto results = co_await in_parts(events.size(), api.messages->release(claims, who.by));
+  note_settled(api, claims, results);
+  co_return each(who, events, results, [](json_object_text& item, int revision, const row& now) {
     item.add("revision", revision);
     item.add("status", to_string(now->status));
   });
 }
 
-task<told_outcomes> fail_all(context& api, std::vector<failed_claim> failures) {
+task<told_outcomes> fail_all(context& api, const visitor& who, std::vector<failed_claim> failures) {
   const auto events = events_of(failures);
   std::vector<claimed> claims;
   claims.reserve(failures.size());
   for (const auto& f : failures) claims.push_back(f.what);
-  const auto results = co_await in_parts(events.size(), api.messages->fail(std::move(failures)));
-  for (const auto& c : claims) api.receivers->settled(c);
-  co_return each(events, results, [](json_object_text& item, int revision, const row& now) {
+  const auto results = co_await in_parts(events.size(), api.messages->fail(std::move(failures), who.by));
+  note_settled(api, claims, results);
+  co_return each(who, events, results, [](json_object_text& item, int revision, const row& now) {
     item.add("revision", revision);
     item.add("status", to_string(now->status));
     item.add("failures", now->failures);
@@ -113,16 +124,16 @@ task<told_outcomes> fail_all(context& api, std::vector<failed_claim> failures) {
   });
 }
 
-task<told_outcomes> answer_all(context& api, std::vector<answer_request> answers) {
+task<told_outcomes> answer_all(context& api, const visitor& who, std::vector<answer_request> answers) {
   const auto events = events_of(answers);
-  const auto results = co_await in_parts(events.size(), api.messages->answer(std::move(answers)));
-  co_return each(events, results, [](json_object_text& item, int, const row& now) {
+  const auto results = co_await in_parts(events.size(), api.messages->answer(std::move(answers), who.by));
+  co_return each(who, events, results, [](json_object_text& item, int, const row& now) {
     item.add("revision", now->revision);
     item.add("status", to_string(now->status));
   });
 }
 
-task<told_outcomes> accept_all(context& api, std::vector<result<broker::accept_request>> entries) {
+task<told_outcomes> accept_all(context& api, const visitor& who, std::vector<result<broker::accept_request>> entries) {
   std::vector<broker::accept_request> readable;
   for (auto& e : entries) {
     if (!e) continue;
@@ -130,8 +141,9 @@ task<told_outcomes> accept_all(context& api, std::vector<result<broker::accept_r
     readable.push_back(std::move(*e));
   }
   const auto count = readable.size();
-  const auto accepted = co_await in_parts(count, api.messages->accept(std::move(readable)));
+  const auto accepted = co_await in_parts(count, api.messages->accept(std::move(readable), who.by));
   told_outcomes told;
+  refusal_notes notes(who);
   auto next = accepted.begin();
   for (const auto& e : entries) {
     const auto became = e ? *next++ : result<row>(e.error());
@@ -142,6 +154,7 @@ task<told_outcomes> accept_all(context& api, std::vector<result<broker::accept_r
       item.add("revision", (*became)->revision);
       item.add("status", to_string((*became)->status));
     } else {
+      notes.add(became.error(), {});
       add_refusal(item, became.error());
       told.any_refused = true;
     }

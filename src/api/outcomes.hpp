@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/context.hpp"
+#include "api/visitor.hpp"
 #include "core/work.hpp"
 
 /// What became of a service's claims: each verb over a batch of them, and its outcomes in order as the API tells them.
@@ -15,12 +16,12 @@ struct told_outcomes {
   bool any_refused = false;
 };
 
-task<told_outcomes> answer_all(context& api, std::vector<answer_request> answers);
-task<told_outcomes> fail_all(context& api, std::vector<failed_claim> failures);
-task<told_outcomes> extend_all(context& api, std::vector<claimed> claims);
-task<told_outcomes> release_all(context& api, std::vector<claimed> claims);
+task<told_outcomes> answer_all(context& api, const visitor& who, std::vector<answer_request> answers);
+task<told_outcomes> fail_all(context& api, const visitor& who, std::vector<failed_claim> failures);
+task<told_outcomes> extend_all(context& api, const visitor& who, std::vector<claimed> claims);
+task<told_outcomes> release_all(context& api, const visitor& who, std::vector<claimed> claims);
 /// Those that could not be read are refused as they are.
-task<told_outcomes> accept_all(context& api, std::vector<result<broker::accept_request>> entries);
-task<told_outcomes> claim_all(context& api, std::vector<claim_request> requests);
+task<told_outcomes> accept_all(context& api, const visitor& who, std::vector<result<broker::accept_request>> entries);
+task<told_outcomes> claim_all(context& api, const visitor& who, std::vector<claim_request> requests);
 
 }  // namespace amc::api

@@ -1,3 +1,4 @@
+#include "api/access_checks.hpp"
 #include "api/batches.hpp"
 #include "api/contents.hpp"
 #include "api/outcomes.hpp"
@@ -21,26 +22,29 @@ std::string told(const broker::handed& h) {
 }
 
 /// Outcomes of earlier deliveries are settled first. Whether all were taken.
-task<bool> settle(context& api, receive_body& body, std::string& reply) {
+task<bool> settle(context& api, const visitor& who, receive_body& body, std::string& reply) {
   bool all_taken = true;
   const auto add = [&](const char* name, told_outcomes some) {
     all_taken = all_taken && !some.any_refused;
     reply.append(reply.empty() ? "{\"" : ",\"").append(name).append("\":").append(some.list);
   };
-  if (!body.answers.empty()) add("answers", co_await answer_all(api, std::move(body.answers)));
-  if (!body.failures.empty()) add("failures", co_await fail_all(api, std::move(body.failures)));
-  if (!body.leases.empty()) add("leases", co_await extend_all(api, std::move(body.leases)));
-  if (!body.releases.empty()) add("releases", co_await release_all(api, std::move(body.releases)));
+  if (!body.answers.empty()) add("answers", co_await answer_all(api, who, std::move(body.answers)));
+  if (!body.failures.empty()) add("failures", co_await fail_all(api, who, std::move(body.failures)));
+  if (!body.leases.empty()) add("leases", co_await extend_all(api, who, std::move(body.leases)));
+  if (!body.releases.empty()) add("releases", co_await release_all(api, who, std::move(body.releases)));
   co_return all_taken;
 }
 
 /// The connection stands for a worker that does not tell its name.
-broker::receive_request request_of(const receive_body& body, std::string queue, const http::request& asked,
-                                   milliseconds wait) {
+broker::receive_request request_of(const visitor& who, const receive_body& body, std::string queue,
+                                   const http::request& asked, milliseconds wait) {
   broker::receive_request wanted;
   wanted.queue = std::move(queue);
   wanted.is_named = !body.worker.empty();
   wanted.worker = wanted.is_named ? body.worker : "connection " + std::to_string(asked.from ? asked.from->number() : 0);
+  // Nobody is a worker of somebody else.
+  wanted.worker = holder_of(who.by, wanted.worker);
+  wanted.by = who.by;
   wanted.holder = body.service + (body.service.empty() || body.worker.empty() ? "" : "/") + body.worker;
   wanted.max = body.max;
   wanted.max_bytes = body.max_bytes;
@@ -61,26 +65,39 @@ task<std::optional<std::vector<broker::handed>>> receive(context& api, broker::r
   co_return deliveries;
 }
 
+/// Whoever was parked may have lost its right meanwhile.
+std::optional<http::response> refused_to_take(context& api, visitor& who, const std::string& queue) {
+  if (const auto gone = refused_by_now(api, who)) return unidentified(*gone, false);
+  if (who.may(right::serve, queue)) return {};
+  const auto why = broker::life_cycle::forbidden();
+  note_refusal(who, why, queue);
+  return refused(why);
+}
+
 }  // namespace
 
-task<http::response> post_receive(context& api, http::request& asked) {
+task<http::response> post_receive(context& api, http::request& asked, visitor& who) {
   auto queue = segment_of(asked, 1);
-  if (const auto wrong = api.messages->refuses_queue(queue)) co_return refused(*wrong);
+  if (const auto wrong = api.messages->refuses_queue(queue, who.by)) co_return refused(*wrong);
   auto body = parse_receive(asked, api.options.claims_max, api.options.receive_max_bytes);
   if (!body) co_return refused(body.error());
   asked.drop_body();
   std::string reply;
-  const bool all_taken = co_await settle(api, *body, reply);
+  const bool all_taken = co_await settle(api, who, *body, reply);
   const bool has_settled = !reply.empty();
   const auto prefers = preferred_wait(asked);
   const auto wait = std::min(prefers.value_or(milliseconds(0)), api.options.receive_wait_max);
   std::vector<broker::handed> deliveries;
   bool come_later = false;
   if (all_taken) {
-    auto wanted = request_of(*body, std::move(queue), asked, wait);
+    auto wanted = request_of(who, *body, queue, asked, wait);
     auto received = co_await receive(api, std::move(wanted), asked.from, has_settled);
     come_later = !received;
     if (received) deliveries = std::move(*received);
+  }
+  if (auto gone = refused_to_take(api, who, queue)) {
+    api.receivers->give_back(std::move(deliveries));
+    co_return *std::move(gone);
   }
   reply.append(reply.empty() ? "{" : ",").append("\"deliveries\":[");
   for (std::size_t i = 0; i < deliveries.size(); ++i) reply.append(i > 0 ? "," : "").append(told(deliveries[i]));

@@ -1,5 +1,6 @@
 #include "api/wording.hpp"
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 
 #include "api/contents.hpp"
@@ -28,6 +29,10 @@ int http_status(errc code) {
       return 413;
     case errc::stale:
       return 412;
+    case errc::unidentified:
+      return 401;
+    case errc::forbidden:
+      return 403;
     case errc::precondition:
       return 428;
     case errc::unreadable:
@@ -42,6 +47,8 @@ const char* title(int status) {
   switch (status) {
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
     case 403:
       return "Forbidden";
     case 404:
@@ -110,7 +117,44 @@ std::string unknown_name(std::string_view kind, std::string_view name, std::span
   return what + "; the nearest known one is \"" + nearest(shortened(name, 100), names) + "\".";
 }
 
-std::string in_full(const message& m) {
+namespace {
+
+/// What became of a message in a queue is for those who may read that queue. The attempts of a revision that no line of
+/// the history is about any more are for those who may read every queue.
+std::vector<attempt> attempts_for(const principal_ptr& by, const message& m) {
+  if (!by || by->where(right::read).has_all() || m.attempts.empty()) return m.attempts;
+  const auto past = history_of(m);
+  std::vector<attempt> readable;
+  for (const auto& a : m.attempts) {
+    const auto known = std::find_if(past.begin(), past.end(), [&](const auto& p) { return p.revision == a.revision; });
+    const bool is_now = a.revision == m.revision && known == past.end();
+    const std::string_view queue = is_now ? queue_of(m) : known == past.end() ? "" : std::string_view(known->queue);
+    if (by->may(right::read, queue)) readable.push_back(a);
+  }
+  return readable;
+}
+
+std::string for_its_owner(const message& m) {
+  auto body = brief(m);
+  body.add("created_at", to_rfc3339(m.created_at));
+  body.add("updated_at", to_rfc3339(m.updated_at));
+  if (m.expires_at) body.add("expires_at", to_rfc3339(*m.expires_at));
+  if (!m.traceparent.empty()) body.add("traceparent", m.traceparent);
+  if (!m.tracestate.empty()) body.add("tracestate", m.tracestate);
+  return body.take();
+}
+
+}  // namespace
+
+std::string shown_to(const principal_ptr& by, const message& m) {
+  if (!by || by->may(right::read, queue_of(m))) return in_full(m, by);
+  if (is_owner(*by, m)) return for_its_owner(m);
+  return json::serialize(
+      json::object{{"id", to_string(m.id)}, {"revision", m.revision}, {"status", to_string(m.status)}});
+}
+
+std::string in_full(const message& m, const principal_ptr& by) {
+  const auto told_attempts = attempts_for(by, m);
   auto body = brief(m);
   if (!m.queue.empty()) body.add("queue", m.queue);
   if (!m.last_queue.empty()) body.add("last_queue", m.last_queue);
@@ -126,9 +170,9 @@ std::string in_full(const message& m) {
   if (m.expires_at) body.add("expires_at", to_rfc3339(*m.expires_at));
   if (!m.traceparent.empty()) body.add("traceparent", m.traceparent);
   if (!m.tracestate.empty()) body.add("tracestate", m.tracestate);
-  if (m.attempts.empty()) return body.take();
+  if (told_attempts.empty()) return body.take();
   json::array attempts;
-  for (const auto& a : m.attempts) {
+  for (const auto& a : told_attempts) {
     json::object item{{"revision", a.revision}, {"claim", a.claim}, {"at", to_rfc3339(a.at)}, {"error", a.error}};
     attempts.push_back(std::move(item));
   }

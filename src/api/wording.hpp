@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/access.hpp"
 #include "core/error.hpp"
 #include "core/message.hpp"
 #include "http/message.hpp"
@@ -25,8 +26,10 @@ std::string unknown_name(std::string_view kind, std::string_view name, std::span
 /// id, what it says, revision, status. At the root what it says is always a text: of a value its JSON, of bytes their
 /// base64.
 http::response represent(const message& m, int status, bool root);
-/// In JSON, with everything that an operator may want to know.
-std::string in_full(const message& m);
+/// In JSON, with everything that an operator may want to know, as far as who asks may read it.
+std::string in_full(const message& m, const principal_ptr& by = {});
+/// In JSON, as much as who asks may know: everything, what an owner may, or that it is there.
+std::string shown_to(const principal_ptr& by, const message& m);
 
 std::string entity_tag(const message& m);
 

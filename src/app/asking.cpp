@@ -11,7 +11,7 @@ namespace amc::app {
 std::shared_ptr<http::caller> client_for(const environment& env, const config& settings, const std::string& url) {
   // A batch of claims has its texts together, or one message alone, however large.
   const auto largest = std::max(broker::message_max_bytes(settings), settings.size("broker.claims_max_bytes"));
-  return amc::service::caller_for(env, url, largest);
+  return amc::service::caller_for(env, settings, url, largest);
 }
 
 consumer_services::requester_options requester_options_from(const config& settings) {

@@ -1,5 +1,7 @@
 #include "app/broker_server.hpp"
 
+#include "access/configuration.hpp"
+#include "access/exposure.hpp"
 #include "api/configuration.hpp"
 #include "core/log.hpp"
 
@@ -8,6 +10,7 @@ namespace amc::app {
 broker_server::broker_server(const environment& env, const foundation& base, const config& settings)
     : engine_is_empty_(base.platform->capabilities().empty_at_start),
       drain_timeout_(settings.duration("broker.drain_timeout_ms")),
+      identity_(access::identity_from(env, settings)),
       parts_(make_parts(env, base, settings)),
       waiters_(std::make_shared<broker::waiters>(env, message_store::async_store(env, base.store),
                                                  api::waiters_options_from(settings))),
@@ -16,13 +19,26 @@ broker_server::broker_server(const environment& env, const foundation& base, con
           base.engine_is_heard ? base.platform.get() : nullptr, api::receivers_options_from(settings))),
       retries_(std::make_shared<broker::mass_retry>(
           env, parts_->messages(), broker::mass_retry_options{settings.size("broker.retries_per_second")})),
-      api_(env, parts_->messages(), waiters_, receivers_, retries_, api::api_options_from(settings)),
+      api_(env, parts_->messages(), waiters_, receivers_, retries_, api::api_options_from(settings), identity_),
       server_(
-          env, api::server_options_from(settings), [this](http::request& asked) { return api_.handle(asked); },
-          api::http_api::fault) {}
+          env, server_options(settings), [this](http::request& asked) { return api_.handle(asked); },
+          api::http_api::fault) {
+  if (!identity_ && !access::is_loopback(settings.text("broker.http.address")))
+    log::warning("access", "broker.access.open: whoever reaches " + url() + " may do everything");
+}
+
+http::server_options broker_server::server_options(const config& settings) {
+  auto options = api::server_options_from(settings);
+  if (identity_)
+    options.doorkeeper = [this](const http::request& without_body, const http::peer& from) {
+      return api_.refuses_unread(without_body, from);
+    };
+  return options;
+}
 
 void broker_server::run() {
   parts_->run(engine_is_empty_);
+  if (identity_) identity_->run();
   server_.run();
   log::info("broker", "listening on " + url());
 }
@@ -31,6 +47,7 @@ task<void> broker_server::stop() {
   waiters_->send_home();
   receivers_->send_home();
   co_await server_.stop(drain_timeout_);
+  if (identity_) co_await identity_->stop();
   co_await waiters_->stop();
   co_await receivers_->stop();
   co_await retries_->stop();

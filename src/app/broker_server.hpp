@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "access/token_identity.hpp"
 #include "api/http_api.hpp"
 #include "app/foundation.hpp"
 #include "http/server.hpp"
@@ -21,8 +22,11 @@ class broker_server {
   task<void> stop();
 
  private:
+  http::server_options server_options(const config& settings);
+
   bool engine_is_empty_;
   milliseconds drain_timeout_;
+  std::shared_ptr<access::token_identity> identity_;  ///< null: nobody is asked who they are
   std::unique_ptr<broker::parts> parts_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::receivers> receivers_;

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "access/configuration.hpp"
 #include "app/bench.hpp"
 #include "app/demo.hpp"
 #include "app/messages_command.hpp"
@@ -11,6 +12,7 @@
 #include "app/queues_command.hpp"
 #include "app/receive_command.hpp"
 #include "app/routes_command.hpp"
+#include "app/token_command.hpp"
 #include "app/words.hpp"
 #include "consumer_services/services.hpp"
 #include "core/log.hpp"
@@ -30,13 +32,25 @@ struct invocation {
   post_options post{};
   receive_options receive{};
   bool queues_as_json = false;
+  token_options token{};
   std::vector<config_provider> known = providers();
 
   config settings() const {
     auto merged = load_config(known, sources);
     log::configure(merged);
     for (const auto& warning : merged.warnings()) log::warning("config", warning);
+    warn_of_secrets(merged);
     return merged;
+  }
+
+  /// The command line of a process is shown to everybody on its machine, until `hide_secrets` has run.
+  static void warn_of_secrets(const config& merged) {
+    for (const auto& [path, entry] : merged.entries())
+      if (entry.key.kind == config_key::type::url && entry.origin == "--set" &&
+          mask_url(entry.value.as_string()) != std::string_view(entry.value.as_string()))
+        log::warning("config", "--set " + path +
+                                   " has a password, which ps could show while this started: set it in a file of "
+                                   "--config, or in a variable");
   }
 
   /// From the same sources, as they are by then.
@@ -70,6 +84,7 @@ int run_config(const invocation& call) {
     all += path + ": " + printable(entry) + "  # " + entry.origin + "\n";
   print(all);
   check_configuration(settings);  // what a start would say
+  access::check(settings, "broker.http.address");
   return 0;
 }
 
@@ -205,6 +220,19 @@ void declare_queues(CLI::App& app, bool& as_json) {
   sub->add_flag("--json", as_json, "one JSON object a line");
 }
 
+void declare_token(CLI::App& app, token_options& asked) {
+  auto* token = app.add_subcommand("token", "make tokens for those who use a broker");
+  token->require_subcommand(1);
+  auto* sub = token->add_subcommand("new", "print a new token, and its entry for broker.access.tokens_file");
+  sub->footer("Example:\n  amc token new billing --may send:orders,serve:invoices,read:invoices --expires 90d");
+  sub->add_option("name", asked.name, "who it is for")->required();
+  sub->add_option("--may", asked.rights,
+                  "send, serve, read or operate, and a queue: serve:orders, read:team-*, operate:*")
+      ->delimiter(',')
+      ->required();
+  sub->add_option("--expires", asked.expires, "90d, 12h, 30m or never")->capture_default_str();
+}
+
 void declare_options(CLI::App& app, invocation& call) {
   app.add_option("--config", call.sources.folder, "folder with *.global.yaml and *.local.yaml files")
       ->default_str(call.sources.folder);
@@ -258,6 +286,7 @@ int run(int argc, char** argv) {
   declare_post(app, call.post);
   declare_receive(app, call.receive);
   declare_queues(app, call.queues_as_json);
+  declare_token(app, call.token);
   const std::vector<std::string> words(argv + 1, argv + argc);
   program::hide_secrets(argc, argv, call.known);
   if (const auto unknown = unknown_word(app, words)) return complain(*unknown);
@@ -279,6 +308,7 @@ int run(int argc, char** argv) {
     return program::reporting("amc receive", [&] { return receive_command(call.settings(), call.receive); });
   if (app.got_subcommand("queues"))
     return program::reporting("amc queues", [&] { return queues_command(call.settings(), call.queues_as_json); });
+  if (app.got_subcommand("token")) return program::reporting("amc token", [&] { return token_command(call.token); });
   if (app.got_subcommand("bench"))
     return program::reporting("amc bench", [&] { return bench(call.settings(), call.bench); });
   for (const auto& command : subcommands)

@@ -1,5 +1,6 @@
 #include "app/processes.hpp"
 
+#include "access/configuration.hpp"
 #include "api/configuration.hpp"
 #include "app/running.hpp"
 #include "broker/configuration.hpp"
@@ -66,11 +67,13 @@ void stop_when_broken(message_store::shared_store& store, stop_request& stop) {
 }  // namespace
 
 std::vector<config_provider> providers() {
-  return {startup_provider(), log::provider(),          message_store::provider(), broker::provider(),
-          api::provider(),    queue_system::provider(), amc::service::provider(),  consumer_services::provider()};
+  return {startup_provider(),       log::provider(),          message_store::provider(),
+          broker::provider(),       access::provider(),       api::provider(),
+          queue_system::provider(), amc::service::provider(), consumer_services::provider()};
 }
 
 int broker_process(const config& settings, reread read) {
+  access::check(settings, "broker.http.address");
   return until_stopped([&](stop_request& stop) {
     loop main("broker");
     auto base = patient_foundation(stop, main, settings);
@@ -129,6 +132,7 @@ int service_process(const config& settings, consumer_services::example_service s
 
 int all_process(const config& settings, reread read,
                 const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
+  access::check(settings, "broker.http.address");
   auto definition_a = configured_service_a(settings);  // may complain: before anything runs
   auto definition_b = service_b();
   return until_stopped([&](stop_request& stop) {

@@ -9,7 +9,7 @@ namespace {
 
 constexpr const char* default_routes = R"([
   {match: '^Hi,$', queue: topic-a},
-  {match: '^Hi, .+?\.$', queue: topic-b},
+  {match: '^Hi, .+?\.$', queue: topic-b, from: [topic-a]},
   {match: '^Hi, .+\. Bye!$', done: true}])";
 
 /// With what it may override of the defaults.
@@ -26,7 +26,8 @@ std::vector<config_key> route_fields() {
   return with_overrides({{.path = "match", .default_yaml = "null"},
                          {.path = "field", .default_yaml = "null"},
                          {.path = "queue", .default_yaml = "null"},
-                         {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"}});
+                         {.path = "done", .kind = config_key::type::boolean, .default_yaml = "false"},
+                         {.path = "from", .kind = config_key::type::texts, .default_yaml = "[]"}});
 }
 
 std::vector<config_key> queue_fields() {
@@ -42,7 +43,8 @@ config_provider provider() {
        .kind = config_key::type::maps,
        .default_yaml = default_routes,
        .help = "the first pattern (RE2) found in the trimmed text, or in a field of a JSON value (RFC 6901), "
-               "decides where a message goes",
+               "decides where a message goes; with broker.access.tokens_file those may follow a route who may send to "
+               "its queue, or serve a queue that its from names",
        .fields = route_fields()});
   all.keys.push_back({.path = "broker.queues",
                       .kind = config_key::type::maps,

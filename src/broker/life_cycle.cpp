@@ -146,7 +146,8 @@ change answer(const uuid& id, std::optional<int> revision, content said, const d
 std::optional<change> last_answer(const change& refused, const outcome& became, const policy& rules) {
   const auto& by = became.now;
   if (became.applied || refused.when.revision || !refused.then.text || !refused.when.revision_below) return {};
-  if (!by || by->status != status::pending || says_the_same(refused.when, *by)) return {};
+  if (!by || (refused.when.access && !permits(*refused.when.access, *by))) return {};
+  if (by->status != status::pending || says_the_same(refused.when, *by)) return {};
   if (by->revision < *refused.when.revision_below || by->revision == INT32_MAX) return {};
   const destination to = to_queue{refused.then.queue.value_or("")};
   content said = *refused.then.text;
@@ -154,6 +155,7 @@ std::optional<change> last_answer(const change& refused, const outcome& became, 
   said.content_type = refused.then.content_type;
   said.headers = refused.then.headers;
   auto last = answer(refused.id, by->revision, std::move(said), to, false, rules);
+  last.when.access = refused.when.access;
   last.text_back = text_back::always;
   return last;
 }
@@ -239,6 +241,31 @@ change expire(const due_row& read) {
                       .text_back = text_back::never});
 }
 
+change wanted_by(const principal_ptr& who, const entitlement& by, change what) {
+  if (who) what.when.access = access_condition{who, by.needed, by.or_owner, by.as_holder};
+  return what;
+}
+
+/// No key has a line feed.
+std::string key_of(const principal_ptr& owner, const std::string& key) {
+  return owner ? owner->name + "\n" + key : key;
+}
+
+error forbidden() {
+  return {errc::forbidden, "Your rights do not include this (broker.access.tokens_file)."};
+}
+
+error not_found(const uuid& id, bool hides) {
+  return {errc::not_found, "Message \"" + to_string(id) + "\" not found.", hides};
+}
+
+std::optional<error> refused_access(const access_condition& asked, const message& current) {
+  if (!sees(*asked.by, current)) return not_found(current.id, true);
+  // Whose claim it is comes with the other questions about the claim.
+  const access_condition but_for_claim{asked.by, asked.needed, asked.or_owner, false};
+  return permits(but_for_claim, current) ? std::nullopt : std::optional(forbidden());
+}
+
 error unreadable(const uuid& id) {
   return {errc::unreadable, "The row of message \"" + to_string(id) +
                                 "\", or of the one that has its Idempotency-Key, "
@@ -248,9 +275,11 @@ error unreadable(const uuid& id) {
 std::optional<error> refusal(const change& refused, const outcome& became) {
   const auto& when = refused.when;
   const auto& by = became.now;
+  if (became.unreadable && when.access && !when.access->by->sees_everything()) return not_found(refused.id, true);
   if (became.unreadable) return unreadable(refused.id);
   if (became.unfit) return error{errc::invalid, "The store cannot take this: " + *became.unfit};
-  if (!by) return error{errc::not_found, "Message \"" + to_string(refused.id) + "\" not found."};
+  if (!by) return not_found(refused.id);
+  if (auto access = when.access ? refused_access(*when.access, *by) : std::nullopt) return access;
   if (refused.insert && refused.then.once && by->idempotency_key == refused.then.once->key) {
     if (by->fingerprint == refused.then.once->fingerprint) return {};
     return error{errc::key_reused, "This Idempotency-Key was used for another request."};
@@ -270,6 +299,7 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (when.claim && by->claim != *when.claim)
     return error{errc::stale, "Claim " + std::to_string(*when.claim) + " is not the latest; claim " +
                                   std::to_string(by->claim) + " is."};
+  if (when.access && !permits(*when.access, *by)) return forbidden();  // another principal has the claim
   if (when.claimed && by->claim == 0) return error{errc::stale, "Nobody has claimed this message yet."};
   if (when.unanswered_above && by->unanswered <= *when.unanswered_above)
     return error{errc::stale, "This claim has had its outcome already."};

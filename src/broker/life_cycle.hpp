@@ -79,6 +79,17 @@ change reopen(const event& ready, std::int64_t claim);
 
 change cancel(const uuid& id, std::optional<int> revision = {});
 
+/// The same change, wanted by somebody: made where it has the right to. Nothing is added for whom everything is
+/// allowed.
+struct entitlement {
+  right needed = right::operate;  ///< for the queue that the row is in, or was in last
+  bool or_owner = false;          ///< who posted the message may without it
+  bool as_holder = false;         ///< and no other principal has the claim that it is about
+};
+change wanted_by(const principal_ptr& who, const entitlement& by, change what);
+/// A key that is another one for each owner.
+std::string key_of(const principal_ptr& owner, const std::string& key);
+
 /// A dead or cancelled row, as it was read, is pending again.
 change retry(const message& read);
 
@@ -87,8 +98,16 @@ change ring(const due_row& read, const policy& rules);
 change bury(const due_row& read);
 change expire(const due_row& read);
 
+/// There is no such message; `hides`: or none that who asks may know of.
+error not_found(const uuid& id, bool hides = false);
 /// Why a row that is there is neither shown nor changed.
 error unreadable(const uuid& id);
+
+/// Why who asked may not do what it may know of.
+error forbidden();
+/// What is refused to who asks for a message, before anything else is; nothing where it may have what it asks for.
+/// Whoever may not know of it is told what it would be told of an id that there is not.
+std::optional<error> refused_access(const access_condition& asked, const message& current);
 
 /// Why a change was refused, given what became of it. For last-writer-wins answers it may be that nothing was left to
 /// do: then there is no error.

@@ -45,13 +45,23 @@ claimed_revision delivery_of(const message& m) {
           .queue = m.queue};
 }
 
+/// For what is about claims that somebody has.
+constexpr life_cycle::entitlement of_holder{.needed = right::serve, .as_holder = true};
+
 /// One for each claim.
 std::vector<change> changes_of(const std::vector<claimed>& claims,
-                               change (*make)(const event& ready, std::int64_t claim)) {
+                               change (*make)(const event& ready, std::int64_t claim), const principal_ptr& by) {
   std::vector<change> changes;
   changes.reserve(claims.size());
-  for (const auto& c : claims) changes.push_back(make(c.ready, c.claim));
+  for (const auto& c : claims) changes.push_back(life_cycle::wanted_by(by, of_holder, make(c.ready, c.claim)));
   return changes;
+}
+
+/// Where a cursor may stand that names no message: before all ids of that millisecond.
+uuid beginning_of_its_millisecond(uuid id) {
+  constexpr int time_bytes = 6;
+  std::fill(id.begin() + time_bytes, id.end(), std::uint8_t{0});
+  return id;
 }
 
 }  // namespace
@@ -68,13 +78,14 @@ messages::messages(const environment& env, message_store::async_store store, std
       new_id_(std::move(new_id)),
       options_(options) {}
 
-std::optional<error> messages::refuses_queue(std::string_view name) const {
+std::optional<error> messages::refuses_queue(std::string_view name, const principal_ptr& by) const {
   if (routes_->names(name)) return {};
   if (!is_queue_name(name))
     return error{errc::invalid,
                  "A queue's name has 1 to 100 characters of A-Z a-z 0-9 . _ - and is not . or .., not \"" +
                      escaped(shortened(name, 100)) + "\"."};
-  const auto known = routes_->queues();
+  auto known = routes_->queues();
+  if (by) std::erase_if(known, [&](const auto& queue) { return !by->sees(queue) && !by->may(right::send, queue); });
   if (routes_->closed())
     return error{errc::invalid,
                  "No route and no entry of broker.queues names the queue \"" + std::string(name) +
@@ -84,8 +95,8 @@ std::optional<error> messages::refuses_queue(std::string_view name) const {
 }
 
 /// Each costs this process something for as long as it runs.
-std::optional<error> messages::refuses_new_queue(const std::string& name) {
-  if (auto refused = refuses_queue(name)) return refused;
+std::optional<error> messages::refuses_new_queue(const std::string& name, const principal_ptr& by) {
+  if (auto refused = refuses_queue(name, by)) return refused;
   if (routes_->names(name) || unrouted_.contains(name)) return {};
   if (routes_->queues().size() + unrouted_.size() >= routes_->queues_max())
     return error{errc::invalid, "Messages were sent to " + std::to_string(routes_->queues_max()) +
@@ -94,15 +105,31 @@ std::optional<error> messages::refuses_new_queue(const std::string& name) {
   return {};
 }
 
-result<destination> messages::where(const content& said, const std::optional<destination>& told) {
+result<destination> messages::where(const content& said, const std::optional<destination>& told,
+                                    const principal_ptr& by) {
   if (!told) {
-    const auto to = routes_->route(said.text, said.form);
+    const auto to = routes_->follow(said.text, said.form);
     if (!to) return unroutable(said.text);
-    return *to;
+    const auto* queue = std::get_if<to_queue>(&to->to);
+    const bool may = !by || !queue || by->may(right::send, queue->name) ||
+                     std::any_of(to->from.begin(), to->from.end(),
+                                 [&](const auto& origin) { return by->may(right::serve, origin); });
+    if (!may) return life_cycle::forbidden();
+    return to->to;
   }
   const auto* queue = std::get_if<to_queue>(&*told);
-  if (auto refused = queue ? refuses_new_queue(queue->name) : std::nullopt) return *std::move(refused);
+  if (queue && by && !by->may(right::send, queue->name)) return life_cycle::forbidden();
+  if (auto refused = queue ? refuses_new_queue(queue->name, by) : std::nullopt) return *std::move(refused);
   return *told;
+}
+
+/// What is finished as it comes goes to no queue: that takes the right to send somewhere.
+result<destination> messages::where_new(const content& said, const std::optional<destination>& told,
+                                        const principal_ptr& by) {
+  auto to = where(said, told, by);
+  const bool may = !to || !by || std::holds_alternative<to_queue>(*to) || by->may_somewhere(right::send);
+  if (!may) return life_cycle::forbidden();
+  return to;
 }
 
 task<result<row>> messages::accept(uuid id, content said, life_cycle::accept_options options) {
@@ -112,15 +139,17 @@ task<result<row>> messages::accept(uuid id, content said, life_cycle::accept_opt
   co_return std::move(results.front());
 }
 
-task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all) {
+task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all, principal_ptr by) {
   std::vector<change> changes;
   std::vector<std::optional<error>> wrong;  // of each new message
   std::vector<on_its_way> arriving;         // of each change
   for (auto& a : all) {
     wrong.push_back(unfit_message(a.said, options_.text_max_bytes));
-    const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.said, a.options.to);
+    const auto to = wrong.back() ? result<destination>(*wrong.back()) : where_new(a.said, a.options.to, by);
     if (!to) wrong.back() = to.error();
     if (!to) continue;
+    if (by) a.options.owner = by->name;
+    if (a.options.once) a.options.once->key = life_cycle::key_of(by, a.options.once->key);
     // What is to be delivered later is the sweeper's.
     arriving.push_back(a.options.deliver_at ? on_its_way() : arrives(*to, a.said.text.size(), true));
     changes.push_back(life_cycle::accept(a.id, std::move(a.said), *to, arriving.back().room.has_value(),
@@ -180,31 +209,42 @@ task<std::vector<outcome>> messages::store_arrivals(std::vector<change> changes,
 task<result<row>> messages::find(uuid id) {
   const auto found = co_await store_.find(id);
   if (found.unreadable) co_return life_cycle::unreadable(id);
-  if (!found.now) co_return error{errc::not_found, "Message \"" + to_string(id) + "\" not found."};
+  if (!found.now) co_return life_cycle::not_found(id);
   co_return found.now;
 }
 
-task<result<row>> messages::answer(uuid id, std::optional<int> revision, content said, std::optional<destination> to) {
+task<result<row>> messages::find_for(uuid id, access_condition asked) {
+  auto found = co_await find(id);
+  if (!asked.by) co_return found;
+  if (!found && found.error().code == errc::unreadable && !asked.by->sees_everything())
+    co_return life_cycle::not_found(id, true);
+  if (auto refused = found ? life_cycle::refused_access(asked, **found) : std::nullopt) co_return *std::move(refused);
+  co_return found;
+}
+
+task<result<row>> messages::answer(uuid id, std::optional<int> revision, content said, std::optional<destination> to,
+                                   principal_ptr by, right needed) {
   std::vector<answer_request> one;
   one.push_back({id, revision, std::move(said), std::move(to)});
-  auto results = co_await answer(std::move(one));
+  auto results = co_await answer(std::move(one), std::move(by), needed);
   co_return std::move(results.front());
 }
 
-task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answers) {
+task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answers, principal_ptr by, right needed) {
   std::vector<change> changes;
   std::vector<std::optional<std::size_t>> change_of;  // of each answer; nothing where it is refused anyway
   std::vector<std::optional<error>> wrong;            // why it is
   std::vector<on_its_way> arriving;                   // of each change
   for (auto& a : answers) {
     wrong.push_back(unfit_message(a.said, options_.text_max_bytes));
-    const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.said, a.to);
+    const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.said, a.to, by);
     if (!to) wrong.back() = to.error();
     change_of.push_back(to ? std::optional(changes.size()) : std::nullopt);
     if (!to) continue;
     arriving.push_back(arrives(*to, a.said.text.size(), a.revision.has_value()));
     changes.push_back(life_cycle::answer(a.id, a.revision, std::move(a.said), *to, arriving.back().room.has_value(),
                                          routes_->rules_of(*to), a.claim.has_value()));
+    if (by) changes.back() = life_cycle::wanted_by(by, {needed, false, a.claim.has_value()}, std::move(changes.back()));
     hand_off_if_claimed(changes.back(), arriving.back());
   }
   auto outcomes = co_await store_arrivals(changes, arriving);
@@ -218,7 +258,7 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
     if (const auto at = change_of[i])
       results.push_back(settled(changes[*at], outcomes[*at]));
     else
-      results.push_back(co_await refuse(std::move(answers[i]), *std::move(wrong[i])));
+      results.push_back(co_await refuse(std::move(answers[i]), *std::move(wrong[i]), by, needed));
     if (!results.back()) numbers_->answer_refused(results.back().error().code);
   }
   co_return results;
@@ -236,9 +276,10 @@ task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vec
 }
 
 /// A row that would refuse any answer says so first: what is wrong with the answer is the last of the reasons.
-task<result<row>> messages::refuse(answer_request answer, error why) {
-  const auto what =
+task<result<row>> messages::refuse(answer_request answer, error why, principal_ptr by, right needed) {
+  auto asking =
       life_cycle::answer(answer.id, answer.revision, {}, life_cycle::to_done{}, false, {}, answer.claim.has_value());
+  const auto what = life_cycle::wanted_by(by, {needed, false, answer.claim.has_value()}, std::move(asking));
   const auto current = co_await store_.find(answer.id);
   outcome asked;
   asked.now = current.now;
@@ -268,12 +309,15 @@ task<std::vector<result<claimed_revision>>> messages::claim(std::vector<claim_re
 }
 
 task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
-                                              std::string holder, std::optional<milliseconds> lease_max) {
+                                              std::string holder, std::optional<milliseconds> lease_max,
+                                              principal_ptr by) {
   texts_max_bytes = std::min(texts_max_bytes, options_.claims_max_bytes);
   std::vector<change> changes;
   changes.reserve(claims.size());
+  holder = holder_of(by, holder);
   for (const auto& r : claims) {
-    changes.push_back(life_cycle::claim(r.ready, r.number, r.alone, holder, lease_max));
+    changes.push_back(life_cycle::wanted_by(by, {.needed = right::serve},
+                                            life_cycle::claim(r.ready, r.number, r.alone, holder, lease_max)));
     if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / claims.size();
   }
   const auto outcomes = co_await store_.apply(changes);
@@ -287,7 +331,7 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
 }
 
 task<void> messages::reopen(std::vector<claimed> claims) {
-  const auto outcomes = co_await store_.apply(changes_of(claims, life_cycle::reopen));
+  const auto outcomes = co_await store_.apply(changes_of(claims, life_cycle::reopen, {}));
   tell_opened(outcomes);
 }
 
@@ -305,8 +349,8 @@ task<std::vector<due_row>> messages::waiting(std::string queue, std::size_t limi
   co_return co_await store_.waiting(std::move(which));
 }
 
-task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> claims) {
-  const auto changes = changes_of(claims, life_cycle::extend);
+task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> claims, principal_ptr by) {
+  const auto changes = changes_of(claims, life_cycle::extend, by);
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<milliseconds>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
@@ -318,8 +362,8 @@ task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> cl
   co_return results;
 }
 
-task<std::vector<result<row>>> messages::release(std::vector<claimed> claims) {
-  const auto changes = changes_of(claims, life_cycle::release);
+task<std::vector<result<row>>> messages::release(std::vector<claimed> claims, principal_ptr by) {
+  const auto changes = changes_of(claims, life_cycle::release, by);
   const auto outcomes = co_await store_.apply(changes);
   tell_opened(outcomes);
   std::vector<result<row>> results;
@@ -327,7 +371,7 @@ task<std::vector<result<row>>> messages::release(std::vector<claimed> claims) {
   co_return results;
 }
 
-task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures) {
+task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures, principal_ptr by) {
   std::vector<uuid> ids;
   for (const auto& f : failures) ids.push_back(f.what.ready.id);
   const auto rows = co_await store_.find_without_text(std::move(ids));
@@ -336,8 +380,9 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
     const auto& told = failures[i];
     message read = rows[i] ? *rows[i] : message{.id = told.what.ready.id};
     read.revision = told.what.ready.revision;
-    changes.push_back(life_cycle::fail(read, told.what.claim, kept_reason(told.reason), told.is_final,
-                                       routes_->of(read.queue).rules));
+    auto failed =
+        life_cycle::fail(read, told.what.claim, kept_reason(told.reason), told.is_final, routes_->of(read.queue).rules);
+    changes.push_back(life_cycle::wanted_by(by, of_holder, std::move(failed)));
   }
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<row>> results;
@@ -348,30 +393,33 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
   co_return results;
 }
 
-task<result<row>> messages::cancel(uuid id, std::optional<int> revision) {
-  const auto what = life_cycle::cancel(id, revision);
+task<result<row>> messages::cancel(uuid id, std::optional<int> revision, principal_ptr by) {
+  constexpr life_cycle::entitlement of_owner{.needed = right::operate, .or_owner = true};
+  const auto what = life_cycle::wanted_by(by, of_owner, life_cycle::cancel(id, revision));
   const auto became = co_await store_.apply(what);
   if (became.applied) note_end(*numbers_, *became.now);
   co_return settled(what, became);
 }
 
-task<result<row>> messages::retry(uuid id) {
-  auto found = co_await find(id);
+task<result<row>> messages::retry(uuid id, principal_ptr by) {
+  access_condition of_operator{.by = by, .needed = right::operate};
+  auto found = co_await find_for(id, std::move(of_operator));
   if (!found || (*found)->status == status::pending) co_return found;
   const auto state = (*found)->status;
   if (state != status::dead && state != status::cancelled)
     co_return error{errc::terminal, std::string("The message is ") + to_string(state) + "."};
-  const auto what = life_cycle::retry(**found);
+  const auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::retry(**found));
   const auto became = co_await store_.apply(what);
   if (became.applied) rings_->want(ringing::errand::look);
   co_return settled(what, became);
 }
 
-task<std::vector<messages::queue_state>> messages::queues() {
+task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
   std::map<std::string, queue_state> all;
   for (const auto& queue : routes_->queues()) all[queue].counts.queue = queue;
   const auto counted = co_await store_.counts();
   for (const auto& counts : counted) all[counts.queue].counts = counts;
+  if (by) std::erase_if(all, [&](const auto& queue) { return !by->may(right::read, queue.first); });
   std::vector<std::string> names;
   for (const auto& [name, state] : all) names.push_back(name);
   std::vector<std::size_t> depths;
@@ -388,11 +436,36 @@ task<std::vector<messages::queue_state>> messages::queues() {
   co_return listed;
 }
 
-task<result<message_page>> messages::list(list_filter filter) {
+task<result<message_page>> messages::list(list_filter filter, principal_ptr by, right needed) {
   if (auto wrong = unfit(filter.queue, "The queue's name")) co_return *std::move(wrong);
-  auto page = co_await store_.list(std::move(filter));
+  // Of everything: then what `next` names may be known, too.
+  if (by && !by->where(needed).has_all()) filter.permitted = {by, &by->where(needed)};
+  message_page page;
+  if (filter.permitted)
+    page = co_await visible_page(std::move(filter));
+  else
+    page = co_await store_.list(std::move(filter));
   if (page.unfit) co_return error{errc::invalid, "The store cannot take this filter: " + *page.unfit};
   co_return page;
+}
+
+/// Goes on while it finds nothing but what is hidden, for a while; and then `next` is a time and no message.
+task<message_page> messages::visible_page(list_filter filter) {
+  constexpr int looks_max = 10;
+  for (int looks = 1;; ++looks) {
+    auto page = co_await store_.list(filter);
+    if (!page.next || page.unfit) co_return page;
+    if (!page.rows.empty()) {
+      page.next = page.rows.back()->id;
+      co_return page;
+    }
+    const auto rounded = beginning_of_its_millisecond(*page.next);
+    if (looks >= looks_max && rounded > filter.after) {
+      page.next = rounded;
+      co_return page;
+    }
+    filter.after = *page.next;
+  }
 }
 
 void messages::go_on(const row& now, on_its_way one) {

@@ -38,7 +38,8 @@ struct accept_request {
 /// The verbs of a message's life: each makes the guarded change durable first and rings the queue after. Every text
 /// passes `intake` before the store sees it. Any number of these may share a store and an engine, in one process or in
 /// many. For one thread. Every verb throws `unavailable` when the store is away: then nothing is claimed to have
-/// happened.
+/// happened. `by`: who wants it; then what its rights do not allow is refused too: `forbidden`, or, of messages that it
+/// may not know of, `not_found`. Null: everything is allowed.
 class messages {
  public:
   messages(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
@@ -52,18 +53,24 @@ class messages {
   /// The number of a claim that nobody has made before.
   std::int64_t new_claim() const { return claim_number(env_.random()); }
   /// Why nobody can wait for work in a queue of this name, if that is so.
-  std::optional<error> refuses_queue(std::string_view name) const;
+  std::optional<error> refuses_queue(std::string_view name, const principal_ptr& by = {}) const;
   /// The id must be a new one; a message that an idempotency key has made before has another. Errors: invalid (also a
   /// queue that nothing can wait in), too_large, unroutable, key_reused.
   task<result<row>> accept(uuid id, content said, life_cycle::accept_options options = {});
-  task<std::vector<result<row>>> accept(std::vector<accept_request> all);
+  task<std::vector<result<row>>> accept(std::vector<accept_request> all, principal_ptr by = {});
   /// Throws unless the store can be read and written.
   task<void> check_store() { return store_.check(); }
   /// Errors: not_found.
   task<result<row>> find(uuid id);
+  /// The same for who has a right to it. Errors: not_found, forbidden.
+  task<result<row>> find_for(uuid id, access_condition asked);
   /// Errors of each: not_found, terminal, stale, invalid, too_large, unroutable.
-  task<std::vector<result<row>>> answer(std::vector<answer_request> answers);
-  task<result<row>> answer(uuid id, std::optional<int> revision, content said, std::optional<destination> to = {});
+  /// `needed`: in the queue that each is in. To go on to another it takes the right to send there, or, where a route
+  /// decides, to serve a queue that the route's `from` names.
+  task<std::vector<result<row>>> answer(std::vector<answer_request> answers, principal_ptr by = {},
+                                        right needed = right::serve);
+  task<result<row>> answer(uuid id, std::optional<int> revision, content said, std::optional<destination> to = {},
+                           principal_ptr by = {}, right needed = right::serve);
   /// The texts of a batch are bounded: in a batch of several a text that is larger than its share is refused
   /// (needs_room), and granted to who claims it by itself. The first of a batch comes whatever its size. Errors of
   /// each: not_found, terminal, stale, held, needs_alone, needs_room.
@@ -78,30 +85,31 @@ class messages {
   /// batch have at most so many bytes together. `holder` names who will have them. `lease_max`: they last no longer,
   /// until they are extended.
   task<std::vector<result<row>>> take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
-                                      std::string holder = {}, std::optional<milliseconds> lease_max = {});
+                                      std::string holder = {}, std::optional<milliseconds> lease_max = {},
+                                      principal_ptr by = {});
   /// Opens claims whose holder is gone: they stay counted, and whose they are no more is left alone.
   task<void> reopen(std::vector<claimed> claims);
   /// What could be claimed in a queue, the oldest due first; of what was left unanswered less often, where that is
   /// said.
   task<std::vector<due_row>> waiting(std::string queue, std::size_t limit, std::optional<int> unanswered_below = {});
   /// The lease from now on. Errors of each: not_found, terminal, stale.
-  task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims);
+  task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims, principal_ptr by = {});
   /// Errors of each: not_found, terminal, stale, held.
-  task<std::vector<result<row>>> release(std::vector<claimed> claims);
+  task<std::vector<result<row>>> release(std::vector<claimed> claims, principal_ptr by = {});
   /// Due again after a back-off, or dead. A reason is cut, and what no store takes is replaced. Errors of each:
   /// not_found, terminal, stale.
-  task<std::vector<result<row>>> fail(std::vector<failed_claim> failures);
+  task<std::vector<result<row>>> fail(std::vector<failed_claim> failures, principal_ptr by = {});
   /// Errors: not_found, terminal. No error when it is so already.
-  task<result<row>> cancel(uuid id, std::optional<int> revision = {});
-  task<result<row>> retry(uuid id);
-  /// Errors: invalid, for a queue's name that no store can hold.
-  task<result<message_page>> list(list_filter filter);
+  task<result<row>> cancel(uuid id, std::optional<int> revision = {}, principal_ptr by = {});
+  task<result<row>> retry(uuid id, principal_ptr by = {});
+  /// `needed`: in the queue of each. Errors: invalid, for a queue's name that no store can hold.
+  task<result<message_page>> list(list_filter filter, principal_ptr by = {}, right needed = right::read);
   /// With the depth of each queue in the engine where that can be had, also of queues that hold nothing.
   struct queue_state {
     queue_counts counts{};
     std::optional<std::size_t> depth{};
   };
-  task<std::vector<queue_state>> queues();
+  task<std::vector<queue_state>> queues(principal_ptr by = {});
   /// The store's clock.
   task<timestamp> store_time() { return store_.now(); }
 
@@ -111,9 +119,11 @@ class messages {
  private:
   using place = ringing::place;
 
-  result<destination> where(const content& said, const std::optional<destination>& told);
-  std::optional<error> refuses_new_queue(const std::string& name);
-  task<result<row>> refuse(answer_request answer, error why);
+  result<destination> where(const content& said, const std::optional<destination>& told, const principal_ptr& by);
+  result<destination> where_new(const content& said, const std::optional<destination>& told, const principal_ptr& by);
+  std::optional<error> refuses_new_queue(const std::string& name, const principal_ptr& by);
+  task<result<row>> refuse(answer_request answer, error why, principal_ptr by, right needed);
+  task<message_page> visible_page(list_filter filter);
   task<void> end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes);
   /// What is known of a revision until its change is carried out.
   struct on_its_way {

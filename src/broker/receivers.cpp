@@ -68,7 +68,7 @@ class receivers::on_its_way : public arrival {
 
   std::optional<std::int64_t> claim() const override { return to_ ? std::optional(claim_) : std::nullopt; }
 
-  std::string holder() const override { return to_ ? to_->asked.holder : std::string(); }
+  std::string holder() const override { return to_ ? holder_of(to_->asked.by, to_->asked.holder) : std::string(); }
 
   void stored(const row& now) override {
     const auto in = in_.lock();
@@ -445,7 +445,7 @@ task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
   bool beaten = false;
   try {
     const auto results =
-        co_await verbs_->take(std::move(claims), r->asked.max_bytes, r->asked.holder, unwritten_claim_max);
+        co_await verbs_->take(std::move(claims), r->asked.max_bytes, r->asked.holder, unwritten_claim_max, r->asked.by);
     for (const auto& taken : results) {
       if (taken) note(*r, *taken, alone);
       beaten = beaten || (!taken && (taken.error().code == errc::held || taken.error().code == errc::stale));

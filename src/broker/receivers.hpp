@@ -28,6 +28,7 @@ struct receive_request {
   std::string queue{};
   std::string worker{};  ///< one start of one process; no two have the same
   std::string holder{};  ///< who it is, for people; empty: it did not tell
+  principal_ptr by{};    ///< whose the claims are
   /// Whether the worker told its name. Where it did not, it may be several behind one connection.
   bool is_named = false;
   std::size_t max = 1;        ///< deliveries; 0: nothing more, and its parked request for this queue is answered

@@ -118,6 +118,7 @@ class router::table {
 
   std::optional<std::size_t> matching(std::string_view text, content_form form) const;
   const life_cycle::destination& destination_of(std::size_t route) const { return routes_[route].to; }
+  const std::vector<std::string>& origins_of(std::size_t route) const { return routes_[route].from; }
   const std::vector<std::string>& queues() const { return queues_; }
   bool names(std::string_view queue) const { return treatments_.contains(queue); }
   bool closed() const { return closed_; }
@@ -130,6 +131,7 @@ class router::table {
     std::unique_ptr<RE2> pattern;
     std::optional<std::string> field;
     life_cycle::destination to;
+    std::vector<std::string> from{};
   };
   using complaint = std::function<void(const std::string& what)>;
   void treat(const std::string& queue, const boost::json::object& fields, const complaint& complain);
@@ -172,13 +174,15 @@ void router::table::read_routes(const config& settings) {
       complain("\"" + *field + "\" is no field of a JSON value; write it like /customer/level (RFC 6901)");
     const bool done = fields.at("done").as_bool();
     if (done != fields.at("queue").is_null()) complain("give it either a \"queue\" or \"done: true\"");
+    std::vector<std::string> from;
+    for (const auto& origin : fields.at("from").as_array()) from.emplace_back(origin.as_string());
     if (done) {
-      routes_.push_back({std::move(pattern), std::move(field), life_cycle::to_done{}});
+      routes_.push_back({std::move(pattern), std::move(field), life_cycle::to_done{}, std::move(from)});
       continue;
     }
     const std::string queue(fields.at("queue").as_string());
     if (queue.empty() || queue.size() > 200) complain("the name of a queue has 1 to 200 characters");
-    routes_.push_back({std::move(pattern), std::move(field), life_cycle::to_queue{queue}});
+    routes_.push_back({std::move(pattern), std::move(field), life_cycle::to_queue{queue}, std::move(from)});
     treat(queue, fields, complain);
   }
 }
@@ -217,7 +221,7 @@ std::optional<std::size_t> router::table::matching(std::string_view text, conten
   const re2::StringPiece whole(core.data(), core.size());
   fields_of value(core, form);
   for (std::size_t i = 0; i < routes_.size(); ++i) {
-    const auto& [pattern, field, to] = routes_[i];
+    const auto& [pattern, field, to, from] = routes_[i];
     if (!field && RE2::PartialMatch(whole, *pattern)) return i;
     if (const auto part = field ? value.at(*field) : std::nullopt; part && RE2::PartialMatch(*part, *pattern)) return i;
   }
@@ -250,6 +254,13 @@ std::optional<life_cycle::destination> router::route(std::string_view text, cont
   const auto found = by->matching(text, form);
   if (!found) return {};
   return by->destination_of(*found);
+}
+
+std::optional<router::followed> router::follow(std::string_view text, content_form form) const {
+  const auto by = now();
+  const auto found = by->matching(text, form);
+  if (!found) return {};
+  return followed{by->destination_of(*found), by->origins_of(*found)};
 }
 
 std::optional<std::size_t> router::matching(std::string_view text, content_form form) const {

@@ -30,6 +30,12 @@ class router {
 
   /// Nothing when no route matches.
   std::optional<life_cycle::destination> route(std::string_view text, content_form form = content_form::text) const;
+  /// The same, with the queues whose services may follow that route whether or not they may send to where it leads.
+  struct followed {
+    life_cycle::destination to;
+    std::vector<std::string> from{};
+  };
+  std::optional<followed> follow(std::string_view text, content_form form) const;
 
   /// The place in `broker.routes` of the route that decides, from 0.
   std::optional<std::size_t> matching(std::string_view text, content_form form = content_form::text) const;

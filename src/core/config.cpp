@@ -266,7 +266,9 @@ class config_builder {
     }
   }
 
-  bool is_for_others(std::string_view path) const {
+  /// What this program knows is for it all the same.
+  bool is_for_others(const std::string& path) const {
+    if (built_.entries_.contains(path) || is_section(path)) return false;
     return std::find(others_.begin(), others_.end(), path.substr(0, path.find('.'))) != others_.end();
   }
 

@@ -24,6 +24,10 @@ const char* to_string(errc code) {
       return "needs_room";
     case errc::precondition:
       return "precondition";
+    case errc::unidentified:
+      return "unidentified";
+    case errc::forbidden:
+      return "forbidden";
     case errc::key_reused:
       return "key_reused";
     case errc::unreadable:

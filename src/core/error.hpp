@@ -20,6 +20,8 @@ enum class errc {
   needs_alone,   ///< left unanswered twice: claim it with `alone`, and nothing else in hand
   needs_room,    ///< its text is larger than its share of an answer to so many: claim it by itself, in a request of one
   precondition,  ///< If-Match is missing
+  unidentified,  ///< access is configured, and nothing says who asks, or what does is not (or no longer) known
+  forbidden,     ///< who asks has no right to this
   key_reused,    ///< the Idempotency-Key was used for another request
   unreadable,    ///< the message's row is damaged, which only a person can mend; whether it was changed is not known
   unknown,       ///< a refusal of a newer broker that this version has no code for; the detail has the broker's words
@@ -32,6 +34,7 @@ const char* to_string(errc code);
 struct error {
   errc code;
   std::string detail;
+  bool hides = false;  ///< not_found, of what is there: who asks may not know it. For the log, and for nobody else
 };
 
 /// The answer to a request, or why it was refused.

@@ -56,6 +56,8 @@ class request_reader {
   framed_request take();
   const malformed& fault() const { return *fault_; }
 
+  /// Within a body: what is known of its request.
+  const http::request& under_way() const { return under_way_.request; }
   /// Within a body of which nothing has come yet: whether the client waits to hear that it is wanted.
   bool awaits_continue() const { return awaits_continue_ && body_bytes() == 0 && rest().empty(); }
   /// Says why the request under way is not carried out.

@@ -49,8 +49,10 @@ std::optional<std::string> percent_decoded(std::string_view text);
 class peer {
  public:
   /// `number`: of its connection, in this process; no two have the same.
-  explicit peer(std::uint64_t number = 0) : number_(number) {}
+  explicit peer(std::uint64_t number = 0, std::string address = {}) : number_(number), address_(std::move(address)) {}
   std::uint64_t number() const { return number_; }
+  /// The IP address that it came from; empty where it came over no network.
+  const std::string& address() const { return address_; }
   bool gone() const { return gone_; }
   /// Sets `waiter` when the peer goes; takes the place of the one before.
   void wakes(std::shared_ptr<one_shot<bool>> waiter) { waiter_ = std::move(waiter); }
@@ -61,6 +63,7 @@ class peer {
 
  private:
   std::uint64_t number_;
+  std::string address_;
   bool gone_ = false;
   std::shared_ptr<one_shot<bool>> waiter_;
 };

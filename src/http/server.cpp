@@ -76,8 +76,8 @@ std::string not_now(const unavailable& failed, const request& asked) {
 /// One connection. It listens also while a handler runs, so that a peer that hangs up is noticed then.
 class session : public std::enable_shared_from_this<session> {
  public:
-  session(tcp::socket connected, framing_limits limits, std::uint64_t number)
-      : socket(std::move(connected)), reader(limits), from(std::make_shared<peer>(number)) {}
+  session(tcp::socket connected, framing_limits limits, std::shared_ptr<peer> by)
+      : socket(std::move(connected)), reader(limits), from(std::move(by)) {}
 
   /// Waits until more bytes are there; false when there will be none: the peer has gone, or its time is over.
   task<bool> more() {
@@ -276,8 +276,10 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     socket.set_option(tcp::no_delay(true), ignored);
     socket.non_blocking(true, ignored);
     const framing_limits limits{options_.header_max_bytes, options_.body_max_bytes};
+    const auto remote = socket.remote_endpoint(ignored);
+    auto from = std::make_shared<peer>(++last_session_, ignored ? std::string() : remote.address().to_string());
     const auto entry =
-        sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits, ++last_session_));
+        sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits, std::move(from)));
     sessions_done_.spawn(serve(self, entry));
   }
 
@@ -324,6 +326,10 @@ class server::implementation : public std::enable_shared_from_this<implementatio
       if (stopping_ && s.idle) co_return false;
       if (std::exchange(last, now) != now) {
         began = env_.timers->now();
+        if (auto refused = refused_unread(s, now)) {
+          co_await end_with(s, *refused, s.reader.under_way().method == "HEAD");
+          co_return false;
+        }
         if (s.reader.awaits_continue() && now == state::body) co_await write_bytes(s, "HTTP/1.1 100 Continue\r\n\r\n");
       }
       s.deadline = began + allowed_in(now, s.reader.body_bytes());
@@ -468,12 +474,21 @@ class server::implementation : public std::enable_shared_from_this<implementatio
 
   /// Answers and reads on for a moment: closing with unread bytes would reset the connection before the answer is read.
   task<void> refuse(session& s, malformed why) {
+    auto reply = word_fault_(why.status, why.detail, why.target);
+    if (why.status == 503) reply.headers.add("Retry-After", "1");
+    co_await end_with(s, reply, why.head);
+  }
+
+  std::optional<response> refused_unread(const session& s, request_reader::state now) const {
+    if (now != request_reader::state::body || !options_.doorkeeper) return {};
+    return options_.doorkeeper(s.reader.under_way(), *s.from);
+  }
+
+  task<void> end_with(session& s, response& reply, bool head) {
     s.idle = false;
     s.discard();
     s.body_room.reset();
-    auto reply = word_fault_(why.status, why.detail, why.target);
-    if (why.status == 503) reply.headers.add("Retry-After", "1");
-    if (!co_await write(s, reply, why.head, true)) co_return;
+    if (!co_await write(s, reply, head, true)) co_return;
     error_code ignored;
     s.socket.shutdown(tcp::socket::shutdown_send, ignored);
     set_deadline(s, milliseconds(2'000));

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/environment.hpp"
@@ -24,6 +25,9 @@ struct server_options {
   std::size_t bodies_max_bytes = 0;      ///< of all bodies under way; more is answered 503. One largest always fits
   std::size_t answers_max_bytes = 0;     ///< of all answers that wait to be taken; more is answered 503
   browser_rules browsers{};
+  /// Asked once the header of a request is there, and a part of its body is not: what is answered instead of reading
+  /// on; the connection is closed then. Null: every body is read.
+  std::function<std::optional<response>(const request& without_body, const peer& from)> doorkeeper{};
   std::string address_keys = "broker.http";  ///< where address and port are configured, for messages
 };
 

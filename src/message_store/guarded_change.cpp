@@ -15,6 +15,11 @@ bool admits(const guard& when, const message& current, timestamp now) {
          (!when.text_bytes_max || kept_bytes(current) <= *when.text_bytes_max);
 }
 
+bool permits(const access_condition& asked, const message& current) {
+  const bool may = asked.by->may(asked.needed, queue_of(current)) || (asked.or_owner && is_owner(*asked.by, current));
+  return may && (!asked.as_holder || current.holder.empty() || is_holder(asked.by->name, current.holder));
+}
+
 bool admits_but_for_text(const guard& when, const message& current, timestamp now) {
   const bool expired = current.expires_at && *current.expires_at <= now;
   return (!when.status || current.status == *when.status) &&                         //
@@ -28,7 +33,8 @@ bool admits_but_for_text(const guard& when, const message& current, timestamp no
          (!when.claims_left || current.unanswered < current.max_claims) &&           //
          (!when.unanswered_below || current.unanswered < *when.unanswered_below) &&  //
          (!when.unanswered_above || current.unanswered > *when.unanswered_above) &&  //
-         (!when.expired || expired == *when.expired);
+         (!when.expired || expired == *when.expired) &&                              //
+         (!when.access || permits(*when.access, current));
 }
 
 namespace {

@@ -7,12 +7,23 @@
 #include <string>
 #include <vector>
 
+#include "core/access.hpp"
 #include "core/error.hpp"
 #include "core/message.hpp"
 
 /// The seam for message stores. The rules of a message's life stand in src/broker/life_cycle; a store only renders
 /// guarded changes: it applies an effect to a row where the guard admits it, atomically.
 namespace amc {
+
+/// Who wants a change, once access is configured, and what it must be to the row. Never for what the broker itself
+/// does.
+struct access_condition {
+  principal_ptr by{};
+  right needed = right::operate;  ///< for the queue that the row is in, or was in last
+  bool or_owner = false;          ///< the row's owner may without it
+  bool as_holder = false;         ///< and no other principal holds the claim
+};
+bool permits(const access_condition& asked, const message& current);
 
 /// What a row must be like for a change to happen. An absent member asks for nothing. Times are compared with the
 /// store's clock, in the store.
@@ -33,6 +44,7 @@ struct guard {
   content_form form_other_than = content_form::text;
   std::string type_other_than{};
   std::optional<std::size_t> text_bytes_max{};  ///< the text has no more bytes than this
+  std::optional<access_condition> access{};
 };
 
 /// Makes an insert happen once: a row with this key that is not older than `kept` refuses it.
@@ -133,7 +145,9 @@ struct waiting_request {
 struct list_filter {
   std::optional<amc::status> status{};
   std::string queue{};  ///< empty: of any
-  uuid after{};         ///< those with a greater id
+  /// Of these only, by the queue that they are in, or were in last; null: of any. What `next` names may be another.
+  std::shared_ptr<const queue_patterns> permitted{};
+  uuid after{};  ///< those with a greater id
   std::size_t limit = 100;
   std::size_t text_bytes_max = 1 << 20;  ///< of all texts of a page together; the first row comes whatever its size
 };

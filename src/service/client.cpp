@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "access/token_caller.hpp"
 #include "core/back_off.hpp"
 #include "core/base64.hpp"
 #include "core/json_text.hpp"
@@ -155,7 +156,13 @@ refused unknown(const std::string& id) {
 
 struct client::parts {
   parts(const std::string& url, client_options given)
-      : options(given), calls(http::make_client(on.env(), {.url = url, .answer_max_bytes = given.answer_max_bytes})) {}
+      : options(std::move(given)), calls(caller(on.env(), url, options)) {}
+
+  static std::shared_ptr<http::caller> caller(const environment& env, const std::string& url,
+                                              const client_options& options) {
+    auto calls = http::make_client(env, {.url = url, .answer_max_bytes = options.answer_max_bytes});
+    return options.token_file.empty() ? calls : access::with_token(env, std::move(calls), options.token_file);
+  }
 
   using clock = std::chrono::steady_clock;
 
@@ -278,7 +285,8 @@ struct client::parts {
   }
 };
 
-client::client(const std::string& url, client_options options) : parts_(std::make_unique<parts>(url, options)) {}
+client::client(const std::string& url, client_options options)
+    : parts_(std::make_unique<parts>(url, std::move(options))) {}
 
 client::~client() = default;
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "access/token_caller.hpp"
 #include "core/uuid_source.hpp"
 
 namespace amc::service {
@@ -14,6 +15,10 @@ config_provider provider() {
            .kind = config_key::type::url,
            .default_yaml = "http://127.0.0.1:4000",
            .help = "where services and the requester find the broker"},
+          {.path = "consumer_services.broker_client.token_file",
+           .default_yaml = "\"\"",
+           .help = "the file whose first line is the token to send, as \"amc token new\" prints it; read again when it "
+                   "changes. Empty: none is sent"},
           number_key("consumer_services.broker_client.timeout_ms", "6000", "for one request to the broker"),
           number_key("consumer_services.receive_wait_ms", "20000",
                      "how long a service's request for work may be parked at the broker; whole seconds count", 1'000,
@@ -59,11 +64,14 @@ std::string new_worker_name(const environment& env) {
   return "amc " + std::to_string(getpid()) + " " + to_string(uuid_v7_source(env.wall_clock, env.random)());
 }
 
-std::shared_ptr<http::caller> caller_for(const environment& env, const std::string& url, std::size_t texts_max_bytes) {
+std::shared_ptr<http::caller> caller_for(const environment& env, const config& settings, const std::string& url,
+                                         std::size_t texts_max_bytes) {
   http::client_options options;
   options.url = url;
   options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(texts_max_bytes));
-  return http::make_client(env, options);
+  auto client = http::make_client(env, options);
+  auto token_file = settings.text("consumer_services.broker_client.token_file");
+  return token_file.empty() ? client : access::with_token(env, std::move(client), std::move(token_file));
 }
 
 }  // namespace amc::service

@@ -17,7 +17,8 @@ receiving receiving_from(const config& settings, std::string worker);
 /// A name that no other start of a process has.
 std::string new_worker_name(const environment& env);
 
-/// Calls the broker at `url`. Takes answers with texts of so many bytes together.
-std::shared_ptr<http::caller> caller_for(const environment& env, const std::string& url, std::size_t texts_max_bytes);
+/// Calls the broker at `url`, with the token that is configured. Takes answers with texts of so many bytes together.
+std::shared_ptr<http::caller> caller_for(const environment& env, const config& settings, const std::string& url,
+                                         std::size_t texts_max_bytes);
 
 }  // namespace amc::service

@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 #include <cstdlib>
 
+#include "access/configuration.hpp"
 #include "core/log.hpp"
 #include "core/patience.hpp"
 
@@ -55,7 +56,10 @@ void wait_for_broker(stop_request& stop, loop& on, const config& settings, http:
 
 running_numbers::running_numbers(loop& on, const config& settings) : loop_(on) {
   if (!settings.boolean("consumer_services.http.enabled")) return;
+  access::check(settings, "consumer_services.http.address");
   loop_.run([&] {
+    identity_ = access::identity_from(loop_.env(), settings);
+    if (identity_) identity_->run();
     server_ = std::make_unique<http::server>(
         loop_.env(), server_options_from(settings), [this](const http::request& asked) { return answer(asked); },
         fault);
@@ -67,12 +71,31 @@ running_numbers::running_numbers(loop& on, const config& settings) : loop_(on) {
 running_numbers::~running_numbers() {
   if (!server_) return;
   loop_.run(server_->stop(milliseconds(1'000)));
-  loop_.run([&] { server_.reset(); });
+  if (identity_) loop_.run(identity_->stop());
+  loop_.run([&] {
+    server_.reset();
+    identity_.reset();
+  });
+}
+
+/// As a broker's.
+std::optional<http::response> running_numbers::refused_numbers(const http::request& asked) {
+  if (!identity_) return {};
+  const auto who = identity_->identify(asked, asked.from->address());
+  if (!who) {
+    auto reply = fault(401, who.error().detail, asked.target);
+    reply.headers.add("WWW-Authenticate", "Bearer");
+    return reply;
+  }
+  if ((*who)->where(right::read).has_all()) return {};
+  return fault(403, "This takes the right read:*.", asked.target);
 }
 
 task<http::response> running_numbers::answer(const http::request& asked) {
   http::response reply{200, {{"Content-Type", metrics::content_type}}, {}};
-  if (asked.path() == "/metrics")
+  if (auto refused = asked.path() == "/metrics" ? refused_numbers(asked) : std::nullopt)
+    reply = *std::move(refused);
+  else if (asked.path() == "/metrics")
     reply.body = loop_.env().metrics->text();
   else if (asked.path() == "/healthz")
     reply = {200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})"};

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "access/token_identity.hpp"
 #include "core/config.hpp"
 #include "core/loop.hpp"
 #include "core/stop_request.hpp"
@@ -29,9 +30,11 @@ class running_numbers {
   ~running_numbers();
 
  private:
+  std::optional<http::response> refused_numbers(const http::request& asked);
   task<http::response> answer(const http::request& asked);
 
   loop& loop_;
+  std::shared_ptr<access::token_identity> identity_;  ///< null: nobody is asked who they are
   std::unique_ptr<http::server> server_;
 };
 

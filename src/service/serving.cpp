@@ -3,6 +3,7 @@
 #include <future>
 #include <set>
 
+#include "access/configuration.hpp"
 #include "amc/service.hpp"
 #include "core/log.hpp"
 #include "core/patience.hpp"
@@ -16,7 +17,7 @@ namespace amc {
 namespace {
 
 std::vector<config_provider> providers() {
-  return {startup_provider(), log::provider(), service::provider()};
+  return {startup_provider(), log::provider(), access::provider(), service::provider()};
 }
 
 /// A folder may be for brokers, too.
@@ -61,7 +62,7 @@ class team {
     auto options = service::runtime_options_from(settings_);
     const auto worker = service::new_worker_name(loop_.env());
     const auto url = settings_.text("consumer_services.broker_client.url");
-    broker_ = service::caller_for(loop_.env(), url, options.in_hand_max_bytes);
+    broker_ = service::caller_for(loop_.env(), settings_, url, options.in_hand_max_bytes);
     const auto timeout = settings_.duration("consumer_services.broker_client.timeout_ms");
     for (auto& one : services) {
       const auto make = [&](boost::asio::any_io_executor handlers) {
@@ -97,7 +98,8 @@ class team {
 
 void wait_for_broker(stop_request& stop, const config& settings) {
   loop asking("asking");
-  const auto calls = service::caller_for(asking.env(), settings.text("consumer_services.broker_client.url"), 0);
+  const auto url = settings.text("consumer_services.broker_client.url");
+  const auto calls = service::caller_for(asking.env(), settings, url, 0);
   service::wait_for_broker(stop, asking, settings, *calls);
 }
 

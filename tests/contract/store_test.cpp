@@ -281,6 +281,73 @@ TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
                         .text_bytes_max = 4}));
 }
 
+/// Who may do this in those queues.
+principal_ptr who_may(right what, std::vector<std::string> queues) {
+  auto who = std::make_shared<principal>();
+  who->name = "team_a";
+  for (auto& q : queues) who->queues[static_cast<std::size_t>(what)].add(std::move(q));
+  return who;
+}
+
+TEST_P(StoreContract, AGuardAsksForARightInTheRowsQueue) {
+  const auto id = accept("x", "team_a.in");
+  const auto admits = [&](right what, std::vector<std::string> queues, bool or_owner = false) {
+    return apply({.id = id,
+                  .when = {.access = access_condition{who_may(what, std::move(queues)), right::serve, or_owner}}})
+        .applied;
+  };
+  EXPECT_TRUE(admits(right::serve, {"team_a.in"}));
+  EXPECT_TRUE(admits(right::serve, {"other", "team_*"}));
+  EXPECT_TRUE(admits(right::serve, {"*"}));
+  EXPECT_FALSE(admits(right::read, {"*"})) << "another right";
+  EXPECT_FALSE(admits(right::serve, {}));
+  EXPECT_FALSE(admits(right::serve, {"team_a.i", "team-*", "teamXa*", "%", "team_a_in", "\\*"}))
+      << "names are no patterns of SQL";
+  EXPECT_FALSE(admits(right::serve, {}, true)) << "it has no owner";
+  apply({.id = id, .when = {.status = status::pending}, .then = {.status = status::done, .queue = ""}});
+  EXPECT_TRUE(admits(right::serve, {"team_a.in"})) << "it was there last";
+  EXPECT_FALSE(admits(right::serve, {"other"}));
+}
+
+TEST_P(StoreContract, AGuardKnowsOwnersAndHolders) {
+  const auto id = next_id_();
+  apply(life_cycle::accept(id, "x", to_queue{"q"}, true, times_, {.owner = "team_a"}));
+  const auto admits = [&](const char* name, bool or_owner, bool as_holder) {
+    principal who;
+    who.name = name;
+    if (as_holder) who.queues[static_cast<std::size_t>(right::serve)].add("q");
+    const access_condition asked{std::make_shared<principal>(who), right::serve, or_owner, as_holder};
+    return apply({.id = id, .when = {.access = asked}, .then = {.held = true, .due_after_lease = true}}).applied;
+  };
+  EXPECT_TRUE(admits("team_a", true, false));
+  EXPECT_FALSE(admits("team_a", false, false)) << "owners are not asked for";
+  EXPECT_FALSE(admits("team", true, false));
+  EXPECT_TRUE(admits("anybody", false, true)) << "nobody has claimed it";
+  for (const auto* holder : {"team_a", "team_a/s/w"}) {
+    apply(life_cycle::reopen({id, 1}, 1));
+    apply(life_cycle::claim({id, 1}, 1, true, holder));
+    EXPECT_TRUE(admits("team_a", false, true)) << holder;
+    for (const auto* other : {"team", "team_a_", "teamXa"})
+      EXPECT_FALSE(admits(other, false, true)) << other << " " << holder;
+  }
+}
+
+TEST_P(StoreContract, AListShowsWhatIsPermitted) {
+  const auto mine = accept("x", "team_a"), other = accept("y", "teamXa"), done = accept("z", "team_a");
+  apply({.id = done, .when = {.status = status::pending}, .then = {.status = status::done, .queue = ""}});
+  const auto listed = [&](std::vector<std::string> patterns, std::optional<status> in = {}) {
+    auto permitted = std::make_shared<queue_patterns>();
+    for (auto& p : patterns) permitted->add(std::move(p));
+    std::vector<uuid> ids;
+    for (const auto& m : opened_->reader->list({.status = in, .permitted = permitted}).rows) ids.push_back(m->id);
+    return ids;
+  };
+  EXPECT_THAT(listed({"team_a"}), testing::ElementsAre(mine, done));
+  EXPECT_THAT(listed({"team_a"}, status::done), testing::ElementsAre(done));
+  EXPECT_THAT(listed({"team*"}), testing::ElementsAre(mine, other, done));
+  EXPECT_TRUE(listed({}).empty());
+}
+
 TEST_P(StoreContract, ANewRevisionMayBeStoredClaimed) {
   const auto id = next_id_();
   const auto first = apply(life_cycle::handed_off(life_cycle::accept(id, "x", to_queue{"q"}, true, times_), 7));

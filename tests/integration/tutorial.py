@@ -1,12 +1,24 @@
-"""Runs a document as a reader would: its files are saved, its commands run in one shell, and what they print is compared;
-"…" stands for anything. tutorial.py AMC DOCUMENT [BUILD]; what BUILD installs is in $HOME/amc. Exit code 77 where a tool
-is missing."""
-import os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile
+"""Runs a document, or one section of it, as a reader would: its files are saved, its commands run in one shell, and what they
+print is compared; "…" stands for anything. tutorial.py AMC DOCUMENT [--section NAME] [--build BUILD]; what BUILD installs is in
+$HOME/amc. Exit code 77 where a tool is missing."""
+import argparse, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile
 
-AMC, DOCUMENT = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
-BUILD = sys.argv[3] if len(sys.argv) > 3 else None
+parser = argparse.ArgumentParser()
+parser.add_argument("amc", type=pathlib.Path)
+parser.add_argument("document", type=pathlib.Path)
+parser.add_argument("--section")
+parser.add_argument("--build")
+asked = parser.parse_args()
+AMC, DOCUMENT, BUILD = asked.amc.resolve(), asked.document, asked.build
 LONGEST_S = 90
 END = "-- end of a command --"
+
+
+def document():
+    text = DOCUMENT.read_text()
+    if not asked.section:
+        return text
+    return re.search(rf"^## {re.escape(asked.section)}$(.*?)(?=^## |\Z)", text, re.S | re.M)[1]
 
 
 def blocks(text):
@@ -82,7 +94,7 @@ def main():
             subprocess.run(["cmake", "--install", BUILD, "--prefix", folder / "amc"], check=True, stdout=subprocess.DEVNULL)
         shell = Shell(folder, port)
         try:
-            for language, text, before in blocks(DOCUMENT.read_text()):
+            for language, text, before in blocks(document()):
                 if language in ("python", "cpp"):
                     (folder / re.findall(r"`(\w+\.(?:py|cpp|hpp))`", before)[-1]).write_text(text)
                 if language != "console":

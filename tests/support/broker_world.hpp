@@ -32,7 +32,7 @@ class scripted_feed : public change_feed {
 
 /// A whole broker without sockets, threads or a real clock: the production logic over a store and an engine in memory.
 struct broker_world {
-  explicit broker_world(std::vector<std::string> sets = {}) {
+  explicit broker_world(std::vector<std::string> sets = {}, std::shared_ptr<access::identity> identity = nullptr) {
     const auto settings = configured(std::move(sets));
     auto opened = open_memory([this] { return world.wall_clock(); });
     disk = static_cast<memory_store*>(opened.drivers.front().get());
@@ -49,7 +49,7 @@ struct broker_world {
     retries = std::make_shared<broker::mass_retry>(
         world.env(), messages, broker::mass_retry_options{settings.size("broker.retries_per_second")});
     api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries,
-                                          api::api_options_from(settings));
+                                          api::api_options_from(settings), std::move(identity));
   }
 
   ~broker_world() {

@@ -116,6 +116,7 @@ message_page memory_store::list(const list_filter& filter) {
     const auto& m = it->second;
     if (unreadable.contains(it->first)) continue;
     if ((filter.status && m->status != *filter.status) || (!filter.queue.empty() && m->queue != filter.queue)) continue;
+    if (filter.permitted && !filter.permitted->has(queue_of(*m))) continue;
     bytes += kept_bytes(*m);
     if (!page.rows.empty() && bytes > filter.text_bytes_max) {
       page.next = page.rows.back()->id;

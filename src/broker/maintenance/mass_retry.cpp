@@ -19,12 +19,28 @@ std::string latest_error(const message& m) {
 mass_retry::mass_retry(const environment& env, std::shared_ptr<broker::messages> messages, mass_retry_options options)
     : env_(env), messages_(std::move(messages)), options_(options), clock_(env), tasks_(env.executor) {}
 
-result<mass_retry::state> mass_retry::start(filter which) {
+result<mass_retry::state> mass_retry::start(filter which, principal_ptr by, look_up again) {
   if (state_.running) return error{errc::held, "Messages are being retried already; GET /retries tells how far."};
   state_ = {.running = true};
   watched_.clear();
+  by_ = std::move(by);
+  again_ = std::move(again);
   tasks_.spawn(run(std::move(which)));
   return state_;
+}
+
+mass_retry::state mass_retry::now(const principal_ptr& by) const {
+  const bool is_its_starter = !by || (by_ && by_->name == by->name);
+  return is_its_starter ? state_ : state{};
+}
+
+/// With the rights that its starter has by now.
+bool mass_retry::may_go_on() {
+  if (!by_) return true;
+  auto now = again_ ? again_(*by_) : by_;
+  if (!now) state_.stopped_because = "who has started it is not known any more";
+  if (now) by_ = std::move(now);
+  return state_.stopped_because.empty();
 }
 
 task<void> mass_retry::stop() {
@@ -38,8 +54,8 @@ task<void> mass_retry::run(filter which) {
   for (bool more = true; more && !stopping_;) {
     try {
       co_await look_after();
-      if (!state_.stopped_because.empty()) break;
-      const auto listed = co_await messages_->list(asked);
+      if (!state_.stopped_because.empty() || !may_go_on()) break;
+      const auto listed = co_await messages_->list(asked, by_, right::operate);
       if (!listed) {
         state_.stopped_because = listed.error().detail;
         break;
@@ -63,7 +79,7 @@ task<void> mass_retry::retry_page(const std::vector<row>& rows, const filter& wh
   for (const auto& m : rows) {
     const auto error = latest_error(*m);
     if (error.find(which.error_part) == std::string::npos) continue;
-    const auto retried = co_await messages_->retry(m->id);
+    const auto retried = co_await messages_->retry(m->id, by_);
     ++(retried ? state_.retried : state_.refused);
     if (!retried || error.empty()) continue;
     if (watched_.size() >= watched_max) watched_.erase(watched_.begin());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,13 +34,19 @@ class mass_retry {
 
   mass_retry(const environment& env, std::shared_ptr<broker::messages> messages, mass_retry_options options);
 
-  /// Errors: held, while another run is under way.
-  result<state> start(filter which);
-  state now() const { return state_; }
+  /// What somebody may by now; null: it is known no more.
+  using look_up = std::function<principal_ptr(const principal& known)>;
+
+  /// Retries what `by` may operate on, as `again` says then; null: everything, and nobody is looked up. Errors: held,
+  /// while another run is under way.
+  result<state> start(filter which, principal_ptr by = {}, look_up again = nullptr);
+  /// Of the latest run, for who has started it; for others nothing is going on.
+  state now(const principal_ptr& by = {}) const;
   task<void> stop();
 
  private:
   task<void> run(filter which);
+  bool may_go_on();
   task<void> retry_page(const std::vector<row>& rows, const filter& which);
   task<void> look_after();
   task<void> pause();
@@ -48,6 +55,8 @@ class mass_retry {
   std::shared_ptr<broker::messages> messages_;
   mass_retry_options options_;
   state state_;
+  principal_ptr by_{};  ///< who has started the latest run
+  look_up again_{};
   std::map<uuid, std::string> watched_;  ///< retried lately, and the error that each had
   bool stopping_ = false;
   alarm_clock clock_;

@@ -35,6 +35,16 @@ asked_column flag(const char* name, bool (*is_set)(const change&)) {
   return {name, sql_type<bool>::name, [is_set](const asked_change& c, array_text& to) { to.add(is_set(c.what)); }};
 }
 
+template <class Read>
+asked_column access_member(const char* name, Read read, std::string condition = "") {
+  return {name, sql_type<std::string>::name,
+          [read](const asked_change& c, array_text& to) {
+            const auto& access = c.what.when.access;
+            to.add(access ? std::optional<std::string>(read(*access)) : std::nullopt);
+          },
+          std::move(condition)};
+}
+
 const std::vector<asked_column>& guard_members() {
   static const std::vector<asked_column> all{
       guard_member("if_status", &guard::status, "m.status = if_status"),
@@ -55,6 +65,14 @@ const std::vector<asked_column>& guard_members() {
       guard_member("if_text_other_than", &guard::text_other_than,
                    "m.text <> if_text_other_than OR m.form <> if_form_other_than OR m.content_type <> "
                    "if_type_other_than"),
+      access_member(
+          "if_queues", [](const access_condition& a) { return like_patterns(a.by->where(a.needed)); },
+          in_queues_sql("m.", "if_queues") + " OR m.owner = if_owner"),
+      access_member("if_owner",
+                    [](const access_condition& a) { return a.or_owner ? std::optional(a.by->name) : std::nullopt; }),
+      access_member(
+          "if_holder", [](const access_condition& a) { return a.as_holder ? std::optional(a.by->name) : std::nullopt; },
+          "m.holder = '' OR m.holder = if_holder OR starts_with(m.holder, if_holder || '/')"),
       guard_member("if_form_other_than", &guard::form_other_than),
       guard_member("if_type_other_than", &guard::type_other_than),
   };
@@ -192,6 +210,23 @@ std::string joined(const std::vector<std::string>& parts, const char* between) {
 }
 
 }  // namespace
+
+std::string like_patterns(const queue_patterns& of) {
+  std::string lines;
+  for (const auto& pattern : of.patterns()) {
+    if (!lines.empty()) lines += '\n';
+    for (const char c : pattern) {
+      if (c == '%' || c == '_' || c == '\\') lines += '\\';
+      lines += c == '*' ? '%' : c;
+    }
+  }
+  return lines;
+}
+
+std::string in_queues_sql(const std::string& prefix, const std::string& patterns) {
+  return "coalesce(nullif(" + prefix + "queue, ''), " + prefix + "last_queue) LIKE ANY (string_to_array(" + patterns +
+         ", E'\\n'))";
+}
 
 const std::vector<asked_column>& asked_of_updates() {
   static const auto all = make_asked_of_updates();

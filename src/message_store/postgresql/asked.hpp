@@ -43,4 +43,9 @@ std::string conditions_sql();
 /// The values of new rows, in the order of `columns`.
 std::string inserted_sql();
 
+/// How a statement is given patterns of queues: a line for each, as LIKE reads it.
+std::string like_patterns(const queue_patterns& of);
+/// Whether the queue that a row is in, or was in last, is among these; the prefix stands before the columns' names.
+std::string in_queues_sql(const std::string& prefix, const std::string& patterns);
+
 }  // namespace amc::message_store::postgresql

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "message_store/postgresql/asked.hpp"
 #include "message_store/postgresql/rows.hpp"
 #include "message_store/postgresql/session.hpp"
 #include "message_store/postgresql/statements.hpp"
@@ -21,6 +22,7 @@ class reader : public store_reader {
     parameters p;
     p.add(to_string(filter.after)).add(std::to_string(looked_at_max)).add_if(filter.status).add_if(queue);
     p.add(std::to_string(filter.limit)).add(std::to_string(filter.text_bytes_max));
+    p.add_if(filter.permitted ? std::optional(like_patterns(*filter.permitted)) : std::nullopt);
     const auto& sql = filter.status == status::dead ? say().list_dead : say().list;
     message_page page;
     std::vector<pg_result> results;

@@ -95,12 +95,15 @@ std::string waiting_sql() {
 
 /// Which rows make up the page is chosen by what is read without their texts.
 std::string list_sql(const std::string& condition) {
-  return "WITH seen AS MATERIALIZED (SELECT id, status, queue, octet_length(text) + octet_length(headers) AS bytes "
+  return "WITH seen AS MATERIALIZED (SELECT id, status, queue, last_queue, octet_length(text) + octet_length(headers) "
+         "AS bytes "
          "FROM amc_message WHERE " +
          condition +
          "id > $1::uuid ORDER BY id LIMIT $2::integer), "
          "fitting AS MATERIALIZED (SELECT id, bytes FROM seen WHERE ($3::text IS NULL OR status = $3) "
-         "AND ($4::text IS NULL OR queue = $4) ORDER BY id LIMIT $5::integer), "
+         "AND ($4::text IS NULL OR queue = $4) AND ($7::text IS NULL OR " +
+         in_queues_sql("", "$7::text") +
+         ") ORDER BY id LIMIT $5::integer), "
          "chosen AS MATERIALIZED (SELECT id FROM (SELECT id, sum(bytes) OVER up_to_it AS bytes_so_far, "
          "count(*) OVER up_to_it AS place FROM fitting WINDOW up_to_it AS (ORDER BY id)) f "
          "WHERE place = 1 OR bytes_so_far <= $6::bigint), "

@@ -66,11 +66,21 @@ class reader : public store_reader {
       const auto seen = row_at(look, filter_columns);
       if (filter.status && seen->status != *filter.status) return nullptr;
       if (!filter.queue.empty() && seen->queue != filter.queue) return nullptr;
+      if (filter.permitted && !filter.permitted->has(seen->queue.empty() ? last_queue(last) : seen->queue))
+        return nullptr;
       return find(last);
     } catch (const row_fault& fault) {
       faults_->note(look.name_of_row(0), fault);
       return nullptr;
     }
+  }
+
+  /// Of a row that is in none. Stands behind the text, and so is read where it is asked for.
+  std::string last_queue(const uuid& id) {
+    const ending in_the_end(last_queue_);
+    last_queue_.bind(1, id);
+    file_.step(last_queue_);
+    return last_queue_.text(0);
   }
 
   /// A row that the look has found, and so is there: both see the file as it was when the look began.
@@ -130,6 +140,7 @@ class reader : public store_reader {
                               " FROM message WHERE id IN (SELECT id FROM message INDEXED BY message_dead "
                               "WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2) ORDER BY id"};
   statement find_{file_.handle(), "SELECT " + names(columns) + " FROM message WHERE id = ?1"};
+  statement last_queue_{file_.handle(), "SELECT last_queue FROM message WHERE id = ?1"};
   statement counts_{file_.handle(),
                     "SELECT queue, 1, count(*), sum(due <= ?1), sum(held <> 0), "
                     "min(CASE WHEN NOT held OR due <= ?1 THEN id END) FROM message "

@@ -1,7 +1,11 @@
 """Every status that GET /openapi.json documents, of every operation, as a real broker answers it, held against its schema:
 every_answer.py AMC. Only 500 is left out, since nothing but a defect is answered so."""
 import json
+import os
+import pathlib
+import subprocess
 import sys
+import tempfile
 
 from description import Description
 from broker import Broker
@@ -240,6 +244,40 @@ def operators(contract):
     ask("POST /retries", {"status": "done"}, expected=422)
 
 
+def access(contract, amc):
+    """Who is asked for a token: without one, without the right, and what those see who have few."""
+    with tempfile.TemporaryDirectory() as folder:
+        tokens, entries = {}, ""
+        for name, rights in {"owner": "send:orders", "server": "serve:orders", "operator": "operate:orders"}.items():
+            made = subprocess.run([os.path.abspath(amc), "token", "new", name, "--may", rights], check=True, capture_output=True,
+                                  text=True, cwd=folder).stdout
+            token, _, entry = made.partition("\n")
+            tokens[name] = [("Authorization", f"Bearer {token}")]
+            entries += entry
+        pathlib.Path(folder, "tokens.yaml").write_text(entries)
+        with Broker(amc, f"broker.access.tokens_file={folder}/tokens.yaml") as guarded:
+            open_broker, contract.broker = contract.broker, guarded
+            for operation in contract.description.operations:
+                contract.check(operation.name, guarded.ask(operation.method.upper(), target_of(operation)))
+            with_rights(contract, tokens)
+            contract.broker = open_broker
+
+
+def with_rights(contract, tokens):
+    ask, match = contract.ask, [("If-Match", "*")]
+    ask("GET /readyz")
+    ask("GET /queues", headers=tokens["owner"], expected=403)
+    ids = [ask("POST /messages", {"message": "x", "queue": "orders"}, tokens["owner"], expected=202)["id"] for _ in range(3)]
+    ask("GET /messages/{id}", headers=tokens["owner"], id=ids[0])
+    ask("PUT /messages/{id}", {"message": "y", "done": True}, tokens["operator"] + match, id=ids[0])
+    ask("DELETE /messages/{id}", headers=tokens["owner"], id=ids[1])
+    ask("POST /messages/{id}/retry", headers=tokens["operator"], id=ids[1])
+    ask("DELETE /messages/{id}", headers=tokens["operator"], id=ids[2])
+    ask("POST /answers", [{"id": ids[1], "revision": 1, "message": "y", "queue": "other"}], tokens["server"])
+    ask("POST /messages", [{"message": "x", "queue": "other"}], tokens["owner"])
+    contract.expect("what one may see and not do is refused so", "forbidden" in contract.reasons)
+
+
 def main(amc):
     sets = ("broker.http.body_max_bytes=4096", "broker.message_max_bytes=2000", "broker.claims_max_bytes=3000",
             "broker.http.body_timeout_ms=2000", "broker.retries_per_second=1", "broker.queues=[{name: frail, lease_ms: 10, "
@@ -249,6 +287,7 @@ def main(amc):
         for part in (root, messages, contents, claims, work, operators, general_refusals, late_requests):
             part(contract)
         too_many_connections(contract, amc)
+        access(contract, amc)
     for name, status in sorted(contract.description.documented() - contract.seen):
         if status != 500:
             contract.complaints.append(f"{name} is documented to answer {status}, and never did")

@@ -81,12 +81,23 @@ TEST_F(Description, WhatAnyRequestMayBeRefusedForStandsAtEachOperation) {
   });
 }
 
+TEST_F(Description, EveryEndpointThatAsksWhoAsksSaysSo) {
+  std::set<operation> open;
+  for (const auto& r : routes())
+    if (r.right_to.is_open()) open.insert({std::string(r.path), "GET"}), open.insert({std::string(r.path), "HEAD"});
+  each_operation([&](const operation& o, const json::object& about) {
+    const bool asks = !open.contains(o);
+    EXPECT_EQ(about.at("responses").as_object().contains("401"), asks) << o.second << " " << o.first;
+    EXPECT_EQ(about.contains("security"), !asks) << o.second << " " << o.first;
+  });
+}
+
 TEST_F(Description, EveryReferenceLeadsSomewhereAndNothingIsUnused) {
   std::set<std::string> used, there_is;
   collect_references(described_, used);
   for (const auto& [kind, all] : described_.at("components").as_object())
     for (const auto& [name, value] : all.as_object())
-      there_is.insert("#/components/" + std::string(kind) + "/" + std::string(name));
+      if (kind != "securitySchemes") there_is.insert("#/components/" + std::string(kind) + "/" + std::string(name));
   EXPECT_EQ(used, there_is);
 }
 

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "core/access.hpp"
+#include "core/error.hpp"
+#include "http/message.hpp"
+
+namespace amc::access {
+
+/// Tells who asks: before the path of a request, its body, or anything else of it is looked at. For one thread.
+class identity {
+ public:
+  virtual ~identity() = default;
+  /// Never null. `from`: the address, for the log. Errors: unidentified.
+  virtual result<principal_ptr> identify(const http::request& asked, const std::string& from) = 0;
+  /// What its credential allows by now; null where it is not known any more.
+  virtual principal_ptr again(const principal& known) const = 0;
+};
+
+}  // namespace amc::access

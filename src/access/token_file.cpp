@@ -1,0 +1,162 @@
+#include "access/token_file.hpp"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "core/config.hpp"
+#include "core/text.hpp"
+#include "core/time_text.hpp"
+#include "core/yaml.hpp"
+
+namespace amc::access {
+namespace {
+
+constexpr std::size_t file_max_bytes = 1 << 20;
+constexpr std::size_t digest_bytes = SHA256_DIGEST_LENGTH;
+
+std::optional<int> digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return {};
+}
+
+/// Nothing for what is not 64 hexadecimal digits.
+std::optional<std::string> parse_digest(std::string_view hex) {
+  if (hex.size() != 2 * digest_bytes) return {};
+  std::string bytes;
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    const auto high = digit(hex[i]), low = digit(hex[i + 1]);
+    if (!high || !low) return {};
+    bytes += static_cast<char>(*high << 4 | *low);
+  }
+  return bytes;
+}
+
+const std::string& text_of(const yaml::node& value, const std::string& name) {
+  if (value.kind != yaml::node::type::scalar) throw yaml::refusal(value.line, "\"" + name + "\" must be a text");
+  return value.scalar;
+}
+
+void read_rights(const yaml::node& value, principal& to) {
+  if (value.kind != yaml::node::type::list)
+    throw yaml::refusal(value.line, "\"may\" must be a list, such as [send:orders, read:team-*]");
+  for (const auto& item : value.items)
+    if (const auto wrong = add_right(to, text_of(item, "may")); !wrong.empty()) throw yaml::refusal(item.line, wrong);
+}
+
+void read_member(const std::string& name, const yaml::node& value, principal& to) {
+  if (name == "name") {
+    to.name = text_of(value, name);
+    if (!principal::is_name(to.name))
+      throw yaml::refusal(value.line,
+                          "\"name\" must be 1 to 100 characters of A-Z a-z 0-9 . _ -, not " + repeated(to.name));
+  } else if (name == "sha256") {
+    const auto digest = parse_digest(text_of(value, name));
+    if (!digest) throw yaml::refusal(value.line, "\"sha256\" must be the 64 hexadecimal digits of a token's SHA-256");
+    to.credential = *digest;
+  } else if (name == "may") {
+    read_rights(value, to);
+  } else if (name == "expires") {
+    to.expires_at = parse_rfc3339(text_of(value, name));
+    if (!to.expires_at) throw yaml::refusal(value.line, "\"expires\" must be a time like 2027-02-24T12:00:00Z");
+  } else {
+    throw yaml::refusal(value.line, "unknown entry " + repeated(name) + "; known are: name, sha256, may, expires");
+  }
+}
+
+principal_ptr entry_of(const yaml::node& item) {
+  if (item.kind != yaml::node::type::map) throw yaml::refusal(item.line, "each entry is a map with name, sha256, may");
+  auto entry = std::make_shared<principal>();
+  bool has_rights = false;
+  for (const auto& [name, value] : item.pairs) {
+    read_member(name.scalar, value, *entry);
+    has_rights = has_rights || name.scalar == "may";
+  }
+  if (entry->name.empty() || entry->credential.empty() || !has_rights)
+    throw yaml::refusal(item.line, "an entry has name, sha256 and may");
+  return entry;
+}
+
+std::string contents_of(const std::string& file) {
+  const auto complain = [&](const std::string& why) {
+    throw config_error(file + ": broker.access.tokens_file: " + why);
+  };
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) complain(std::string("cannot be read: ") + std::strerror(errno));
+  struct stat found {};
+  std::string text;
+  std::string wrong;
+  if (::fstat(descriptor, &found) != 0 || !S_ISREG(found.st_mode)) wrong = "is no regular file";
+  char part[65'536];
+  while (wrong.empty()) {
+    const auto got = ::read(descriptor, part, sizeof part);
+    if (got < 0) wrong = std::string("cannot be read: ") + std::strerror(errno);
+    if (got <= 0) break;
+    text.append(part, static_cast<std::size_t>(got));
+    if (text.size() > file_max_bytes) wrong = "has more than " + std::to_string(file_max_bytes) + " bytes";
+  }
+  ::close(descriptor);
+  if (!wrong.empty()) complain(wrong);
+  return text;
+}
+
+}  // namespace
+
+std::string digest_of(std::string_view token) {
+  std::string digest(digest_bytes, '\0');
+  SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
+  return digest;
+}
+
+std::string add_right(principal& to, std::string_view text) {
+  const auto colon = std::min(text.find(':'), text.size());
+  const auto what = parse_right(text.substr(0, colon));
+  const auto queue = text.substr(std::min(colon + 1, text.size()));
+  if (!what || !queue_patterns::is_one(queue))
+    return repeated(text) +
+           " is no right; write send, serve, read or operate, a colon, and a queue or the beginning of queues' names: "
+           "serve:orders, read:team-*, operate:*";
+  to.queues[static_cast<std::size_t>(*what)].add(std::string(queue));
+  return {};
+}
+
+token_table token_table::parse(std::string_view yaml, const std::string& file) {
+  token_table table;
+  try {
+    const auto root = yaml::parse(yaml);
+    if (root.kind != yaml::node::type::list)
+      throw yaml::refusal(root.line, "a list of tokens is expected; \"[]\" is an empty one");
+    std::set<std::string_view> digests;
+    for (const auto& item : root.items) {
+      table.all_.push_back(entry_of(item));
+      if (!digests.insert(table.all_.back()->credential).second)
+        throw yaml::refusal(item.line, "an entry before it has the same sha256; one token is one entry");
+    }
+  } catch (const yaml::refusal& refused) {
+    throw config_error(file + ":" + std::to_string(refused.line) + ": broker.access.tokens_file: " + refused.what());
+  }
+  return table;
+}
+
+token_table token_table::read(const std::string& file) {
+  return parse(contents_of(file), file);
+}
+
+principal_ptr token_table::find(std::string_view digest) const {
+  const principal_ptr* found = nullptr;
+  for (const auto& entry : all_)
+    if (digest.size() == digest_bytes && CRYPTO_memcmp(entry->credential.data(), digest.data(), digest_bytes) == 0)
+      found = &entry;
+  return found ? *found : nullptr;
+}
+
+}  // namespace amc::access

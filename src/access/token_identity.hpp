@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "access/identity.hpp"
+#include "access/token_file.hpp"
+#include "core/environment.hpp"
+#include "core/task.hpp"
+
+namespace amc::access {
+
+/// Recognizes who asks by the token in `Authorization: Bearer TOKEN`. The file of tokens is read again within a second
+/// of its change, whole or not at all: one that is wrong in any way is logged, and what was read before stays. What is
+/// refused is logged once a second at most. For one thread.
+class token_identity : public identity {
+ public:
+  /// Throws config_error for a file that is wrong.
+  token_identity(const environment& env, std::string file);
+
+  result<principal_ptr> identify(const http::request& asked, const std::string& from) override;
+  principal_ptr again(const principal& known) const override;
+
+  /// Looks for changes of the file, until it is stopped.
+  void run() { tasks_.spawn(loop()); }
+  task<void> stop();
+  /// Looks once.
+  void look();
+
+ private:
+  /// What tells that a file is another one, or was written.
+  struct signature {
+    std::uint64_t device = 0, inode = 0, size = 0;
+    std::int64_t written_ns = 0, changed_ns = 0;
+    bool operator==(const signature&) const = default;
+  };
+  static signature signature_of(const std::string& file);
+  task<void> loop();
+  error refused(const std::string& from, const std::string& why);
+
+  environment env_;
+  std::string file_;
+  signature seen_;
+  std::shared_ptr<const token_table> tokens_;
+  timers::time_point last_line_{};
+  std::size_t untold_ = 0;  ///< refusals since the last line about one
+  bool stopping_ = false;
+  alarm_clock clock_;
+  task_group tasks_;
+};
+
+}  // namespace amc::access

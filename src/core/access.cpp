@@ -1,0 +1,74 @@
+#include "core/access.hpp"
+
+#include <algorithm>
+
+namespace amc {
+namespace {
+
+constexpr std::string_view name_characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+constexpr char any = '*', behind_principal = '/';
+
+}  // namespace
+
+const char* to_string(right value) {
+  switch (value) {
+    case right::send:
+      return "send";
+    case right::serve:
+      return "serve";
+    case right::read:
+      return "read";
+    case right::operate:
+      break;
+  }
+  return "operate";
+}
+
+std::optional<right> parse_right(std::string_view text) {
+  for (const auto r : all_rights)
+    if (text == to_string(r)) return r;
+  return {};
+}
+
+bool queue_patterns::is_one(std::string_view text) {
+  constexpr std::size_t queue_name_max_bytes = 200;
+  const auto star = text.find(any);
+  const bool star_is_last = star == std::string_view::npos || star + 1 == text.size();
+  const auto is_control = [](unsigned char c) { return c < ' ' || c == 0x7f; };
+  return !text.empty() && text.size() <= queue_name_max_bytes && star_is_last &&
+         std::none_of(text.begin(), text.end(), is_control);
+}
+
+bool queue_patterns::has(std::string_view queue) const {
+  return std::any_of(all_.begin(), all_.end(), [&](std::string_view pattern) {
+    if (!pattern.ends_with(any)) return queue == pattern;
+    pattern.remove_suffix(1);
+    return queue.starts_with(pattern);
+  });
+}
+
+bool principal::is_name(std::string_view text) {
+  constexpr std::size_t max_bytes = 100;
+  return !text.empty() && text.size() <= max_bytes && text.find_first_not_of(name_characters) == std::string_view::npos;
+}
+
+bool principal::sees(std::string_view queue) const {
+  return may(right::read, queue) || may(right::serve, queue) || may(right::operate, queue);
+}
+
+std::string_view queue_of(const message& m) {
+  return m.queue.empty() ? m.last_queue : m.queue;
+}
+
+std::string holder_of(const principal_ptr& by, std::string_view told) {
+  if (!by) return std::string(told);
+  return told.empty() ? by->name : by->name + behind_principal + std::string(told);
+}
+
+bool is_holder(std::string_view principal_name, std::string_view holder) {
+  if (!holder.starts_with(principal_name)) return false;
+  holder.remove_prefix(principal_name.size());
+  return holder.empty() || holder.front() == behind_principal;
+}
+
+}  // namespace amc
