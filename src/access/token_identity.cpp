@@ -1,7 +1,5 @@
 #include "access/token_identity.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
 #include "core/log.hpp"
@@ -36,11 +34,6 @@ std::optional<std::string_view> token_in(std::string_view field) {
   return is_token ? std::optional(field) : std::nullopt;
 }
 
-std::int64_t in_ns(const timespec& time) {
-  constexpr std::int64_t ns_per_s = 1'000'000'000;
-  return time.tv_sec * ns_per_s + time.tv_nsec;
-}
-
 }  // namespace
 
 token_identity::token_identity(const environment& env, std::string file)
@@ -55,8 +48,10 @@ token_identity::token_identity(const environment& env, std::string file)
 
 result<principal_ptr> token_identity::identify(const http::request& asked, const std::string& from) {
   const auto field = only_field(asked, "Authorization");
-  if (!field && !asked.headers.find("Authorization"))
+  if (!field && !asked.headers.find("Authorization")) {
+    note_refused(from, "want of a token");
     return error{errc::unidentified, "Send a token, in the field \"Authorization: Bearer TOKEN\"."};
+  }
   if (!field) return refused(from, "several Authorization fields");
   const auto token = token_in(*field);
   if (!token) return refused(from, "an Authorization field that is no \"Bearer TOKEN\"");
@@ -75,6 +70,11 @@ principal_ptr token_identity::again(const principal& known) const {
 
 /// Whoever guesses learns nothing from the answer.
 error token_identity::refused(const std::string& from, const std::string& why) {
+  note_refused(from, why);
+  return {errc::unidentified, "This token is not valid here: it is unknown, incomplete, expired, or sent twice."};
+}
+
+void token_identity::note_refused(const std::string& from, const std::string& why) {
   constexpr milliseconds line_interval{1'000};
   const auto now = env_.timers->now();
   if (last_line_ != timers::time_point{} && now - last_line_ < line_interval) {
@@ -85,7 +85,6 @@ error token_identity::refused(const std::string& from, const std::string& why) {
     last_line_ = now;
     untold_ = 0;
   }
-  return {errc::unidentified, "This token is not valid here: it is unknown, incomplete, expired, or sent twice."};
 }
 
 task<void> token_identity::stop() {
@@ -112,13 +111,6 @@ void token_identity::look() {
   } catch (const config_error& wrong) {
     log::error(component, std::string("the tokens stay as they were: ") + wrong.what());
   }
-}
-
-token_identity::signature token_identity::signature_of(const std::string& file) {
-  struct stat found {};
-  if (::stat(file.c_str(), &found) != 0) return {};
-  return {found.st_dev, found.st_ino, static_cast<std::uint64_t>(found.st_size), in_ns(found.st_mtim),
-          in_ns(found.st_ctim)};
 }
 
 }  // namespace amc::access

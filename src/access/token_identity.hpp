@@ -6,6 +6,7 @@
 #include "access/identity.hpp"
 #include "access/token_file.hpp"
 #include "core/environment.hpp"
+#include "core/file_signature.hpp"
 #include "core/task.hpp"
 
 namespace amc::access {
@@ -28,19 +29,13 @@ class token_identity : public identity {
   void look();
 
  private:
-  /// What tells that a file is another one, or was written.
-  struct signature {
-    std::uint64_t device = 0, inode = 0, size = 0;
-    std::int64_t written_ns = 0, changed_ns = 0;
-    bool operator==(const signature&) const = default;
-  };
-  static signature signature_of(const std::string& file);
   task<void> loop();
   error refused(const std::string& from, const std::string& why);
+  void note_refused(const std::string& from, const std::string& why);
 
   environment env_;
   std::string file_;
-  signature seen_;
+  file_signature seen_;
   std::shared_ptr<const token_table> tokens_;
   timers::time_point last_line_{};
   std::size_t untold_ = 0;  ///< refusals since the last line about one

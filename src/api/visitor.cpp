@@ -16,7 +16,7 @@ std::string asked_by(const visitor& who, std::string_view subject) {
   constexpr std::size_t subject_max_bytes = 200;
   auto line = who.by->name + " from " + (who.address.empty() ? "no network" : who.address) + ": " +
               std::string(who.method) + " " + std::string(who.route);
-  if (!subject.empty()) line += ", " + std::string(shortened(subject, subject_max_bytes));
+  if (!subject.empty() && subject != who.route) line += ", " + std::string(shortened(subject, subject_max_bytes));
   return line;
 }
 

@@ -170,8 +170,9 @@ class place {
   void take(std::string_view written) {
     const auto got = json::parse(written);
     outcome_.clear();
-    for (const auto* kind : {"answers", "failures"})
-      if (const auto* list = got.as_object().if_contains(kind)) note_outcome(list->at(0).as_object());
+    for (const std::string_view kind : {"answers", "failures"})
+      if (const auto* list = got.as_object().if_contains(kind))
+        note_outcome(list->at(0).as_object(), kind == "answers");
     const auto items = item_texts(member_text(written, "deliveries"));
     for (std::size_t i = 0; i < items.size(); ++i) {
       const auto& delivery = got.at("deliveries").at(i).as_object();
@@ -180,12 +181,12 @@ class place {
   }
 
   /// What the broker does not take as an answer is a failure; what is somebody else's by now is not ours to tell.
-  void note_outcome(const json::object& said) {
+  void note_outcome(const json::object& said, bool is_answer) {
     const auto* refused = said.if_contains("refused");
     if (!refused) return;
     const std::string why(said.at("detail").as_string());
     const auto& code = refused->as_string();
-    if (code == "invalid" || code == "too_large" || code == "unroutable")
+    if (code == "invalid" || code == "too_large" || code == "unroutable" || (code == "forbidden" && is_answer))
       fail(told_, "its answer is refused: " + why);
     else
       log::warning(component, "an outcome comes too late: " + why, about(told_));

@@ -310,25 +310,29 @@ TEST_P(StoreContract, AGuardAsksForARightInTheRowsQueue) {
 }
 
 TEST_P(StoreContract, AGuardKnowsOwnersAndHolders) {
-  const auto id = next_id_();
-  apply(life_cycle::accept(id, "x", to_queue{"q"}, true, times_, {.owner = "team_a"}));
-  const auto admits = [&](const char* name, bool or_owner, bool as_holder) {
+  const auto posted = [&] {
+    const auto id = next_id_();
+    apply(life_cycle::accept(id, "x", to_queue{"q"}, true, times_, {.owner = "team_a"}));
+    return id;
+  };
+  const auto admits = [&](const uuid& id, const char* name, bool or_owner, bool as_holder) {
     principal who;
     who.name = name;
     if (as_holder) who.queues[static_cast<std::size_t>(right::serve)].add("q");
     const access_condition asked{std::make_shared<principal>(who), right::serve, or_owner, as_holder};
     return apply({.id = id, .when = {.access = asked}, .then = {.held = true, .due_after_lease = true}}).applied;
   };
-  EXPECT_TRUE(admits("team_a", true, false));
-  EXPECT_FALSE(admits("team_a", false, false)) << "owners are not asked for";
-  EXPECT_FALSE(admits("team", true, false));
-  EXPECT_TRUE(admits("anybody", false, true)) << "nobody has claimed it";
+  const auto owned = posted();
+  EXPECT_TRUE(admits(owned, "team_a", true, false));
+  EXPECT_FALSE(admits(owned, "team_a", false, false)) << "owners are not asked for";
+  EXPECT_FALSE(admits(owned, "team", true, false));
+  EXPECT_TRUE(admits(owned, "anybody", false, true)) << "nobody has claimed it";
   for (const auto* holder : {"team_a", "team_a/s/w"}) {
-    apply(life_cycle::reopen({id, 1}, 1));
-    apply(life_cycle::claim({id, 1}, 1, true, holder));
-    EXPECT_TRUE(admits("team_a", false, true)) << holder;
+    const auto held = posted();
+    ASSERT_TRUE(apply(life_cycle::claim({held, 1}, 1, false, holder)).applied);
+    EXPECT_TRUE(admits(held, "team_a", false, true)) << holder;
     for (const auto* other : {"team", "team_a_", "teamXa"})
-      EXPECT_FALSE(admits(other, false, true)) << other << " " << holder;
+      EXPECT_FALSE(admits(held, other, false, true)) << other << " " << holder;
   }
 }
 

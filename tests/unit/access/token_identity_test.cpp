@@ -126,6 +126,12 @@ TEST_F(TokenIdentity, AStartWithABrokenFileComplains) {
   EXPECT_THROW(token_identity(world_.env(), folder_.path.string()), config_error);
 }
 
+TEST_F(TokenIdentity, WhoShowsNoTokenIsTold) {
+  tokens_.emplace(world_.env(), file_);
+  EXPECT_FALSE(tokens_->identify({"GET", "/"}, "10.0.0.7"));
+  EXPECT_THAT(lines_, testing::Contains(testing::AllOf(HasSubstr("10.0.0.7"), HasSubstr("want of a token"))));
+}
+
 TEST_F(TokenIdentity, WrongTokensAreToldOnceASecond) {
   tokens_.emplace(world_.env(), file_);
   world_.advance(milliseconds(10'000));
