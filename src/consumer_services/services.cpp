@@ -38,7 +38,7 @@ config_provider provider() {
            .kind = config_key::type::texts,
            .default_yaml = "[Joao, Bram, Gabriel, Fehim, Eni, Patrick, Micha, Mirzet, Liliana, Sebastien]",
            .help = "the names that ServiceA picks from"},
-          number_key("consumer_services.concurrency", "64", "messages that one service has in hand at once", 1, 1'000),
+          number_key("consumer_services.concurrency", "256", "messages that one service has in hand at once", 1, 1'000),
           number_key("consumer_services.in_hand_max_bytes", "67108864",
                      "texts and answers that one service has in hand at once; one message is always taken", 1,
                      1'000'000'000'000),
