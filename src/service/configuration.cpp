@@ -23,7 +23,7 @@ config_provider provider() {
           number_key("consumer_services.receive_wait_ms", "20000",
                      "how long a service's request for work may be parked at the broker; whole seconds count", 1'000,
                      3'600'000),
-          number_key("consumer_services.concurrency", "64", "messages that one service has in hand at once", 1, 1'000),
+          number_key("consumer_services.concurrency", "256", "messages that one service has in hand at once", 1, 1'000),
           number_key("consumer_services.in_hand_max_bytes", "67108864",
                      "texts and answers that one service has in hand at once; one message is always taken", 1,
                      1'000'000'000'000),
