@@ -31,7 +31,7 @@ config_provider provider() {
                      "answers that wait to be taken together; to make room those that were not taken within a second "
                      "are given up, and lists and messages are answered 503",
                      1, std::int64_t{1} << 40),
-          number_key("broker.http.connections_max", "4096", "more connections are answered 503", 1, 1'000'000),
+          number_key("broker.http.connections_max", "10000", "more connections are answered 503", 1, 1'000'000),
           number_key("broker.http.idle_timeout_ms", "60000", "a connection without a request is closed after this"),
           number_key("broker.http.header_timeout_ms", "10000",
                      "from the first byte of a request to the end of its header"),
