@@ -21,6 +21,12 @@ config_provider provider() {
       {
           {.path = "broker.http.address", .default_yaml = "127.0.0.1", .help = "the IP address to listen on"},
           number_key("broker.http.port", "4000", "the port to listen on; 0 takes any free one", 0, 65'535),
+          {.path = "broker.http.tls.certificate_file",
+           .default_yaml = "\"\"",
+           .help =
+               "the server's certificate, in PEM, with those that lead to its authority behind it: then it speaks TLS "
+               "1.2 and 1.3 alone. Read again when it or the key changes. Empty: plain HTTP"},
+          {.path = "broker.http.tls.key_file", .default_yaml = "\"\"", .help = "the key of that certificate, in PEM"},
           number_key("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024,
                      1 << 20),
           number_key("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
@@ -89,6 +95,14 @@ http::server_options server_options_from(const config& settings) {
   options.browsers.origins = checked(settings, "broker.http.origins", http::is_origin, "https://ops.example:8443");
   options.browsers.hosts = checked(settings, "broker.http.hosts", http::is_host, "amc.example or amc.example:4000");
   return options;
+}
+
+std::shared_ptr<http::tls_certificates> certificates_from(const environment& env, const config& settings) {
+  http::tls_files files{settings.text("broker.http.tls.certificate_file"), settings.text("broker.http.tls.key_file")};
+  if (files.certificate.empty() != files.key.empty())
+    throw settings.complaint("broker.http.tls.certificate_file",
+                             "give both, it and broker.http.tls.key_file, or neither");
+  return files.certificate.empty() ? nullptr : std::make_shared<http::tls_certificates>(env, std::move(files));
 }
 
 api_options api_options_from(const config& settings) {

@@ -11,6 +11,7 @@ namespace amc::app {
 std::shared_ptr<http::caller> client_for(const environment& env, const config& settings, const std::string& url) {
   http::client_options options;
   options.url = url;
+  options.ca_file = settings.text("consumer_services.broker_client.ca_file");
   // A batch of claims has its texts together, or one message alone, however large.
   const auto largest = std::max(broker::message_max_bytes(settings), settings.size("broker.claims_max_bytes"));
   options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(largest));

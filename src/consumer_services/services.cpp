@@ -24,7 +24,11 @@ config_provider provider() {
           {.path = "consumer_services.broker_client.url",
            .kind = config_key::type::url,
            .default_yaml = "http://127.0.0.1:4000",
-           .help = "where services and the requester find the broker"},
+           .help = "where services and the requester find the broker: http:// or https://"},
+          {.path = "consumer_services.broker_client.ca_file",
+           .default_yaml = "\"\"",
+           .help = "with an https URL: the authorities, in PEM, of which one must have signed the broker's certificate. "
+                   "Empty: those that the machine knows"},
           {.path = "consumer_services.broker_client.token_file",
            .default_yaml = "\"\"",
            .help = "the file whose first line is the token to send, as \"amc token new\" prints it; read again when it "
