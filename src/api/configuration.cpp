@@ -115,7 +115,6 @@ api_options api_options_from(const config& settings) {
   options.page_max_bytes = settings.size("broker.http.page_max_bytes");
   options.pages_max_bytes = settings.size("broker.http.answers_max_bytes");
   options.idempotency = settings.duration("broker.idempotency_ms");
-  options.refuses_forwarded = !settings.boolean("broker.access.open");
   options.trusted_proxies =
       checked(settings, "broker.http.trusted_proxies", access::is_network, "10.0.0.7 or 10.0.0.0/8");
   return options;

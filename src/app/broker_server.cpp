@@ -20,12 +20,18 @@ broker_server::broker_server(const environment& env, const foundation& base, con
           base.engine_is_heard ? base.platform.get() : nullptr, api::receivers_options_from(settings))),
       retries_(std::make_shared<broker::mass_retry>(
           env, parts_->messages(), broker::mass_retry_options{settings.size("broker.retries_per_second")})),
-      api_(env, parts_->messages(), waiters_, receivers_, retries_, api::api_options_from(settings), identity_),
+      api_(env, parts_->messages(), waiters_, receivers_, retries_, api_options(settings), identity_),
       server_(
           env, server_options(settings), [this](http::request& asked) { return api_.handle(asked); },
           api::http_api::fault) {
   if (!identity_ && !access::is_loopback(settings.text("broker.http.address")))
     log::warning("access", "broker.access.open: whoever reaches " + url() + " may do everything");
+}
+
+api::api_options broker_server::api_options(const config& settings) {
+  auto options = api::api_options_from(settings);
+  options.refuses_forwarded = access::refuses_forwarded(settings);
+  return options;
 }
 
 http::server_options broker_server::server_options(const config& settings) {

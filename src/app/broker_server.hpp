@@ -22,6 +22,7 @@ class broker_server {
   task<void> stop();
 
  private:
+  static api::api_options api_options(const config& settings);
   http::server_options server_options(const config& settings);
 
   bool engine_is_empty_;
