@@ -102,6 +102,9 @@ class AMC_EXPORT no_answer : public std::runtime_error {
 struct client_options {
   /// For one call, with all its tries; what `wait` waits comes on top.
   milliseconds timeout{30'000};
+  /// With an https URL: the authorities, in PEM, of which one must have signed the broker's certificate. Empty: those that
+  /// the machine knows.
+  std::string ca_file{};
   /// The file whose first line is the token to send, where the broker asks who one is; read again when it changes.
   /// Empty: none is sent.
   std::string token_file{};
@@ -115,7 +118,7 @@ struct client_options {
 /// calls under way.
 class AMC_EXPORT client {
  public:
-  /// Throws std::runtime_error for a URL that it cannot use ("http://HOST:PORT"); connects to nothing yet.
+  /// Throws std::runtime_error for a URL that it cannot use ("http://HOST:PORT", "https://…"); connects to nothing yet.
   explicit client(const std::string& url, client_options options = {});
   ~client();
   client(const client&) = delete;

@@ -26,6 +26,10 @@ std::shared_ptr<token_identity> identity_from(const environment& env, const conf
   return file.empty() ? nullptr : std::make_shared<token_identity>(env, file);
 }
 
+bool refuses_forwarded(const config& settings) {
+  return !settings.boolean("broker.access.open");
+}
+
 void check(const config& settings, const char* address_key) {
   const auto file = settings.text("broker.access.tokens_file");
   const auto address = settings.text(address_key);

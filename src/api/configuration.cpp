@@ -21,6 +21,12 @@ config_provider provider() {
       {
           {.path = "broker.http.address", .default_yaml = "127.0.0.1", .help = "the IP address to listen on"},
           number_key("broker.http.port", "4000", "the port to listen on; 0 takes any free one", 0, 65'535),
+          {.path = "broker.http.tls.certificate_file",
+           .default_yaml = "\"\"",
+           .help =
+               "the server's certificate, in PEM, with those that lead to its authority behind it: then it speaks TLS "
+               "1.2 and 1.3 alone. Read again when it or the key changes. Empty: plain HTTP"},
+          {.path = "broker.http.tls.key_file", .default_yaml = "\"\"", .help = "the key of that certificate, in PEM"},
           number_key("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024,
                      1 << 20),
           number_key("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
@@ -91,6 +97,14 @@ http::server_options server_options_from(const config& settings) {
   return options;
 }
 
+std::shared_ptr<http::tls_certificates> certificates_from(const environment& env, const config& settings) {
+  http::tls_files files{settings.text("broker.http.tls.certificate_file"), settings.text("broker.http.tls.key_file")};
+  if (files.certificate.empty() != files.key.empty())
+    throw settings.complaint("broker.http.tls.certificate_file",
+                             "give both, it and broker.http.tls.key_file, or neither");
+  return files.certificate.empty() ? nullptr : std::make_shared<http::tls_certificates>(env, std::move(files));
+}
+
 api_options api_options_from(const config& settings) {
   api_options options;
   options.wait_max = settings.duration("broker.http.wait_max_ms");
@@ -101,7 +115,6 @@ api_options api_options_from(const config& settings) {
   options.page_max_bytes = settings.size("broker.http.page_max_bytes");
   options.pages_max_bytes = settings.size("broker.http.answers_max_bytes");
   options.idempotency = settings.duration("broker.idempotency_ms");
-  options.refuses_forwarded = !settings.boolean("broker.access.open");
   options.trusted_proxies =
       checked(settings, "broker.http.trusted_proxies", access::is_network, "10.0.0.7 or 10.0.0.0/8");
   return options;

@@ -12,6 +12,9 @@ config_provider provider();
 /// As they hold for every server in a process. Throws config_error.
 http::server_options server_options_from(const config& settings);
 
+/// Of the broker's server; null: it speaks plain HTTP. Throws config_error.
+std::shared_ptr<http::tls_certificates> certificates_from(const environment& env, const config& settings);
+
 api_options api_options_from(const config& settings);
 broker::waiters_options waiters_options_from(const config& settings);
 broker::receivers_options receivers_options_from(const config& settings);

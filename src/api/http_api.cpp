@@ -26,6 +26,7 @@ class http_api::implementation {
     for (const auto& r : routes()) {
       if (!matches(r, path)) continue;
       known = true;
+      if (!known_as && !r.right_to.is_open()) co_return unidentified(known_as.error(), path == "/");
       if (r.method == asked.method || (r.method == "GET" && asked.method == "HEAD"))
         co_return co_await timed(asked, r, who);
       allowed += (allowed.empty() ? "" : ", ") + std::string(r.method) + (r.method == "GET" ? ", HEAD" : "");

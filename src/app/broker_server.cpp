@@ -11,6 +11,7 @@ broker_server::broker_server(const environment& env, const foundation& base, con
     : engine_is_empty_(base.platform->capabilities().empty_at_start),
       drain_timeout_(settings.duration("broker.drain_timeout_ms")),
       identity_(access::identity_from(env, settings)),
+      certificates_(api::certificates_from(env, settings)),
       parts_(make_parts(env, base, settings)),
       waiters_(std::make_shared<broker::waiters>(env, message_store::async_store(env, base.store),
                                                  api::waiters_options_from(settings))),
@@ -19,7 +20,7 @@ broker_server::broker_server(const environment& env, const foundation& base, con
           base.engine_is_heard ? base.platform.get() : nullptr, api::receivers_options_from(settings))),
       retries_(std::make_shared<broker::mass_retry>(
           env, parts_->messages(), broker::mass_retry_options{settings.size("broker.retries_per_second")})),
-      api_(env, parts_->messages(), waiters_, receivers_, retries_, api::api_options_from(settings), identity_),
+      api_(env, parts_->messages(), waiters_, receivers_, retries_, api_options(settings), identity_),
       server_(
           env, server_options(settings), [this](http::request& asked) { return api_.handle(asked); },
           api::http_api::fault) {
@@ -27,8 +28,15 @@ broker_server::broker_server(const environment& env, const foundation& base, con
     log::warning("access", "broker.access.open: whoever reaches " + url() + " may do everything");
 }
 
+api::api_options broker_server::api_options(const config& settings) {
+  auto options = api::api_options_from(settings);
+  options.refuses_forwarded = access::refuses_forwarded(settings);
+  return options;
+}
+
 http::server_options broker_server::server_options(const config& settings) {
   auto options = api::server_options_from(settings);
+  options.certificates = certificates_;
   if (identity_)
     options.doorkeeper = [this](const http::request& without_body, const http::peer& from) {
       return api_.refuses_unread(without_body, from);
@@ -39,6 +47,7 @@ http::server_options broker_server::server_options(const config& settings) {
 void broker_server::run() {
   parts_->run(engine_is_empty_);
   if (identity_) identity_->run();
+  if (certificates_) certificates_->run();
   server_.run();
   log::info("broker", "listening on " + url());
 }
@@ -48,6 +57,7 @@ task<void> broker_server::stop() {
   receivers_->send_home();
   co_await server_.stop(drain_timeout_);
   if (identity_) co_await identity_->stop();
+  if (certificates_) co_await certificates_->stop();
   co_await waiters_->stop();
   co_await receivers_->stop();
   co_await retries_->stop();

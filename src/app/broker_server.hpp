@@ -22,11 +22,13 @@ class broker_server {
   task<void> stop();
 
  private:
+  static api::api_options api_options(const config& settings);
   http::server_options server_options(const config& settings);
 
   bool engine_is_empty_;
   milliseconds drain_timeout_;
-  std::shared_ptr<access::token_identity> identity_;  ///< null: nobody is asked who they are
+  std::shared_ptr<access::token_identity> identity_;      ///< null: nobody is asked who they are
+  std::shared_ptr<http::tls_certificates> certificates_;  ///< null: plain HTTP
   std::unique_ptr<broker::parts> parts_;
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::receivers> receivers_;

@@ -3,6 +3,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/address.hpp>
 
+#include "access/configuration.hpp"
+#include "api/configuration.hpp"
 #include "app/processes.hpp"
 #include "broker/router.hpp"
 #include "consumer_services/services.hpp"
@@ -27,6 +29,12 @@ void check_pattern(const config& settings, const char* key) {
 }
 
 }  // namespace
+
+void check_listener(const config& settings) {
+  access::check(settings, "broker.http.address");
+  boost::asio::io_context unused;
+  api::certificates_from(system_environment(unused.get_executor()), settings);
+}
 
 void check_configuration(const config& settings) {
   for (const auto* key : {"broker.http.address", "consumer_services.http.address"}) check_address(settings, key);

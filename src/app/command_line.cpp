@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "access/configuration.hpp"
 #include "app/bench.hpp"
 #include "app/demo.hpp"
 #include "app/messages_command.hpp"
@@ -36,18 +35,27 @@ struct invocation {
   std::vector<config_provider> known = providers();
 
   config settings() const {
+    auto merged = as_given();
+    warn_of_secrets(merged);
+    return merged;
+  }
+
+  config as_given() const {
     auto merged = load_config(known, sources);
     log::configure(merged);
     for (const auto& warning : merged.warnings()) log::warning("config", warning);
-    warn_of_secrets(merged);
     return merged;
+  }
+
+  static bool has_password(const config::entry& given) {
+    const auto masked = given.key.kind == config_key::type::url ? mask_url(given.value.as_string()) : std::string();
+    return masked.find(":***@") != std::string::npos || masked.find("password=***") != std::string::npos;
   }
 
   /// The command line of a process is shown to everybody on its machine, until `hide_secrets` has run.
   static void warn_of_secrets(const config& merged) {
     for (const auto& [path, entry] : merged.entries())
-      if (entry.key.kind == config_key::type::url && entry.origin == "--set" &&
-          mask_url(entry.value.as_string()) != std::string_view(entry.value.as_string()))
+      if (entry.origin == "--set" && has_password(entry))
         log::warning("config", "--set " + path +
                                    " has a password, which ps could show while this started: set it in a file of "
                                    "--config, or in a variable");
@@ -60,8 +68,9 @@ struct invocation {
 
   /// For what would otherwise complain later, or never.
   config checked_settings() const {
-    auto merged = settings();
+    auto merged = as_given();
     check_configuration(merged);
+    warn_of_secrets(merged);
     return merged;
   }
 };
@@ -84,7 +93,7 @@ int run_config(const invocation& call) {
     all += path + ": " + printable(entry) + "  # " + entry.origin + "\n";
   print(all);
   check_configuration(settings);  // what a start would say
-  access::check(settings, "broker.http.address");
+  check_listener(settings);
   return 0;
 }
 

@@ -73,7 +73,7 @@ std::vector<config_provider> providers() {
 }
 
 int broker_process(const config& settings, reread read) {
-  access::check(settings, "broker.http.address");
+  check_listener(settings);
   return until_stopped([&](stop_request& stop) {
     loop main("broker");
     auto base = patient_foundation(stop, main, settings);
@@ -132,7 +132,7 @@ int service_process(const config& settings, consumer_services::example_service s
 
 int all_process(const config& settings, reread read,
                 const std::function<std::optional<int>(const std::string& url)>& meanwhile) {
-  access::check(settings, "broker.http.address");
+  check_listener(settings);
   auto definition_a = configured_service_a(settings);  // may complain: before anything runs
   auto definition_b = service_b();
   return until_stopped([&](stop_request& stop) {
@@ -149,7 +149,9 @@ int all_process(const config& settings, reread read,
     running_broker broker(broker_loop, settings, base);
     stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes));
     workplace at;
-    at.broker_url = broker.url();
+    // A certificate is for a name, which is not the address that was bound.
+    const bool secure = !settings.text("broker.http.tls.certificate_file").empty();
+    at.broker_url = secure ? settings.text("consumer_services.broker_client.url") : broker.url();
     at.worker = amc::service::new_worker_name(services_loop.env());
     if (!receive) at.engine = base.platform.get(), at.base = &base;
     running_service a(services_loop, settings, std::move(definition_a), at);

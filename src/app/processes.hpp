@@ -19,6 +19,9 @@ std::vector<config_provider> providers();
 /// config_error.
 void check_configuration(const config& settings);
 
+/// The same of a broker's listener: who can reach it, its tokens and certificates. Throws config_error.
+void check_listener(const config& settings);
+
 std::shared_ptr<http::caller> client_for(const environment& env, const config& settings, const std::string& url);
 consumer_services::requester_options requester_options_from(const config& settings);
 

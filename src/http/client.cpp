@@ -5,6 +5,9 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -36,7 +39,8 @@ class connection {
   }
 
   tcp::socket socket;
-  std::shared_ptr<one_shot<addresses>> looked_up;  ///< while its name is looked up
+  std::unique_ptr<asio::ssl::stream<tcp::socket&>> tls;  ///< null: plain HTTP
+  std::shared_ptr<one_shot<addresses>> looked_up;        ///< while its name is looked up
   beast::flat_buffer buffer;
   timers::time_point idle_since{};
 };
@@ -48,18 +52,20 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
       throw config_error("consumer_services.broker_client.url: \"" + mask_url(options_.url) + "\" " + what);
     };
     const auto url = boost::urls::parse_uri(options_.url);
-    if (!url || !same_ignoring_case(url->scheme(), "http") || url->host().empty())
-      complain("is not a URL like http://127.0.0.1:4000");
+    const bool secure = url && same_ignoring_case(url->scheme(), "https");
+    if (!url || !(secure || same_ignoring_case(url->scheme(), "http")) || url->host().empty())
+      complain("is not a URL like http://127.0.0.1:4000 or https://broker.example");
     if (url->has_userinfo()) complain("holds credentials, and AMC sends none: leave them out");
     if (url->has_query() || url->has_fragment()) complain("has a query or a fragment, which have no meaning here");
     // 0 also where the port is no 16 bits.
     if (url->has_port() && url->port_number() == 0) complain("has a port that is not a number from 1 to 65535");
     host_ = url->host_address();
-    port_ = url->has_port() ? url->port_number() : std::uint16_t{80};
+    port_ = url->has_port() ? url->port_number() : secure ? std::uint16_t{443} : std::uint16_t{80};
     authority_ = std::string(url->encoded_host());
     if (url->has_port()) authority_ += ":" + std::to_string(port_);
     prefix_ = std::string(url->encoded_path());
     if (prefix_.ends_with('/')) prefix_.pop_back();
+    if (secure) trust();
     names_.emplace(env.executor, host_, std::to_string(port_), options_.look_up);
   }
 
@@ -82,15 +88,31 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
     } catch (const boost::system::system_error& failed) {
       if (failed.code() == too_large)
         throw answer_too_large(
-            "http://" + authority_ + ": the answer to " + asked.method + " " + asked.target + " is larger than " +
+            server() + ": the answer to " + asked.method + " " + asked.target + " is larger than " +
             std::to_string(options_.answer_max_bytes) +
             " bytes: set broker.message_max_bytes and broker.claims_max_bytes here as the broker has them");
       throw unavailable(sent ? unavailable::reason::outcome_unknown : unavailable::reason::away,
-                        "http://" + authority_ + ": " + (late ? no_answer(*link, timeout) : failed.code().message()));
+                        server() + ": " + (late ? no_answer(*link, timeout) : failed.code().message()));
     }
   }
 
  private:
+  /// Whom it takes for the server.
+  void trust() {
+    secured_.emplace(asio::ssl::context::tls_client);
+    secured_->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
+    secured_->set_verify_mode(asio::ssl::verify_peer);
+    error_code failed;
+    if (options_.ca_file.empty())
+      secured_->set_default_verify_paths(failed);
+    else
+      secured_->load_verify_file(options_.ca_file, failed);
+    if (failed)
+      throw config_error("consumer_services.broker_client.ca_file: \"" + options_.ca_file + "\": " + failed.message());
+  }
+
+  std::string server() const { return (secured_ ? "https://" : "http://") + authority_; }
+
   static constexpr auto too_large = beast::http::error::body_limit;
 
   static std::string no_answer(const connection& link, milliseconds timeout) {
@@ -119,22 +141,35 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
       const auto all = co_await link.looked_up->wait();
       if (late) throw boost::system::system_error(asio::error::timed_out);
       link.looked_up.reset();
-      if (!all.failed.empty()) throw unavailable(unavailable::reason::away, "http://" + authority_ + ": " + all.failed);
+      if (!all.failed.empty()) throw unavailable(unavailable::reason::away, server() + ": " + all.failed);
       co_await asio::async_connect(link.socket, all.found, asio::use_awaitable);
     }
     link.socket.set_option(tcp::no_delay(true));
+    if (secured_) co_await secure(link, not_literal.failed());
+  }
+
+  task<void> secure(connection& link, bool is_name) {
+    link.tls = std::make_unique<asio::ssl::stream<tcp::socket&>>(link.socket, *secured_);
+    if (is_name) SSL_set_tlsext_host_name(link.tls->native_handle(), host_.c_str());
+    link.tls->set_verify_callback(asio::ssl::host_name_verification(host_));
+    co_await link.tls->async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
   }
 
   task<response> exchange(std::shared_ptr<connection> link, const request& asked) {
+    if (link->tls) co_return co_await exchange_over(*link->tls, link, asked);
+    co_return co_await exchange_over(link->socket, link, asked);
+  }
+
+  template <class Stream>
+  task<response> exchange_over(Stream& stream, std::shared_ptr<connection> link, const request& asked) {
     const auto bytes = serialized(asked);
     error_code not_sent, not_read;
-    co_await asio::async_write(link->socket, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, not_sent));
+    co_await asio::async_write(stream, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, not_sent));
     beast::http::response_parser<beast::http::string_body> parsed;
     parsed.body_limit(options_.answer_max_bytes);
     parsed.skip(asked.method == "HEAD");
     // Who refuses a request may close before all of it has come: the answer is there all the same.
-    co_await beast::http::async_read(link->socket, link->buffer, parsed,
-                                     asio::redirect_error(asio::use_awaitable, not_read));
+    co_await beast::http::async_read(stream, link->buffer, parsed, asio::redirect_error(asio::use_awaitable, not_read));
     if (not_read) throw boost::system::system_error(not_sent && not_read != too_large ? not_sent : not_read);
     auto& message = parsed.get();
     response reply;
@@ -166,6 +201,7 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
   client_options options_;
   std::string host_, authority_, prefix_;
   std::uint16_t port_ = 0;
+  std::optional<asio::ssl::context> secured_;  ///< over TLS
   std::optional<name_look_up> names_;
   std::deque<std::shared_ptr<connection>> idle_;
 };

@@ -33,7 +33,9 @@ constexpr std::size_t answer_bytes_for(std::size_t text_bytes) {
 }
 
 struct client_options {
-  std::string url{};                  ///< "http://HOST:PORT"
+  std::string url{};  ///< "http://HOST:PORT" or "https://HOST:PORT"
+  /// In PEM, the authorities whose certificates a server may have; empty: those that the machine knows.
+  std::string ca_file{};
   std::size_t idle_max = 1'024;       ///< kept connections that wait for a next request
   milliseconds idle_timeout{30'000};  ///< shorter than a server's, so that a kept connection is seldom a dead one
   /// A larger answer is not taken. At least one with the largest message must be.
@@ -41,7 +43,8 @@ struct client_options {
   name_look_up::blocking_look_up look_up = http::look_up;
 };
 
-/// HTTP/1.1 over kept connections, one request at a time on each. Throws config_error for a URL it cannot use.
+/// HTTP/1.1 over kept connections, one request at a time on each; over TLS the server must have a certificate for the
+/// host, a name or an IP address. Throws config_error for a URL or a ca_file it cannot use.
 std::shared_ptr<caller> make_client(const environment& env, client_options options);
 
 }  // namespace amc::http

@@ -73,14 +73,15 @@ std::string not_now(const unavailable& failed, const request& asked) {
   return "Not available right now; nothing was changed. Try again soon.";
 }
 
-/// One connection. It listens also while a handler runs, so that a peer that hangs up is noticed then.
+/// One connection, in TLS or not. It listens also while a handler runs, so that a peer that hangs up is noticed then.
 class session : public std::enable_shared_from_this<session> {
  public:
-  session(tcp::socket connected, framing_limits limits, std::shared_ptr<peer> by)
-      : socket(std::move(connected)), reader(limits), from(std::move(by)) {}
+  session(tcp::socket connected, framing_limits limits, std::shared_ptr<peer> by, std::unique_ptr<tls_end> end)
+      : socket(std::move(connected)), reader(limits), from(std::move(by)), tls(std::move(end)) {}
 
   /// Waits until more bytes are there; false when there will be none: the peer has gone, or its time is over.
   task<bool> more() {
+    if (take_plain()) co_return true;
     listen();
     if (!ended_) {
       heard_ = std::make_shared<one_shot<bool>>(socket.get_executor());
@@ -115,9 +116,30 @@ class session : public std::enable_shared_from_this<session> {
     socket.close(ignored);
   }
 
+  bool is_shaking() const { return tls && !tls->is_shaken(); }
+
+  /// Returns once nothing of a handshake is being written.
+  task<void> flushed() {
+    while (flushing_) {
+      flushed_ = std::make_shared<one_shot<bool>>(socket.get_executor());
+      co_await flushed_->wait();
+    }
+  }
+
+  /// Tells a TLS peer that this was all, if that can be done at once.
+  void say_goodbye() {
+    if (!tls || flushing_ || writing) return;
+    error_code ignored;
+    const auto bytes = tls->farewell();
+    socket.write_some(asio::buffer(bytes), ignored);
+  }
+
   tcp::socket socket;
   request_reader reader;
   const std::shared_ptr<peer> from;
+  std::unique_ptr<tls_end> tls;  ///< null: plain HTTP
+  bool speaks_plainly = false;   ///< where TLS is spoken
+  bool writing = false;          ///< an answer: nothing else is to be written between
   timers::time_point deadline = timers::time_point::max();
   bool idle = true;                                 ///< between two requests
   std::shared_ptr<byte_budget::share> body_room;    ///< of the request under way
@@ -140,8 +162,11 @@ class session : public std::enable_shared_from_this<session> {
     listening_ = false;
     std::array<char, read_size> bytes;
     const auto got = failed ? 0 : socket.read_some(asio::buffer(bytes.data(), room()), failed);
-    if (!discarding_) reader.feed({bytes.data(), got});
-    if (failed && failed != asio::error::would_block) {
+    if (tls && got > 0)
+      hear_encrypted({bytes.data(), got});
+    else if (!discarding_)
+      reader.feed({bytes.data(), got});
+    if ((failed && failed != asio::error::would_block) || (tls && tls->is_over())) {
       ended_ = true;
       from->leave();
     }
@@ -149,6 +174,49 @@ class session : public std::enable_shared_from_this<session> {
     if (heard_) heard_->set(true);
   }
 
+  /// A client that takes this for a plain HTTP server is told.
+  void hear_encrypted(std::string_view bytes) {
+    const bool first = !std::exchange(heard_any_, true);
+    if (first && bytes.front() >= 'A' && bytes.front() <= 'Z') {
+      tls.reset();
+      speaks_plainly = true;
+      return reader.feed(bytes);
+    }
+    tls->hear(bytes);
+    take_plain();
+    flush();
+  }
+
+  /// What a TLS peer has sent, as far as there is room for it; whether there was anything.
+  bool take_plain() {
+    bool any = false;
+    std::array<char, read_size> bytes;
+    while (tls && room() > 0) {
+      const auto got = tls->read(bytes.data(), room());
+      if (got == 0) break;
+      any = true;
+      if (!discarding_) reader.feed({bytes.data(), got});
+    }
+    return any;
+  }
+
+  /// Sends what the handshake has to say.
+  void flush() {
+    if (flushing_ || writing || !tls) return;
+    unsent_ = tls->unsent();
+    if (unsent_.empty()) return;
+    flushing_ = true;
+    asio::async_write(socket, asio::buffer(unsent_), [self = shared_from_this()](error_code failed, std::size_t) {
+      self->flushing_ = false;
+      if (!failed) self->flush();
+      if (!self->flushing_ && self->flushed_) self->flushed_->set(true);
+    });
+  }
+
+  std::string unsent_;
+  std::shared_ptr<one_shot<bool>> flushed_;
+  bool flushing_ = false;
+  bool heard_any_ = false;
   std::shared_ptr<one_shot<bool>> heard_;
   bool listening_ = false;
   bool watching_ = false;
@@ -178,7 +246,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   std::string url() const {
     const auto bound = acceptor_.local_endpoint();
     const auto host = bound.address().is_v6() ? "[" + bound.address().to_string() + "]" : bound.address().to_string();
-    return "http://" + host + ":" + std::to_string(bound.port());
+    return (options_.certificates ? "https://" : "http://") + host + ":" + std::to_string(bound.port());
   }
 
   task<void> accept_loop(std::shared_ptr<implementation> self) {
@@ -278,9 +346,13 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     const framing_limits limits{options_.header_max_bytes, options_.body_max_bytes};
     const auto remote = socket.remote_endpoint(ignored);
     auto from = std::make_shared<peer>(++last_session_, ignored ? std::string() : remote.address().to_string());
-    const auto entry =
-        sessions_.insert(sessions_.end(), std::make_shared<session>(std::move(socket), limits, std::move(from)));
+    const auto entry = sessions_.insert(
+        sessions_.end(), std::make_shared<session>(std::move(socket), limits, std::move(from), own_end()));
     sessions_done_.spawn(serve(self, entry));
+  }
+
+  std::unique_ptr<tls_end> own_end() const {
+    return options_.certificates ? std::make_unique<tls_end>(*options_.certificates->now()) : nullptr;
   }
 
   void set_deadline(session& s, milliseconds from_now) { s.deadline = env_.timers->now() + from_now; }
@@ -304,6 +376,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     } catch (const std::exception& failed) {
       log::error("http", std::string("a connection ended: ") + failed.what());
     }
+    s.say_goodbye();
     s.close();
     sessions_.erase(entry);
   }
@@ -322,6 +395,10 @@ class server::implementation : public std::enable_shared_from_this<implementatio
         co_await refuse(s, no_room(s));
         co_return false;
       }
+      if (s.speaks_plainly) {
+        co_await refuse(s, s.reader.refusal(400, "This port speaks TLS: ask it by https://."));
+        co_return false;
+      }
       s.idle = now == state::idle;
       if (stopping_ && s.idle) co_return false;
       if (std::exchange(last, now) != now) {
@@ -332,12 +409,16 @@ class server::implementation : public std::enable_shared_from_this<implementatio
         }
         if (s.reader.awaits_continue() && now == state::body) co_await write_bytes(s, "HTTP/1.1 100 Continue\r\n\r\n");
       }
-      s.deadline = began + allowed_in(now, s.reader.body_bytes());
+      s.deadline = began + (s.is_shaking() ? options_.header_timeout : allowed_in(now, s.reader.body_bytes()));
       if (co_await s.more()) continue;
       if (s.late()) co_await refuse(s, too_late(s, now));
       co_return false;
     }
     s.idle = false;
+    if (s.speaks_plainly) {
+      co_await refuse(s, s.reader.refusal(400, "This port speaks TLS: ask it by https://."));
+      co_return false;
+    }
     if (!has_room(s)) {
       co_await refuse(s, no_room(s));
       co_return false;
@@ -468,8 +549,20 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   task<bool> write_bytes(session& s, std::string_view bytes) {
     set_deadline(s, allowed_for(bytes.size()));
     error_code failed;
-    co_await asio::async_write(s.socket, asio::buffer(bytes), use_error_code(failed));
-    co_return !failed;
+    if (!s.tls) {
+      co_await asio::async_write(s.socket, asio::buffer(bytes), use_error_code(failed));
+      co_return !failed;
+    }
+    co_await s.flushed();
+    s.writing = true;
+    while (!bytes.empty() && !failed && !s.tls->is_over()) {
+      const auto part = bytes.substr(0, encrypted_at_once_max);
+      const auto encrypted = s.tls->say(part);
+      bytes.remove_prefix(part.size());
+      co_await asio::async_write(s.socket, asio::buffer(encrypted), use_error_code(failed));
+    }
+    s.writing = false;
+    co_return !failed && bytes.empty();
   }
 
   /// Answers and reads on for a moment: closing with unread bytes would reset the connection before the answer is read.
@@ -489,6 +582,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     s.discard();
     s.body_room.reset();
     if (!co_await write(s, reply, head, true)) co_return;
+    s.say_goodbye();
     error_code ignored;
     s.socket.shutdown(tcp::socket::shutdown_send, ignored);
     set_deadline(s, milliseconds(2'000));
@@ -497,6 +591,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   }
 
   /// There are no more of them than connections.
+  static constexpr std::size_t encrypted_at_once_max = 65'536;
   static constexpr std::size_t small_answer_bytes = 16'384;
   static constexpr std::size_t refusals_max = 128;
   static constexpr int accepted_at_once_max = 128;

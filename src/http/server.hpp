@@ -9,6 +9,7 @@
 #include "core/task.hpp"
 #include "http/browsers.hpp"
 #include "http/message.hpp"
+#include "http/tls_certificates.hpp"
 
 namespace amc::http {
 
@@ -28,12 +29,13 @@ struct server_options {
   /// Asked once the header of a request is there, and a part of its body is not: what is answered instead of reading
   /// on; the connection is closed then. Null: every body is read.
   std::function<std::optional<response>(const request& without_body, const peer& from)> doorkeeper{};
-  std::string address_keys = "broker.http";  ///< where address and port are configured, for messages
+  std::shared_ptr<const tls_certificates> certificates{};  ///< null: it speaks plain HTTP
+  std::string address_keys = "broker.http";                ///< where address and port are configured, for messages
 };
 
-/// An HTTP/1.1 server. Everything about it is bounded; what is not plainly one request (framing.hpp) is refused with
-/// 400 and the connection closed. A request that does not come in time is answered 408, and one that a page of somebody
-/// else may have sent (browsers.hpp) 403 or 421.
+/// An HTTP/1.1 server, over TLS where it has certificates. Everything about it is bounded; what is not plainly one
+/// request (framing.hpp) is refused with 400 and the connection closed. A request that does not come in time is
+/// answered 408, and one that a page of somebody else may have sent (browsers.hpp) 403 or 421.
 class server {
  public:
   /// Answers a request, which is its own: it may drop the body. `unavailable` leaving it becomes 503, any other

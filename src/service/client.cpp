@@ -160,7 +160,11 @@ struct client::parts {
 
   static std::shared_ptr<http::caller> caller(const environment& env, const std::string& url,
                                               const client_options& options) {
-    auto calls = http::make_client(env, {.url = url, .answer_max_bytes = options.answer_max_bytes});
+    http::client_options told;
+    told.url = url;
+    told.ca_file = options.ca_file;
+    told.answer_max_bytes = options.answer_max_bytes;
+    auto calls = http::make_client(env, std::move(told));
     return options.token_file.empty() ? calls : access::with_token(env, std::move(calls), options.token_file);
   }
 

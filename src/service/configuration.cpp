@@ -14,7 +14,11 @@ config_provider provider() {
           {.path = "consumer_services.broker_client.url",
            .kind = config_key::type::url,
            .default_yaml = "http://127.0.0.1:4000",
-           .help = "where services and the requester find the broker"},
+           .help = "where services and the requester find the broker: http:// or https://"},
+          {.path = "consumer_services.broker_client.ca_file",
+           .default_yaml = "\"\"",
+           .help = "with an https URL: the authorities, in PEM, of which one must have signed the broker's certificate. "
+                   "Empty: those that the machine knows"},
           {.path = "consumer_services.broker_client.token_file",
            .default_yaml = "\"\"",
            .help = "the file whose first line is the token to send, as \"amc token new\" prints it; read again when it "
@@ -68,6 +72,7 @@ std::shared_ptr<http::caller> caller_for(const environment& env, const config& s
                                          std::size_t texts_max_bytes) {
   http::client_options options;
   options.url = url;
+  options.ca_file = settings.text("consumer_services.broker_client.ca_file");
   options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(texts_max_bytes));
   auto client = http::make_client(env, options);
   auto token_file = settings.text("consumer_services.broker_client.token_file");

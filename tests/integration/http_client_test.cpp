@@ -79,7 +79,7 @@ std::string complaint(const std::string& url) {
 
 TEST(HttpClientUrl, ThatCannotBeUsedIsAComplaintAboutTheConfiguration) {
   for (const auto* bad : {"http://127.0.0.1:65536", "http://127.0.0.1:69536", "http://127.0.0.1:99999999999999999999",
-                          "http://127.0.0.1:0", "http://127.0.0.1:", "http://127.0.0.1:x", "https://127.0.0.1",
+                          "http://127.0.0.1:0", "http://127.0.0.1:", "http://127.0.0.1:x", "ftp://127.0.0.1",
                           "127.0.0.1:4000", "http://", "http://a/?x", "http://a/#x", "http://[::1", "http://u:p@a"})
     EXPECT_THAT(complaint(bad), testing::StartsWith("consumer_services.broker_client.url: ")) << bad;
   EXPECT_THAT(complaint("http://127.0.0.1:65536"), testing::HasSubstr("from 1 to 65535"));
@@ -87,7 +87,7 @@ TEST(HttpClientUrl, ThatCannotBeUsedIsAComplaintAboutTheConfiguration) {
 
 TEST(HttpClientUrl, ThatCanBeUsed) {
   for (const auto* good :
-       {"http://127.0.0.1", "HTTP://a:1", "http://a:65535/", "http://[::1]:4000", "http://a/caf%C3%A9/"})
+       {"http://127.0.0.1", "HTTP://a:1", "https://a", "http://a:65535/", "http://[::1]:4000", "http://a/caf%C3%A9/"})
     EXPECT_EQ(complaint(good), "none") << good;
 }
 

@@ -2,6 +2,7 @@
 
 #include <deque>
 
+#include "access/configuration.hpp"
 #include "api/configuration.hpp"
 #include "broker/configuration.hpp"
 #include "broker/parts.hpp"
@@ -48,8 +49,10 @@ struct broker_world {
                                                     messages, &engine, api::receivers_options_from(settings));
     retries = std::make_shared<broker::mass_retry>(
         world.env(), messages, broker::mass_retry_options{settings.size("broker.retries_per_second")});
-    api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries,
-                                          api::api_options_from(settings), std::move(identity));
+    auto options = api::api_options_from(settings);
+    options.refuses_forwarded = access::refuses_forwarded(settings);
+    api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, std::move(options),
+                                          std::move(identity));
   }
 
   ~broker_world() {

@@ -110,7 +110,7 @@ std::string process::wait_for_error_text(const std::string& text, std::chrono::s
 }
 
 std::uint16_t port_of(process& broker) {
-  const auto address = broker.wait_for_error_text("listening on http://");
+  const auto address = broker.wait_for_error_text("listening on ");
   return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
 }
 

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+struct x509_st;
+struct evp_pkey_st;
+
+namespace amc::tests {
+
+/// Signs certificates for tests, into files of a folder.
+class authority {
+ public:
+  /// Its own certificate is in FOLDER/NAME.pem.
+  authority(std::filesystem::path folder, const std::string& name);
+  ~authority();
+
+  std::string file() const { return (folder_ / (name_ + ".pem")).string(); }
+  /// FOLDER/NAME.pem and FOLDER/NAME.key take the places of those that are there; `names` like "DNS:a,IP:127.0.0.1".
+  void sign(const std::string& name, const std::string& names);
+
+ private:
+  struct pair;
+  std::filesystem::path folder_;
+  std::string name_;
+  std::unique_ptr<pair> own_;
+};
+
+}  // namespace amc::tests
