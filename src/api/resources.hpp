@@ -21,6 +21,7 @@ task<http::response> list_messages(context& api, http::request& asked, visitor& 
 task<http::response> get_message(context& api, http::request& asked, visitor& who);
 task<http::response> put_message(context& api, http::request& asked, visitor& who);
 task<http::response> delete_message(context& api, http::request& asked, visitor& who);
+task<http::response> get_history(context& api, http::request& asked, visitor& who);
 task<http::response> retry_message(context& api, http::request& asked, visitor& who);
 
 // work.cpp: for services

@@ -153,6 +153,29 @@ std::string shown_to(const principal_ptr& by, const message& m) {
       json::object{{"id", to_string(m.id)}, {"revision", m.revision}, {"status", to_string(m.status)}});
 }
 
+std::string history_for(const principal_ptr& by, const message& m) {
+  json_object_text body;
+  body.add("id", to_string(m.id));
+  body.add("revision", m.revision);
+  body.add("status", to_string(m.status));
+  body.add("created_at", to_rfc3339(m.created_at));
+  if (!m.owner.empty()) body.add("owner", m.owner);
+  const auto told_attempts = attempts_for(by, m);
+  json::array steps;
+  for (const auto& step : history_of(m)) {
+    if (by && !by->may(right::read, step.queue)) continue;
+    json::object told{
+        {"revision", step.revision}, {"at", to_rfc3339(step.at)}, {"what", step.what}, {"queue", step.queue}};
+    if (!step.by.empty()) told["by"] = step.by;
+    // A failure is kept in both at the same moment.
+    for (const auto& a : told_attempts)
+      if (a.revision == step.revision && a.at == step.at) told["error"] = a.error;
+    steps.push_back(std::move(told));
+  }
+  body.add_json("history", json::serialize(steps));
+  return body.take();
+}
+
 std::string in_full(const message& m, const principal_ptr& by) {
   const auto told_attempts = attempts_for(by, m);
   auto body = brief(m);

@@ -31,6 +31,9 @@ std::string in_full(const message& m, const principal_ptr& by = {});
 /// In JSON, as much as who asks may know: everything, what an owner may, or that it is there.
 std::string shown_to(const principal_ptr& by, const message& m);
 
+/// In JSON, what became of each revision, as far as who asks may read the queues that they were in.
+std::string history_for(const principal_ptr& by, const message& m);
+
 std::string entity_tag(const message& m);
 
 }  // namespace amc::api

@@ -154,7 +154,8 @@ const subcommand subcommands[] = {
 
 /// `amc messages VERB`, with options of its own for each verb.
 void declare_messages(CLI::App& app, messages_question& asked) {
-  auto* messages = app.add_subcommand("messages", "list, show, retry and cancel messages");
+  auto* messages =
+      app.add_subcommand("messages", "list, show, retry and cancel messages, and tell what became of them");
   messages->require_subcommand(1);
   const auto verb = [&](const char* name, const char* help, const char* example) {
     auto* sub = messages->add_subcommand(name, help);
@@ -165,6 +166,8 @@ void declare_messages(CLI::App& app, messages_question& asked) {
   auto* list = verb("list", "print messages, one JSON object a line", "amc messages list --status dead --limit 20");
   list->add_option("--limit", asked.limit, "no more than this")->capture_default_str();
   auto* show = verb("show", "print messages in full", "amc messages show ID");
+  auto* history = verb("history", "print what became of each revision, and by whom", "amc messages history ID");
+  history->add_flag("--json", asked.as_json, "one JSON object a line");
   auto* retry = verb("retry", "make dead or cancelled messages pending again: those named, or all that match",
                      "amc messages retry --queue topic-a --error timeout");
   retry->add_option("--error", asked.error, "a part of the latest error");
@@ -174,7 +177,7 @@ void declare_messages(CLI::App& app, messages_question& asked) {
     sub->add_option("--status", asked.status, "pending, done, dead, cancelled or expired");
     sub->add_option("--queue", asked.queue, "of this queue");
   }
-  for (auto* sub : {show, retry, cancel}) sub->add_option("id", asked.ids, "ids of messages");
+  for (auto* sub : {show, history, retry, cancel}) sub->add_option("id", asked.ids, "ids of messages");
 }
 
 void declare_bench(CLI::App& app, bench_options& asked) {

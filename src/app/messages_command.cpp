@@ -1,8 +1,10 @@
 #include "app/messages_command.hpp"
 
+#include <array>
 #include <boost/json.hpp>
 #include <boost/url/params_encoded_view.hpp>
 #include <boost/url/url.hpp>
+#include <cstdio>
 #include <thread>
 
 #include "app/processes.hpp"
@@ -10,6 +12,7 @@
 #include "core/log.hpp"
 #include "core/standard_streams.hpp"
 #include "core/text.hpp"
+#include "core/time_text.hpp"
 
 namespace amc::app {
 namespace json = boost::json;
@@ -19,6 +22,33 @@ namespace {
 void check_ids(const messages_question& asked) {
   for (const auto& id : asked.ids)
     if (!parse_uuid(id)) throw config_error(repeated(id) + " is not the id of a message, such as " + to_string(uuid{}));
+}
+
+std::string text_in(const json::object& step, std::string_view name) {
+  const auto* value = step.if_contains(name);
+  return value ? escaped(std::string_view(value->as_string())) : std::string();
+}
+
+/// "  +  1.204 s  revision 2  failed in payments, by charge/w1: the bank is away", after the line of its posting.
+std::string timeline(const json::object& told) {
+  const auto posted = text_in(told, "created_at");
+  const auto begun = parse_rfc3339(posted).value_or(timestamp{});
+  auto all = text_in(told, "id") + "  " + text_in(told, "status") + " at revision " +
+             std::to_string(told.at("revision").to_number<int>()) + "\n" + posted + "  posted" +
+             (told.contains("owner") ? " by " + text_in(told, "owner") : "") + "\n";
+  for (const auto& item : told.at("history").as_array()) {
+    const auto& step = item.as_object();
+    const auto after = parse_rfc3339(text_in(step, "at")).value_or(begun) - begun;
+    std::array<char, 40> time{};
+    std::snprintf(time.data(), time.size(), "%+22.3f s", static_cast<double>(after.count()) / 1'000);
+    all += std::string(time.data()) + "  revision " + std::to_string(step.at("revision").to_number<int>()) + "  " +
+           text_in(step, "what");
+    if (const auto queue = text_in(step, "queue"); !queue.empty()) all += " in " + queue;
+    if (const auto by = text_in(step, "by"); !by.empty()) all += ", by " + by;
+    if (const auto error = text_in(step, "error"); !error.empty()) all += ": " + error;
+    all += "\n";
+  }
+  return all;
 }
 
 class messages_client {
@@ -32,6 +62,7 @@ class messages_client {
     if (asked.verb == "retry" && asked.ids.empty()) return retry_all(asked);
     if (asked.ids.empty()) throw config_error("name at least one id: amc messages " + asked.verb + " ID …");
     int exit_code = 0;
+    if (asked.verb == "history") return histories(asked);
     for (const auto& id : asked.ids) {
       const auto path = "/messages/" + id;
       const auto reply = asked.verb == "show"     ? broker_.ask("GET", path)
@@ -73,6 +104,18 @@ class messages_client {
       after = next->as_string();
     }
     return 0;
+  }
+
+  int histories(const messages_question& asked) {
+    int exit_code = 0;
+    for (const auto& id : asked.ids) {
+      const auto reply = broker_.ask("GET", "/messages/" + id + "/history");
+      if (reply.status != 200)
+        exit_code = refused(reply, id + ": ");
+      else
+        print(asked.as_json ? json_line(reply.body) : timeline(json::parse(reply.body).as_object()));
+    }
+    return exit_code;
   }
 
   int retry_all(const messages_question& asked) {

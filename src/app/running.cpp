@@ -19,7 +19,7 @@ std::shared_ptr<amc::service::receiving_client> http_client(const environment& e
 running_service::running_service(loop& on, const config& settings, consumer_services::example_service service,
                                  const workplace& at)
     : loop_(on) {
-  auto options = amc::service::runtime_options_from(settings);
+  auto options = amc::service::runtime_options_from(settings, service.what);
   options.company = at.company;
   // A broker takes no more claims than this in one request.
   options.concurrency = std::min(options.concurrency, settings.size("broker.http.claims_max"));

@@ -17,8 +17,9 @@ config_provider provider() {
            .help = "where services and the requester find the broker: http:// or https://"},
           {.path = "consumer_services.broker_client.ca_file",
            .default_yaml = "\"\"",
-           .help = "with an https URL: the authorities, in PEM, of which one must have signed the broker's certificate. "
-                   "Empty: those that the machine knows"},
+           .help =
+               "with an https URL: the authorities, in PEM, of which one must have signed the broker's certificate. "
+               "Empty: those that the machine knows"},
           {.path = "consumer_services.broker_client.token_file",
            .default_yaml = "\"\"",
            .help = "the file whose first line is the token to send, as \"amc token new\" prints it; read again when it "
@@ -28,6 +29,9 @@ config_provider provider() {
                      "how long a service's request for work may be parked at the broker; whole seconds count", 1'000,
                      3'600'000),
           number_key("consumer_services.concurrency", "256", "messages that one service has in hand at once", 1, 1'000),
+          number_key("consumer_services.threads_max", "64",
+                     "threads of one service whose handlers may wait for something; it has no more messages in hand", 1,
+                     1'000),
           number_key("consumer_services.in_hand_max_bytes", "67108864",
                      "texts and answers that one service has in hand at once; one message is always taken", 1,
                      1'000'000'000'000),
@@ -49,9 +53,12 @@ config_provider provider() {
       }};
 }
 
-runtime_options runtime_options_from(const config& settings) {
+runtime_options runtime_options_from(const config& settings, const service_definition& of) {
   runtime_options options;
   options.concurrency = settings.size("consumer_services.concurrency");
+  // Each delivery in hand has a thread of its own there.
+  if (of.blocking && !of.handler.is_asynchronous())
+    options.concurrency = std::min(options.concurrency, settings.size("consumer_services.threads_max"));
   options.in_hand_max_bytes = settings.size("consumer_services.in_hand_max_bytes");
   options.handler_timeout = settings.duration("consumer_services.handler_timeout_ms");
   return options;

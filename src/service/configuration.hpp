@@ -9,7 +9,7 @@ namespace amc::service {
 /// The keys of whoever calls a broker: services, and clients.
 config_provider provider();
 
-runtime_options runtime_options_from(const config& settings);
+runtime_options runtime_options_from(const config& settings, const service_definition& of);
 
 /// As services of one process receive. `worker`: one start of one process; no two have the same.
 receiving receiving_from(const config& settings, std::string worker);

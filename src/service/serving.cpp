@@ -59,12 +59,14 @@ void check(const std::vector<service_definition>& services) {
 class team {
  public:
   team(const config& settings, std::vector<service_definition> services) : settings_(settings) {
-    auto options = service::runtime_options_from(settings_);
+    const auto together = std::make_shared<service::company>();
     const auto worker = service::new_worker_name(loop_.env());
     const auto url = settings_.text("consumer_services.broker_client.url");
-    broker_ = service::caller_for(loop_.env(), settings_, url, options.in_hand_max_bytes);
+    broker_ = service::caller_for(loop_.env(), settings_, url, settings_.size("consumer_services.in_hand_max_bytes"));
     const auto timeout = settings_.duration("consumer_services.broker_client.timeout_ms");
     for (auto& one : services) {
+      auto options = service::runtime_options_from(settings_, one);
+      options.company = together;
       const auto make = [&](boost::asio::any_io_executor handlers) {
         return std::make_unique<service::service_runtime>(
             loop_.env(), one, service::make_http_broker_client(broker_, timeout),

@@ -28,6 +28,20 @@ TEST_F(Shell, PostPrintsTheId) {
   EXPECT_EQ(now.at("expires_at"), "2999-01-01T00:00:00.000Z");
 }
 
+TEST_F(Shell, HistoryIsATimelineOfWhatBecameOfAMessage) {
+  start_broker();
+  ASSERT_EQ(run({"post", "--queue", "orders", "two boxes"}), 0) << err_;
+  const auto id = out_.substr(0, 36);
+  const auto got = ask("POST", "/queues/orders/receive", R"({"service":"pack","worker":"w"})").json();
+  auto outcome = got.at("deliveries").at(0).as_object();
+  const auto claim = std::to_string(outcome.at("claim").as_int64());
+  ask("POST", "/failures",
+      R"([{"id":")" + id + R"(","revision":1,"claim":)" + claim + R"(,"error":"no\u001b[2J tape","final":true}])");
+  ASSERT_EQ(run({"messages", "history", id}), 0) << err_;
+  EXPECT_THAT(out_, AllOf(StartsWith(id + "  dead at revision 1\n"), HasSubstr("  posted\n"),
+                          HasSubstr(" s  revision 1  dead in orders, by pack/w: no"), Not(HasSubstr("\x1b"))));
+}
+
 TEST_F(Shell, PostTakesTheTextFromStdinAsItIs) {
   start_broker();
   auto how = command({"post", "--done", "--json", "-"});

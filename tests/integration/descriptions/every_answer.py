@@ -152,6 +152,9 @@ def messages(contract):
     ask("POST /queues/{queue}/messages", {"message": "y", "queue": "other"}, queue="keyed", expected=422)
     ask("POST /messages/{id}/retry", id=later)
     ask("POST /messages/{id}/retry", id=done, expected=409)
+    ask("GET /messages/{id}/history", id=done)
+    ask("GET /messages/{id}/history", id=UNKNOWN, expected=404)
+    ask("HEAD /messages/{id}/history", id=done)
     ask("POST /messages/{id}/retry", id=UNKNOWN, expected=404)
 
 

@@ -40,8 +40,9 @@ class Api : public testing::Test {
   json::value fail(const std::string& id, const std::string& why, const std::string& more = "") {
     const auto entry = R"({"id":")" + id + R"(","revision":1)";
     const auto granted = claim("[" + entry + "}]").at(0).at("claim").as_int64();
-    return body(w_.ask("POST", "/failures",
-                       "[" + entry + R"(,"claim":)" + std::to_string(granted) + R"(,"error":")" + why + "\"" + more + "}]"));
+    return body(
+        w_.ask("POST", "/failures",
+               "[" + entry + R"(,"claim":)" + std::to_string(granted) + R"(,"error":")" + why + "\"" + more + "}]"));
   }
 
   tests::broker_world w_;
@@ -570,6 +571,25 @@ TEST_F(Api, AFailureIsNotedWithItsReason) {
   const auto shown = body(get(id));
   EXPECT_EQ(shown.at("attempts").at(0).at("error").as_string(), "broke");
   EXPECT_EQ(shown.at("failures").as_int64(), 1);
+}
+
+TEST_F(Api, TheHistoryTellsWhatBecameOfEachRevisionAndByWhom) {
+  const auto id = post();
+  fail(id, "broke");
+  w_.world.advance(milliseconds(10'000));
+  const auto received = w_.ask("POST", "/queues/topic-a/receive", R"({"service":"greeter","worker":"w"})");
+  ASSERT_EQ(body(received).at("deliveries").as_array().size(), 1U) << received.body;
+  w_.ask("POST", "/answers", R"([{"id":")" + id + R"(","revision":1,"message":"Hi, X. Bye!"}])");
+  const auto told = body(w_.ask("GET", "/messages/" + id + "/history"));
+  EXPECT_EQ(told.at("status").as_string(), "done");
+  const auto& steps = told.at("history").as_array();
+  ASSERT_EQ(steps.size(), 2U) << told;
+  EXPECT_EQ(steps[0].at("what").as_string(), "failed");
+  EXPECT_EQ(steps[0].at("error").as_string(), "broke");
+  EXPECT_EQ(steps[1].at("what").as_string(), "answered");
+  EXPECT_EQ(steps[1].at("queue").as_string(), "topic-a");
+  EXPECT_EQ(steps[1].at("by").as_string(), "greeter/w");
+  EXPECT_EQ(w_.ask("GET", "/messages/x/history").status, 404);
 }
 
 TEST_F(Api, AFinalFailureEndsTheMessageAtOnce) {
