@@ -102,8 +102,8 @@ class AMC_EXPORT no_answer : public std::runtime_error {
 struct client_options {
   /// For one call, with all its tries; what `wait` waits comes on top.
   milliseconds timeout{30'000};
-  /// With an https URL: the authorities, in PEM, of which one must have signed the broker's certificate. Empty: those that
-  /// the machine knows.
+  /// With an https URL: the authorities, in PEM, of which one must have signed the broker's certificate. Empty: those
+  /// that the machine knows.
   std::string ca_file{};
   /// The file whose first line is the token to send, where the broker asks who one is; read again when it changes.
   /// Empty: none is sent.

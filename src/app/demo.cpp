@@ -2,36 +2,16 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <mutex>
 
 #include "app/processes.hpp"
 #include "core/log.hpp"
 #include "core/standard_streams.hpp"
+#include "core/temporary_folder.hpp"
 #include "core/text.hpp"
 
 namespace amc::app {
 namespace {
-
-class temporary_folder {
- public:
-  temporary_folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "amc-demo-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) throw startup_error(pattern + ": cannot be made; set TMPDIR to a writable folder");
-    path_ = pattern;
-  }
-  ~temporary_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// Prints lines with the time since its making, from any thread.
 class timeline {
@@ -70,7 +50,7 @@ class timeline {
 }  // namespace
 
 int demo(config_sources sources, const std::vector<config_provider>& known) {
-  const temporary_folder folder;
+  const temporary_folder folder("amc-demo");
   sources.sets.insert(sources.sets.end(),
                       {"broker.store.engine=sqlite", "queue_system.platform=embedded",
                        "broker.store.sqlite.path=" + folder.path() + "/amc.db", "broker.http.address=127.0.0.1",

@@ -1,34 +1,13 @@
-#include <filesystem>
-
 #include "amc/testing.hpp"
 #include "app/broker_server.hpp"
 #include "app/processes.hpp"
 #include "core/loop.hpp"
+#include "core/temporary_folder.hpp"
 #include "message_store/sqlite/sqlite.hpp"
 #include "testing/moving_clock.hpp"
 
 namespace amc::testing {
 namespace {
-
-/// A folder that goes away with this.
-class temporary_folder {
- public:
-  temporary_folder() {
-    auto pattern = (std::filesystem::temp_directory_path() / "amc-testing-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) throw startup_error("cannot make a folder like " + pattern);
-    path_ = pattern;
-  }
-  ~temporary_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  std::string file(const char* name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 config settings_from(std::vector<std::string> sets, const std::string& file, std::uint16_t port) {
   config_sources sources;
@@ -47,14 +26,14 @@ struct broker::parts {
   ~parts() { stop(); }
 
   void start(std::uint16_t port) {
-    const auto settings = settings_from(sets, folder.file("amc.db"), port);
+    const auto settings = settings_from(sets, folder.path() + "/amc.db", port);
     on = std::make_unique<loop>("broker");
     env = on->env();
     clock = std::make_shared<moving_clock>(env);
     clock->advance(ahead);
     env.timers = clock;
     env.wall_clock = [clock = clock] { return clock->wall_clock(); };
-    message_store::sqlite_options file{folder.file("amc.db"), env.wall_clock};
+    message_store::sqlite_options file{folder.path() + "/amc.db", env.wall_clock};
     auto base = app::make_foundation(env, settings, message_store::open_sqlite(std::move(file)));
     base.engine_is_heard = !base.platform->capabilities().in_process;
     on->run([&] {
@@ -72,7 +51,7 @@ struct broker::parts {
     on.reset();
   }
 
-  temporary_folder folder;
+  temporary_folder folder{"amc-testing"};
   std::vector<std::string> sets;
   std::unique_ptr<loop> on;
   environment env;
