@@ -122,7 +122,8 @@ class checking {
       if (run.id == id && run.revision == revision && token.ends_with("-" + run.who + "." + std::to_string(run.run)))
         return true;
     return std::any_of(told_.requests.begin(), told_.requests.end(), [&](const auto& entry) {
-      return entry.method == "PUT" && entry.id == id && entry.revision == revision && entry.sent.ends_with(token);
+      return entry.method == "PUT" && entry.id == id && entry.revision == revision &&
+             last_token_of(entry.sent).ends_with(token);
     });
   }
 
@@ -169,7 +170,7 @@ class checking {
     require(m != nullptr, name + " was accepted and its message is lost");
     const auto said = read(m->text).value();
     const auto place = static_cast<std::size_t>(*entry.revision) - 1;
-    require(place < said.tokens.size() && entry.sent.ends_with(" " + said.tokens[place]),
+    require(place < said.tokens.size() && last_token_of(entry.sent) == said.tokens[place],
             name + " was accepted and does not stand in " + m->text);
     require(answered_.insert({*entry.id, *entry.revision}).second, name + " is the second that was accepted");
   }
@@ -190,8 +191,7 @@ class checking {
       if (told_.was_retried(*entry.id)) continue;
       const auto* m = find(*entry.id);
       const auto tokens = read(entry.sent)->tokens;
-      require(!m || (m->text + " ").find(" " + tokens.back() + " ") == std::string::npos,
-              entry.who + "'s answer was refused and stands in " + m->text);
+      require(!m || !has_token(m->text, tokens.back()), entry.who + "'s answer was refused and stands in " + m->text);
     }
   }
 

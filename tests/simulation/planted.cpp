@@ -662,6 +662,8 @@ std::vector<planted_bug> all_bugs() {
            if (is_failure(what) && is_for_good(what.then.error.value_or(""))) what.then.status.reset();
          });
        }},
+      {"values-become-texts", "a JSON value is kept as the text of its JSON",
+       [] { return changes([](change& what) { what.then.form = content_form::text; }); }},
       {"release-not-guarded", "a claim that is not the latest is given back",
        [] {
          return changes([](change& what) {

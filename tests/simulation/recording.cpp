@@ -16,6 +16,12 @@ std::string text_in(const json::value& body, const char* name) {
   return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
+std::string said_in(const json::value& body) {
+  const auto* fields = body.if_object();
+  const auto* said = fields ? fields->if_contains("message") : nullptr;
+  return said ? text_of(*said) : std::string();
+}
+
 json::value parsed(const std::string& body) {
   boost::system::error_code ignored;
   return json::parse(body, ignored);
@@ -62,7 +68,7 @@ told what_is_asked(const http::request& asked, const process& by) {
   if (asked.body.empty()) return entry;
   const auto body = parsed(asked.body);
   if (asked.target == "/retries") entry.retries = retries_in(body);
-  entry.sent = text_in(body, "message");
+  entry.sent = said_in(body);
   entry.expires_at = parse_rfc3339(text_in(body, "expires_at"));
   entry.deliver_at = parse_rfc3339(text_in(body, "deliver_at"));
   return entry;
@@ -325,7 +331,7 @@ std::optional<shown> shown_in(const json::value& body) {
   const auto id = parse_uuid(text_in(body, "id"));
   const auto state = parse_status(text_in(body, "status"));
   if (!id || !state) return {};
-  shown now{*id, text_in(body, "message"), static_cast<int>(body.as_object().at("revision").as_int64()), *state, {}};
+  shown now{*id, said_in(body), static_cast<int>(body.as_object().at("revision").as_int64()), *state, {}};
   if (const auto* attempts = body.as_object().if_contains("attempts"))
     for (const auto& one : attempts->as_array()) now.errors.push_back(text_in(one, "error"));
   return now;

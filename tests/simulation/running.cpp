@@ -26,8 +26,8 @@ std::shared_ptr<const broker::router> routes(const scenario& plan) {
   auto& shared = made[settings];
   if (!shared) {
     config_sources sources{.folder = "/nowhere", .sets = settings};
-    sources.sets.emplace_back(R"(broker.routes=[{match: '^[0-9]+[a-z]*>a', queue: a},
-        {match: '^[0-9]+[a-z]*>b', queue: b}, {match: '^[0-9]+[a-z]*>:', done: true}])");
+    sources.sets.emplace_back(R"(broker.routes=[{match: '^(\["|)[0-9]+[a-z]*>a', queue: a},
+        {match: '^(\["|)[0-9]+[a-z]*>b', queue: b}, {match: '^(\["|)[0-9]+[a-z]*>:', done: true}])");
     shared = std::make_shared<const broker::router>(load_config({broker::provider()}, sources));
   }
   return shared;
@@ -265,7 +265,8 @@ class running_service : public running {
 
   service_definition definition(char letter) {
     return {.name = by_.name(), .queue = std::string(1, letter), .handler = [this](const delivery& work) {
-              return handling_.handle(work);
+              auto next = handling_.handle(work);
+              return is_value(next) ? answer::json(std::move(next)) : answer(std::move(next));
             }};
   }
 
@@ -358,7 +359,7 @@ class running_receiver : public running {
       told entry{by_.name(), "answer", around_.in.now()};
       entry.id = parse_uuid(a.at("id").as_string());
       entry.revision = static_cast<int>(a.at("revision").as_int64());
-      entry.sent = a.at("message").as_string();
+      entry.sent = text_of(a.at("message"));
       around_.told.requests.push_back(std::move(entry));
     }
     for (const auto& f : list("failures"))
@@ -420,11 +421,11 @@ class running_receiver : public running {
     work.id = *parse_uuid(d.at("id").as_string());
     work.revision = static_cast<int>(d.at("revision").as_int64());
     work.claim = d.at("claim").as_int64();
-    work.text = d.at("message").as_string();
+    work.text = text_of(d.at("message"));
     boost::json::object outcome{{"id", d.at("id")}, {"revision", work.revision}};
     std::string failed;
     try {
-      outcome["message"] = handling_.handle(delivery(std::make_shared<const claimed_revision>(work)));
+      outcome["message"] = said_in_json(handling_.handle(delivery(std::make_shared<const claimed_revision>(work))));
     } catch (const reject& why) {
       failed = why.what();
       outcome["final"] = true;

@@ -14,7 +14,7 @@ namespace {
 constexpr milliseconds patience{30'000};
 
 std::string message_body(const std::string& text) {
-  const json::object body{{"message", text}};
+  const json::object body{{"message", said_in_json(text)}};
   return json::serialize(body);
 }
 
@@ -49,6 +49,9 @@ scripts::scripts(const surroundings& around, cluster& nodes) : around_(around), 
     auto one = std::make_unique<script>();
     one->says = {i, nature_of(random, plan, i), random.pick(std::span<const std::string>(plans)), {}};
     one->how = random.pick(std::span<const style>(styles));
+    // The seed's contract knows texts alone.
+    constexpr int one_in = 3;
+    one->says.is_value = one->how != style::converses && i % one_in == 0;
     all_.push_back(std::move(one));
   }
 }
@@ -120,7 +123,7 @@ task<void> scripts::post_and_follow(const script& what, process& on) {
 }
 
 std::string scripts::body_of(const script& what) const {
-  json::object body{{"message", write(what.says)}};
+  json::object body{{"message", said_in_json(write(what.says))}};
   const auto now = around_.store.clock();
   if (what.how == style::sends_later) body["deliver_at"] = to_rfc3339(now + around_.in.between(1, 4'000));
   if (what.how == style::sets_a_term) body["expires_at"] = to_rfc3339(now + around_.in.between(1, 6'000));
@@ -217,7 +220,7 @@ task<void> scripts::ask(calls to, std::string method, std::string target) {
 /// Answers in a service's stead, against the revision that it has seen.
 task<void> scripts::meddle(calls to, process& on, const http::response& seen) {
   const auto body = json::parse(seen.body);
-  const std::string text(body.at("message").as_string());
+  const auto text = text_of(body.at("message"));
   const auto says = read(text);
   if (!says || says->plan.empty()) co_return;
   http::request asked{"PUT", "/messages/" + std::string(body.at("id").as_string())};

@@ -1,5 +1,7 @@
 #include "tests/simulation/wording.hpp"
 
+#include <algorithm>
+#include <boost/json.hpp>
 #include <charconv>
 #include <stdexcept>
 
@@ -17,8 +19,24 @@ bool is_unfit(std::string_view text) {
   return text.substr(0, text.find('>')).find(unfit) != std::string_view::npos;
 }
 
+bool is_value(std::string_view text) {
+  return text.starts_with("[\"") && text.ends_with("\"]");
+}
+
+boost::json::value said_in_json(const std::string& text) {
+  return is_value(text) ? boost::json::parse(text) : boost::json::value(text);
+}
+
+std::string text_of(const boost::json::value& said) {
+  if (!said.is_string()) return boost::json::serialize(said);
+  const std::string text(said.get_string());
+  return is_value(text) ? "the text " + text : text;
+}
+
 std::optional<wording> read(std::string_view text) {
   wording what;
+  what.is_value = is_value(text);
+  if (what.is_value) text = text.substr(2, text.size() - 4);
   const auto arrow = text.find('>');
   const auto colon = text.find(':');
   if (arrow == std::string_view::npos || colon == std::string_view::npos || colon < arrow) return {};
@@ -39,7 +57,17 @@ std::optional<wording> read(std::string_view text) {
 std::string write(const wording& what) {
   auto text = std::to_string(what.number) + what.nature + ">" + what.plan + ":";
   for (const auto& token : what.tokens) text += " " + token;
-  return text;
+  return what.is_value ? "[\"" + text + "\"]" : text;
+}
+
+std::string last_token_of(std::string_view text) {
+  const auto what = read(text);
+  return what && !what->tokens.empty() ? what->tokens.back() : std::string();
+}
+
+bool has_token(std::string_view text, const std::string& token) {
+  const auto what = read(text);
+  return what && std::find(what->tokens.begin(), what->tokens.end(), token) != what->tokens.end();
 }
 
 std::string answered(std::string_view text, std::string_view who, int run) {

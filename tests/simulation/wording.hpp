@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/value.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@ namespace amc::simulation {
 /// letter names the queue that the message waits in; whoever answers takes the letter off and adds a token of its own,
 /// "LETTER-WHO.RUN". So the text of a finished message tells who has answered it, in which run, and whether anybody did
 /// twice.
+///
+/// Some say the same as a JSON value, a list of that one text.
 ///
 /// The nature is what a message does to who handles it: nothing, as a rule.
 constexpr char poisonous = 'p';   ///< kills its service
@@ -26,6 +29,7 @@ struct wording {
   std::string nature;
   std::string plan;
   std::vector<std::string> tokens;
+  bool is_value = false;
 };
 
 /// Whether a message with this nature harms nobody, itself included.
@@ -37,8 +41,17 @@ bool is_for_good(std::string_view reason);
 /// Whether the store of this world cannot take a text.
 bool is_unfit(std::string_view text);
 
+/// Of a value its JSON.
+bool is_value(std::string_view text);
+boost::json::value said_in_json(const std::string& text);
+/// The reverse. A value that comes as the text of its JSON is another message.
+std::string text_of(const boost::json::value& said);
+
 std::optional<wording> read(std::string_view text);
 std::string write(const wording& what);
+/// Empty where there is none.
+std::string last_token_of(std::string_view text);
+bool has_token(std::string_view text, const std::string& token);
 
 /// The next text, as answered by `who` in its run `run`.
 std::string answered(std::string_view text, std::string_view who, int run);
