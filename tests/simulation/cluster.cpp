@@ -108,7 +108,7 @@ cluster::cluster(const surroundings& around) {
       }));
   };
   add_services('a', plan.together ? 0 : plan.services_a, false);
-  add_services('b', plan.together ? 0 : plan.services_b, true);
+  add_services('b', plan.together ? 0 : plan.services_b, !plan.unheard);
   for (int i = 1; i <= plan.requesters; ++i)
     requesters.push_back(std::make_unique<node>(around, "requester" + std::to_string(i),
                                                 [](process&) { return std::make_unique<idle>(); }));

@@ -333,12 +333,13 @@ void properties::check_rows_stay() {
   seen_rows_ = rows;
 }
 
-/// Since when nobody who receives from this queue has anything in hand.
+/// Since when nobody who receives from this queue has anything in hand; now, where nobody has received from it yet.
 milliseconds properties::idle_since(const std::string& queue) const {
-  milliseconds last{-1};
+  std::optional<milliseconds> last;
   for (const auto& one : around_.told.receivers)
-    if (one->queue == queue) last = std::max(last, one->in_hand.empty() ? one->idle_since : around_.in.now());
-  return last;
+    if (one->queue == queue)
+      last = std::max(last.value_or(milliseconds(-1)), one->in_hand.empty() ? one->idle_since : around_.in.now());
+  return last.value_or(around_.in.now());
 }
 
 /// P4: what is due is rung, or received, within one sweep, where there is room.

@@ -481,7 +481,7 @@ class running_together : public running {
 }  // namespace
 
 bool is_heard(const scenario& plan) {
-  return !(plan.together && plan.receive);
+  return !plan.unheard && !(plan.together && plan.receive);
 }
 
 std::vector<std::string> broker_addresses(const scenario& plan) {
@@ -492,7 +492,7 @@ std::vector<std::string> broker_addresses(const scenario& plan) {
 
 std::vector<std::string> sweepers(const scenario& plan) {
   auto all = broker_addresses(plan);
-  for (int i = 1; i <= plan.services_b && !plan.together; ++i) all.push_back("b" + std::to_string(i));
+  for (int i = 1; i <= plan.services_b && !plan.together && !plan.unheard; ++i) all.push_back("b" + std::to_string(i));
   return all;
 }
 

@@ -167,6 +167,7 @@ scenario scenario_of(std::uint64_t seed) {
   random_stream of_receivers(seed, stream_of_receivers);
   s.receive = of_receivers.chance(s.together ? 0.5 : 0.35);
   s.by_runtime = s.receive && (s.together || of_receivers.chance(0.5));
+  s.unheard = s.by_runtime && !s.together && of_receivers.chance(0.5);
   if (s.receive && !s.by_runtime) s.slow_handlers = 0;  // such a service extends no lease
   return s;
 }
@@ -218,9 +219,10 @@ std::vector<std::string> settings_of(const scenario& plan) {
 
 std::string describe(const scenario& plan) {
   std::string text = "seed " + std::to_string(plan.seed) + ": " + (plan.together ? "all in one process, " : "") +
-                     (plan.by_runtime ? "a's runtime receives, "
-                      : plan.receive  ? "a receives over HTTP, "
-                                      : "") +
+                     (plan.unheard      ? "nothing is rung, all receive, "
+                      : plan.by_runtime ? "a's runtime receives, "
+                      : plan.receive    ? "a receives over HTTP, "
+                                        : "") +
                      std::to_string(plan.brokers) + " brokers, " + std::to_string(plan.messages) + " messages until " +
                      std::to_string(plan.posts_until.count()) + " ms, lease " + std::to_string(plan.lease.count()) +
                      ", ring again " + std::to_string(plan.ring_again.count()) + ", sweep " +

@@ -56,7 +56,8 @@ struct scenario {
   bool receive =
       false;  ///< the services of queue a receive over HTTP, and hear no engine; together, those of b as well
   bool by_runtime = false;  ///< they do so as the service runtime does, and not as one would write it in a few lines
-  int services_b = 1;       ///< on the store
+  bool unheard = false;     ///< nothing is rung, in several processes: those of b receive likewise
+  int services_b = 1;       ///< on the store, unless they receive
   int requesters = 2;
   int messages = 0;
   milliseconds lease{};
