@@ -11,6 +11,12 @@
 namespace amc::tests {
 namespace {
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr bool is_instrumented = true;
+#else
+constexpr bool is_instrumented = false;
+#endif
+
 class HttpLimits : public testing::Test {
  protected:
   void start(std::vector<std::string> sets = {}, std::size_t open_files_max = 0) {
@@ -90,7 +96,9 @@ TEST_F(HttpLimits, TwoThousandIdleConnectionsHinderNobody) {
     if (i % 4 == 3) idle.back()->send("GET /healthz HTTP/1.1\r\n");
   }
   EXPECT_EQ(ask(port_, "POST", "/", R"({"message":"Hi, "})").status, 201);
-  EXPECT_LT(resident_bytes() - before, many * 24'576U) << "bytes: a connection that waits holds no buffer";
+  // What a sanitizer notes about each byte of a connection is more than the connection.
+  if (!is_instrumented)
+    EXPECT_LT(resident_bytes() - before, many * 24'576U) << "bytes: a connection that waits holds no buffer";
   for (int i = 3; i < many; i += 4) idle[i]->send("Host: localhost\r\n\r\n");
   for (int i = 3; i < many; i += 4) ASSERT_EQ(idle[i]->read().status, 200) << "all of them still live";
 }
