@@ -7,6 +7,7 @@
 #include "access/token_file.hpp"
 #include "core/base64.hpp"
 #include "core/config.hpp"
+#include "core/hex.hpp"
 #include "core/time_text.hpp"
 
 namespace amc::access {
@@ -21,9 +22,8 @@ std::string in_base64url(std::string_view bytes) {
 }
 
 std::string in_hex(std::string_view bytes) {
-  constexpr const char* digits = "0123456789abcdef";
   std::string text;
-  for (const unsigned char byte : bytes) text.append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+  for (const unsigned char byte : bytes) append_hex(text, byte);
   return text;
 }
 

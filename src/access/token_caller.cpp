@@ -57,6 +57,7 @@ class token_caller : public http::caller {
 }  // namespace
 
 std::shared_ptr<http::caller> with_token(const environment& env, std::shared_ptr<http::caller> to, std::string file) {
+  if (file.empty()) return to;
   return std::make_shared<token_caller>(env, std::move(to), std::move(file));
 }
 

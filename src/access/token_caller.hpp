@@ -7,9 +7,9 @@
 
 namespace amc::access {
 
-/// Adds the token that is the first line of a file to each request. The file is read again when it changes, at most
-/// once a second. Throws config_error where it has none; what becomes of it later is `unavailable` (away) for each
-/// request.
+/// Adds the token that is the first line of a file to each request; without a file this is `to` itself. The file is
+/// read again when it changes, at most once a second. Throws config_error where it has none; what becomes of it later
+/// is `unavailable` (away) for each request.
 std::shared_ptr<http::caller> with_token(const environment& env, std::shared_ptr<http::caller> to, std::string file);
 
 }  // namespace amc::access

@@ -1,16 +1,14 @@
 #include "access/token_file.hpp"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 
 #include "core/config.hpp"
+#include "core/config_files.hpp"
+#include "core/hex.hpp"
 #include "core/text.hpp"
 #include "core/time_text.hpp"
 #include "core/yaml.hpp"
@@ -18,24 +16,16 @@
 namespace amc::access {
 namespace {
 
-constexpr std::size_t file_max_bytes = 1 << 20;
 constexpr std::size_t digest_bytes = SHA256_DIGEST_LENGTH;
-
-std::optional<int> digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return {};
-}
 
 /// Nothing for what is not 64 hexadecimal digits.
 std::optional<std::string> parse_digest(std::string_view hex) {
   if (hex.size() != 2 * digest_bytes) return {};
   std::string bytes;
   for (std::size_t i = 0; i < hex.size(); i += 2) {
-    const auto high = digit(hex[i]), low = digit(hex[i + 1]);
-    if (!high || !low) return {};
-    bytes += static_cast<char>(*high << 4 | *low);
+    const int high = hex_digit(hex[i]), low = hex_digit(hex[i + 1]);
+    if (high < 0 || low < 0) return {};
+    bytes += static_cast<char>(high << 4 | low);
   }
   return bytes;
 }
@@ -85,29 +75,6 @@ principal_ptr entry_of(const yaml::node& item) {
   return entry;
 }
 
-std::string contents_of(const std::string& file) {
-  const auto complain = [&](const std::string& why) {
-    throw config_error(file + ": broker.access.tokens_file: " + why);
-  };
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) complain(std::string("cannot be read: ") + std::strerror(errno));
-  struct stat found {};
-  std::string text;
-  std::string wrong;
-  if (::fstat(descriptor, &found) != 0 || !S_ISREG(found.st_mode)) wrong = "is no regular file";
-  char part[65'536];
-  while (wrong.empty()) {
-    const auto got = ::read(descriptor, part, sizeof part);
-    if (got < 0) wrong = std::string("cannot be read: ") + std::strerror(errno);
-    if (got <= 0) break;
-    text.append(part, static_cast<std::size_t>(got));
-    if (text.size() > file_max_bytes) wrong = "has more than " + std::to_string(file_max_bytes) + " bytes";
-  }
-  ::close(descriptor);
-  if (!wrong.empty()) complain(wrong);
-  return text;
-}
-
 }  // namespace
 
 std::string digest_of(std::string_view token) {
@@ -148,7 +115,7 @@ token_table token_table::parse(std::string_view yaml, const std::string& file) {
 }
 
 token_table token_table::read(const std::string& file) {
-  return parse(contents_of(file), file);
+  return parse(read_config_file(file, "broker.access.tokens_file"), file);
 }
 
 principal_ptr token_table::find(std::string_view digest) const {

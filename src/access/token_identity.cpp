@@ -39,10 +39,8 @@ std::optional<std::string_view> token_in(std::string_view field) {
 token_identity::token_identity(const environment& env, std::string file)
     : env_(env),
       file_(std::move(file)),
-      seen_(signature_of(file_)),
-      tokens_(std::make_shared<const token_table>(token_table::read(file_))),
-      clock_(env),
-      tasks_(env.executor) {
+      watched_(env, {file_}, [this] { read_again(); }),
+      tokens_(std::make_shared<const token_table>(token_table::read(file_))) {
   log::info(component, "asks for tokens: " + std::to_string(tokens_->size()) + " in " + file_);
 }
 
@@ -87,30 +85,11 @@ void token_identity::note_refused(const std::string& from, const std::string& wh
   }
 }
 
-task<void> token_identity::stop() {
-  stopping_ = true;
-  clock_.poke();
-  co_await tasks_.drain();
-}
-
-task<void> token_identity::loop() {
-  constexpr milliseconds look_interval{250};
-  while (!stopping_) {
-    co_await clock_.sleep(look_interval);
-    if (!stopping_) look();
-  }
-}
-
-void token_identity::look() {
-  const auto now = signature_of(file_);
-  if (now == seen_) return;
-  seen_ = now;
-  try {
-    tokens_ = std::make_shared<const token_table>(token_table::read(file_));
-    log::info(component, "read again: " + std::to_string(tokens_->size()) + " tokens in " + file_);
-  } catch (const config_error& wrong) {
-    log::error(component, std::string("the tokens stay as they were: ") + wrong.what());
-  }
+void token_identity::read_again() try {
+  tokens_ = std::make_shared<const token_table>(token_table::read(file_));
+  log::info(component, "read again: " + std::to_string(tokens_->size()) + " tokens in " + file_);
+} catch (const config_error& wrong) {
+  log::error(component, std::string("the tokens stay as they were: ") + wrong.what());
 }
 
 }  // namespace amc::access

@@ -6,8 +6,8 @@
 #include "access/identity.hpp"
 #include "access/token_file.hpp"
 #include "core/environment.hpp"
-#include "core/file_signature.hpp"
 #include "core/task.hpp"
+#include "core/watched_files.hpp"
 
 namespace amc::access {
 
@@ -23,25 +23,22 @@ class token_identity : public identity {
   principal_ptr again(const principal& known) const override;
 
   /// Looks for changes of the file, until it is stopped.
-  void run() { tasks_.spawn(loop()); }
-  task<void> stop();
+  void run() { watched_.run(); }
+  task<void> stop() { return watched_.stop(); }
   /// Looks once.
-  void look();
+  void look() { watched_.look(); }
 
  private:
-  task<void> loop();
+  void read_again();
   error refused(const std::string& from, const std::string& why);
   void note_refused(const std::string& from, const std::string& why);
 
   environment env_;
   std::string file_;
-  file_signature seen_;
+  watched_files watched_;  ///< before it is read: what is written meanwhile is a change
   std::shared_ptr<const token_table> tokens_;
   timers::time_point last_line_{};
   std::size_t untold_ = 0;  ///< refusals since the last line about one
-  bool stopping_ = false;
-  alarm_clock clock_;
-  task_group tasks_;
 };
 
 }  // namespace amc::access

@@ -169,8 +169,7 @@ result<void> name_in(const json::object& fields, const char* name, std::string& 
   const auto* value = fields.if_contains(name);
   if (!value) return {};
   const auto* text = value->if_string();
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
-  if (!text || text->empty() || text->size() > name_max_bytes || std::any_of(text->begin(), text->end(), is_control))
+  if (!text || text->empty() || text->size() > name_max_bytes || has_control(*text))
     return bad("\"" + std::string(name) + "\" must be a string of 1 to " + std::to_string(name_max_bytes) +
                " bytes without control characters");
   told = value->get_string();

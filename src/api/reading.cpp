@@ -7,6 +7,7 @@
 #include <set>
 
 #include "api/wording.hpp"
+#include "core/hex.hpp"
 #include "core/text.hpp"
 
 namespace amc::api {
@@ -78,9 +79,8 @@ std::string fingerprint(const new_message& body) {
   const auto all = to + count(body.deliver_at) + " " + count(body.expires_at) + " " + of_content(body.said);
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), digest);
-  constexpr const char* digits = "0123456789abcdef";
   std::string hex;
-  for (std::size_t i = 0; i < 16; ++i) hex.append(1, digits[digest[i] >> 4]).append(1, digits[digest[i] & 15]);
+  for (std::size_t i = 0; i < 16; ++i) append_hex(hex, digest[i]);
   return hex;
 }
 

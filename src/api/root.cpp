@@ -18,8 +18,9 @@ task<http::response> put_root(context& api, http::request& asked, visitor& who) 
   const auto parsed = parse_uuid(id);
   if (!parsed) co_return problem(404, "Message \"" + id + "\" not found.", true);
   const auto revision = co_await matched_revision(api, asked, *parsed);
+  const std::optional<destination> by_the_routes;
   const auto answered =
-      co_await api.messages->answer(*parsed, revision, std::move(body->said), {}, who.by, right::operate);
+      co_await api.messages->answer(*parsed, revision, std::move(body->said), by_the_routes, who.by, right::operate);
   if (!answered) {
     note_refusal(who, answered.error(), id);
     co_return unmatched(answered.error(), revision, true);

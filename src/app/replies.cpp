@@ -5,18 +5,16 @@
 #include "core/base64.hpp"
 #include "core/json_text.hpp"
 #include "core/text.hpp"
+#include "service/contents.hpp"
 
 namespace amc::app {
 namespace json = boost::json;
 
 std::string reason_of(const http::response& reply) {
   boost::system::error_code not_json;
-  const auto body = json::parse(reply.body, not_json);
-  const auto* fields = body.if_object();
-  const auto* detail = fields ? fields->if_contains("detail") : nullptr;
-  const auto why = detail && detail->is_string()
-                       ? std::string(detail->get_string())
-                       : "what answers there is no broker: " + std::string(shortened(reply.body, 200));
+  const auto detail = service::detail_of(json::parse(reply.body, not_json));
+  const auto why =
+      !detail.empty() ? detail : "what answers there is no broker: " + std::string(shortened(reply.body, 200));
   return why + " (" + std::to_string(reply.status) + ")";
 }
 

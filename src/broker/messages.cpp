@@ -331,7 +331,8 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
 }
 
 task<void> messages::reopen(std::vector<claimed> claims) {
-  const auto outcomes = co_await store_.apply(changes_of(claims, life_cycle::reopen, {}));
+  const auto changes = changes_of(claims, life_cycle::reopen, nullptr);
+  const auto outcomes = co_await store_.apply(changes);
   tell_opened(outcomes);
 }
 

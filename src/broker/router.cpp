@@ -260,7 +260,7 @@ std::optional<router::followed> router::follow(std::string_view text, content_fo
   const auto by = now();
   const auto found = by->matching(text, form);
   if (!found) return {};
-  return followed{by->destination_of(*found), by->origins_of(*found)};
+  return followed{by->destination_of(*found), by->origins_of(*found), by};
 }
 
 std::optional<std::size_t> router::matching(std::string_view text, content_form form) const {

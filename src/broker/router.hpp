@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,8 @@ class router {
   /// The same, with the queues whose services may follow that route whether or not they may send to where it leads.
   struct followed {
     life_cycle::destination to;
-    std::vector<std::string> from{};
+    std::span<const std::string> from{};
+    std::shared_ptr<const void> kept_by{};  ///< as long as `from` is looked at
   };
   std::optional<followed> follow(std::string_view text, content_form form) const;
 

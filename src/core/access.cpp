@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
+#include "core/text.hpp"
+
 namespace amc {
 namespace {
 
-constexpr std::string_view name_characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 constexpr char any = '*', behind_principal = '/';
 
 }  // namespace
@@ -34,9 +35,7 @@ bool queue_patterns::is_one(std::string_view text) {
   constexpr std::size_t queue_name_max_bytes = 200;
   const auto star = text.find(any);
   const bool star_is_last = star == std::string_view::npos || star + 1 == text.size();
-  const auto is_control = [](unsigned char c) { return c < ' ' || c == 0x7f; };
-  return !text.empty() && text.size() <= queue_name_max_bytes && star_is_last &&
-         std::none_of(text.begin(), text.end(), is_control);
+  return !text.empty() && text.size() <= queue_name_max_bytes && star_is_last && !has_control(text);
 }
 
 bool queue_patterns::has(std::string_view queue) const {
@@ -48,8 +47,7 @@ bool queue_patterns::has(std::string_view queue) const {
 }
 
 bool principal::is_name(std::string_view text) {
-  constexpr std::size_t max_bytes = 100;
-  return !text.empty() && text.size() <= max_bytes && text.find_first_not_of(name_characters) == std::string_view::npos;
+  return is_plain_name(text);
 }
 
 bool principal::sees(std::string_view queue) const {

@@ -91,9 +91,10 @@ config_files find_config_files(const std::string& folder, bool required) {
   return found;
 }
 
-std::string read_config_file(const std::string& file) {
+std::string read_config_file(const std::string& file, const std::string& key) {
   constexpr std::size_t bytes_max = 1 << 20;
-  const auto complaint = [&](const std::string& what) { return config_error(escaped(file) + ": " + what); };
+  const auto where = escaped(file) + ": " + (key.empty() ? "" : key + ": ");
+  const auto complaint = [&](const std::string& what) { return config_error(where + what); };
   // A FIFO would be waited for.
   const descriptor opened(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   struct stat about {};

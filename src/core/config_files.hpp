@@ -15,7 +15,8 @@ struct config_files {
 /// required. Throws config_error.
 config_files find_config_files(const std::string& folder, bool required);
 
-/// The bytes of a regular file of up to a mebibyte; waits for nobody. Throws config_error.
-std::string read_config_file(const std::string& file);
+/// The bytes of a regular file of up to a mebibyte; waits for nobody. Throws config_error, which names the key that the
+/// file was given in, where it was.
+std::string read_config_file(const std::string& file, const std::string& key = "");
 
 }  // namespace amc

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "core/hex.hpp"
+
 namespace amc {
 
 namespace {
@@ -12,14 +14,6 @@ constexpr std::size_t id_length = 36;
 
 constexpr bool dash_before(std::size_t byte) {
   return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
-
-/// -1: none.
-constexpr int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 }  // namespace

@@ -86,6 +86,16 @@ std::size_t valid_utf8_prefix(std::string_view text) {
   return at;
 }
 
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
+}
+
+bool is_plain_name(std::string_view text) {
+  constexpr std::size_t max_bytes = 100;
+  constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  return !text.empty() && text.size() <= max_bytes && text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
 std::string made_valid(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());

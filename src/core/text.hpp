@@ -17,6 +17,12 @@ inline bool is_valid_utf8(std::string_view text) {
   return valid_utf8_prefix(text) == text.size();
 }
 
+/// Whether it has a character that steers a terminal or ends a line.
+bool has_control(std::string_view text);
+
+/// 1 to 100 characters of A-Z a-z 0-9 . _ -: what queues and principals may be called.
+bool is_plain_name(std::string_view text);
+
 /// A text that any store takes: what is no UTF-8, and U+0000, becomes U+FFFD. A valid text comes back as it is.
 std::string made_valid(std::string_view text);
 

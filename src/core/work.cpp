@@ -5,10 +5,7 @@
 namespace amc {
 
 bool is_queue_name(std::string_view name) {
-  constexpr std::size_t max_bytes = 100;
-  constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  const bool bounded = !name.empty() && name.size() <= max_bytes;
-  return bounded && name.find_first_not_of(allowed) == std::string_view::npos && name != "." && name != "..";
+  return is_plain_name(name) && name != "." && name != "..";
 }
 
 std::size_t content::size() const {

@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "core/environment.hpp"
-#include "core/file_signature.hpp"
 #include "core/task.hpp"
+#include "core/watched_files.hpp"
 #include "http/tls.hpp"
 
 namespace amc::http {
@@ -19,19 +19,15 @@ class tls_certificates {
   std::shared_ptr<const tls_identity> now() const { return identity_; }
 
   /// Looks for changes, until it is stopped.
-  void run() { tasks_.spawn(loop()); }
-  task<void> stop();
-  void look();
+  void run() { watched_.run(); }
+  task<void> stop() { return watched_.stop(); }
 
  private:
-  task<void> loop();
+  void read_again();
 
   tls_files files_;
-  file_signature certificate_seen_, key_seen_;
+  watched_files watched_;  ///< before they are read: what is written meanwhile is a change
   std::shared_ptr<const tls_identity> identity_;
-  bool stopping_ = false;
-  alarm_clock clock_;
-  task_group tasks_;
 };
 
 }  // namespace amc::http

@@ -4,7 +4,6 @@
 
 #include "access/token_caller.hpp"
 #include "core/back_off.hpp"
-#include "core/base64.hpp"
 #include "core/json_text.hpp"
 #include "core/loop.hpp"
 #include "core/text.hpp"
@@ -75,10 +74,8 @@ new_message& new_message::trace(std::string traceparent, std::string tracestate)
 /// As the API wants it.
 struct new_message::parts {
   static http::request request(const new_message& what, const std::string& own_key) {
-    content said = what.form_ == content_form::bytes ? to_base64(what.text_) : what.text_;
-    said.form = what.form_;
-    said.content_type = what.content_type_;
-    if (!what.headers_.empty()) said.headers = what.headers_;
+    const auto headers = what.headers_.empty() ? std::nullopt : std::optional(what.headers_);
+    const auto said = service::told_content(what.text_, what.form_, what.content_type_, headers);
     json_object_text item;
     if (!what.queue_.empty()) item.add("queue", what.queue_);
     if (what.done_) item.add("done", true);
@@ -136,10 +133,8 @@ message_state state_in(const http::response& reply) try {
 
 /// The broker's reason.
 std::string reason_in(const http::response& reply) {
-  boost::system::error_code failed;
-  const auto body = json::parse(reply.body, failed);
-  const auto* fields = failed ? nullptr : body.if_object();
-  const auto detail = fields ? text_in(*fields, "detail") : std::string();
+  boost::system::error_code not_json;
+  const auto detail = service::detail_of(json::parse(reply.body, not_json));
   return detail.empty() ? "the broker answered " + std::to_string(reply.status) : detail;
 }
 
@@ -165,7 +160,7 @@ struct client::parts {
     told.ca_file = options.ca_file;
     told.answer_max_bytes = options.answer_max_bytes;
     auto calls = http::make_client(env, std::move(told));
-    return options.token_file.empty() ? calls : access::with_token(env, std::move(calls), options.token_file);
+    return access::with_token(env, std::move(calls), options.token_file);
   }
 
   using clock = std::chrono::steady_clock;

@@ -82,8 +82,7 @@ std::shared_ptr<http::caller> caller_for(const environment& env, const config& s
   options.ca_file = settings.text("consumer_services.broker_client.ca_file");
   options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(texts_max_bytes));
   auto client = http::make_client(env, options);
-  auto token_file = settings.text("consumer_services.broker_client.token_file");
-  return token_file.empty() ? client : access::with_token(env, std::move(client), std::move(token_file));
+  return access::with_token(env, std::move(client), settings.text("consumer_services.broker_client.token_file"));
 }
 
 }  // namespace amc::service

@@ -5,6 +5,15 @@
 namespace amc::service {
 namespace json = boost::json;
 
+content told_content(const std::string& said, content_form form, std::string content_type,
+                     std::optional<std::vector<header>> headers) {
+  content told = form == content_form::bytes ? to_base64(said) : said;
+  told.form = form;
+  told.content_type = std::move(content_type);
+  told.headers = std::move(headers);
+  return told;
+}
+
 void add_content(json_object_text& to, const content& said) {
   if (!said.content_type.empty()) to.add("content_type", said.content_type);
   if (said.headers) {
@@ -33,6 +42,12 @@ read_content content_of(const json::object& item, std::string_view value) {
     for (const auto& [name, text] : headers->as_object())
       told.headers.push_back({std::string(name), std::string(text.as_string())});
   return told;
+}
+
+std::string detail_of(const json::value& body) {
+  const auto* fields = body.if_object();
+  const auto* detail = fields ? fields->if_contains("detail") : nullptr;
+  return detail && detail->is_string() ? std::string(detail->get_string()) : std::string();
 }
 
 }  // namespace amc::service

@@ -2,10 +2,10 @@
 
 #include <boost/json/parse.hpp>
 
-#include "core/base64.hpp"
 #include "core/environment.hpp"
 #include "core/text.hpp"
 #include "core/uuid_source.hpp"
+#include "service/contents.hpp"
 
 namespace amc {
 namespace service {
@@ -30,11 +30,7 @@ std::optional<std::string> unfit(const answer& said) {
 
 handler_outcome outcome_of(answer said) {
   if (auto why = unfit(said)) return handler_failure{*std::move(why)};
-  answered told;
-  told.said = said.form() == content_form::bytes ? to_base64(said.text()) : said.text();
-  told.said.form = said.form();
-  told.said.content_type = said.content_type();
-  told.said.headers = said.headers();
+  answered told{told_content(said.text(), said.form(), said.content_type(), said.headers())};
   if (said.queue()) told.to = to_queue{*said.queue()};
   if (said.is_done()) told.to = to_done{};
   return told;

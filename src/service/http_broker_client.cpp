@@ -22,12 +22,6 @@ struct verb {
 constexpr verb claims{"/claims", true}, leases{"/leases"}, releases{"/releases"}, failures{"/failures"},
     answers{"/answers"};
 
-std::string detail_of(const json::value& body) {
-  const auto* fields = body.if_object();
-  const auto* detail = fields ? fields->if_contains("detail") : nullptr;
-  return detail && detail->is_string() ? std::string(detail->get_string()) : std::string();
-}
-
 json::value parsed(const std::string& body) {
   boost::system::error_code failed;
   auto value = json::parse(body, failed, json::make_shared_resource<json::monotonic_resource>());

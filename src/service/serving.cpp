@@ -31,9 +31,7 @@ config read_settings(config_sources sources) {
 
 bool is_name(const std::string& name) {
   constexpr std::size_t max_bytes = 100;
-  const auto is_control = [](unsigned char c) { return c < ' ' || c == 0x7f; };
-  return !name.empty() && name.size() <= max_bytes && is_valid_utf8(name) &&
-         std::none_of(name.begin(), name.end(), is_control);
+  return !name.empty() && name.size() <= max_bytes && is_valid_utf8(name) && !has_control(name);
 }
 
 /// What is wrong with the program itself. Throws config_error.

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "core/hex.hpp"
 #include "core/log.hpp"
 #include "message_store/attempts.hpp"
 #include "message_store/headers.hpp"
@@ -141,8 +142,7 @@ std::string statement::name_of_row(int column) const {
     return to_string(id);
   }
   std::string hex;
-  for (std::size_t i = 0; at && i < std::min(count, shown_max); ++i)
-    for (const int half : {at[i] >> 4, at[i] & 0xf}) hex += "0123456789abcdef"[half];
+  for (std::size_t i = 0; at && i < std::min(count, shown_max); ++i) append_hex(hex, at[i]);
   return "X'" + hex + (count > shown_max ? "…" : "") + "'";
 }
 
