@@ -13,6 +13,9 @@ config_provider provider();
 /// As configured; null where no access is. Throws config_error.
 std::shared_ptr<token_identity> identity_from(const environment& env, const config& settings);
 
+/// What each principal may take, where nothing of its own is said.
+quota quota_from(const config& settings);
+
 /// Whether a broker that asks nobody who they are refuses what unknown proxies pass on: unless it is meant to be open.
 bool refuses_forwarded(const config& settings);
 

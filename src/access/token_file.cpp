@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "core/config.hpp"
@@ -42,6 +43,35 @@ void read_rights(const yaml::node& value, principal& to) {
     if (const auto wrong = add_right(to, text_of(item, "may")); !wrong.empty()) throw yaml::refusal(item.line, wrong);
 }
 
+std::size_t count_of(const yaml::node& value, const std::string& name) {
+  const auto& digits = text_of(value, name);
+  std::size_t count = 0;
+  const auto* end = digits.data() + digits.size();
+  const auto [behind, failed] = std::from_chars(digits.data(), end, count);
+  constexpr std::size_t most = std::size_t{1} << 40;
+  if (failed != std::errc() || behind != end || count > most)
+    throw yaml::refusal(value.line, "\"" + name + "\" must be a whole number from 0 to " + std::to_string(most) +
+                                        ", not " + repeated(digits));
+  return count;
+}
+
+void read_quota(const yaml::node& value, quota& to) {
+  if (value.kind != yaml::node::type::map)
+    throw yaml::refusal(value.line, "\"quota\" must be a map, such as {requests_per_s: 50, parked_max: 10}");
+  const std::pair<const char*, std::optional<std::size_t>*> known[] = {{"requests_per_s", &to.requests_per_s},
+                                                                       {"bytes_per_s", &to.bytes_per_s},
+                                                                       {"parked_max", &to.parked_max},
+                                                                       {"pending_max", &to.pending_max}};
+  for (const auto& [name, count] : value.pairs) {
+    const auto found =
+        std::find_if(std::begin(known), std::end(known), [&](const auto& one) { return one.first == name.scalar; });
+    if (found == std::end(known))
+      throw yaml::refusal(count.line, "unknown quota " + repeated(name.scalar) +
+                                          "; known are: requests_per_s, bytes_per_s, parked_max, pending_max");
+    *found->second = count_of(count, name.scalar);
+  }
+}
+
 void read_member(const std::string& name, const yaml::node& value, principal& to) {
   if (name == "name") {
     to.name = text_of(value, name);
@@ -57,8 +87,11 @@ void read_member(const std::string& name, const yaml::node& value, principal& to
   } else if (name == "expires") {
     to.expires_at = parse_rfc3339(text_of(value, name));
     if (!to.expires_at) throw yaml::refusal(value.line, "\"expires\" must be a time like 2027-02-24T12:00:00Z");
+  } else if (name == "quota") {
+    read_quota(value, to.own_quota);
   } else {
-    throw yaml::refusal(value.line, "unknown entry " + repeated(name) + "; known are: name, sha256, may, expires");
+    throw yaml::refusal(value.line,
+                        "unknown entry " + repeated(name) + "; known are: name, sha256, may, expires, quota");
   }
 }
 

@@ -13,7 +13,9 @@
 ///     sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
 ///     may: [send:orders, serve:invoices, read:team-*]
 ///     expires: 2027-02-24T12:00:00Z
-/// Without `expires` a token lasts for as long as its entry is there. Entries of one name are one principal.
+///     quota: {requests_per_s: 50, parked_max: 10}
+/// Without `expires` a token lasts for as long as its entry is there; what `quota` does not say broker.access.quota
+/// says. Entries of one name are one principal.
 namespace amc::access {
 
 /// What a token is known by: 32 bytes.

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "access/exposure.hpp"
+#include "access/quotas.hpp"
 #include "api/http_api.hpp"
+#include "api/pending_quota.hpp"
 #include "http/byte_budget.hpp"
 
 namespace amc::api {
@@ -20,6 +22,8 @@ struct context {
   api_options options;
   std::shared_ptr<access::identity> identity{};  ///< null: nobody is asked who they are
   access::forwarding_guard proxies{options.trusted_proxies};
+  access::quotas quotas{env, options.of_each};
+  pending_quota pending{env};
   http::byte_budget pages{options.pages_max_bytes};
   std::vector<std::pair<metrics::gauges*, prometheus::Gauge*>> counted{};  ///< by the last GET /metrics
 };

@@ -42,6 +42,15 @@ class queue_patterns {
   std::vector<std::string> all_;
 };
 
+/// How much of a broker one principal may take. 0: as much as there is; absent: what the configuration says of
+/// everybody.
+struct quota {
+  std::optional<std::size_t> requests_per_s{};
+  std::optional<std::size_t> bytes_per_s{};  ///< bodies of requests and of their answers
+  std::optional<std::size_t> parked_max{};   ///< requests that wait, for messages or for work
+  std::optional<std::size_t> pending_max{};  ///< messages that it owns and that are pending
+};
+
 /// Somebody who asks, with what its credential allows it; never changed. A null pointer to one stands for an asker to
 /// whom everything is allowed: the broker itself, and everybody where no access is configured.
 struct principal {
@@ -49,6 +58,7 @@ struct principal {
   std::string credential;  ///< by which it was recognized, and can be again; no secret
   std::array<queue_patterns, all_rights.size()> queues{};
   std::optional<timestamp> expires_at{};  ///< wall clock; what it holds is refused from then on
+  quota own_quota{};
 
   /// 1 to 100 characters of A-Z a-z 0-9 . _ -
   static bool is_name(std::string_view text);

@@ -95,7 +95,7 @@ no_answer::~no_answer() = default;
 
 namespace {
 
-constexpr int ok = 200, not_found = 404, overloaded = 503;
+constexpr int ok = 200, not_found = 404, over_quota = 429, overloaded = 503;
 
 /// What came is no answer of a broker. Retrying may find one: a proxy's page, a broker that starts.
 no_answer unexpected(bool may_have_been_done, const http::response& reply) {
@@ -176,9 +176,9 @@ struct client::parts {
       http::request once = asked;
       try {
         auto reply = co_await calls->send(std::move(once), left);
-        if (reply.status < 500) co_return reply;
+        if (reply.status < 500 && reply.status != over_quota) co_return reply;
         why = reason_in(reply);
-        may_have_been_done = may_have_been_done || reply.status != overloaded;
+        may_have_been_done = may_have_been_done || (reply.status != overloaded && reply.status != over_quota);
       } catch (const http::answer_too_large& failed) {
         throw no_answer(true, failed.what());
       } catch (const unavailable& failed) {

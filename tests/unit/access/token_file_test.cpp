@@ -49,6 +49,16 @@ TEST(TokenFile, AnEmptyListIsNobody) {
   EXPECT_EQ(token_table::parse("[]", "t.yaml").size(), 0U);
 }
 
+TEST(TokenFile, AnEntryMayHaveAQuotaOfItsOwn) {
+  const auto table = token_table::parse(entry("  quota: {requests_per_s: 50, pending_max: 0}\n"), "t.yaml");
+  const auto who = table.find(digest_of("foo"));
+  ASSERT_TRUE(who);
+  EXPECT_EQ(who->own_quota.requests_per_s, 50U);
+  EXPECT_EQ(who->own_quota.pending_max, 0U);
+  EXPECT_EQ(who->own_quota.parked_max, std::nullopt);
+  EXPECT_EQ(who->own_quota.bytes_per_s, std::nullopt);
+}
+
 TEST(TokenFile, WhatIsWrongIsRefusedWholeAndNamed) {
   EXPECT_THAT(complaint_about(""), HasSubstr("t.yaml:1: broker.access.tokens_file: a list"));
   EXPECT_THAT(complaint_about("name: x"), HasSubstr("a list"));
@@ -57,6 +67,12 @@ TEST(TokenFile, WhatIsWrongIsRefusedWholeAndNamed) {
   EXPECT_THAT(complaint_about(entry() + entry()), HasSubstr("t.yaml:4: broker.access.tokens_file: an entry before it"));
   EXPECT_THAT(complaint_about(entry("  until: x\n")),
               HasSubstr("t.yaml:4: broker.access.tokens_file: unknown entry \"until\""));
+  EXPECT_THAT(complaint_about(entry("  quota: 5\n")), HasSubstr("\"quota\" must be a map"));
+  EXPECT_THAT(complaint_about(entry("  quota: {requests: 5}\n")), HasSubstr("unknown quota \"requests\""));
+  for (const auto* count : {"-1", "5k", "1.5", "''", "99999999999999"})
+    EXPECT_THAT(complaint_about(entry(std::string("  quota: {parked_max: ") + count + "}\n")),
+                HasSubstr("t.yaml:4: broker.access.tokens_file: \"parked_max\" must be a whole number"))
+        << count;
   EXPECT_THAT(complaint_about(entry("  expires: tomorrow\n")), HasSubstr("a time like"));
   EXPECT_THAT(complaint_about(entry("", "send:orders")), HasSubstr("must be a list"));
   for (const auto* right : {"sends:orders", "send", "send:", ":orders", "send:a*b", "send:**", "read,send:x"})
