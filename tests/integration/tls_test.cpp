@@ -131,7 +131,7 @@ TEST_F(Tls, AHandshakeThatNeverEndsIsEnded) {
   process broker(command("broker", {"broker.http.header_timeout_ms=100"}));
   const auto port = port_of(broker);
   std::vector<std::unique_ptr<raw_connection>> halves;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 2'000; ++i) {
     halves.push_back(std::make_unique<raw_connection>(port));
     if (i % 2 == 0) halves.back()->send(std::string("\x16\x03\x01\x02\x00\x01\x00", 7));
   }
