@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "access/credentials.hpp"
 #include "access/identity.hpp"
 #include "access/token_file.hpp"
 #include "core/environment.hpp"
@@ -17,28 +18,24 @@ namespace amc::access {
 class token_identity : public identity {
  public:
   /// Throws config_error for a file that is wrong.
-  token_identity(const environment& env, std::string file);
+  token_identity(const environment& env, std::string file, std::shared_ptr<refused_credentials> refused);
 
-  result<principal_ptr> identify(const http::request& asked, const std::string& from) override;
+  result<principal_ptr> identify(const http::request& asked, const http::peer& from) override;
   principal_ptr again(const principal& known) const override;
 
-  /// Looks for changes of the file, until it is stopped.
-  void run() { watched_.run(); }
-  task<void> stop() { return watched_.stop(); }
-  /// Looks once.
+  void run() override { watched_.run(); }
+  task<void> stop() override { return watched_.stop(); }
+  /// Looks once for changes of the file.
   void look() { watched_.look(); }
 
  private:
   void read_again();
-  error refused(const std::string& from, const std::string& why);
-  void note_refused(const std::string& from, const std::string& why);
 
   environment env_;
   std::string file_;
+  std::shared_ptr<refused_credentials> refused_;
   watched_files watched_;  ///< before it is read: what is written meanwhile is a change
   std::shared_ptr<const token_table> tokens_;
-  timers::time_point last_line_{};
-  std::size_t untold_ = 0;  ///< refusals since the last line about one
 };
 
 }  // namespace amc::access

@@ -41,7 +41,7 @@ class http_api::implementation {
 
   std::optional<http::response> refuses_unread(const http::request& asked, const http::peer& from) {
     if (!of_.identity || is_open(asked)) return {};
-    const auto who = of_.identity->identify(asked, from.address());
+    const auto who = of_.identity->identify(asked, from);
     return who ? std::nullopt : std::optional(unidentified(who.error(), asked.path() == "/"));
   }
 

@@ -49,7 +49,7 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
  public:
   pooled_client(const environment& env, client_options options) : env_(env), options_(std::move(options)) {
     const auto complain = [this](const std::string& what) {
-      throw config_error("consumer_services.broker_client.url: \"" + mask_url(options_.url) + "\" " + what);
+      throw config_error(options_.keys + ".url: \"" + mask_url(options_.url) + "\" " + what);
     };
     const auto url = boost::urls::parse_uri(options_.url);
     const bool secure = url && same_ignoring_case(url->scheme(), "https");
@@ -107,8 +107,7 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
       secured_->set_default_verify_paths(failed);
     else
       secured_->load_verify_file(options_.ca_file, failed);
-    if (failed)
-      throw config_error("consumer_services.broker_client.ca_file: \"" + options_.ca_file + "\": " + failed.message());
+    if (failed) throw config_error(options_.keys + ".ca_file: \"" + options_.ca_file + "\": " + failed.message());
   }
 
   std::string server() const { return (secured_ ? "https://" : "http://") + authority_; }

@@ -40,6 +40,7 @@ struct client_options {
   milliseconds idle_timeout{30'000};  ///< shorter than a server's, so that a kept connection is seldom a dead one
   /// A larger answer is not taken. At least one with the largest message must be.
   std::size_t answer_max_bytes = answer_bytes_for(4 << 20);
+  std::string keys = "consumer_services.broker_client";  ///< where url and ca_file are configured, for messages
   name_look_up::blocking_look_up look_up = http::look_up;
 };
 
