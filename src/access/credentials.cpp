@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/text.hpp"
+
 namespace amc::access {
 
 authorization authorization_of(const http::request& asked) {
@@ -27,6 +29,14 @@ authorization authorization_of(const http::request& asked) {
 error refused_credentials::none(const http::peer& from) {
   note(from, "want of a token");
   return {errc::unidentified, "Send a token, in the field \"Authorization: Bearer TOKEN\"."};
+}
+
+error refused_credentials::unnamed(const http::peer& from) {
+  const auto* shown = from.certificate();
+  const auto names = shown ? joined(shown->names) : std::string();
+  note(from, "a certificate that no entry names" + (names.empty() ? "" : " (" + names + ")"));
+  return {errc::unidentified,
+          "No entry of this broker has a name of this certificate; send a token instead, or have it added."};
 }
 
 error refused_credentials::wrong(const http::peer& from, const std::string& why) {

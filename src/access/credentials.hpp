@@ -30,6 +30,8 @@ class refused_credentials {
   explicit refused_credentials(const environment& env) : lines_(env, "access") {}
 
   error none(const http::peer& from);
+  /// For a certificate that has no name which an entry has.
+  error unnamed(const http::peer& from);
   /// `why` is for the log: whoever guesses learns nothing from the answer.
   error wrong(const http::peer& from, const std::string& why);
   /// For a token whose signature is right: whoever has it did not guess.

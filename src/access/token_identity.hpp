@@ -12,7 +12,8 @@
 
 namespace amc::access {
 
-/// Recognizes who asks by the token in `Authorization: Bearer TOKEN`. The file of tokens is read again within a second
+/// Recognizes who asks by the token in `Authorization: Bearer TOKEN`, or, where there is no such field, by the
+/// certificate that its connection has shown. The file of tokens is read again within a second
 /// of its change, whole or not at all: one that is wrong in any way is logged, and what was read before stays. What is
 /// refused is logged once a second at most. For one thread.
 class token_identity : public identity {
@@ -30,6 +31,8 @@ class token_identity : public identity {
 
  private:
   void read_again();
+  result<principal_ptr> identify(const http::peer& from);
+  bool is_expired(const principal& who) const;
 
   environment env_;
   std::string file_;

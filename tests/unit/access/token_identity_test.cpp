@@ -128,6 +128,43 @@ TEST_F(TokenIdentity, AStartWithABrokenFileComplains) {
   EXPECT_THROW(token_identity(world_.env(), folder_.path.string(), refused_), config_error);
 }
 
+TEST_F(TokenIdentity, ACertificateSaysWhoAsksWhereNoTokenDoes) {
+  write_text("- {name: shipping, certificate: \"dns:shipping.example\", may: [read:q]}\n" + entry_of("foo", ""));
+  open();
+  http::peer from(1, "10.0.0.7");
+  from.show({{"uri:x", "dns:shipping.example"}, world_.wall_clock() + milliseconds(5'000)});
+  const auto who = tokens_->identify({"GET", "/"}, from);
+  ASSERT_TRUE(who);
+  EXPECT_EQ((*who)->name, "shipping");
+  EXPECT_TRUE(tokens_->again(**who));
+  const auto other = tokens_->identify({"GET", "/", {{"Authorization", "Bearer foo"}}}, from);
+  ASSERT_TRUE(other);
+  EXPECT_EQ((*other)->name, "of_foo") << "what a request says itself counts";
+  EXPECT_FALSE(tokens_->identify({"GET", "/", {{"Authorization", "Bearer wrong"}}}, from));
+  world_.advance(milliseconds(5'000));
+  EXPECT_FALSE(tokens_->again(**who)) << "the certificate has expired";
+  EXPECT_FALSE(tokens_->identify({"GET", "/"}, from));
+}
+
+TEST_F(TokenIdentity, ACertificateEndsWithItsEntry) {
+  const std::string shipping = "- {name: shipping, certificate: \"dns:shipping.example\", may: [read:q]";
+  write_text(shipping + "}\n");
+  open();
+  http::peer from(1, "10.0.0.7");
+  from.show({{"dns:shipping.example"}, world_.wall_clock() + milliseconds(60'000)});
+  const auto who = tokens_->identify({"GET", "/"}, from);
+  ASSERT_TRUE(who);
+  write_text(shipping + ", expires: \"" + to_rfc3339(world_.wall_clock()) + "\"}\n");
+  tokens_->look();
+  EXPECT_FALSE(tokens_->again(**who));
+  write_text("[]\n");
+  tokens_->look();
+  EXPECT_FALSE(tokens_->again(**who));
+  const auto nobody = tokens_->identify({"GET", "/"}, from);
+  ASSERT_FALSE(nobody);
+  EXPECT_THAT(nobody.error().detail, HasSubstr("certificate"));
+}
+
 TEST_F(TokenIdentity, WhoShowsNoTokenIsTold) {
   open();
   EXPECT_FALSE(tokens_->identify({"GET", "/"}, http::peer(1, "10.0.0.7")));
