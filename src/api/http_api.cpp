@@ -42,7 +42,7 @@ class http_api::implementation {
   std::optional<http::response> refuses_unread(const http::request& asked, const http::peer& from) {
     if (!of_.identity || is_open(asked)) return {};
     const bool root = asked.path() == "/";
-    const auto who = of_.identity->identify(asked, from.address());
+    const auto who = of_.identity->identify(asked, from);
     if (!who) return unidentified(who.error(), root);
     const auto too_much = of_.quotas.refuses(*who);
     return too_much ? std::optional(refused(*too_much, root)) : std::nullopt;

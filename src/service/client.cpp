@@ -158,6 +158,8 @@ struct client::parts {
     http::client_options told;
     told.url = url;
     told.ca_file = options.ca_file;
+    told.certificate_file = options.certificate_file;
+    told.key_file = options.key_file;
     told.answer_max_bytes = options.answer_max_bytes;
     auto calls = http::make_client(env, std::move(told));
     return access::with_token(env, std::move(calls), options.token_file);

@@ -45,6 +45,35 @@ TEST(TokenFile, OtherTokensAreNobodys) {
   EXPECT_FALSE(table.find(digest_of("foo").substr(1)));
 }
 
+TEST(TokenFile, ACertificateIsKnownByOneOfItsNames) {
+  const std::string rest = ", may: [read:q]}\n";
+  const auto table = token_table::parse("- {name: a, certificate: \"dns:A.example\"" + rest +
+                                            "- {name: b, certificate: \"uri:spiffe://example/b\"" + rest +
+                                            "- {name: c, certificate: \"email:c@example\"" + rest,
+                                        "t.yaml");
+  const auto name_of = [&](const std::vector<std::string>& names) {
+    const auto who = table.find_certificate(names);
+    return who ? who->name : "";
+  };
+  EXPECT_EQ(name_of({"dns:a.example"}), "a");
+  EXPECT_EQ(name_of({"dns:x", "uri:spiffe://example/b"}), "b");
+  EXPECT_EQ(name_of({"email:c@example", "dns:a.example"}), "a") << "the first in the file";
+  for (const auto* other : {"", "dns:b.a.example", "uri:dns:a.example", "a.example", "email:C@example"})
+    EXPECT_EQ(name_of({other}), "") << other;
+  EXPECT_FALSE(table.find("dns:a.example"));
+  EXPECT_FALSE(token_table::parse(entry(), "t.yaml").find_certificate({digest_of("foo")})) << "a token's";
+}
+
+TEST(TokenFile, ACertificatesEntryThatIsWrongIsRefused) {
+  for (const auto* wrong : {"billing.example", "cn:billing", "\"dns:\"", "\"\"", "[dns:x]"})
+    EXPECT_THAT(complaint_about("- {name: a, may: [], certificate: " + std::string(wrong) + "}"),
+                HasSubstr("\"certificate\""))
+        << wrong;
+  EXPECT_THAT(complaint_about(entry("  certificate: dns:x\n")), HasSubstr("not both"));
+  const std::string one = "- {name: a, may: [], certificate: \"dns:x\"}\n";
+  EXPECT_THAT(complaint_about(one + one), HasSubstr("t.yaml:2: broker.access.tokens_file: an entry before it"));
+}
+
 TEST(TokenFile, AnEmptyListIsNobody) {
   EXPECT_EQ(token_table::parse("[]", "t.yaml").size(), 0U);
 }
@@ -63,7 +92,7 @@ TEST(TokenFile, WhatIsWrongIsRefusedWholeAndNamed) {
   EXPECT_THAT(complaint_about(""), HasSubstr("t.yaml:1: broker.access.tokens_file: a list"));
   EXPECT_THAT(complaint_about("name: x"), HasSubstr("a list"));
   EXPECT_THAT(complaint_about("- x"), HasSubstr("each entry is a map"));
-  EXPECT_THAT(complaint_about("- name: x\n"), HasSubstr("name, sha256 and may"));
+  EXPECT_THAT(complaint_about("- name: x\n"), HasSubstr("name, sha256 or certificate, and may"));
   EXPECT_THAT(complaint_about(entry() + entry()), HasSubstr("t.yaml:4: broker.access.tokens_file: an entry before it"));
   EXPECT_THAT(complaint_about(entry("  until: x\n")),
               HasSubstr("t.yaml:4: broker.access.tokens_file: unknown entry \"until\""));
