@@ -8,6 +8,9 @@
 #ifdef AMC_HAS_NATS
 #include "queue_system/nats/nats.hpp"
 #endif
+#ifdef AMC_HAS_REDIS
+#include "queue_system/redis/redis.hpp"
+#endif
 
 namespace amc::queue_system {
 namespace {
@@ -28,6 +31,10 @@ const std::vector<registration>& registrations() {
 #ifdef AMC_HAS_NATS
       {"nats", nats_keys(), [](const config& settings) { return make_nats(nats_options_from(settings)); },
        nats_library()},
+#endif
+#ifdef AMC_HAS_REDIS
+      {"redis", redis_keys(), [](const config& settings) { return make_redis(redis_options_from(settings)); },
+       redis_library()},
 #endif
   };
   return all;

@@ -59,7 +59,8 @@ std::vector<driver> drivers() {
                           rabbitmq("rabbitmq_classic", queue_type::classic),
                           rabbitmq("rabbitmq_transient", queue_type::transient),
                           configured("nats"),
-                          configured("nats_memory", {"queue_system.nats.storage=memory"})};
+                          configured("nats_memory", {"queue_system.nats.storage=memory"}),
+                          configured("redis")};
   std::erase_if(all, [](const driver& each) { return !tests::is_built_in(each.name.substr(0, each.name.find('_'))); });
   return all;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -30,6 +31,21 @@ void delete_stream(const std::string& url, const std::string& prefix) {
   for (auto at = stream.find('.'); at != std::string::npos; at = stream.find('.')) stream.replace(at, 1, "=2E");
   asked(url, "CONNECT {\"verbose\":false}\r\nSUB answer 1\r\nPUB $JS.API.STREAM.DELETE." + stream + " answer 0\r\n\r\n",
         "}\r\n");
+}
+
+std::string as_redis_reads_it(const std::vector<std::string>& words) {
+  auto bytes = "*" + std::to_string(words.size()) + "\r\n";
+  for (const auto& word : words) bytes += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+  return bytes;
+}
+
+void delete_keys(const std::string& url, const std::string& prefix) {
+  asked(url,
+        as_redis_reads_it({"EVAL",
+                           "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end "
+                           "return 'gone'",
+                           "0", "amc:" + prefix + "*"}),
+        "\r\ngone\r\n");
 }
 
 }  // namespace
@@ -60,6 +76,7 @@ std::string asked(const std::string& url, const std::string& bytes, const std::s
 engine_place::engine_place(std::string engine, std::string url)
     : engine_(std::move(engine)), url_(url.empty() ? test_server_of(engine_) : std::move(url)) {
   static std::atomic<int> count = 0;
+  std::signal(SIGPIPE, SIG_IGN);  // as the program does
   prefix_ = "test-" + std::to_string(getpid()) + "-" + std::to_string(++count) + ".";
 }
 
@@ -78,6 +95,7 @@ std::vector<std::string> engine_place::sets() const {
 
 void engine_place::wipe() const {
   if (engine_ == "nats") delete_stream(url_, prefix_);
+  if (engine_ == "redis") delete_keys(url_, prefix_);
 }
 
 }  // namespace amc::tests
