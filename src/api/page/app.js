@@ -1,6 +1,6 @@
 // The page: where one is, what is shown there, and a look at the broker every few seconds.
 import {Refused, Silent, whenUnidentified} from './broker.js';
-import {button, el, setAttribute, setText, show, tell} from './dom.js';
+import {el, setAttribute, setText, show, tell} from './dom.js';
 import {age, clock, count, isId} from './format.js';
 import * as session from './session.js';
 import * as watch from './watch.js';
@@ -57,7 +57,8 @@ function navigate(withFocus) {
   if (!known) return;
   place = location.hash;
   const {first, rest, query} = placeNow();
-  open(views[first](rest, query));
+  // Who may read nothing may still have a look at what it has posted.
+  open(first === 'messages' || session.maySomewhere('read') ? views[first](rest, query) : nothingToRead());
   for (const link of by_id('navigation').children)
     setAttribute(link, 'aria-current', link.getAttribute('href') === `#/${first}` ? 'page' : null);
   // So a screen reader tells where one is now, and Tab goes on from there.
@@ -65,6 +66,12 @@ function navigate(withFocus) {
   heading?.setAttribute('tabindex', '-1');
   if (withFocus) heading?.focus({preventScroll: true});
   refresh();
+}
+
+function nothingToRead() {
+  const text = `${session.name()} may not read the messages of any queue. A message that it has posted is found by its id.`;
+  return {title: 'Nothing to see', element: el('section', {class: 'empty'}, el('h1', {}, 'Nothing to see'), el('p', {}, text)),
+    refresh: async () => {}};
 }
 
 async function refresh() {
@@ -183,7 +190,7 @@ async function signOut() {
 
 by_id('search').addEventListener('submit', search);
 by_id('sign-out').addEventListener('click', signOut);
-by_id('view').previousElementSibling.previousElementSibling.previousElementSibling.addEventListener('click', event => {
+by_id('skip').addEventListener('click', event => {
   event.preventDefault();
   main.focus();
 });

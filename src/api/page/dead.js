@@ -30,7 +30,7 @@ export function deadView(query) {
   let dead = [], next = '', read_at = 0, counted_then = -1, reading = false;
 
   const element = el('div', {}, el('p', {class: 'path'}, queue ? el('a', {href: '#/dead'}, 'Dead letters of all queues') : null),
-    el('h1', {}, queue ? `Dead letters of ${queue}` : 'Dead letters'), progress.element, all, note, place, el('p', {class: 'actions'}, more));
+    el('h1', {}, queue ? `Dead letters of ${queue}` : 'Dead letters'), progress.element, el('div', {class: 'beside'}, note, all), place, el('p', {class: 'actions'}, more));
   const whole = makeWholeQueue(all, queue);
 
   async function readOn() {
@@ -142,7 +142,8 @@ function makeGroup(start) {
       setText(size, counted(group.messages.length, 'message'));
       setText(where, group.queue);
       setAttribute(where, 'href', queueLink(group.queue));
-      setText(times, first === last ? `, at ${first}` : `, from ${first} to ${last}`);
+      setText(times, (first === last ? `, at ${first}` : `, from ${first} to ${last}`) +
+        (group.messages.some(m => latestError(m) !== group.error) ? '; numbers or ids in the error differ' : ''));
       show(actions, may('operate', group.queue));
       show(canary, group.messages.length > 1);
       setText(all, group.messages.length > 1 ? `Retry all ${count(group.messages.length)} …` : 'Retry …');
@@ -155,8 +156,10 @@ function makeGroup(start) {
 function makeProgress() {
   const title = el('p', {class: 'error'}), text = el('p', {role: 'status'}), bar = el('progress', {'aria-label': 'Retried'});
   const stop = button('Stop', () => retrying.stop());
-  const element = el('section', {class: 'progress', hidden: true, 'aria-label': 'The retry under way'}, title, bar, text, stop);
-  return {
+  const close = button('Close', () => shown.show(retrying = null));
+  const element = el('section', {class: 'progress', hidden: true, 'aria-label': 'The retry under way'}, title, bar, text,
+    el('p', {class: 'actions'}, stop, close));
+  const shown = {
     element,
     show(one) {
       show(element, one !== null);
@@ -166,9 +169,11 @@ function makeProgress() {
       setText(text, `${count(one.retried)} of ${count(one.total)} retried` + (one.first ? `, ${count(one.succeeded)} succeeded` : '') +
         (one.refused ? `, ${count(one.refused)} refused` : '') + `. ${one.over}`);
       show(stop, !one.over && !one.stopping);
+      show(close, one.over !== '');
       setAttribute(element, 'data-mark', one.over.startsWith('Stopped') ? 'bad' : one.over ? 'good' : null);
     },
   };
+  return shown;
 }
 
 /** All dead messages of a queue, or of every queue: the broker does that by itself, at its own pace. */

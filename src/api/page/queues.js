@@ -62,7 +62,7 @@ export function queuesView() {
     const {queues, at} = watch.now;
     const wanted = queues.filter(q => q.queue.includes(filter.value));
     show(filtering, queues.length >= filter_from);
-    show(empty, at > 0 && queues.length === 0);
+    show(empty, at > 0 && queues.every(q => q.pending + q.dead === 0));
     showTotals(tiles, watch.totalOf(queues));
     tableFor(queues).show(wanted.slice(0, shown_max));
     setText(note, wanted.length > shown_max ? `${count(shown_max)} of ${counted(wanted.length, 'queue')}: name a part of those to see above.` :
@@ -102,6 +102,6 @@ function drawSpark(cell, queue) {
 function emptySystem() {
   const command = `curl ${new URL('../queues/hello/messages', document.baseURI)} -d '{"message": "Hello"}'`;
   return el('section', {class: 'empty', hidden: true}, el('h2', {}, 'Nothing waits'),
-    el('p', {}, 'There is no message that waits or is dead. A queue is shown here as soon as a message has come to it:'),
+    el('p', {}, 'There is no message that waits or is dead. The first may be:'),
     el('pre', {tabindex: '0', 'aria-label': 'A command that posts a message'}, command));
 }
