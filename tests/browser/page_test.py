@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import tempfile
+import time
 import unittest
 
 from chromium import Chromium
@@ -41,6 +42,11 @@ class PageTest(unittest.TestCase):
         self.assertEqual(elsewhere, [])
         lines = [line for line in self.browser.console() if not any(re.search(known, line) for known in self.expected_lines)]
         self.assertEqual(lines, [])
+
+    def pretend(self, path, value):
+        """From now on the page is answered this, at paths that end so."""
+        self.browser.run("const [path, value] = arguments, ask = fetch; window.fetch = (url, how) => new URL(url).pathname.endsWith(path) ? "
+                         "Promise.resolve(new Response(JSON.stringify(value))) : ask(url, how)", path, value)
 
     def confirm(self, answer):
         self.browser.click("dialog button", answer)
@@ -127,9 +133,25 @@ class Looking(PageTest):
     def test_it_says_that_the_engine_is_unreachable(self):
         system = self.start()
         self.open(system)
-        self.browser.run("const ask = fetch; window.fetch = (url, how) => String(url).endsWith('readyz') ? "
-                         "Promise.resolve(new Response('{\"status\":\"degraded\"}')) : ask(url, how)")
+        self.pretend("readyz", {"status": "degraded"})
         self.browser.until_says("The queue engine is unreachable", "[role=alert]")
+
+    def test_rates_and_who_receives_are_shown_where_the_broker_tells_them(self):
+        system = self.start()
+        system.post("orders")
+        self.open(system)
+        self.pretend("queues", {"queues": [
+            {"queue": "orders", "pending": 7, "due": 7, "held": 0, "dead": 0, "oldest_age_ms": 65_000, "engine_depth": 0, "rate_in_per_s": 12.34,
+             "rate_out_per_s": 0.5, "receivers": 2, "services": [{"name": "packer", "seen_ago_ms": 5}, {"name": "", "seen_ago_ms": 5}]},
+            {"queue": "misspelt", "pending": 1, "due": 1, "held": 0, "dead": 0, "oldest_age_ms": 9_000, "engine_depth": 0, "rate_in_per_s": 0,
+             "rate_out_per_s": 0, "receivers": 0, "services": []}]})
+        self.browser.until_says("packer", "tbody tr:first-child")
+        for text in ("12", "0.5", "65 s"):
+            self.assertIn(text, self.browser.text("tbody tr:first-child").split("\n")[0].split("\t"))
+        self.assertIn("nobody", self.browser.text("tbody td[data-mark=bad]"))
+        self.browser.run("location.hash = '#/charts'")
+        self.browser.until_says("Messages a second", ".chart:not([hidden])")
+        self.picture("rates")
 
     def test_charts_are_drawn_from_what_was_seen(self):
         system = self.start()
@@ -170,6 +192,18 @@ class Messages(PageTest):
         for text in ("accepted", "answered in orders by packer/w1", "dead in fragile", "no paper", "revision 2"):
             self.assertIn(text, steps)
         self.picture("message")
+
+    def test_the_broker_s_own_reason_is_shown_where_it_tells_one(self):
+        system = self.start()
+        id = system.post("orders")
+        self.open(system)
+        self.pretend("openapi.json", {"paths": {"/messages/{id}/explain": {}}})
+        self.pretend("/explain", {"id": id, "revision": 1, "status": "pending", "queue": "orders", "reason": "backlog", "sentence":
+                                  "waits in orders: 1,204 older ones; about 30 s", "data": {"older": 1204, "taken_in_ms": {"low": 24000, "high": 37000}}})
+        self.browser.run(f"location.hash = '#/messages/{id}'")
+        self.browser.until_says("Waits in orders: 1,204 older ones; about 30 s.", ".reason")
+        self.browser.click("summary", "What this is drawn from")
+        self.browser.until_says("low 24 s", "details")
 
     def test_bytes_are_shown_as_such(self):
         system = self.start()
@@ -528,6 +562,42 @@ class ForEverybody(PageTest):
                 self.assertEqual(sum(int(n) for n in re.findall(r"\d+", ground)[:3]) < 200, scheme == "dark")
                 self.assertEqual(self.browser.run(WEAK_CONTRAST), [], f"{view} in the {scheme}")
                 self.picture(f"{scheme}-" + (re.sub(r"\W+.*", "", view[2:].split("/")[-1].replace(dead, "message"))))
+
+
+@unittest.skipUnless("AMC_SCREENSHOTS" in os.environ, "pictures are for AMC_SCREENSHOTS")
+class Pictures(PageTest):
+    """Of a shop that has lived for a minute; for the README."""
+
+    def test_of_a_shop(self):
+        system = self.start()
+        system.kill("invoices", [{"message": {"invoice": n}} for n in range(14)], "connection refused: billing.internal:443 (try #)")
+        system.kill("orders", [{"message": {"order": n}} for n in range(3)], "no such customer: 8#")
+        system.post_many("mails", [{"message": "Good morning", "deliver_at": "2999-01-01T08:00:00Z"}] * 12)
+        order = {"order": 4711, "customer": {"name": "Eni", "level": "gold"}, "lines": [{"article": "lamp", "count": 2, "price": 19.95}]}
+        id = system.post("orders", order, headers={"tenant": "north"})
+        system.fail(system.take("orders")[0], "no room in the van")
+        system.call("POST", f"/messages/{id}/retry")
+        [delivery] = system.take("orders")
+        system.answer(delivery, message={**order, "packed": True}, queue="invoices")
+        system.fail(system.take("invoices")[0], "connection refused: billing.internal:443 (try 14)", final=True)
+        self.open(system)
+        with system.service("orders", lambda delivery: time.sleep(0.02)):
+            for n in range(60):
+                system.post_many("orders", [{"message": {"order": n}}] * (10 + 9 * (n % 9)))
+                time.sleep(1)
+            for scheme in ("light", "dark"):
+                self.browser.scheme(scheme)
+                for view in ("queues", "charts", "dead", f"messages/{id}", "queues/orders"):
+                    self.browser.run(f"location.hash = '#/{view}'")
+                    time.sleep(5)
+                    self.picture(f"shop-{scheme}-{view.replace('/', '-').replace(id, 'one')}")
+            self.browser.scheme("light")
+            self.browser.width(320, 640)
+            self.addCleanup(self.browser.width, None)
+            for view in ("queues", "dead", f"messages/{id}"):
+                self.browser.run(f"location.hash = '#/{view}'")
+                time.sleep(5)
+                self.picture(f"shop-phone-{view.replace('/', '-').replace(id, 'one')}")
 
 
 # Each text whose colour is too near to what is behind it (WCAG 2.2, AA: 4.5 to 1).

@@ -18,7 +18,8 @@ const look_lost_ms = 1500;
 /** A look that takes long is not taken as often. */
 const pause_of_looks = 5;
 
-/** A view: {title, element, refresh(), close?()}. It is refreshed after each look. */
+/** A view: {title, element, refresh?(), redraw?(), close?()}. `refresh` asks for what is shown, every few seconds; `redraw` draws
+    what each look has seen of the queues. */
 const views = {
   queues: ([name], query) => name === undefined ? queuesView() : queueView(name, query),
   messages: ([id]) => messageView(id ?? ''),
@@ -29,7 +30,7 @@ const views = {
 
 const by_id = id => document.getElementById(id);
 const main = by_id('view');
-let view = null, place = '', timer = 0, looking = false, known = false;
+let view = null, place = '', looking_next = 0, looking = false, known = false;
 
 function placeNow() {
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
@@ -70,24 +71,24 @@ function navigate(withFocus) {
 
 function nothingToRead() {
   const text = `${session.name()} may not read the messages of any queue. A message that it has posted is found by its id.`;
-  return {title: 'Nothing to see', element: el('section', {class: 'empty'}, el('h1', {}, 'Nothing to see'), el('p', {}, text)),
-    refresh: async () => {}};
+  return {title: 'Nothing to see', element: el('section', {class: 'empty'}, el('h1', {}, 'Nothing to see'), el('p', {}, text))};
 }
 
 async function refresh() {
-  const refreshed = view;
   try {
-    await refreshed?.refresh();
+    view?.redraw?.();
+    await view?.refresh?.();
   } catch (failed) {
-    if (failed.name === 'AbortError' || failed instanceof Silent) return;
+    if (failed.name === 'AbortError' || failed instanceof Silent || failed.status === 401) return;
     if (!(failed instanceof Refused)) throw failed;
     watch.now.refused = failed.message;
     showState();
   }
 }
 
+/** What waits everywhere takes as long as there is much of it; what is shown is not kept waiting by it. */
 async function look() {
-  clearTimeout(timer);
+  clearTimeout(looking_next);
   if (looking) return;
   looking = true;
   const begun = Date.now();
@@ -95,19 +96,26 @@ async function look() {
     if (!known) await begin();
     if (known) {
       await watch.look();
-      showState();
-      if (!watch.now.silent_since) await refresh();
+      if (known) showState();
+      view?.redraw?.();
     }
   } finally {
     looking = false;
-    timer = setTimeout(look, pauseAfter(Date.now() - begun));
+    looking_next = setTimeout(look, watch.now.silent_since ? look_lost_ms : pauseAfter(Date.now() - begun));
+  }
+}
+
+async function keepRefreshing() {
+  const begun = Date.now();
+  try {
+    if (known && !watch.now.silent_since) await refresh();
+  } finally {
+    setTimeout(keepRefreshing, pauseAfter(Date.now() - begun));
   }
 }
 
 function pauseAfter(took_ms) {
-  if (watch.now.silent_since) return look_lost_ms;
-  if (document.hidden) return look_hidden_ms;
-  return Math.max(look_every_ms, pause_of_looks * took_ms);
+  return document.hidden ? look_hidden_ms : Math.max(look_every_ms, pause_of_looks * took_ms);
 }
 
 /** Until it is known whether somebody has to sign in. */
@@ -195,6 +203,11 @@ by_id('skip').addEventListener('click', event => {
   main.focus();
 });
 window.addEventListener('hashchange', () => location.hash !== place && navigate(true));
-document.addEventListener('visibilitychange', () => document.hidden || look());
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden || !known) return;
+  look();
+  refresh();
+});
 whenUnidentified(askWho);
 look();
+keepRefreshing();

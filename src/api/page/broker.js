@@ -1,7 +1,7 @@
 // Requests to the broker that this page came from.
 
 const root = new URL('../', document.baseURI);
-const patience_ms = 15000;
+const usual_patience_ms = 15000;
 
 /** The broker has answered, and refuses: in its own words. */
 export class Refused extends Error {
@@ -21,7 +21,7 @@ export function whenUnidentified(call) {
 }
 
 /** The answer's text; what is no success is thrown. */
-export async function askText(method, path, {body, headers = {}, signal} = {}) {
+export async function askText(method, path, {body, headers = {}, signal, patience_ms = usual_patience_ms} = {}) {
   const out_of_patience = AbortSignal.timeout(patience_ms);
   let answer, text;
   try {

@@ -31,21 +31,22 @@ export function chartsView(query) {
     queues.replaceChildren(...names.map(name => el('option', {value: name, selected: name === queue}, name || 'all')));
   }
 
-  async function refresh() {
+  function redraw() {
     fillQueues();
     const now = Date.now(), since = now - Number(span) * 60000;
     for (const chart of charts) chart.show(queue, since, now);
   }
-  return {title: 'Charts', element, refresh};
+  return {title: 'Charts', element, redraw};
 }
 
 function go(queue, span) {
   location.hash = `#/charts?${new URLSearchParams(queue ? {queue, span} : {span})}`;
 }
 
+const lowest = 2;
 /** A round number not below, so that the lines' heights can be read. */
 function roundAbove(value) {
-  if (value <= 0) return 1;
+  if (value <= lowest) return lowest;
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].map(n => n * power).find(n => n >= value);
 }
@@ -117,11 +118,11 @@ function nearest(course, time) {
   return course.reduce((best, point) => Math.abs(point[0] - time) < Math.abs(best[0] - time) ? point : best);
 }
 
-/** Where nothing is known the line has a gap. */
+/** Where nothing is known the line has a gap; a point by itself is a dot. */
 function pathOf(course, x, y) {
   let path = '', pen_up = true;
   for (const [time, value] of course) {
-    if (value !== null) path += `${pen_up ? 'M' : 'L'}${x(time).toFixed(1)} ${y(value).toFixed(1)}`;
+    if (value !== null) path += `${pen_up ? 'M' : 'L'}${x(time).toFixed(1)} ${y(value).toFixed(1)}${pen_up ? 'h0' : ''}`;
     pen_up = value === null;
   }
   return path;

@@ -1,5 +1,5 @@
 // Dead letters, grouped by what killed them, and their way back: one, a group, a whole queue, or a few first as a canary.
-import {ask, messagePath, page, post} from './broker.js';
+import {ask, page, post} from './broker.js';
 import {confirmed} from './confirm.js';
 import {arrange, button, el, setAttribute, setText, show, tell} from './dom.js';
 import {count, counted, latestError, moment} from './format.js';
@@ -184,12 +184,8 @@ function makeWholeQueue(element, queue) {
     const agreed = await confirmed({title: `Retry all dead messages of ${queue || 'every queue'}?`, yes: 'Retry all', no: 'Not now',
       text: 'The broker does it in the background, at broker.retries_per_second, also when this page is closed. It stops by itself when one fails again as before.'});
     if (!agreed) return;
-    try {
-      await post('retries', queue ? {status: 'dead', queue} : {status: 'dead'});
-      tell('The broker has begun.');
-    } catch (failed) {
-      tell(failed.message);
-    }
+    await post('retries', queue ? {status: 'dead', queue} : {status: 'dead'});
+    tell('The broker has begun.');
     await refresh();
   });
   element.append(begin, text);

@@ -57,8 +57,16 @@ export function arrange(parent, children) {
   });
 }
 
+/** What goes wrong when it is pressed is told. */
 export function button(label, press, attributes = {}) {
-  return el('button', {type: 'button', on: {click: press}, ...attributes}, label);
+  const click = async () => {
+    try {
+      await press();
+    } catch (failed) {
+      if (failed.name !== 'AbortError') tell(failed.message);
+    }
+  };
+  return el('button', {type: 'button', on: {click}, ...attributes}, label);
 }
 
 /** Says something once, also to a screen reader. */

@@ -19,6 +19,7 @@ export function rate(n) {
 export function age(ms) {
   if (ms === null || ms === undefined) return '–';
   const s = Math.max(0, ms) / 1000;
+  if (ms === 0) return '0 s';
   if (s < 1) return `${Math.round(ms)} ms`;
   if (s < 10) return `${s.toFixed(1)} s`;
   if (s < 100) return `${Math.round(s)} s`;

@@ -4,7 +4,7 @@ import {confirmed} from './confirm.js';
 import {button, el, setAttribute, setText, show, tell} from './dom.js';
 import {age, bytes, bytesOf, isId, moment, precise, rate} from './format.js';
 import {memberText, pretty} from './json_text.js';
-import {queueLink} from './queues.js';
+import {namesOf, queueLink} from './queues.js';
 import {showPairs} from './queue.js';
 import {may} from './session.js';
 import {markOf, sentenceOf, stateOf} from './state.js';
@@ -221,10 +221,14 @@ async function showReason(parts, message, signal) {
     throw failed;
   }
   parts.explained = true;
-  setText(parts.reason, told.sentence);
+  setText(parts.reason, sentence(told.sentence));
   const data = Object.entries(told.data ?? {});
   show(parts.more, data.length > 0);
   showPairs(parts.data, data.map(([name, value]) => [words(name), dataText(name, value)]));
+}
+
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 }
 
 /** "oldest_age_ms" as "Oldest age". */
@@ -235,6 +239,10 @@ function words(name) {
 
 function dataText(name, value) {
   if (value === null) return '–';
+  if (name === 'services' && Array.isArray(value)) return namesOf(value).join(', ') || '–';
+  if (name === 'holders' && Array.isArray(value)) return value.join(', ');
+  if (name.endsWith('_ms') && typeof value === 'object')
+    return Object.entries(value).map(([part, ms]) => `${part} ${age(ms)}`).join(', ');
   if (typeof value === 'number' && name.endsWith('_ms')) return age(value);
   if (typeof value === 'number' && name.endsWith('_per_s')) return `${rate(value)} a second`;
   if (typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value)) return precise(value);

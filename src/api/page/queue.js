@@ -1,6 +1,6 @@
 // One queue: its figures, and the messages in it, a page at a time.
 import {page} from './broker.js';
-import {button, el, setAttribute, setText, show} from './dom.js';
+import {button, el, setText, show} from './dom.js';
 import {age, count, counted, rate} from './format.js';
 import {messagesTable} from './messages_table.js';
 import {receiversOf} from './queues.js';
@@ -18,7 +18,7 @@ export function queueView(name, query) {
   const list = messagesTable(`Messages in ${name}`);
   const note = el('p', {class: 'quiet', role: 'status'});
   const more = button('Show more', () => loadMore(), {hidden: true});
-  let rows = [], next = null, loaded = false;
+  let rows = [], next = null;
 
   const link = ([value, label]) => el('a', {href: `#/queues/${encodeURIComponent(name)}${value ? `?status=${value}` : ''}`,
     'aria-current': value === status ? 'true' : null}, label);
@@ -45,11 +45,10 @@ export function queueView(name, query) {
   }
 
   async function refresh() {
-    drawFigures();
     if (!may('read', name) || rows.length > refreshed_max) return;
     const got = await ask('', Math.max(page_size, rows.length));
     if (rows.length > got.messages.length && got.next) return; // a page of large messages ends sooner
-    [rows, next, loaded] = [got.messages, got.next ?? null, true];
+    [rows, next] = [got.messages, got.next ?? null];
     draw();
   }
 
@@ -63,7 +62,7 @@ export function queueView(name, query) {
     showPairs(figures, told);
   }
 
-  return {title: name, element, refresh, close: () => leaving.abort()};
+  return {title: name, element, refresh, redraw: drawFigures, close: () => leaving.abort()};
 }
 
 /** Of a description list what differs is written anew. */

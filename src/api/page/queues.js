@@ -1,5 +1,5 @@
 // All queues: what waits in each, and who receives from it.
-import {button, el, setText, show, svg} from './dom.js';
+import {el, setText, show, svg} from './dom.js';
 import {age, count, counted, rate} from './format.js';
 import {table} from './table.js';
 import * as watch from './watch.js';
@@ -12,10 +12,15 @@ export function queueLink(name) {
   return `#/queues/${encodeURIComponent(name)}`;
 }
 
+/** Of services that are told as names, or as {name, …}; one that has told no name has none here. */
+export function namesOf(services) {
+  return services.map(service => service.name ?? service).filter(name => typeof name === 'string' && name !== '');
+}
+
 /** Who receives, as far as the broker tells it; '' where it tells nothing. */
 export function receiversOf(queue) {
   if (queue.receivers === undefined) return '';
-  const names = (queue.services ?? []).map(service => typeof service === 'string' ? service : service.service ?? service.name);
+  const names = namesOf(queue.services ?? []);
   if (names.length) return names.join(', ');
   return queue.receivers > 0 ? counted(queue.receivers, 'receiver') : 'nobody';
 }
@@ -42,11 +47,13 @@ export function queuesView() {
   const filter = el('input', {id: 'queue-filter', type: 'search', autocomplete: 'off', on: {input: () => draw()}});
   const filtering = el('p', {class: 'filter', hidden: true}, el('label', {for: 'queue-filter'}, 'Only queues with '), filter);
   const note = el('p', {class: 'quiet', role: 'status'});
+  const counting = el('p', {class: 'quiet'}, 'What waits is being counted …');
   const empty = emptySystem();
+  const figures = el('dl', {class: 'tiles'}, [...tiles.values()].map(t => t.element));
   let list = null, with_rates = null;
   const place = el('div', {class: 'wide-table'});
   const element = el('div', {}, el('h1', {}, 'Queues'),
-    el('dl', {class: 'tiles'}, [...tiles.values()].map(t => t.element)), filtering, place, note, empty);
+    figures, filtering, place, note, counting, empty);
 
   /** A broker that tells no rates has no columns for them. */
   function tableFor(queues) {
@@ -61,6 +68,8 @@ export function queuesView() {
   function draw() {
     const {queues, at} = watch.now;
     const wanted = queues.filter(q => q.queue.includes(filter.value));
+    show(counting, at === 0);
+    show(figures, at > 0);
     show(filtering, queues.length >= filter_from);
     show(empty, at > 0 && queues.every(q => q.pending + q.dead === 0));
     showTotals(tiles, watch.totalOf(queues));
@@ -69,7 +78,7 @@ export function queuesView() {
       queues.length && !wanted.length ? 'No queue has that in its name.' : '');
   }
 
-  return {title: 'Queues', element, refresh: async () => draw()};
+  return {title: 'Queues', element, redraw: draw};
 }
 
 function tile(name) {

@@ -23,5 +23,5 @@ export function signInView(signedIn) {
     el('form', {on: {submit: enter}}, el('label', {for: 'token'}, 'Token'), token, wrong,
       el('button', {class: 'strong'}, 'Sign in')));
   setTimeout(() => token.focus());
-  return {title: 'Sign in', element, asks: true, refresh: async () => {}};
+  return {title: 'Sign in', element, asks: true};
 }

@@ -4,19 +4,18 @@ import {maySomewhere} from './session.js';
 
 const samples_max = 2400;
 const queues_sampled_max = 200;
-const health_every = 3;
+/** A million messages take their time to be counted. */
+const counting_ms = 60000;
 
 /** {at, total, queues: Map of name to figures} of each look since the page was opened, the latest last. */
 export const samples = [];
 /** As GET /queues tells them; `at`: when. */
 export const now = {queues: [], at: 0, health: {status: 'ok'}, silent_since: 0, refused: '', names: new Map()};
 
-let looks = 0;
-
 /** Looks once. Throws nothing: what went wrong is told by `now`. */
 export async function look() {
   try {
-    if (looks++ % health_every === 0 || now.health.status !== 'ok' || now.refused) await lookAtHealth();
+    await lookAtHealth();
     if (maySomewhere('read')) await lookAtQueues();
     now.silent_since = 0;
     now.refused = '';
@@ -37,7 +36,7 @@ async function lookAtHealth() {
 }
 
 async function lookAtQueues() {
-  const {queues} = await ask('GET', 'queues');
+  const {queues} = await ask('GET', 'queues', {patience_ms: counting_ms});
   now.queues = queues;
   now.names = new Map(queues.map(queue => [queue.queue, queue]));
   now.at = Date.now();
