@@ -30,6 +30,7 @@ std::optional<error> refused_at_the_door(const visitor& who, const route& to, co
   bool may = true;
   switch (to.right_to.where()) {
     case needs::at::nothing:
+    case needs::at::known:
     case needs::at::message:
       break;
     case needs::at::path:

@@ -86,6 +86,15 @@ config_provider provider() {
            .help = "addresses or networks (10.0.0.0/8) of proxies that ask for credentials themselves; without "
                    "broker.access.tokens_file or open, what others pass on (X-Forwarded-For, Forwarded, …) is answered "
                    "403"},
+          {.path = "broker.page.enabled",
+           .kind = config_key::type::boolean,
+           .default_yaml = "true",
+           .help = "whether there is a page for people at /ui/; else it is answered 404"},
+          number_key("broker.page.sessions_max", "1000",
+                     "browsers that are signed in to the page at once; a new one ends the one that was used longest "
+                     "ago, of the same token first",
+                     1, 1'000'000),
+          number_key("broker.page.session_ms", "43200000", "a sign-in to the page ends after this"),
       }};
 }
 
@@ -130,6 +139,8 @@ api_options api_options_from(const config& settings) {
   options.page_max_bytes = settings.size("broker.http.page_max_bytes");
   options.pages_max_bytes = settings.size("broker.http.answers_max_bytes");
   options.idempotency = settings.duration("broker.idempotency_ms");
+  options.page_enabled = settings.boolean("broker.page.enabled");
+  options.page_sessions = {settings.size("broker.page.sessions_max"), settings.duration("broker.page.session_ms")};
   options.trusted_proxies =
       checked(settings, "broker.http.trusted_proxies", access::is_network, "10.0.0.7 or 10.0.0.0/8");
   return options;

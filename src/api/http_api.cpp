@@ -14,7 +14,11 @@ class http_api::implementation {
   explicit implementation(context of)
       : of_(std::move(of)),
         durations_(
-            of_.env.metrics->histogram("http_server_request_duration_seconds", "Requests, parked time included")) {}
+            of_.env.metrics->histogram("http_server_request_duration_seconds", "Requests, parked time included")) {
+    if (!of_.identity || !of_.options.page_enabled) return;
+    of_.sessions = std::make_shared<access::page_sessions>(of_.env, of_.identity, of_.options.page_sessions);
+    of_.identity = of_.sessions;
+  }
 
   task<http::response> handle(http::request& asked) {
     auto known_as = visitor_of(of_, asked);

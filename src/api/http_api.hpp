@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "access/identity.hpp"
+#include "access/page_sessions.hpp"
 #include "broker/maintenance/mass_retry.hpp"
 #include "broker/messages.hpp"
 #include "broker/receivers.hpp"
@@ -23,6 +24,8 @@ struct api_options {
   std::size_t page_max_bytes = 0;     ///< a page ends when it has so many
   std::size_t pages_max_bytes = 0;    ///< of all pages that are being read
   milliseconds idempotency{};         ///< how long an Idempotency-Key is remembered
+  bool page_enabled = false;          ///< whether there is a page at /ui/
+  access::page_sessions_options page_sessions{};
   /// Without an identity: whether what a proxy passes on is refused, unless the proxy is in one of these networks.
   bool refuses_forwarded = false;
   std::vector<std::string> trusted_proxies{};

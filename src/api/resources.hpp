@@ -47,11 +47,20 @@ task<http::response> get_readyz(context& api, http::request& asked, visitor& who
 // description.cpp
 task<http::response> get_description(context& api, http::request& asked, visitor& who);
 
+// page.cpp: the page for people
+task<http::response> redirect_to_page(context& api, http::request& asked, visitor& who);
+task<http::response> get_page(context& api, http::request& asked, visitor& who);
+task<http::response> get_page_asset(context& api, http::request& asked, visitor& who);
+task<http::response> get_session(context& api, http::request& asked, visitor& who);
+task<http::response> post_session(context& api, http::request& asked, visitor& who);
+task<http::response> delete_session(context& api, http::request& asked, visitor& who);
+
 /// The right that an endpoint needs once access is configured, and where. There is no default.
 class needs {
  public:
   enum class at {
     nothing,     ///< open to everybody
+    known,       ///< to everybody who is known
     path,        ///< the queue that the path names
     message,     ///< the queue of the message that is asked for: decided with the change
     body,        ///< the queue that the body leads to; without the right to any there is no need to read it
@@ -59,6 +68,7 @@ class needs {
     everywhere,  ///< every queue
   };
   static constexpr needs none() { return {right::read, at::nothing}; }
+  static constexpr needs somebody() { return {right::read, at::known}; }
   constexpr needs(right what, at where) : what_(what), where_(where) {}
 
   bool is_open() const { return where_ == at::nothing; }

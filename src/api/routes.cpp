@@ -37,6 +37,12 @@ constexpr route table[] = {
     {"/healthz", "GET", needs::none(), get_healthz},
     {"/readyz", "GET", needs::none(), get_readyz},
     {"/openapi.json", "GET", needs::none(), get_description},
+    {"/ui", "GET", needs::none(), redirect_to_page},
+    {"/ui/", "GET", needs::none(), get_page},
+    {"/ui/assets/*", "GET", needs::none(), get_page_asset},
+    {"/ui/session", "GET", needs::none(), get_session},
+    {"/ui/session", "POST", needs::somebody(), post_session},
+    {"/ui/session", "DELETE", needs::somebody(), delete_session},
 };
 
 }  // namespace

@@ -95,6 +95,14 @@ bool is_host(std::string_view text) {
   return parse_authority(text).has_value();
 }
 
+bool is_from_own_page(const request& asked) {
+  if (const auto from = asked.headers.find("Origin")) return is_own(*from, asked.headers.find("Host"));
+  const bool reads = asked.method == "GET" || asked.method == "HEAD";
+  const auto site = asked.headers.find("Sec-Fetch-Site");
+  if (!site) return reads;
+  return same_ignoring_case(*site, "same-origin") || (reads && same_ignoring_case(*site, "none"));
+}
+
 browser_guard::browser_guard(browser_rules rules, bool on_loopback)
     : rules_(std::move(rules)), on_loopback_(on_loopback) {}
 

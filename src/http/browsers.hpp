@@ -21,6 +21,10 @@ bool is_origin(std::string_view text);
 /// "HOST" (with any port) or "HOST:PORT".
 bool is_host(std::string_view text);
 
+/// Whether a request that a browser sends its cookies with comes from a page of this server. What changes something
+/// must say so (Origin, Sec-Fetch-Site); what reads may say nothing.
+bool is_from_own_page(const request& asked);
+
 class browser_guard {
  public:
   browser_guard(browser_rules rules, bool on_loopback);

@@ -43,12 +43,21 @@ class Connection:
 class Broker:
     def __init__(self, amc, *sets):
         self.folder = tempfile.TemporaryDirectory()
+        self.words = [os.path.abspath(amc), "broker"]
+        for one in sets:
+            self.words += ["--set", one]
+        self.start(0)
+
+    def start(self, port):
+        """Over the store of the one before, if there was one."""
         self.log = open(f"{self.folder.name}/log", "w+")
-        words = [os.path.abspath(amc), "broker"]
-        for one in ("broker.http.port=0", *sets):
-            words += ["--set", one]
-        self.process = subprocess.Popen(words, cwd=self.folder.name, stderr=self.log)
+        self.process = subprocess.Popen([*self.words, "--set", f"broker.http.port={port}"], cwd=self.folder.name, stderr=self.log)
         self.port = self.wait_for_port()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+        self.log.close()
 
     def wait_for_port(self):
         for _ in range(6000):
@@ -80,7 +89,5 @@ class Broker:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(60)
-        self.log.close()
+        self.stop()
         self.folder.cleanup()

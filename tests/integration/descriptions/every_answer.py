@@ -54,7 +54,7 @@ class Contract:
 
 
 def target_of(operation):
-    return operation.path.format(id=UNKNOWN, queue="orders")
+    return operation.path.format(id=UNKNOWN, queue="orders", file="page.css")
 
 
 def general_refusals(contract):
@@ -247,6 +247,20 @@ def operators(contract):
     ask("POST /retries", {"status": "done"}, expected=422)
 
 
+def page(contract):
+    """The files of the page, and a session where nobody is asked who they are."""
+    ask = contract.ask
+    ask("GET /ui", expected=308)
+    for name, of_path in (("GET /ui/", {}), ("GET /ui/assets/{file}", {"file": "page.css"})):
+        tag = ask(name, **of_path).headers["ETag"]
+        ask(name, headers=[("If-None-Match", tag)], expected=304, **of_path)
+    ask("GET /ui/assets/{file}", file="app.js")
+    ask("GET /ui/assets/{file}", file="icon.svg")
+    ask("GET /ui/assets/{file}", file="nothing.js", expected=404)
+    for method in ("GET", "POST", "DELETE"):
+        contract.expect("nobody is asked who they are", ask(f"{method} /ui/session") == {"access": False})
+
+
 def access(contract, amc):
     """Who is asked for a token: without one, without the right, and what those see who have few."""
     with tempfile.TemporaryDirectory() as folder:
@@ -280,6 +294,10 @@ def with_rights(contract, tokens):
     ask, match = contract.ask, [("If-Match", "*")]
     ask("GET /readyz")
     ask("GET /queues", headers=tokens["owner"], expected=403)
+    told = ask("POST /ui/session", headers=tokens["owner"])
+    contract.expect("who signs in is told its rights", told["name"] == "owner" and told["may"]["send"] == ["orders"])
+    ask("GET /ui/session", headers=tokens["owner"])
+    ask("DELETE /ui/session", headers=tokens["owner"])
     ids = [ask("POST /messages", {"message": "x", "queue": "orders"}, tokens["owner"], expected=202)["id"] for _ in range(3)]
     ask("POST /messages", [{"message": "x", "queue": "orders"}], tokens["owner"])
     ask("GET /messages/{id}", headers=tokens["owner"], id=ids[0])
@@ -299,7 +317,7 @@ def main(amc):
             "max_claims: 1000000}]")
     with Broker(amc, *sets) as broker:
         contract = Contract(broker)
-        for part in (root, messages, contents, claims, work, operators, general_refusals, late_requests):
+        for part in (root, messages, contents, claims, work, operators, page, general_refusals, late_requests):
             part(contract)
         too_many_connections(contract, amc)
         access(contract, amc)

@@ -165,7 +165,13 @@ const std::multimap<std::pair<std::string, std::string>, asking>& questions() {
       {{"GET", "/metrics"}, [](auto&, auto) { return question{"/metrics"}; }},
       {{"GET", "/healthz"}, [](auto&, auto) { return question{"/healthz"}; }},
       {{"GET", "/readyz"}, [](auto&, auto) { return question{"/readyz"}; }},
-      {{"GET", "/openapi.json"}, [](auto&, auto) { return question{"/openapi.json"}; }}};
+      {{"GET", "/openapi.json"}, [](auto&, auto) { return question{"/openapi.json"}; }},
+      {{"GET", "/ui"}, [](auto&, auto) { return question{"/ui"}; }},
+      {{"GET", "/ui/"}, [](auto&, auto) { return question{"/ui/"}; }},
+      {{"GET", "/ui/assets/*"}, [](auto&, auto) { return question{"/ui/assets/page.css"}; }},
+      {{"GET", "/ui/session"}, [](auto&, auto) { return question{"/ui/session"}; }},
+      {{"POST", "/ui/session"}, [](auto&, auto) { return question{"/ui/session"}; }},
+      {{"DELETE", "/ui/session"}, [](auto&, auto) { return question{"/ui/session"}; }}};
   return all;
 }
 
@@ -189,9 +195,11 @@ enum class verdict { open, unidentified, hidden, forbidden };
 /// What is said in words, once more.
 verdict expected(const std::string& name, const std::string& endpoint, const question& asked, state s) {
   const auto unless = [](bool may) { return may ? verdict::open : verdict::forbidden; };
-  static const std::set<std::string> for_all{"GET /healthz", "GET /readyz", "GET /openapi.json"};
+  static const std::set<std::string> for_all{"GET /healthz", "GET /readyz",      "GET /openapi.json", "GET /ui",
+                                             "GET /ui/",     "GET /ui/assets/*", "GET /ui/session"};
   if (for_all.contains(endpoint)) return verdict::open;
   if (name.empty()) return verdict::unidentified;
+  if (endpoint == "POST /ui/session" || endpoint == "DELETE /ui/session") return verdict::open;
   if (endpoint == "POST /" || endpoint == "POST /messages" || endpoint == "POST /queues/*/messages")
     return unless(has(name, "send"));
   if (endpoint == "POST /queues/*/receive") return unless(has(name, "serve"));

@@ -1,0 +1,79 @@
+// Requests to the broker that this page came from.
+
+const root = new URL('../', document.baseURI);
+const usual_patience_ms = 15000;
+
+/** The broker has answered, and refuses: in its own words. */
+export class Refused extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+/** The broker does not answer. */
+export class Silent extends Error {}
+
+/** Called when the broker does not know who asks (any more). */
+let unidentified = () => {};
+export function whenUnidentified(call) {
+  unidentified = call;
+}
+
+/** The answer's text; what is no success is thrown. */
+export async function askText(method, path, {body, headers = {}, signal, patience_ms = usual_patience_ms} = {}) {
+  const out_of_patience = AbortSignal.timeout(patience_ms);
+  let answer, text;
+  try {
+    answer = await fetch(new URL(path, root), {
+      method, headers, body, cache: 'no-store', redirect: 'error',
+      signal: signal ? AbortSignal.any([signal, out_of_patience]) : out_of_patience,
+    });
+    text = await answer.text();
+  } catch (failed) {
+    if (signal?.aborted) throw failed;
+    throw new Silent('The broker does not answer.');
+  }
+  if (answer.ok) return text;
+  if (answer.status === 401 && !path.startsWith('ui/')) unidentified();
+  throw new Refused(answer.status, detailIn(text) ?? `The broker answers ${answer.status}.`);
+}
+
+export async function ask(method, path, how) {
+  return JSON.parse(await askText(method, path, how));
+}
+
+export function post(path, value) {
+  return ask('POST', path, value === undefined ? {} : {body: JSON.stringify(value)});
+}
+
+function detailIn(text) {
+  try {
+    return JSON.parse(text).detail;
+  } catch {
+    return undefined;
+  }
+}
+
+export function messagePath(id, more = '') {
+  return `messages/${encodeURIComponent(id)}${more}`;
+}
+
+/** A page of messages: {messages, next?}. */
+export function page({status = '', queue = '', after = '', limit = 50}, signal) {
+  const query = new URLSearchParams({status, queue, limit});
+  if (after) query.set('after', after);
+  return ask('GET', `messages?${encoded(query)}`, {signal});
+}
+
+/** The broker reads a plus as a plus. */
+function encoded(query) {
+  return query.toString().replaceAll('+', '%20');
+}
+
+/** What this broker can do beyond what the first one with this page could, by its own description. */
+let paths = null;
+export async function offers(path) {
+  paths ??= await ask('GET', 'openapi.json').then(told => told.paths);
+  return path in paths;
+}

@@ -1,0 +1,618 @@
+"""The page at /ui/, as somebody sees and works it in a real browser."""
+import os
+import pathlib
+import re
+import tempfile
+import time
+import unittest
+
+from chromium import Chromium
+from system import UNKNOWN, Guarded, System
+
+TAB, ENTER, ESCAPE, RIGHT, LEFT = "\ue004", "\ue007", "\ue00c", "\ue014", "\ue012"
+HTML = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>"
+VIEWS = ("#/queues", "#/queues/orders", "#/dead", "#/find?status=", "#/charts")
+
+
+class PageTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = Chromium()
+        cls.addClassCleanup(cls.browser.close)
+
+    def setUp(self):
+        self.expected_lines = []
+        self.browser.open("about:blank")
+        self.browser.console(), self.browser.requested()
+
+    def start(self, *sets):
+        system = System(*sets)
+        self.addCleanup(system.__exit__)
+        return system
+
+    def open(self, system, view=""):
+        self.browser.open("about:blank")
+        self.browser.open(system.page + view)
+        self.browser.until(lambda: self.browser.find_all("h1"), "a heading")
+        self.addCleanup(self.check_what_the_browser_noted, system)
+
+    def check_what_the_browser_noted(self, system):
+        """Nothing was asked of anybody else, and the console is empty but for what a test says."""
+        elsewhere = [url for url in self.browser.requested() if not url.startswith((system.page[:-len("ui/")], "about:", "data:"))]
+        self.assertEqual(elsewhere, [])
+        lines = [line for line in self.browser.console() if not any(re.search(known, line) for known in self.expected_lines)]
+        self.assertEqual(lines, [])
+
+    def pretend(self, path, value):
+        """From now on the page is answered this, at paths that end so."""
+        self.browser.run("const [path, value] = arguments, ask = fetch; window.fetch = (url, how) => new URL(url).pathname.endsWith(path) ? "
+                         "Promise.resolve(new Response(JSON.stringify(value))) : ask(url, how)", path, value)
+
+    def confirm(self, answer):
+        self.browser.click("dialog button", answer)
+
+    def picture(self, name):
+        if "AMC_SCREENSHOTS" in os.environ:
+            folder = pathlib.Path(os.environ["AMC_SCREENSHOTS"])
+            folder.mkdir(parents=True, exist_ok=True)
+            self.browser.screenshot(folder / f"{name}.png")
+
+
+class Looking(PageTest):
+    def test_an_empty_system_says_so_and_what_to_do(self):
+        system = self.start()
+        self.open(system)
+        self.browser.until_says("Nothing waits")
+        self.browser.until_says(f"curl {system.page[:-len('ui/')]}queues/hello/messages")
+        self.picture("empty")
+        system.post("hello", "Hello")
+        self.browser.until_says("hello", "tbody th")
+        self.assertNotIn("Nothing waits", self.browser.text("main"))
+
+    def test_without_a_slash_it_is_the_same_page(self):
+        system = self.start()
+        self.browser.open(system.page[:-1])
+        self.browser.until(lambda: self.browser.url().startswith(system.page), "the page's own address")
+
+    def test_queues_tell_what_waits_in_them(self):
+        system = self.start()
+        system.post_many("orders", [{"message": {"order": n}} for n in range(5)])
+        system.post("later", deliver_at="2999-01-01T00:00:00Z")
+        system.kill("fragile", [{"message": "x"}] * 3, "no paper")
+        system.take("orders", 2)
+        self.open(system)
+        row = lambda name: self.browser.run(
+            "return [...document.querySelectorAll('tbody tr')].filter(r => r.cells[0].innerText === arguments[0])"
+            ".map(r => [...r.cells].slice(0, 5).map(c => c.innerText))[0]", name)
+        self.browser.until(lambda: row("orders") == ["orders", "5", "3", "2", "0"], "the figures of orders")
+        self.assertEqual(row("fragile"), ["fragile", "0", "0", "0", "3"])
+        self.assertEqual(row("later")[:4], ["later", "1", "0", "1"])
+        self.browser.click("th button", "Dead")
+        self.browser.until(lambda: self.browser.text("tbody th").startswith("fragile"), "the queue with the most dead letters first")
+
+    def test_under_load_it_goes_on_without_losing_focus_or_scroll(self):
+        system = self.start()
+        system.post_many("orders", [{"message": f"order {n}"} for n in range(45)])
+        self.open(system, "#/queues/orders")
+        self.browser.until(lambda: len(self.browser.find_all("tbody tr")) == 45, "45 rows")
+        self.browser.run("document.querySelectorAll('tbody a')[30].focus(); scrollTo(0, 600)")
+        seen = self.browser.run("return [document.activeElement.textContent, scrollY]")
+        with system.service("others", lambda delivery: None):
+            for _ in range(20):
+                system.post_many("others", [{"message": "x"}] * 50)
+        system.post_many("orders", [{"message": "one more"}])
+        self.browser.until_says("46 messages shown")
+        self.assertEqual(self.browser.run("return [document.activeElement.textContent, scrollY]"), seen)
+
+    def test_of_many_messages_a_page_is_read_at_a_time(self):
+        system = self.start()
+        for _ in range(3):
+            system.post_many("orders", [{"message": f"order {n}"} for n in range(1000)])
+        self.open(system, "#/queues/orders")
+        self.browser.until_says("50 messages shown, the oldest first; there are more")
+        self.browser.click("button", "Show more")
+        self.browser.until_says("100 messages shown")
+        self.assertEqual(self.browser.text("dl.tiles dd").split("\n")[0], "3,000")
+
+    def test_it_says_that_the_broker_does_not_answer_and_goes_on_when_it_does(self):
+        self.expected_lines = ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "503"]
+        system = self.start()
+        system.post("orders")
+        self.open(system)
+        self.browser.until_says("orders", "tbody")
+        system.stop()
+        self.browser.until_says("The broker does not answer", "[role=alert]")
+        self.assertIn("orders", self.browser.text("tbody"))
+        self.picture("silent")
+        system.start(system.port)
+        system.post("invoices")
+        self.browser.until_says("invoices", "tbody")
+        self.browser.until_says("The broker answers again", "[role=status]")
+        self.assertEqual(self.browser.shown("#banner"), [])
+
+    def test_it_says_that_the_engine_is_unreachable(self):
+        system = self.start()
+        self.open(system)
+        self.pretend("readyz", {"status": "degraded"})
+        self.browser.until_says("The queue engine is unreachable", "[role=alert]")
+
+    def test_rates_and_who_receives_are_shown_where_the_broker_tells_them(self):
+        system = self.start()
+        system.post("orders")
+        self.open(system)
+        self.pretend("queues", {"queues": [
+            {"queue": "orders", "pending": 7, "due": 7, "held": 0, "dead": 0, "oldest_age_ms": 65_000, "engine_depth": 0, "rate_in_per_s": 12.34,
+             "rate_out_per_s": 0.5, "receivers": 2, "services": [{"name": "packer", "seen_ago_ms": 5}, {"name": "", "seen_ago_ms": 5}]},
+            {"queue": "misspelt", "pending": 1, "due": 1, "held": 0, "dead": 0, "oldest_age_ms": 9_000, "engine_depth": 0, "rate_in_per_s": 0,
+             "rate_out_per_s": 0, "receivers": 0, "services": []}]})
+        self.browser.until_says("packer", "tbody tr:first-child")
+        for text in ("12", "0.5", "65 s"):
+            self.assertIn(text, self.browser.text("tbody tr:first-child").split("\n")[0].split("\t"))
+        self.assertIn("nobody", self.browser.text("tbody td[data-mark=bad]"))
+        self.browser.run("location.hash = '#/charts'")
+        self.browser.until_says("Messages a second", ".chart:not([hidden])")
+        self.picture("rates")
+
+    def test_charts_are_drawn_from_what_was_seen(self):
+        system = self.start()
+        system.post_many("orders", [{"message": "x"}] * 7)
+        self.open(system, "#/charts")
+        self.browser.until(lambda: self.browser.run("return document.querySelector('.chart:not([hidden]) path').getAttribute('d').includes('L')"), "a line")
+        self.browser.until(lambda: any(role == "image" and "Pending now 7" in name for role, name in self.browser.tree()), "the chart in words")
+        self.browser.run("document.querySelector('.chart:not([hidden]) svg').focus()")
+        self.browser.press(LEFT)
+        self.browser.until(lambda: re.search(r"at \d\d:\d\d:\d\d", self.browser.text("figcaption")), "the value of one moment")
+        self.browser.run("const s = document.querySelector('#chart-queue'); s.value = 'orders'; s.dispatchEvent(new Event('change'))")
+        self.browser.until(lambda: "queue=orders" in self.browser.url(), "the chart of one queue")
+
+
+class Messages(PageTest):
+    def test_one_is_found_by_its_id_and_tells_what_it_says(self):
+        system = self.start()
+        body = b'{"message": {"total": 19.90, "id": 12345678901234567890, "empty": [], "lines": [{"n": 1}]}, "headers": {"tenant": "north"}}'
+        id = system.ask("POST", "/queues/orders/messages", (), body).json()["id"]
+        self.open(system)
+        self.browser.click("#search-text")
+        self.browser.press(*id.upper(), ENTER)
+        self.browser.until_says("waiting", ".badge")
+        for text in ('"total": 19.90,', '"id": 12345678901234567890,', '"empty": [],', '      "n": 1'):
+            self.assertIn(text, self.browser.text("pre"))
+        self.browser.until_says("Waits in orders", ".reason")
+        self.assertIn("tenant", self.browser.text("dl.pairs dt"))
+        self.browser.until_says("accepted", ".timeline")
+
+    def test_one_tells_its_way(self):
+        system = self.start()
+        id = system.post("orders", "one")
+        system.answer(system.take("orders")[0], message="two", queue="fragile")
+        system.fail(system.take("fragile")[0], "no paper")
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says("Dead in fragile", ".reason")
+        steps = self.browser.text(".timeline li")
+        for text in ("accepted", "answered in orders by packer/w1", "dead in fragile", "no paper", "revision 2"):
+            self.assertIn(text, steps)
+        self.picture("message")
+
+    def test_the_broker_s_own_reason_is_shown_where_it_tells_one(self):
+        system = self.start()
+        id = system.post("orders")
+        self.open(system)
+        self.pretend("openapi.json", {"paths": {"/messages/{id}/explain": {}}})
+        self.pretend("/explain", {"id": id, "revision": 1, "status": "pending", "queue": "orders", "reason": "backlog", "sentence":
+                                  "waits in orders: 1,204 older ones; about 30 s", "data": {"older": 1204, "taken_in_ms": {"low": 24000, "high": 37000}}})
+        self.browser.run(f"location.hash = '#/messages/{id}'")
+        self.browser.until_says("Waits in orders: 1,204 older ones; about 30 s.", ".reason")
+        self.browser.click("summary", "What this is drawn from")
+        self.browser.until_says("low 24 s", "details")
+
+    def test_bytes_are_shown_as_such(self):
+        system = self.start()
+        id = system.call("POST", "/queues/images/messages", {"message_base64": "AAEC/w==", "content_type": "image/png"})["id"]
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says("AAEC/w==", "pre")
+        self.browser.until_says("image/png, 4 bytes, shown in base64")
+
+    def test_a_large_one_is_shown_in_part_at_first(self):
+        system = self.start()
+        id = system.post("orders", "y" * 100_000 + " the end")
+        self.open(system, f"#/messages/{id}")
+        self.browser.click("button", "Show all of it")
+        self.browser.until(lambda: self.browser.run("return document.querySelector('pre').textContent.endsWith(' the end')"), "its end")
+
+    def test_one_that_is_not_there_is_told_so(self):
+        self.expected_lines = [f"{UNKNOWN}.* 404"]
+        system = self.start()
+        self.open(system, f"#/messages/{UNKNOWN}")
+        self.browser.until_says("not found")
+        self.browser.run("location.hash = '#/messages/nonsense'")
+        self.browser.until_says("is no id of a message")
+
+    def test_one_is_cancelled_and_retried_once_that_is_agreed_to(self):
+        system = self.start()
+        id = system.post("orders")
+        self.open(system, f"#/messages/{id}")
+        self.browser.click("button", "Cancel …")
+        self.confirm("Keep it")
+        self.assertEqual(system.find(id)["status"], "pending")
+        self.browser.click("button", "Cancel …")
+        self.confirm("Cancel the message")
+        self.browser.until_says("cancelled", ".badge")
+        self.assertEqual(system.find(id)["status"], "cancelled")
+        self.browser.click("button", "Retry …")
+        self.confirm("Retry")
+        self.browser.until_says("waiting", ".badge")
+        self.assertEqual(system.find(id)["status"], "pending")
+
+    def test_one_goes_on_while_it_is_looked_at(self):
+        system = self.start()
+        id = system.post("orders")
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says("waiting", ".badge")
+        delivery = system.take("orders")[0]
+        self.browser.until_says("Held by packer/w1", ".reason")
+        system.answer(delivery, message="packed", done=True)
+        self.browser.until_says("done", ".badge")
+        self.browser.until_says("packed", "pre")
+
+    def test_texts_that_try_to_be_html_stay_texts(self):
+        system = self.start()
+        [id] = system.kill("fragile", [{"message": {HTML: HTML}, "headers": {"h": HTML}, "content_type": "text/html"}], HTML)
+        text = system.post("orders", HTML)
+        system.call("POST", "/queues/orders/receive", {"worker": HTML, "service": HTML})
+        for view in (*VIEWS, "#/dead?queue=fragile", f"#/messages/{id}", f"#/messages/{text}", "#/find?text=" + HTML.replace(" ", "%20").replace("#", "%23"),
+                     "#/queues/%3Cb%3Ebold%3C%2Fb%3E"):
+            self.open(system, view)
+            self.browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+            self.browser.until(lambda: "Asking" not in self.browser.text("main"), "the view")
+            self.assertEqual(self.browser.run("return [window.hacked, document.querySelectorAll('main img, main script, main b > b').length]"), [None, 0], view)
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says(HTML, ".timeline")
+        self.open(system, f"#/messages/{text}")
+        self.browser.until_says(HTML, "pre")
+
+
+class Finding(PageTest):
+    def setUp(self):
+        super().setUp()
+        self.system = self.start()
+        self.gold = self.system.post("orders", {"level": "gold", "number": 7}, headers={"Tenant": "North"})
+        self.system.post_many("orders", [{"message": f"order {n}"} for n in range(300)])
+        self.dead = self.system.kill("fragile", [{"message": "torn"}], "no paper")[0]
+
+    def found(self, query, count):
+        self.open(self.system, f"#/find?{query}")
+        self.browser.until_says(f": {count} found, and there are no more")
+        return self.browser.text("tbody th").split()
+
+    def test_by_what_a_message_says(self):
+        self.assertEqual(self.found("text=GOLD", 1), [self.gold])
+        self.assertEqual(self.found("text=no+paper", 1), [self.dead])
+
+    def test_by_header(self):
+        self.assertEqual(self.found("header=tenant", 1), [self.gold])
+        self.assertEqual(self.found("header=tenant:+north", 1), [self.gold])
+        self.assertEqual(self.found("header=tenant:+south", 0), [])
+
+    def test_by_status_and_queue(self):
+        self.assertEqual(self.found("status=dead", 1), [self.dead])
+        self.assertEqual(self.found("queue=orders&text=gold", 1), [self.gold])
+        self.assertEqual(self.found("queue=fragile&status=pending", 0), [])
+
+    def test_by_time(self):
+        self.assertEqual(self.found("from=2999-01-01T00:00:00", 0), [])
+        self.assertEqual(self.found("to=2000-01-01T00:00:00", 0), [])
+        self.assertEqual(self.found("from=2000-01-01T00:00:00&to=2999-01-01T00:00:00&status=dead", 1), [self.dead])
+
+    def test_further_than_a_page(self):
+        self.open(self.system, "#/find?text=order")
+        self.browser.until_says("There are more to look at")
+        self.browser.click("button", "Look further")
+        self.browser.until_says(": 300 found, and there are no more")
+
+    def test_with_the_form(self):
+        self.open(self.system, "#/find")
+        self.browser.type("#find-text", "gold")
+        self.browser.click("form.find button", "Find")
+        self.browser.until_says(": 1 found, and there are no more")
+        self.picture("find")
+
+
+class DeadLetters(PageTest):
+    def make_dead(self, system, count=20):
+        messages = [{"message": {"order": n}} for n in range(count)]
+        return system.kill("orders", messages, "connection refused: billing:443 (try #)")
+
+    def test_are_grouped_by_error(self):
+        system = self.start()
+        self.make_dead(system)
+        system.kill("fragile", [{"message": "x"}] * 3, "no paper")
+        self.open(system, "#/dead")
+        self.browser.until(lambda: len(self.browser.find_all(".group")) == 2, "two groups")
+        first, second = self.browser.run("return [...document.querySelectorAll('.group')].map(g => g.innerText)")
+        self.assertIn("20 messages in orders", first)
+        self.assertIn("3 messages in fragile", second)
+        self.assertIn("no paper", second)
+        self.assertIn("23 dead messages", self.browser.text("main"))
+        self.browser.until_says("23", "#dead-count")
+        self.picture("dead")
+        self.browser.click("summary", "Messages")
+        self.browser.until(lambda: len(self.browser.shown(".group tbody tr")) == 20, "the messages of the first")
+
+    def test_a_group_is_retried(self):
+        system = self.start()
+        ids = self.make_dead(system)
+        self.open(system, "#/dead?queue=orders")
+        self.browser.click("button", "Retry all 20 …")
+        self.confirm("Retry all")
+        self.browser.until_says("20 of 20 retried. All are pending again")
+        self.assertEqual({system.find(id)["status"] for id in ids}, {"pending"})
+        self.browser.until_says("No message is dead")
+
+    def test_all_of_a_queue_are_retried_by_the_broker(self):
+        system = self.start()
+        ids = self.make_dead(system)
+        self.open(system, "#/dead?queue=orders")
+        self.browser.click("button", "Retry all 20 of orders …")
+        self.confirm("Retry all")
+        self.browser.until_says("last run: 20 retried, 0 refused")
+        self.assertEqual({system.find(id)["status"] for id in ids}, {"pending"})
+
+    def test_a_canary_goes_on_while_they_succeed(self):
+        system = self.start()
+        ids = self.make_dead(system)
+        self.open(system, "#/dead")
+        with system.service("orders", lambda delivery: None):
+            self.browser.click("button", "Retry as a canary …")
+            self.confirm("Begin")
+            self.browser.until_says("20 of 20 retried, 20 succeeded. All have succeeded")
+        self.assertEqual({system.find(id)["status"] for id in ids}, {"done"})
+
+    def test_a_canary_stops_by_itself_when_one_fails_again(self):
+        system = self.start()
+        ids = self.make_dead(system)
+        self.open(system, "#/dead")
+        with system.service("orders", lambda delivery: "still refused"):
+            self.browser.click("button", "Retry as a canary …")
+            self.confirm("Begin")
+            self.browser.until_says("Stopped: one has failed again (still refused); 17 were not touched")
+        touched = [id for id in ids if system.find(id)["attempts"][-1]["error"] == "still refused"]
+        self.assertEqual(len(touched), 3)
+        self.picture("canary")
+
+    def test_a_canary_goes_on_in_another_view_and_can_be_stopped(self):
+        system = self.start()
+        self.make_dead(system)
+        self.open(system, "#/dead")
+        self.browser.click("button", "Retry as a canary …")
+        self.confirm("Begin")
+        self.browser.until_says("3 of 20 retried")
+        self.browser.run("location.hash = '#/queues'")
+        self.browser.until(lambda: self.browser.title() == "Queues · AMC", "another view")
+        self.browser.run("location.hash = '#/dead'")
+        self.browser.click(".progress button", "Stop")
+        self.browser.until_says("Stopped; 17 were not touched")
+
+
+class SignIn(PageTest):
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.system = Guarded(folder.name, chief="send:*,serve:*,read:*,operate:*", reader="read:orders", sender="send:orders")
+        self.addCleanup(self.system.__exit__)
+
+    def sign_in(self, name):
+        self.browser.until(lambda: self.browser.shown("#token"), "a field for the token")
+        self.browser.type("#token", self.system.tokens[name])
+        self.browser.click("button", "Sign in")
+        self.browser.until_says("Sign out", ".who")
+
+    def test_a_token_opens_the_page_and_no_script_sees_it(self):
+        self.expected_lines = ["ui/session.* 401"]
+        self.open(self.system)
+        self.browser.until(lambda: self.browser.shown("#token"), "a field for the token")
+        self.assertEqual(self.browser.focused()[1], "token")
+        self.picture("sign-in")
+        self.browser.type("#token", "nonsense")
+        self.browser.click("button", "Sign in")
+        self.browser.until_says("This token is not valid here", "[role=alert]")
+        self.sign_in("chief")
+        self.assertEqual(self.browser.run("return [document.cookie, localStorage.length, sessionStorage.length]"), ["", 0, 0])
+        self.browser.until_says("chief", "#who-name")
+        self.system.post("orders")
+        self.browser.until_says("orders", "tbody")
+
+    def test_one_is_offered_only_what_one_may(self):
+        [dead] = self.system.kill("orders", [{"message": "x"}], "no paper")
+        self.system.post("secret")
+        self.open(self.system)
+        self.sign_in("reader")
+        self.browser.until_says("orders", "tbody")
+        self.assertNotIn("secret", self.browser.text())
+        self.browser.run(f"location.hash = '#/messages/{dead}'")
+        self.browser.until_says("Dead in orders", ".reason")
+        self.assertEqual(self.browser.shown("main .actions button"), [])
+        self.browser.run("location.hash = '#/dead'")
+        self.browser.until_says("no paper")
+        self.assertEqual([b for b in self.browser.shown("main button") if "Retry" in self.browser.text_of(b)], [])
+
+    def test_who_may_read_nothing_sees_nothing(self):
+        self.open(self.system)
+        self.sign_in("sender")
+        self.browser.until_says("may not read", "main")
+        self.assertEqual(self.browser.shown("nav"), [])
+
+    def test_what_is_changed_is_changed_in_its_name(self):
+        [dead] = self.system.kill("orders", [{"message": "x"}], "no paper")
+        self.open(self.system, f"#/messages/{dead}")
+        self.sign_in("chief")
+        self.browser.click("button", "Retry …")
+        self.confirm("Retry")
+        self.browser.until_says("waiting", ".badge")
+        self.assertIn("chief from 127.0.0.1: POST /messages/*/retry", self.system.told())
+
+    def test_it_ends_with_its_token(self):
+        self.expected_lines = [" 401 "]
+        self.open(self.system)
+        self.sign_in("reader")
+        self.browser.until_says("Queues", "h1")
+        self.system.write(without="reader")
+        self.browser.until(lambda: self.browser.shown("#token"), "the question for a token")
+
+    def test_one_signs_out(self):
+        self.open(self.system)
+        self.sign_in("chief")
+        self.browser.click("#sign-out")
+        self.browser.until(lambda: self.browser.shown("#token"), "the question for a token")
+        self.browser.open(self.system.page)
+        self.browser.until(lambda: self.browser.shown("#token"), "the question for a token")
+
+
+class ForEverybody(PageTest):
+    def filled(self):
+        system = self.start()
+        long = "x" * 400
+        system.kill("orders", [{"message": {"order": n, "long": long}, "headers": {"trace": long[:200]}} for n in range(5)], f"connection refused {long}")
+        system.kill("fragile", [{"message": "torn"}] * 2, "no paper")
+        system.post_many("orders", [{"message": {"order": n, "total": 19.5}} for n in range(12)])
+        system.post("a-queue-with-quite-a-long-name.of-another-team.that-nobody-can-remember.in-the-third-region")
+        system.take("orders", 3)
+        return system
+
+    def test_on_a_phone_nothing_sticks_out(self):
+        system = self.filled()
+        dead = system.call("GET", "/messages?status=dead")["messages"][0]["id"]
+        self.browser.width(320, 640)
+        self.addCleanup(self.browser.width, None)
+        for view in (*VIEWS, f"#/messages/{dead}"):
+            self.open(system, view)
+            self.browser.until(lambda: self.browser.find_all("main table tbody tr, main .group, main pre, main figure"), "the view")
+            self.browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+            out = self.browser.run("return [...document.querySelectorAll('body *')].filter(e => !e.closest('.unseen, thead, .skip') && "
+                                   "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 100))")
+            self.assertEqual((self.browser.run("return document.documentElement.scrollWidth"), out), (320, []), view)
+            self.picture("phone-" + (re.sub(r"\W+.*", "", view[2:].split("/")[-1].replace(dead, "message")) or "queues"))
+
+    def test_with_the_keyboard_alone(self):
+        system = self.start()
+        id = system.post("orders")
+        self.open(system)
+        self.browser.until_says("orders", "tbody")
+
+        def tab_to(text):
+            for _ in range(40):
+                self.browser.press(TAB)
+                if text in self.browser.focused()[2]:
+                    return self.assertTrue(self.browser.run("const s = getComputedStyle(document.activeElement);"
+                                                            "return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2"), f"{text} shows no focus")
+            self.fail(f"Tab never comes to {text}")
+
+        self.browser.press(TAB)
+        self.assertIn("Skip to the content", self.browser.focused()[2])
+        self.browser.press(ENTER)
+        self.assertEqual(self.browser.focused()[1], "view")
+        tab_to("orders")
+        self.browser.press(ENTER)
+        self.browser.until(lambda: self.browser.focused()[:1] == ["H1"], "the focus on the new heading")
+        self.browser.until_says(id, "tbody")
+        tab_to(id)
+        self.browser.press(ENTER)
+        self.browser.until_says("waiting", ".badge")
+        tab_to("Cancel …")
+        self.browser.press(ENTER)
+        self.browser.until(lambda: self.browser.focused()[2] == "Keep it", "the focus on the answer that changes nothing")
+        self.browser.press(ESCAPE)
+        self.browser.until(lambda: self.browser.focused()[2] == "Cancel …", "the focus back on what asked")
+        self.browser.press(ENTER)
+        tab_to("Cancel the message")
+        self.browser.press(ENTER)
+        self.browser.until_says("cancelled", ".badge")
+        self.assertEqual(system.find(id)["status"], "cancelled")
+
+    def test_a_screen_reader_is_told_what_is_what(self):
+        system = self.filled()
+        self.open(system)
+        self.browser.until_says("orders", "tbody")
+        tree = self.browser.tree()
+        for node in (("banner", ""), ("navigation", "Views"), ("main", ""), ("contentinfo", ""), ("heading", "Queues"), ("table", "Queues"),
+                     ("columnheader", "Pending"), ("rowheader", "orders"), ("link", "orders"), ("searchbox", "Message id, or a text to look for")):
+            self.assertIn(node, tree)
+        unnamed = [role for role, name in tree if role in ("link", "button", "textbox", "searchbox", "combobox") and not name]
+        self.assertEqual(unnamed, [])
+        self.browser.width(320)
+        self.addCleanup(self.browser.width, None)
+        for node in (("table", "Queues"), ("rowheader", "orders")):
+            self.assertIn(node, self.browser.tree(), "a table stays a table on a phone")
+        for view in VIEWS:
+            self.open(system, view)
+            self.browser.until(lambda: self.browser.find_all("main table tbody tr, main .group, main pre, main figure"), "the view")
+            self.assertEqual([role for role, name in self.browser.tree() if role in ("link", "button", "textbox", "searchbox", "combobox", "image") and not name
+                              ], [], view)
+
+    def test_is_read_as_well_in_the_dark(self):
+        system = self.filled()
+        dead = system.call("GET", "/messages?status=dead")["messages"][0]["id"]
+        self.addCleanup(self.browser.scheme, "light")
+        for scheme in ("light", "dark"):
+            self.browser.scheme(scheme)
+            for view in (*VIEWS, f"#/messages/{dead}"):
+                self.open(system, view)
+                self.browser.until(lambda: self.browser.find_all("main table tbody tr, main .group, main pre, main figure"), "the view")
+                ground = self.browser.run("return getComputedStyle(document.body).backgroundColor")
+                self.assertEqual(sum(int(n) for n in re.findall(r"\d+", ground)[:3]) < 200, scheme == "dark")
+                self.assertEqual(self.browser.run(WEAK_CONTRAST), [], f"{view} in the {scheme}")
+                self.picture(f"{scheme}-" + (re.sub(r"\W+.*", "", view[2:].split("/")[-1].replace(dead, "message"))))
+
+
+@unittest.skipUnless("AMC_SCREENSHOTS" in os.environ, "pictures are for AMC_SCREENSHOTS")
+class Pictures(PageTest):
+    """Of a shop that has lived for a minute; for the README."""
+
+    def test_of_a_shop(self):
+        system = self.start()
+        system.kill("invoices", [{"message": {"invoice": n}} for n in range(14)], "connection refused: billing.internal:443 (try #)")
+        system.kill("orders", [{"message": {"order": n}} for n in range(3)], "no such customer: 8#")
+        system.post_many("mails", [{"message": "Good morning", "deliver_at": "2999-01-01T08:00:00Z"}] * 12)
+        order = {"order": 4711, "customer": {"name": "Eni", "level": "gold"}, "lines": [{"article": "lamp", "count": 2, "price": 19.95}]}
+        id = system.post("orders", order, headers={"tenant": "north"})
+        system.fail(system.take("orders")[0], "no room in the van")
+        system.call("POST", f"/messages/{id}/retry")
+        [delivery] = system.take("orders")
+        system.answer(delivery, message={**order, "packed": True}, queue="invoices")
+        system.fail(system.take("invoices")[0], "connection refused: billing.internal:443 (try 14)", final=True)
+        self.open(system)
+        with system.service("orders", lambda delivery: time.sleep(0.02)):
+            for n in range(60):
+                system.post_many("orders", [{"message": {"order": n}}] * (10 + 9 * (n % 9)))
+                time.sleep(1)
+            for scheme in ("light", "dark"):
+                self.browser.scheme(scheme)
+                for view in ("queues", "charts", "dead", f"messages/{id}", "queues/orders"):
+                    self.browser.run(f"location.hash = '#/{view}'")
+                    time.sleep(5)
+                    self.picture(f"shop-{scheme}-{view.replace('/', '-').replace(id, 'one')}")
+            self.browser.scheme("light")
+            self.browser.width(320, 640)
+            self.addCleanup(self.browser.width, None)
+            for view in ("queues", "dead", f"messages/{id}"):
+                self.browser.run(f"location.hash = '#/{view}'")
+                time.sleep(5)
+                self.picture(f"shop-phone-{view.replace('/', '-').replace(id, 'one')}")
+
+
+# Each text whose colour is too near to what is behind it (WCAG 2.2, AA: 4.5 to 1).
+WEAK_CONTRAST = """
+const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+const pixel = color => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+const light = color => { const [r, g, b] = pixel(color).map(c => (c /= 255) <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (pixel(c)[3] === 255) return c; } return 'white'; };
+const has_text = e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+return [...document.querySelectorAll('body *')].filter(e => has_text(e) && e.checkVisibility() && !e.closest('svg, noscript')).map(e => {
+  const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
+  return [((a + .05) / (b + .05)).toFixed(2), e.outerHTML.slice(0, 90)];
+}).filter(([ratio]) => ratio < 4.5);
+"""
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
