@@ -107,6 +107,12 @@ task<std::vector<queue_counts>> shared_store::counts(const environment& env) {
   co_return std::get<std::vector<queue_counts>>(std::move(seen));
 }
 
+task<place_told> shared_store::place_of(const environment& env, place_question which) {
+  question asked = std::move(which);
+  auto seen = co_await reader_->run(env, std::move(asked));
+  co_return std::get<place_told>(std::move(seen));
+}
+
 task<purged> shared_store::purge(const environment& env, purge_request what) {
   job asked = what;
   auto done = co_await worker_->run(env, std::move(asked));
@@ -252,6 +258,8 @@ std::vector<shared_store::look> shared_store::look_up(const std::vector<question
     for (const auto& asked : batch) {
       if (const auto* filter = std::get_if<list_filter>(&asked)) {
         looks.emplace_back(opened_.reader->list(*filter));
+      } else if (const auto* which = std::get_if<place_question>(&asked)) {
+        looks.emplace_back(opened_.reader->place_of(*which));
       } else {
         if (!counted) counted = opened_.reader->counts();
         looks.emplace_back(*counted);

@@ -31,6 +31,7 @@ class reader_through : public store_reader {
   explicit reader_through(std::unique_ptr<store_reader> to) : to_(std::move(to)) {}
   message_page list(const list_filter& filter) override { return to_->list(filter); }
   std::vector<queue_counts> counts() override { return to_->counts(); }
+  place_told place_of(const place_question& which) override { return to_->place_of(which); }
 
  private:
   std::unique_ptr<store_reader> to_;

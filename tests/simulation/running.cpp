@@ -87,6 +87,7 @@ class weighing_reader : public store_reader {
     return page;
   }
   std::vector<queue_counts> counts() override { return to_->counts(); }
+  place_told place_of(const place_question& which) override { return to_->place_of(which); }
 
  private:
   std::unique_ptr<store_reader> to_;

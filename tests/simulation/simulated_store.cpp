@@ -61,6 +61,10 @@ class database::reader : public store_reader {
     of_.reach(by_);
     return of_.now_.counts();
   }
+  place_told place_of(const place_question& which) override {
+    of_.reach(by_);
+    return of_.now_.place_of(which);
+  }
 
  private:
   database& of_;

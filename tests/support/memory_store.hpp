@@ -20,6 +20,7 @@ class memory_store : public store {
   void make_all_due() override;
   message_page list(const list_filter& filter);
   std::vector<queue_counts> counts();
+  place_told place_of(const place_question& which);
   purged purge(const purge_request& what) override;
   void try_writing() override;
   timestamp now() override { return now_(); }
@@ -69,6 +70,7 @@ class memory_reader : public store_reader {
   explicit memory_reader(memory_store& from) : from_(from) {}
   message_page list(const list_filter& filter) override { return from_.list(filter); }
   std::vector<queue_counts> counts() override { return from_.counts(); }
+  place_told place_of(const place_question& which) override { return from_.place_of(which); }
 
  private:
   memory_store& from_;
