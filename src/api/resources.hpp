@@ -22,6 +22,7 @@ task<http::response> get_message(context& api, http::request& asked, visitor& wh
 task<http::response> put_message(context& api, http::request& asked, visitor& who);
 task<http::response> delete_message(context& api, http::request& asked, visitor& who);
 task<http::response> get_history(context& api, http::request& asked, visitor& who);
+task<http::response> get_explanation(context& api, http::request& asked, visitor& who);  // explaining.cpp
 task<http::response> retry_message(context& api, http::request& asked, visitor& who);
 
 // work.cpp: for services

@@ -22,6 +22,7 @@ constexpr route table[] = {
     {"/messages/*", "PUT", {right::serve, at::message}, put_message},
     {"/messages/*", "DELETE", {right::operate, at::message}, delete_message},
     {"/messages/*/history", "GET", {right::read, at::message}, get_history},
+    {"/messages/*/explain", "GET", {right::read, at::message}, get_explanation},
     {"/messages/*/retry", "POST", {right::operate, at::message}, retry_message},
     {"/claims", "POST", {right::serve, at::message}, post_claims},
     {"/leases", "POST", {right::serve, at::message}, post_leases},

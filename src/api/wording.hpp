@@ -1,9 +1,11 @@
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "broker/activity.hpp"
 #include "core/access.hpp"
 #include "core/error.hpp"
 #include "core/message.hpp"
@@ -33,6 +35,9 @@ std::string shown_to(const principal_ptr& by, const message& m);
 
 /// In JSON, what became of each revision, as far as who asks may read the queues that they were in.
 std::string history_for(const principal_ptr& by, const message& m);
+
+/// Who receives from a queue, as data.
+boost::json::array services_told(std::span<const broker::activity::service> services);
 
 std::string entity_tag(const message& m);
 

@@ -168,7 +168,8 @@ void declare_messages(CLI::App& app, messages_question& asked) {
   list->add_option("--limit", asked.limit, "no more than this")->capture_default_str();
   auto* show = verb("show", "print messages in full", "amc messages show ID");
   auto* history = verb("history", "print what became of each revision, and by whom", "amc messages history ID");
-  history->add_flag("--json", asked.as_json, "one JSON object a line");
+  auto* explain = verb("explain", "print why a message is where it is", "amc messages explain ID");
+  for (auto* sub : {history, explain}) sub->add_flag("--json", asked.as_json, "one JSON object a line");
   auto* retry = verb("retry", "make dead or cancelled messages pending again: those named, or all that match",
                      "amc messages retry --queue topic-a --error timeout");
   retry->add_option("--error", asked.error, "a part of the latest error");
@@ -178,7 +179,7 @@ void declare_messages(CLI::App& app, messages_question& asked) {
     sub->add_option("--status", asked.status, "pending, done, dead, cancelled or expired");
     sub->add_option("--queue", asked.queue, "of this queue");
   }
-  for (auto* sub : {show, history, retry, cancel}) sub->add_option("id", asked.ids, "ids of messages");
+  for (auto* sub : {show, history, explain, retry, cancel}) sub->add_option("id", asked.ids, "ids of messages");
 }
 
 void declare_bench(CLI::App& app, bench_options& asked) {

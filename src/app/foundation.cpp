@@ -16,6 +16,7 @@ foundation make_foundation(const environment& env, const config& settings, opene
   const auto bounds = message_store::limits_from(settings, broker::message_max_bytes(settings));
   base.platform = queue_system::make_platform(settings);
   base.store = std::make_shared<message_store::shared_store>(env, std::move(store), bounds);
+  base.seen = std::make_shared<broker::activity>(env.timers, *env.metrics, broker::activity_options_from(settings));
   base.publisher = std::make_shared<queue_system::publisher>(env, *base.platform);
   return base;
 }
@@ -24,7 +25,7 @@ std::unique_ptr<broker::parts> make_parts(const environment& env, const foundati
   auto options = broker::parts_options_from(settings);
   options.engine_is_heard = base.engine_is_heard;
   return std::make_unique<broker::parts>(env, message_store::async_store(env, base.store), base.publisher, base.routes,
-                                         uuid_v7_source(env.wall_clock, env.random), options);
+                                         uuid_v7_source(env.wall_clock, env.random), options, base.seen);
 }
 
 }  // namespace amc::app

@@ -9,12 +9,14 @@
 
 namespace amc::app {
 
-/// What everything that works on messages directly shares in a process: the store, the queue engine and the routes.
+/// What everything that works on messages directly shares in a process: the store, the queue engine, the routes, and
+/// what it has seen.
 struct foundation {
   std::shared_ptr<amc::platform> platform;
   std::shared_ptr<broker::router> routes;
   std::shared_ptr<message_store::shared_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
+  std::shared_ptr<broker::activity> seen;
   bool engine_is_heard = true;  ///< false where no service can hear it: then work is only received over HTTP
 };
 

@@ -51,6 +51,10 @@ std::string timeline(const json::object& told) {
   return all;
 }
 
+std::string sentence(const json::object& told) {
+  return text_in(told, "id") + "  " + text_in(told, "sentence") + "\n";
+}
+
 class messages_client {
  public:
   explicit messages_client(const config& settings) : broker_(settings) {}
@@ -62,7 +66,8 @@ class messages_client {
     if (asked.verb == "retry" && asked.ids.empty()) return retry_all(asked);
     if (asked.ids.empty()) throw config_error("name at least one id: amc messages " + asked.verb + " ID …");
     int exit_code = 0;
-    if (asked.verb == "history") return histories(asked);
+    if (asked.verb == "history") return each_told(asked, "/history", timeline);
+    if (asked.verb == "explain") return each_told(asked, "/explain", sentence);
     for (const auto& id : asked.ids) {
       const auto path = "/messages/" + id;
       const auto reply = asked.verb == "show"     ? broker_.ask("GET", path)
@@ -106,14 +111,14 @@ class messages_client {
     return 0;
   }
 
-  int histories(const messages_question& asked) {
+  int each_told(const messages_question& asked, const std::string& what, std::string (*in_words)(const json::object&)) {
     int exit_code = 0;
     for (const auto& id : asked.ids) {
-      const auto reply = broker_.ask("GET", "/messages/" + id + "/history");
+      const auto reply = broker_.ask("GET", "/messages/" + id + what);
       if (reply.status != 200)
         exit_code = refused(reply, id + ": ");
       else
-        print(asked.as_json ? json_line(reply.body) : timeline(json::parse(reply.body).as_object()));
+        print(asked.as_json ? json_line(reply.body) : in_words(json::parse(reply.body).as_object()));
     }
     return exit_code;
   }

@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "core/standard_streams.hpp"
 #include "core/text.hpp"
+#include "core/time_text.hpp"
 
 namespace amc::app {
 namespace json = boost::json;
@@ -16,15 +17,8 @@ namespace {
 constexpr std::size_t columns = 7;
 using line = std::array<std::string, columns>;
 
-/// "850 ms", "12 s", "3 min", "5 h": for people, rounded down.
 std::string age(const json::value& ms) {
-  if (ms.is_null()) return "-";
-  const auto told = ms.to_number<std::int64_t>();
-  constexpr std::int64_t second = 1'000, minute = 60 * second, hour = 60 * minute;
-  if (told < second) return std::to_string(told) + " ms";
-  if (told < minute) return std::to_string(told / second) + " s";
-  if (told < hour) return std::to_string(told / minute) + " min";
-  return std::to_string(told / hour) + " h";
+  return ms.is_null() ? "-" : in_words(milliseconds(ms.to_number<std::int64_t>()));
 }
 
 std::string count(const json::value& number) {

@@ -86,6 +86,22 @@ config_provider provider() {
   all.keys.push_back(number_key("broker.retries_per_second", "100", "how fast POST /retries goes", 1, 100'000));
   all.keys.push_back(number_key("broker.purge_interval_ms", "1000", "between two steps of deleting that find little"));
   all.keys.push_back(number_key("broker.purge_max", "1000", "messages that one step of deleting looks at", 1, 100'000));
+  all.keys.push_back(number_key("broker.activity.services_max", "20",
+                                "services that are told apart in what is seen of a queue, those seen last; in metrics "
+                                "the others count together",
+                                1, 1'000));
+  all.keys.push_back(number_key("broker.activity.points_max", "360",
+                                "points of 30 s that are kept of each queue, for charts; a point takes about 80 bytes",
+                                1, 100'000));
+  all.keys.push_back(
+      number_key("broker.activity.claims_max", "10000",
+                 "claims of which it is remembered since when they are held, at about 150 bytes each; of "
+                 "those beyond the time is not measured",
+                 0, 1'000'000));
+  all.keys.push_back(number_key("broker.activity.older_max", "10000",
+                                "messages that are counted before one that is explained; with more than that there is "
+                                "no estimate of its time",
+                                1, 1'000'000));
   all.keys.push_back(number_key("broker.drain_timeout_ms", "10000", "how long a stop waits for requests under way"));
   return all;
 }

@@ -68,7 +68,8 @@ uuid beginning_of_its_millisecond(uuid id) {
 
 messages::messages(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
                    std::shared_ptr<messages_metrics> numbers, std::shared_ptr<queue_system::publisher> publish,
-                   std::shared_ptr<const router> routes, uuid_source new_id, messages_options options)
+                   std::shared_ptr<const router> routes, uuid_source new_id, std::shared_ptr<activity> seen,
+                   messages_options options)
     : env_(env),
       store_(std::move(store)),
       rings_(std::move(rings)),
@@ -76,6 +77,7 @@ messages::messages(const environment& env, message_store::async_store store, std
       publisher_(std::move(publish)),
       routes_(std::move(routes)),
       new_id_(std::move(new_id)),
+      seen_(std::move(seen)),
       options_(options) {}
 
 std::optional<error> messages::refuses_queue(std::string_view name, const principal_ptr& by) const {
@@ -251,7 +253,10 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
   co_await end_what_has_run_out(changes, outcomes);
   // First rings what is stored: the store may go away while the others are looked up.
   for (std::size_t i = 0; i < outcomes.size(); ++i)
-    if (outcomes[i].applied) go_on(outcomes[i].now, std::move(arriving[i]));
+    if (outcomes[i].applied) {
+      seen_->answered(*outcomes[i].now);
+      go_on(outcomes[i].now, std::move(arriving[i]));
+    }
   arriving.clear();
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -291,7 +296,7 @@ task<result<row>> messages::refuse(answer_request answer, error why, principal_p
 std::vector<messages::numbered_claim> messages::numbered(std::vector<claim_request> requests) const {
   std::vector<numbered_claim> claims;
   claims.reserve(requests.size());
-  for (auto& r : requests) claims.push_back({std::move(r.ready), new_claim(), r.alone});
+  for (auto& r : requests) claims.push_back({std::move(r.ready), new_claim(), r.alone, {}});
   return claims;
 }
 
@@ -325,7 +330,10 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
   results.reserve(outcomes.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     results.push_back(settled(changes[i], outcomes[i]));
-    if (!results.back()) numbers_->claim_refused(results.back().error().code);
+    if (results.back())
+      seen_->claimed(**results.back(), claims[i].held_until);
+    else
+      numbers_->claim_refused(results.back().error().code);
   }
   co_return results;
 }
@@ -368,7 +376,10 @@ task<std::vector<result<row>>> messages::release(std::vector<claimed> claims, pr
   const auto outcomes = co_await store_.apply(changes);
   tell_opened(outcomes);
   std::vector<result<row>> results;
-  for (std::size_t i = 0; i < outcomes.size(); ++i) results.push_back(settled(changes[i], outcomes[i]));
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    results.push_back(settled(changes[i], outcomes[i]));
+    if (outcomes[i].applied) seen_->released(outcomes[i].now->id);
+  }
   co_return results;
 }
 
@@ -389,7 +400,9 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     results.push_back(settled(changes[i], outcomes[i]));
-    if (outcomes[i].applied) note_end(*numbers_, *outcomes[i].now);
+    if (!outcomes[i].applied) continue;
+    seen_->failed(*outcomes[i].now);
+    note_end(*numbers_, *outcomes[i].now);
   }
   co_return results;
 }
@@ -411,7 +424,10 @@ task<result<row>> messages::retry(uuid id, principal_ptr by) {
     co_return error{errc::terminal, std::string("The message is ") + to_string(state) + "."};
   const auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::retry(**found));
   const auto became = co_await store_.apply(what);
-  if (became.applied) rings_->want(ringing::errand::look);
+  if (became.applied) {
+    seen_->arrived(*became.now);
+    rings_->want(ringing::errand::look);
+  }
   co_return settled(what, became);
 }
 
@@ -435,6 +451,31 @@ task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
     listed.push_back(std::move(state));
   }
   co_return listed;
+}
+
+task<explanation_facts> messages::facts_about(row what, principal_ptr by) {
+  explanation_facts facts;
+  facts.now = co_await store_.now();
+  const auto& queue = what->queue;
+  const auto treated = routes_->of(queue);
+  facts.rules = treated.rules;
+  facts.engine_is_needed = rings_->heard();
+  facts.engine_reachable = rings_->engine_reachable();
+  facts.watching_for = seen_->watching_for();
+  facts.claimed_for = seen_->claimed_for(*what);
+  if (what->status == status::pending) {
+    place_question which{what->id, queue, what->due, facts.rules.ring_again, options_.older_max + 1};
+    auto told = co_await store_.place_of(std::move(which));
+    facts.older = std::min(told.before, options_.older_max);
+    facts.older_is_all = told.before <= options_.older_max;
+    facts.holders = std::move(told.holders);
+    facts.services = seen_->of(queue).services;
+    facts.at = seen_->pace_before(*what, facts.now);
+    facts.received_from = seen_->received_from();
+    if (by) std::erase_if(facts.received_from, [&](const auto& other) { return !by->may(right::read, other); });
+  }
+  facts.what = std::move(what);
+  co_return facts;
 }
 
 task<result<message_page>> messages::list(list_filter filter, principal_ptr by, right needed) {
@@ -476,7 +517,9 @@ void messages::go_on(const row& now, on_its_way one) {
     note_end(*numbers_, *now);
     return;
   }
+  seen_->arrived(*now);
   if (one.claim()) {
+    seen_->claimed(*now);
     log::debug("broker", "stored, goes to a receiver of " + now->queue, subject);
     numbers_->handed_off(now->queue);
   } else {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "broker/activity.hpp"
+#include "broker/explanation.hpp"
 #include "broker/hand_off.hpp"
 #include "broker/life_cycle.hpp"
 #include "broker/messages_metrics.hpp"
@@ -23,6 +25,7 @@ namespace amc::broker {
 struct messages_options {
   std::size_t text_max_bytes = 0;    ///< of one message
   std::size_t claims_max_bytes = 0;  ///< of the texts of one batch of claims
+  std::size_t older_max = 0;         ///< rows that are counted before one that is explained
 };
 
 /// Of a claim whose delivery has not been written yet: then its broker extends it to the lease.
@@ -44,7 +47,8 @@ class messages {
  public:
   messages(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
            std::shared_ptr<messages_metrics> numbers, std::shared_ptr<queue_system::publisher> publish,
-           std::shared_ptr<const router> routes, uuid_source new_id, messages_options options);
+           std::shared_ptr<const router> routes, uuid_source new_id, std::shared_ptr<activity> seen,
+           messages_options options);
 
   /// Who is asked about each revision that arrives from now on; null: nobody.
   void hand_off_to(hand_off* who) { hand_off_ = who; }
@@ -79,6 +83,7 @@ class messages {
     event ready{};
     std::int64_t number = 0;
     bool alone = false;
+    std::optional<timestamp> held_until{};  ///< where it is known that nobody could claim it before
   };
   std::vector<numbered_claim> numbered(std::vector<claim_request> requests) const;
   /// As `claim`, under numbers that the caller knows whatever becomes of it, with the whole row of each; the texts of a
@@ -114,6 +119,10 @@ class messages {
     std::optional<std::size_t> depth{};
   };
   task<std::vector<queue_state>> queues(principal_ptr by = {});
+  /// What is known of a message here, but for who is parked. Costs no more however much waits before it.
+  task<explanation_facts> facts_about(row what, principal_ptr by = {});
+  /// What is noted of what happens to messages.
+  activity& seen() const { return *seen_; }
   /// The store's clock.
   task<timestamp> store_time() { return store_.now(); }
 
@@ -148,6 +157,7 @@ class messages {
   std::shared_ptr<queue_system::publisher> publisher_;
   std::shared_ptr<const router> routes_;
   uuid_source new_id_;
+  std::shared_ptr<activity> seen_;
   messages_options options_;
   hand_off* hand_off_ = nullptr;
   std::set<std::string, std::less<>> unrouted_;  ///< queues that messages were sent to, and nothing names

@@ -4,10 +4,21 @@
 
 namespace amc::broker {
 
+activity_options activity_options_from(const config& settings) {
+  activity_options options;
+  options.queues_max = settings.size("broker.queues_max");
+  options.services_max = settings.size("broker.activity.services_max");
+  options.points_max = settings.size("broker.activity.points_max");
+  options.claims_max = settings.size("broker.activity.claims_max");
+  return options;
+}
+
 parts_options parts_options_from(const config& settings) {
   parts_options options;
   options.verbs.text_max_bytes = message_max_bytes(settings);
   options.verbs.claims_max_bytes = settings.size("broker.claims_max_bytes");
+  options.verbs.older_max = settings.size("broker.activity.older_max");
+  options.seen = activity_options_from(settings);
   options.sweep.interval = settings.duration("broker.sweep_interval_ms");
   options.sweep.look_max = settings.size("broker.sweep_max");
   options.purge.interval = settings.duration("broker.purge_interval_ms");
@@ -18,12 +29,14 @@ parts_options parts_options_from(const config& settings) {
 }
 
 parts::parts(const environment& env, message_store::async_store store, std::shared_ptr<queue_system::publisher> publish,
-             std::shared_ptr<const router> routes, uuid_source new_id, const parts_options& options)
-    : numbers_(std::make_shared<messages_metrics>(*env.metrics)),
+             std::shared_ptr<const router> routes, uuid_source new_id, const parts_options& options,
+             std::shared_ptr<activity> seen)
+    : seen_(seen ? std::move(seen) : std::make_shared<activity>(env.timers, *env.metrics, options.seen)),
+      numbers_(std::make_shared<messages_metrics>(*env.metrics)),
       rings_(std::make_shared<ringing>(env, publish, routes, numbers_, options.engine_is_heard)),
       messages_(std::make_shared<broker::messages>(env, store, rings_, numbers_, std::move(publish), std::move(routes),
-                                                   std::move(new_id), options.verbs)),
-      sweeper_(env, store, rings_, numbers_, options.sweep),
+                                                   std::move(new_id), seen_, options.verbs)),
+      sweeper_(env, store, rings_, numbers_, seen_, options.sweep),
       purger_(env, store, options.purge) {}
 
 void parts::run(bool engine_is_empty) {

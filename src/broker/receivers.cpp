@@ -178,6 +178,7 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   std::vector<handed> got;
   if (r->asked.max == 0 || closing_) co_return got;
   check_room();
+  verbs_->seen().asked(r->asked.queue, holder_of(r->asked.by, r->asked.holder));
   {
     const parking place(*this, r);
     auto& q = queues_.at(r->asked.queue);
@@ -439,7 +440,11 @@ void receivers::start_claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
 
 task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone) {
   std::vector<messages::numbered_claim> claims;
-  for (const auto& row : rows) claims.push_back({{row.id, row.revision, row.traceparent}, verbs_->new_claim(), alone});
+  for (const auto& row : rows)
+    claims.push_back({{row.id, row.revision, row.traceparent},
+                      verbs_->new_claim(),
+                      alone,
+                      row.held ? std::optional(row.due) : std::nullopt});
   std::vector<claimed> perhaps;
   for (const auto& c : claims) perhaps.push_back({c.ready, c.number});
   bool beaten = false;
@@ -567,6 +572,7 @@ void receivers::notice(const message_store::shared_store::news& changed) {
 
 /// What other brokers have left here. They tell of a queue once in a few milliseconds only.
 void receivers::hear(const change_feed::news& elsewhere) {
+  if (!elsewhere.ids.empty() || elsewhere.everything) verbs_->seen().changed_elsewhere();
   for (const auto& name : elsewhere.queues) {
     if (!queues_.contains(name) || closing_) continue;
     come_to_wait(name);
@@ -582,6 +588,11 @@ task<void> receivers::look_again(std::string name) {
 
 void receivers::extended(const uuid& id, milliseconds lease) {
   workers_.extended(id, env_.timers->now() + lease);
+}
+
+std::size_t receivers::parked_for(const std::string& name) const {
+  const auto found = queues_.find(name);
+  return found == queues_.end() ? 0 : found->second.parked.size();
 }
 
 void receivers::send_home() {

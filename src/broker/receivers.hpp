@@ -87,6 +87,8 @@ class receivers : public hand_off {
   task<void> stop();
 
   std::size_t size() const { return parked_; }
+  /// Of them, those for one queue.
+  std::size_t parked_for(const std::string& name) const;
   /// Those who are parked, or have something in hand.
   std::size_t workers_known() const { return workers_.size(); }
 

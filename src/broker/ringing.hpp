@@ -79,6 +79,8 @@ class ringing {
   bool feeding() const;
   bool feeding_has_room() const;
 
+  /// Whether anybody can hear the engine.
+  bool heard() const { return heard_; }
   /// Whether the engine was reached the last time that something was to be rung.
   bool engine_reachable() const { return engine_reachable_; }
 

@@ -89,6 +89,8 @@ struct message {
 
 /// Throws std::invalid_argument where it is not what `changed` writes.
 std::vector<past> history_of(const message& m);
+/// The last of it; nothing where there is none.
+std::optional<past> latest_of(const message& m);
 
 /// A row as it was read or written; shared, never changed.
 using row = std::shared_ptr<const message>;

@@ -169,4 +169,11 @@ std::string joined(std::span<const std::string> words) {
   return all;
 }
 
+std::string with_commas(std::size_t number) {
+  auto digits = std::to_string(number);
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
+}
+
 }  // namespace amc

@@ -40,6 +40,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 /// The one of `known` that takes the fewest edits to become `word`; empty when there is none.
 std::string nearest(std::string_view word, std::span<const std::string> known);
 
+/// "1,204": for people.
+std::string with_commas(std::size_t number);
+
 /// "a, b, c".
 std::string joined(std::span<const std::string> words);
 

@@ -121,4 +121,20 @@ std::optional<timestamp> parse_rfc3339(std::string_view text) {
   return time;
 }
 
+std::string in_words(milliseconds time) {
+  const auto ms = std::max<std::int64_t>(0, time.count());
+  constexpr std::int64_t second = 1'000, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
+  if (ms < second) return std::to_string(ms) + " ms";
+  if (ms < 2 * minute) return std::to_string(ms / second) + " s";
+  if (ms < 2 * hour) return std::to_string(ms / minute) + " min";
+  if (ms < 2 * day) return std::to_string(ms / hour) + " h";
+  return std::to_string(ms / day) + " days";
+}
+
+std::string clock_time(timestamp time, timestamp now) {
+  const auto text = to_rfc3339(time);
+  const auto date = text.substr(0, 10), clock = text.substr(11, 8) + " UTC";
+  return text.starts_with(to_rfc3339(now).substr(0, 10)) ? clock : date + " " + clock;
+}
+
 }  // namespace amc

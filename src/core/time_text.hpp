@@ -17,4 +17,10 @@ std::string to_rfc3339(timestamp time);
 /// second 60 is one only at the end of a month in UTC, and is the moment after it.
 std::optional<timestamp> parse_rfc3339(std::string_view text);
 
+/// "850 ms", "12 s", "3 min", "5 h", "2 days": for people, rounded down; less than nothing is "0 ms".
+std::string in_words(milliseconds time);
+
+/// "14:02:11 UTC" of the day that `now` is in, else "2026-11-24 14:02:11 UTC": for people.
+std::string clock_time(timestamp time, timestamp now);
+
 }  // namespace amc

@@ -139,19 +139,33 @@ void change_row(const change& what, message& after, timestamp now) {
   }
 }
 
-std::vector<past> history_of(const message& m) try {
+namespace {
+
+past past_in(std::string_view line) try {
+  const auto item = boost::json::parse(line);
+  return {item.at(0).to_number<int>(), timestamp(milliseconds(item.at(1).to_number<std::int64_t>())),
+          std::string(item.at(2).as_string()), std::string(item.at(3).as_string()),
+          std::string(item.at(4).as_string())};
+} catch (const boost::system::system_error& failed) {
+  throw std::invalid_argument(std::string("not the history that a row keeps: ") + failed.what());
+}
+
+}  // namespace
+
+std::vector<past> history_of(const message& m) {
   std::vector<past> all;
   for (std::size_t at = 0; at < m.history.size();) {
     const auto end = std::min(m.history.find('\n', at), m.history.size());
-    const auto item = boost::json::parse(std::string_view(m.history).substr(at, end - at));
-    all.push_back({item.at(0).to_number<int>(), timestamp(milliseconds(item.at(1).to_number<std::int64_t>())),
-                   std::string(item.at(2).as_string()), std::string(item.at(3).as_string()),
-                   std::string(item.at(4).as_string())});
+    all.push_back(past_in(std::string_view(m.history).substr(at, end - at)));
     at = end + 1;
   }
   return all;
-} catch (const boost::system::system_error& failed) {
-  throw std::invalid_argument(std::string("not the history that a row keeps: ") + failed.what());
+}
+
+std::optional<past> latest_of(const message& m) {
+  if (m.history.empty()) return {};
+  const auto before = m.history.rfind('\n', m.history.size() - 2);
+  return past_in(std::string_view(m.history).substr(before == std::string::npos ? 0 : before + 1));
 }
 
 }  // namespace amc

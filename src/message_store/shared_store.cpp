@@ -113,6 +113,12 @@ task<std::size_t> shared_store::pending_of(const environment& env, std::string o
   co_return std::get<std::size_t>(seen);
 }
 
+task<place_told> shared_store::place_of(const environment& env, place_question which) {
+  question asked = std::move(which);
+  auto seen = co_await reader_->run(env, std::move(asked));
+  co_return std::get<place_told>(std::move(seen));
+}
+
 task<purged> shared_store::purge(const environment& env, purge_request what) {
   job asked = what;
   auto done = co_await worker_->run(env, std::move(asked));
@@ -260,6 +266,8 @@ std::vector<shared_store::look> shared_store::look_up(const std::vector<question
         looks.emplace_back(opened_.reader->list(*filter));
       } else if (const auto* of = std::get_if<count_owned>(&asked)) {
         looks.emplace_back(opened_.reader->pending_of(of->owner, of->at_most));
+      } else if (const auto* which = std::get_if<place_question>(&asked)) {
+        looks.emplace_back(opened_.reader->place_of(*which));
       } else {
         if (!counted) counted = opened_.reader->counts();
         looks.emplace_back(*counted);

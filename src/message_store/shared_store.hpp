@@ -38,6 +38,7 @@ class shared_store {
   task<message_page> list(const environment& env, list_filter filter);
   task<std::vector<queue_counts>> counts(const environment& env);
   task<std::size_t> pending_of(const environment& env, std::string owner, std::size_t at_most);
+  task<place_told> place_of(const environment& env, place_question which);
   task<purged> purge(const environment& env, purge_request what);
   task<timestamp> now(const environment& env);
   task<void> check(const environment& env);
@@ -76,8 +77,8 @@ class shared_store {
     std::string owner;
     std::size_t at_most;
   };
-  using question = std::variant<list_filter, count_all, count_owned>;
-  using look = std::variant<message_page, std::vector<queue_counts>, std::size_t>;
+  using question = std::variant<list_filter, count_all, count_owned, place_question>;
+  using look = std::variant<message_page, std::vector<queue_counts>, std::size_t, place_told>;
   struct observer {
     boost::asio::any_io_executor executor;
     std::weak_ptr<std::function<void(const news&)>> call;

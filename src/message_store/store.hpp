@@ -171,6 +171,24 @@ struct queue_counts {
   std::optional<timestamp> oldest{};  ///< when the oldest was accepted that could be worked on now: un-held, or due
 };
 
+/// Where a row stands that could be worked on.
+struct place_question {
+  uuid id{};
+  std::string queue{};
+  timestamp due{};            ///< of the row
+  milliseconds ring_again{};  ///< as in `waiting_request`
+  std::size_t limit = 0;      ///< rows that are counted
+};
+
+/// What there is in a queue besides one row.
+struct place_told {
+  /// Rows that `store::waiting` tells before it, those included that have just expired or used up their claims; no more
+  /// than the limit.
+  std::size_t before = 0;
+  /// Who holds claims there, each name once: of the few that end first. Empty for who told none.
+  std::vector<std::string> holders{};
+};
+
 /// What may be deleted: messages that have been terminal for so long.
 struct purge_request {
   milliseconds kept{};                    ///< done, cancelled, expired
@@ -237,6 +255,13 @@ class store_reader {
 
   /// Of each queue with pending or dead messages. Costs something for each of those, and nothing for the rest.
   virtual std::vector<queue_counts> counts() = 0;
+
+  /// Costs something for each row that it counts, and no more however many there are.
+  virtual place_told place_of(const place_question& which) = 0;
+  /// Of so many claims it tells the holders: what a row keeps behind its text is as far away as that is long.
+  static constexpr std::size_t holders_looked_at = 32;
+  /// Among so many rows that are held: the others are scheduled, or in their back-off.
+  static constexpr std::size_t held_looked_at = 1'000;
 };
 
 /// Tells what other processes have changed in a store. Blocking; used by one thread. Throws `unavailable` while it

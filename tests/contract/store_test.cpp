@@ -899,6 +899,53 @@ TEST_P(StoreContract, CountsWhatWaitsInAQueueAndWhatDiedThere) {
   EXPECT_EQ(all[1].dead, 1U);
 }
 
+TEST_P(StoreContract, TheRowsBeforeOneAreThoseThatALookTellsFirst) {
+  apply(life_cycle::claim({accept("held"), 1}, 1, false));
+  const auto failed = accept("in its back-off");
+  apply(life_cycle::claim({failed, 1}, 2, false));
+  apply(life_cycle::fail(*find(failed), 2, "it broke", false, times_));
+  accept("in another queue", "r");
+  for (const bool rings_now : {false, true, false, true, true}) {
+    pass(1);
+    accept("waits", "q", rings_now);
+  }
+  accept("in the same millisecond");
+  pass(1);
+  const waiting_request all{.queue = "q", .ring_again = times_.ring_again, .limit = 100};
+  const auto told = store_->waiting(all);
+  ASSERT_EQ(told.size(), 6U);
+  std::vector<std::size_t> before;
+  for (const auto& r : told)
+    before.push_back(opened_->reader->place_of({r.id, "q", r.due, times_.ring_again, 100}).before);
+  std::sort(before.begin(), before.end());
+  EXPECT_THAT(before, testing::ElementsAre(0, 1, 2, 3, 4, 5));
+  const auto& last = told.back();
+  EXPECT_EQ(opened_->reader->place_of({last.id, "q", last.due, times_.ring_again, 100}).before, 5U) << "it comes last";
+  EXPECT_EQ(opened_->reader->place_of({last.id, "q", last.due, times_.ring_again, 3}).before, 3U)
+      << "no more are counted";
+}
+
+TEST_P(StoreContract, WhoHoldsClaimsInAQueueIsTold) {
+  const auto claimed_by = [&](const char* holder, std::int64_t number, const std::string& queue = "q") {
+    apply(life_cycle::claim({accept("held", queue), 1}, number, false, holder));
+  };
+  claimed_by("its lease is over", 1);
+  pass(200);
+  claimed_by("b", 2);
+  claimed_by("a", 3);
+  claimed_by("b", 4);
+  claimed_by("", 5);
+  claimed_by("elsewhere", 6, "r");
+  const auto failed = accept("in its back-off");
+  apply(life_cycle::claim({failed, 1}, 7, false, "over"));
+  apply(life_cycle::fail(*find(failed), 7, "it broke", false, times_));
+  life_cycle::accept_options later{.deliver_at = around_.now + milliseconds(10)};
+  apply(life_cycle::accept(next_id_(), "later", to_queue{"q"}, true, times_, later));
+  accept();
+  const auto told = opened_->reader->place_of({{}, "q", around_.now, times_.ring_again, 100});
+  EXPECT_THAT(told.holders, testing::ElementsAre("", "a", "b"));
+}
+
 TEST_P(StoreContract, PurgesWhatHasBeenTerminalForLongEnough) {
   const auto done = accept(), dead = accept(), pending = accept();
   apply({.id = done, .then = {.status = status::done}});

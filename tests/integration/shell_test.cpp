@@ -42,6 +42,16 @@ TEST_F(Shell, HistoryIsATimelineOfWhatBecameOfAMessage) {
                           HasSubstr(" s  revision 1  dead in orders, by pack/w: no"), Not(HasSubstr("\x1b"))));
 }
 
+TEST_F(Shell, ExplainSaysInOneSentenceWhyAMessageIsWhereItIs) {
+  start_broker();
+  ASSERT_EQ(run({"post", "--queue", "orders", "two boxes"}), 0) << err_;
+  const auto id = out_.substr(0, 36);
+  ASSERT_EQ(run({"messages", "explain", id}), 0) << err_;
+  EXPECT_THAT(out_, AllOf(StartsWith(id + "  nobody has received from orders"), EndsWith("\n")));
+  ASSERT_EQ(run({"messages", "explain", "--json", id}), 0) << err_;
+  EXPECT_EQ(boost::json::parse(out_).at("reason"), "nobody_receives");
+}
+
 TEST_F(Shell, PostTakesTheTextFromStdinAsItIs) {
   start_broker();
   auto how = command({"post", "--done", "--json", "-"});

@@ -90,6 +90,7 @@ class weighing_reader : public store_reader {
   std::size_t pending_of(const std::string& owner, std::size_t at_most) override {
     return to_->pending_of(owner, at_most);
   }
+  place_told place_of(const place_question& which) override { return to_->place_of(which); }
 
  private:
   std::unique_ptr<store_reader> to_;

@@ -65,6 +65,10 @@ class database::reader : public store_reader {
     of_.reach(by_);
     return of_.now_.pending_of(owner, at_most);
   }
+  place_told place_of(const place_question& which) override {
+    of_.reach(by_);
+    return of_.now_.place_of(which);
+  }
 
  private:
   database& of_;

@@ -1,6 +1,8 @@
 #include "tests/support/memory_store.hpp"
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 #include "core/kept_bytes.hpp"
 #include "message_store/columns.hpp"
@@ -156,6 +158,26 @@ std::size_t memory_store::pending_of(const std::string& owner, std::size_t at_mo
     return entry.second->status == status::pending && !owner.empty() && entry.second->owner == owner;
   };
   return std::min(at_most, static_cast<std::size_t>(std::count_if(rows_.begin(), rows_.end(), is_one)));
+}
+
+place_told memory_store::place_of(const place_question& which) {
+  fail_as_told();
+  const auto now = now_();
+  const auto place = [&](timestamp due, const uuid& id) { return std::tuple(due <= now, due, id); };
+  place_told told;
+  std::vector<row> held;
+  for (const auto& [id, m] : rows_) {
+    if (m->status != status::pending || m->queue != which.queue) continue;
+    const bool waits = m->due <= now || (!m->held && m->due <= now + which.ring_again);
+    if (waits && place(m->due, id) < place(which.due, which.id) && told.before < which.limit) ++told.before;
+    if (m->held && m->due > now && m->unanswered > 0) held.push_back(m);
+  }
+  std::stable_sort(held.begin(), held.end(), [](const row& a, const row& b) { return a->due < b->due; });
+  held.resize(std::min(held.size(), store_reader::holders_looked_at));
+  std::set<std::string> names;
+  for (const auto& m : held) names.insert(m->holder);
+  told.holders.assign(names.begin(), names.end());
+  return told;
 }
 
 purged memory_store::purge(const purge_request& what) {

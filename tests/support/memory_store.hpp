@@ -21,6 +21,7 @@ class memory_store : public store {
   message_page list(const list_filter& filter);
   std::vector<queue_counts> counts();
   std::size_t pending_of(const std::string& owner, std::size_t at_most);
+  place_told place_of(const place_question& which);
   purged purge(const purge_request& what) override;
   void try_writing() override;
   timestamp now() override { return now_(); }
@@ -73,6 +74,7 @@ class memory_reader : public store_reader {
   std::size_t pending_of(const std::string& owner, std::size_t at_most) override {
     return from_.pending_of(owner, at_most);
   }
+  place_told place_of(const place_question& which) override { return from_.place_of(which); }
 
  private:
   memory_store& from_;

@@ -6,11 +6,12 @@
 namespace amc::broker {
 
 sweeper::sweeper(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
-                 std::shared_ptr<messages_metrics> numbers, sweeper_options options)
+                 std::shared_ptr<messages_metrics> numbers, std::shared_ptr<activity> seen, sweeper_options options)
     : env_(env),
       store_(std::move(store)),
       rings_(std::move(rings)),
       numbers_(std::move(numbers)),
+      seen_(std::move(seen)),
       options_(options),
       clock_(env),
       tasks_(env.executor) {}
@@ -84,12 +85,14 @@ task<void> sweeper::ring_again(const std::vector<due_row>& rows, std::size_t loo
   if (!rings_->engine_reachable()) co_return;
   auto changes = rings_->choose(rows, look_max);
   if (changes.empty()) co_return;
-  const auto outcomes = co_await store_.apply(std::move(changes));
-  for (const auto& became : outcomes)
-    if (became.applied) {
-      log::debug("sweeper", "rung again in " + became.now->queue, log::about{became.now->id, became.now->revision});
-      rings_->ring_due(became.now);
-    }
+  const auto outcomes = co_await store_.apply(changes);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i].applied) continue;
+    const auto& now = outcomes[i].now;
+    log::debug("sweeper", "rung again in " + now->queue, log::about{now->id, now->revision});
+    if (changes[i].when.held.value_or(false)) seen_->opened(*now, changes[i].when.due.value_or(now->updated_at));
+    rings_->ring_due(now);
+  }
 }
 
 }  // namespace amc::broker

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "broker/activity.hpp"
 #include "broker/messages_metrics.hpp"
 #include "broker/ringing.hpp"
 #include "core/task.hpp"
@@ -20,7 +21,7 @@ struct sweeper_options {
 class sweeper {
  public:
   sweeper(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
-          std::shared_ptr<messages_metrics> numbers, sweeper_options options);
+          std::shared_ptr<messages_metrics> numbers, std::shared_ptr<activity> seen, sweeper_options options);
 
   /// `engine_is_empty`: everything that nobody holds is rung at once.
   void run(bool engine_is_empty);
@@ -37,6 +38,7 @@ class sweeper {
   message_store::async_store store_;
   std::shared_ptr<ringing> rings_;
   std::shared_ptr<messages_metrics> numbers_;
+  std::shared_ptr<activity> seen_;
   sweeper_options options_;
   timers::time_point next_look_{};  ///< at the store, when no queue that is fed has room
   bool stopping_ = false;

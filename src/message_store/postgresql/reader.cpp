@@ -77,6 +77,23 @@ class reader : public store_reader {
     return all;
   }
 
+  place_told place_of(const place_question& which) override {
+    const auto now = session_.clock_now();
+    parameters row, queue;
+    row.add_if(now).add(which.queue).add(std::to_string(which.ring_again.count()));
+    row.add(std::to_string(which.due.time_since_epoch().count())).add(to_string(which.id));
+    row.add(std::to_string(which.limit));
+    queue.add_if(now).add(which.queue).add(std::to_string(holders_looked_at));
+    queue.add(std::to_string(held_looked_at));
+    const auto results = session_.run(
+        {{nullptr, say().before.c_str(), std::move(row)}, {nullptr, say().holders.c_str(), std::move(queue)}});
+    place_told told;
+    told.before = static_cast<std::size_t>(number_at(results[0].get(), 0, 0));
+    const auto* holders = results[1].get();
+    for (int at = 0; at < PQntuples(holders); ++at) told.holders.push_back(text_at(holders, at, 0));
+    return told;
+  }
+
  private:
   std::shared_ptr<unreadable_rows> faults_;
   session session_;

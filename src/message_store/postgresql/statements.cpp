@@ -121,6 +121,23 @@ std::string counts_sql() {
          "SELECT queue, false, count(*), 0, 0, NULL FROM amc_message WHERE status = 'dead' GROUP BY queue";
 }
 
+/// Rung rows come before those that are due.
+std::string before_sql() {
+  const std::string now = now_read;
+  const std::string of_queue = "SELECT 1 FROM amc_message WHERE status = 'pending' AND queue = $2 AND ";
+  return "WITH " + clock_sql() + " SELECT count(*) FROM (" + of_queue + "due > " + now + " AND due <= " + now +
+         " + $3::bigint AND NOT held AND ($4::bigint <= " + now + " OR (due, id) < ($4::bigint, $5::uuid)) UNION ALL " +
+         of_queue + "due <= " + now + " AND $4::bigint <= " + now +
+         " AND (due, id) < ($4::bigint, $5::uuid) LIMIT $6::bigint) b";
+}
+
+std::string holders_sql() {
+  return "WITH " + clock_sql() +
+         " SELECT DISTINCT holder FROM (SELECT holder FROM (SELECT holder, unanswered FROM amc_message "
+         "WHERE status = 'pending' AND queue = $2 AND held AND due > " +
+         now_read + " ORDER BY due LIMIT $4::bigint) h WHERE unanswered > 0 LIMIT $3::bigint) c ORDER BY holder";
+}
+
 std::string purge_sql() {
   const std::string is_old =
       "status <> 'pending' AND updated_at <= CASE WHEN status = 'dead' THEN $5::bigint ELSE $4::bigint END";
@@ -163,6 +180,8 @@ statements render() {
       .owned =
           "SELECT count(*) FROM (SELECT FROM amc_message WHERE status = 'pending' AND owner <> '' AND owner = $1 "
           "LIMIT $2::bigint) AS owned",
+      .before = before_sql(),
+      .holders = holders_sql(),
       .purge = purge_sql(),
       .make_due = make_due_sql(),
       // With every right that changes need.

@@ -19,6 +19,9 @@ struct statements {
   std::string list_dead;  ///< the same, of the dead only
   std::string counts;     ///< $1 now
   std::string owned;      ///< $1 owner, $2 how many to count at most
+  /// $1 now, $2 queue, $3 how long after a ringing a row is due, $4 due and $5 id of the row, $6 limit.
+  std::string before;
+  std::string holders;  ///< $1 now, $2 queue, $3 limit, $4 rows to look at
   /// $1 after, $2 younger ids are not looked at, $3 limit, $4 and $5: terminal since, dead since, $6 bytes of texts.
   std::string purge;
   std::string make_due;                            ///< $1 now, $2 limit

@@ -65,6 +65,28 @@ class reader : public store_reader {
     return all;
   }
 
+  place_told place_of(const place_question& which) override {
+    place_told told;
+    const auto now = now_();
+    {
+      const ending in_the_end(before_);
+      before_.bind(1, which.queue);
+      before_.bind(2, now);
+      before_.bind(3, static_cast<std::int64_t>(which.ring_again.count()));
+      before_.bind(4, which.due);
+      before_.bind(5, which.id);
+      before_.bind(6, static_cast<std::int64_t>(which.limit));
+      if (file_.step(before_)) told.before = static_cast<std::size_t>(before_.number(0));
+    }
+    const ending in_the_end(holders_);
+    holders_.bind(1, which.queue);
+    holders_.bind(2, now);
+    holders_.bind(3, static_cast<std::int64_t>(holders_looked_at));
+    holders_.bind(4, static_cast<std::int64_t>(held_looked_at));
+    while (file_.step(holders_)) reads([&] { told.holders.push_back(holders_.text(0)); });
+    return told;
+  }
+
  private:
   /// The row that the look has come to, if it is to be listed. Null too for one that cannot be read. Its id is the
   /// last.
@@ -157,6 +179,17 @@ class reader : public store_reader {
                     "min(CASE WHEN NOT held OR due <= ?1 THEN id END) FROM message "
                     "WHERE status = 'pending' GROUP BY queue UNION ALL "
                     "SELECT queue, 0, count(*), 0, 0, NULL FROM message WHERE status = 'dead' GROUP BY queue"};
+  /// From the index alone. Rung rows come before those that are due.
+  statement before_{file_.handle(),
+                    "SELECT count(*) FROM (SELECT 1 FROM message WHERE status = 'pending' AND queue = ?1 AND due > ?2 "
+                    "AND due <= ?2 + ?3 AND NOT held AND (?4 <= ?2 OR (due, id) < (?4, ?5)) UNION ALL "
+                    "SELECT 1 FROM message WHERE status = 'pending' AND queue = ?1 AND due <= min(?2, ?4) "
+                    "AND ?4 <= ?2 AND (due, id) < (?4, ?5) LIMIT ?6)"};
+  statement holders_{
+      file_.handle(),
+      "SELECT DISTINCT holder FROM message WHERE id IN (SELECT id FROM (SELECT id, unanswered FROM message "
+      "WHERE status = 'pending' AND queue = ?1 AND due > ?2 AND held ORDER BY due LIMIT ?4) "
+      "WHERE unanswered > 0 LIMIT ?3) ORDER BY holder"};
 };
 
 }  // namespace

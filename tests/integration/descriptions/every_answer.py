@@ -155,6 +155,9 @@ def messages(contract):
     ask("GET /messages/{id}/history", id=done)
     ask("GET /messages/{id}/history", id=UNKNOWN, expected=404)
     ask("HEAD /messages/{id}/history", id=done)
+    for id in (done, later, keyed, traced):
+        ask("GET /messages/{id}/explain", id=id)
+    ask("GET /messages/{id}/explain", id=UNKNOWN, expected=404)
     ask("POST /messages/{id}/retry", id=UNKNOWN, expected=404)
 
 
@@ -194,6 +197,7 @@ def claims(contract):
     claim = ask("POST /claims", [{"id": one, "revision": 1}, {"id": two, "revision": 1}, {"id": over, "revision": 1},
                                  {"id": "no id", "revision": 1}, {"id": gone, "revision": 2}])
     ask("POST /claims", [{"id": one, "revision": 1}])
+    ask("GET /messages/{id}/explain", id=one)
     ask("POST /claims", [{"id": id, "revision": 1} for id in large])
     frail = contract.id_of(message="e", queue="frail")
     while ask("POST /claims", [{"id": frail, "revision": 1}])[0].get("refused") != "needs_alone":
@@ -206,6 +210,7 @@ def claims(contract):
     failed = ask("GET /messages/{id}", id=two)
     if [a["error"] for a in failed["attempts"]] != ["no\ufffd paper"]:
         contract.complaints.append(f"the failure is not told: {failed}")
+    ask("GET /messages/{id}/explain", id=two)
     for answer in ({"message": "f"}, {"message": "f", "queue": "no queue"}, {"message": "y" * 3000}, {"message": "f", "done": True}):
         ask("POST /answers", [{"id": gone, "revision": 1, **answer}])
     missing = {"invalid", "not_found", "unroutable", "terminal", "stale", "held", "too_large", "needs_alone",

@@ -122,6 +122,7 @@ const std::multimap<std::pair<std::string, std::string>, asking>& questions() {
        }},
       {{"DELETE", "/messages/*"}, [](auto& id, auto) { return question{"/messages/" + id}; }},
       {{"GET", "/messages/*/history"}, [](auto& id, auto) { return question{"/messages/" + id + "/history"}; }},
+      {{"GET", "/messages/*/explain"}, [](auto& id, auto) { return question{"/messages/" + id + "/explain"}; }},
       {{"POST", "/messages/*/retry"}, [](auto& id, auto) { return question{"/messages/" + id + "/retry"}; }},
       {{"POST", "/claims"},
        [](auto& id, auto) {
@@ -211,7 +212,7 @@ verdict expected(const std::string& name, const std::string& endpoint, const que
   const bool sees = name == "owner" || has(name, "serve") || has(name, "read") || has(name, "operate");
   if (!sees) return verdict::hidden;
   if (endpoint == "GET /" || endpoint == "GET /messages/*") return unless(name == "owner" || has(name, "read"));
-  if (endpoint == "GET /messages/*/history") return unless(has(name, "read"));
+  if (endpoint == "GET /messages/*/history" || endpoint == "GET /messages/*/explain") return unless(has(name, "read"));
   if (endpoint == "DELETE /messages/*") return unless(name == "owner" || has(name, "operate"));
   const bool any_revision = asked.headers.find("If-Match") == "*";
   if (endpoint == "PUT /" || endpoint == "POST /messages/*/retry" || any_revision) return unless(has(name, "operate"));

@@ -1,0 +1,492 @@
+#include "broker/activity.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/functional/hash.hpp>
+#include <cmath>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+namespace amc::broker {
+namespace {
+
+using time_point = activity::time_point;
+using std::chrono::seconds;
+
+/// What does not count by itself counts together, under a name that no queue has.
+const std::string others = "(others)";
+const std::string unnamed = "(unnamed)";
+
+constexpr seconds rate_span{60};
+/// The longest that a pace is taken from, and so kept for in seconds.
+constexpr seconds pace_span_max{600};
+
+template <class Length>
+std::int64_t number_of(time_point at, Length length) {
+  return std::chrono::floor<seconds>(at.time_since_epoch()) / length;
+}
+
+/// How often times were in ranges, each half as large again as the one before; the first ends at a millisecond.
+class times {
+ public:
+  void add(milliseconds time) {
+    const auto ms = static_cast<double>(std::max<std::int64_t>(1, time.count()));
+    const auto at = static_cast<std::size_t>(std::ceil(std::log(ms) / std::log(growth)));
+    ++counts_[std::min(at, counts_.size() - 1)];
+    ++count_;
+  }
+  /// The end of the range that the percentile is in.
+  std::optional<milliseconds> percentile(double p) const {
+    if (count_ == 0) return {};
+    const auto wanted =
+        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(p * static_cast<double>(count_))));
+    std::uint64_t so_far = 0;
+    std::size_t at = 0;
+    while ((so_far += counts_[at]) < wanted) ++at;
+    return milliseconds(std::llround(std::pow(growth, static_cast<double>(at))));
+  }
+
+ private:
+  static constexpr double growth = 1.5;
+  std::array<std::uint32_t, 48> counts_{};
+  std::uint64_t count_ = 0;
+};
+
+struct span {
+  std::int64_t number = 0;  ///< in lengths of a point, since the clock's epoch
+  activity::point told{};
+  times answered_after{};
+
+  activity::point closed() const {
+    auto point = told;
+    point.p50 = answered_after.percentile(0.5);
+    point.p99 = answered_after.percentile(0.99);
+    return point;
+  }
+};
+
+struct second {
+  std::int64_t number = 0;
+  std::uint32_t in = 0, taken = 0, out = 0, failed = 0;
+};
+
+struct queue {
+  std::deque<second> recent{};           ///< those in which something happened
+  std::deque<activity::point> points{};  ///< those that are over, without gaps, up to the open one
+  std::optional<span> open{};
+  std::map<std::string, time_point, std::less<>> services{};
+  std::optional<time_point> taken_at{};
+  time_point busy_since{};  ///< from then to `taken_at` something has always waited
+  time_point touched{};
+  bool has_messages = false;
+};
+
+/// A revision that may be claimed, or has been.
+struct known_revision {
+  int revision = 0;
+  std::int64_t claim = 0;
+  std::optional<time_point> open_since{};
+  std::optional<time_point> claimed_at{};
+  time_point over{};  ///< to be forgotten then
+};
+
+/// For Prometheus: no more labels than queues and services are told apart, whatever comes and goes.
+class queue_numbers {
+ public:
+  queue_numbers(metrics& all, const activity_options& options)
+      : options_(options),
+        arrivals_(all.counter("amc_queue_arrivals_total", "Revisions that were stored in a queue")),
+        outcomes_(all.counter("amc_queue_outcomes_total", "Revisions that were answered or have failed, by service")),
+        waits_(all.histogram("amc_message_wait_seconds", "From when a revision could be worked on to its first claim")),
+        processing_(all.histogram("amc_message_processing_seconds", "From a claim to its answer or failure")) {}
+
+  void arrived(const std::string& queue) { of(queue).arrivals->Increment(); }
+  void waited(const std::string& queue, double time_s) { of(queue).wait->Observe(time_s); }
+  void processed(const std::string& queue, double time_s) { of(queue).processing->Observe(time_s); }
+  void outcome(const std::string& queue, const std::string& service, bool has_failed) {
+    auto& labelled = of(queue);
+    const auto& told = service.empty() ? unnamed : service;
+    auto found = labelled.outcomes.find(told);
+    if (found == labelled.outcomes.end()) {
+      const bool room = labelled.outcomes.size() < options_.services_max;
+      found = labelled.outcomes.try_emplace(room ? told : others).first;
+    }
+    auto& number = has_failed ? found->second.failed : found->second.answered;
+    if (!number)
+      number = &outcomes_.Add(
+          {{"queue", labelled.name}, {"service", found->first}, {"outcome", has_failed ? "failed" : "answered"}});
+    number->Increment();
+  }
+
+ private:
+  struct outcomes_of_service {
+    prometheus::Counter *answered = nullptr, *failed = nullptr;
+  };
+  struct labelled_queue {
+    std::string name;
+    prometheus::Counter* arrivals = nullptr;
+    prometheus::Histogram *wait = nullptr, *processing = nullptr;
+    std::map<std::string, outcomes_of_service, std::less<>> outcomes{};
+  };
+  labelled_queue& of(const std::string& queue) {
+    const auto found = queues_.find(queue);
+    if (found != queues_.end()) return found->second;
+    const auto& name = queues_.size() < options_.queues_max ? queue : others;
+    auto& made = queues_[name];
+    if (!made.name.empty()) return made;
+    made.name = name;
+    made.arrivals = &arrivals_.Add({{"queue", name}});
+    made.wait = &waits_.Add({{"queue", name}}, metrics::seconds());
+    made.processing = &processing_.Add({{"queue", name}}, metrics::seconds());
+    return made;
+  }
+
+  activity_options options_;
+  metrics::counters& arrivals_;
+  metrics::counters& outcomes_;
+  metrics::histograms& waits_;
+  metrics::histograms& processing_;
+  std::map<std::string, labelled_queue, std::less<>> queues_;
+};
+
+double in_seconds(time_point::duration time) {
+  return std::chrono::duration<double>(std::max(time, time_point::duration(0))).count();
+}
+
+milliseconds ago(time_point then, time_point now) {
+  return std::chrono::floor<milliseconds>(std::max(now - then, time_point::duration(0)));
+}
+
+/// What somebody else has written there says nothing.
+std::optional<past> latest_known(const message& m) try { return latest_of(m); } catch (const std::invalid_argument&) {
+  return {};
+}
+
+}  // namespace
+
+std::string service_of(std::string_view holder) {
+  const auto slash = holder.rfind('/');
+  return std::string(holder.substr(0, slash));
+}
+
+class activity::implementation {
+ public:
+  implementation(std::shared_ptr<timers> clock, metrics& numbers, activity_options options)
+      : clock_(std::move(clock)), options_(options), begun_(clock_->now()), numbers_(numbers, options) {}
+
+  /// What is asked of it, one at a time.
+  template <class Work>
+  auto locked(const Work& work) {
+    const std::lock_guard lock(mutex_);
+    return work(clock_->now());
+  }
+
+  void asked(const std::string& name, std::string_view holder, time_point now) {
+    if (auto* q = find_or_make(name, now)) note_service(*q, service_of(holder), now);
+  }
+
+  void arrived(const message& m, time_point now) {
+    numbers_.arrived(m.queue);
+    auto* q = find_or_make(m.queue, now);
+    if (!q) return;
+    q->has_messages = true;
+    ++second_of(*q, now).in;
+    ++span_of(*q, now).told.in;
+  }
+
+  void opened(const message& m, timestamp due, time_point now) {
+    auto* known = remember(m.id, now);
+    if (!known) return;
+    *known = {.revision = m.revision, .open_since = now - (m.updated_at - due), .over = now + kept_for};
+  }
+
+  void claimed(const message& m, std::optional<timestamp> held_until, time_point now) {
+    const bool is_first = m.unanswered == 1 && m.failures == 0;
+    const auto since = is_first ? open_since(m, held_until, now, m.updated_at) : std::nullopt;
+    if (auto* known = remember(m.id, now)) *known = {m.revision, m.claim, since, now, now + 2 * m.lease + rate_span};
+    if (since) numbers_.waited(m.queue, in_seconds(now - *since));
+    auto* q = find_or_make(m.queue, now);
+    if (!q) return;
+    q->has_messages = true;
+    ++second_of(*q, now).taken;
+    note_service(*q, service_of(m.holder), now);
+    // Older ones are claimed first: what came after the last claim came to an empty queue.
+    if (!q->taken_at || (since && *since > *q->taken_at)) q->busy_since = since.value_or(now);
+    q->taken_at = now;
+  }
+
+  void ended(const message& m, bool has_failed, time_point now) {
+    const auto last = latest_known(m);
+    if (!last) return;
+    const auto service = service_of(last->by);
+    numbers_.outcome(last->queue, service, has_failed);
+    std::optional<time_point> since;
+    const auto known = claims_.find(m.id);
+    if (known != claims_.end() && known->second.revision == last->revision && known->second.claimed_at) {
+      numbers_.processed(last->queue, in_seconds(now - *known->second.claimed_at));
+      since = known->second.open_since;
+    }
+    if (known != claims_.end()) claims_.erase(known);
+    auto* q = find_or_make(last->queue, now);
+    if (!q) return;
+    note_service(*q, service, now);
+    auto& at = second_of(*q, now);
+    auto& s = span_of(*q, now);
+    ++(has_failed ? at.failed : at.out);
+    ++(has_failed ? s.told.failed : s.told.out);
+    if (since && !has_failed) s.answered_after.add(ago(*since, now));
+  }
+
+  void released(const uuid& id) { claims_.erase(id); }
+
+  void counted(const std::string& name, std::size_t pending, std::optional<milliseconds> oldest_age, time_point now) {
+    if (pending == 0 && !find(name)) return;
+    auto* q = find_or_make(name, now);
+    if (!q) return;
+    auto& s = span_of(*q, now);
+    s.told.pending = pending;
+    s.told.oldest_age = oldest_age;
+  }
+
+  void changed_elsewhere(time_point now) { elsewhere_ = now; }
+  bool others_work(time_point now) const { return elsewhere_ && now - *elsewhere_ <= rate_span; }
+
+  queue_seen of(const std::string& name, time_point now) const {
+    queue_seen seen;
+    const auto* q = find(name);
+    if (!q) return seen;
+    for (const auto& [service, at] : q->services) seen.services.push_back({service, ago(at, now)});
+    std::stable_sort(seen.services.begin(), seen.services.end(),
+                     [](const auto& a, const auto& b) { return a.seen_ago < b.seen_ago; });
+    const auto watched = std::clamp(in_seconds(now - begun_), 1.0, in_seconds(rate_span));
+    const auto first = number_of(now - rate_span, seconds(1));
+    for (const auto& s : q->recent) {
+      if (s.number <= first) continue;
+      seen.in_per_s += s.in / watched;
+      seen.out_per_s += s.out / watched;
+      seen.failed_per_s += s.failed / watched;
+    }
+    if (q->taken_at) seen.taken_ago = ago(*q->taken_at, now);
+    return seen;
+  }
+
+  std::optional<pace> pace_before(const message& m, timestamp at_of_store, time_point now) const {
+    const auto* q = find(m.queue);
+    if (!q || !q->taken_at || others_work(now)) return {};
+    const bool tried = m.unanswered > 0 || m.failures > 0;
+    const auto held_until = tried ? std::optional(m.updated_at) : m.held ? std::optional(m.due) : std::nullopt;
+    if (open_since(m, held_until, now, at_of_store) > *q->taken_at) return {};  // it may have come to an empty queue
+    // Where the queue was empty before, those who waited took the first at once.
+    const auto end = number_of(now, seconds(1));
+    const auto first =
+        std::max({number_of(std::max(q->busy_since, begun_), seconds(1)) + 1, end - pace_span_max / seconds(1)});
+    constexpr std::int64_t seconds_enough = 20;
+    constexpr double taken_enough = 200;
+    std::vector<double> taken;  // the latest first; the second that has just begun is left out
+    double sum = 0;
+    auto s = q->recent.rbegin();
+    while (s != q->recent.rend() && s->number >= end) ++s;
+    for (auto number = end - 1; number >= first; --number) {
+      const bool any = s != q->recent.rend() && s->number == number;
+      taken.push_back(any ? s->taken : 0);
+      sum += taken.back();
+      if (any) ++s;
+      if (end - number >= seconds_enough && sum >= taken_enough) break;
+    }
+    return pace_of(taken);
+  }
+
+  std::optional<milliseconds> claimed_for(const message& held, time_point now) const {
+    const auto known = claims_.find(held.id);
+    if (known == claims_.end() || known->second.claim != held.claim || !known->second.claimed_at) return {};
+    return ago(*known->second.claimed_at, now);
+  }
+
+  std::vector<std::string> received_from() const {
+    std::vector<std::string> names;
+    for (const auto& [name, q] : queues_)
+      if (!q.services.empty()) names.push_back(name);
+    return names;
+  }
+
+  milliseconds watching_for(time_point now) const { return ago(begun_, now); }
+
+  std::vector<point> series(const std::string& name, time_point now) const {
+    std::vector<point> all;
+    const auto* q = find(name);
+    if (!q || !q->open) return all;
+    all.assign(q->points.begin(), q->points.end());
+    all.push_back(q->open->closed());
+    const auto last = number_of(now, point_length);
+    const auto missing = std::min<std::int64_t>(last - q->open->number, static_cast<std::int64_t>(options_.points_max));
+    all.insert(all.end(), static_cast<std::size_t>(std::max<std::int64_t>(0, missing)), point());
+    if (all.size() > options_.points_max)
+      all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(options_.points_max));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto number = std::max(last, q->open->number) - static_cast<std::int64_t>(all.size() - 1 - i);
+      all[i].began_ago = ago(time_point(number * point_length), now);
+    }
+    return all;
+  }
+
+ private:
+  static constexpr std::chrono::hours kept_for{1};
+
+  const queue* find(const std::string& name) const {
+    const auto found = queues_.find(name);
+    return found == queues_.end() ? nullptr : &found->second;
+  }
+
+  /// Null where there is no room: what was asked of queues that never had a message makes way first.
+  queue* find_or_make(const std::string& name, time_point now) {
+    auto found = queues_.find(name);
+    if (found == queues_.end()) {
+      if (queues_.size() >= options_.queues_max && !make_room()) return nullptr;
+      found = queues_.try_emplace(name).first;
+    }
+    found->second.touched = now;
+    return &found->second;
+  }
+
+  bool make_room() {
+    auto oldest = queues_.end();
+    for (auto q = queues_.begin(); q != queues_.end(); ++q)
+      if (!q->second.has_messages && (oldest == queues_.end() || q->second.touched < oldest->second.touched))
+        oldest = q;
+    if (oldest == queues_.end()) return false;
+    queues_.erase(oldest);
+    return true;
+  }
+
+  void note_service(queue& q, const std::string& service, time_point now) const {
+    q.services[service] = now;
+    if (q.services.size() <= options_.services_max) return;
+    q.services.erase(std::min_element(q.services.begin(), q.services.end(),
+                                      [](const auto& a, const auto& b) { return a.second < b.second; }));
+  }
+
+  static second& second_of(queue& q, time_point now) {
+    const auto number = number_of(now, seconds(1));
+    if (q.recent.empty() || q.recent.back().number < number) q.recent.push_back({.number = number});
+    while (q.recent.front().number < number - pace_span_max / seconds(1)) q.recent.pop_front();
+    return q.recent.back();
+  }
+
+  span& span_of(queue& q, time_point now) const {
+    const auto number = number_of(now, point_length);
+    if (!q.open) q.open.emplace().number = number;
+    if (q.open->number >= number) return *q.open;
+    q.points.push_back(q.open->closed());
+    const auto missing =
+        std::min<std::int64_t>(number - q.open->number - 1, static_cast<std::int64_t>(options_.points_max));
+    q.points.insert(q.points.end(), static_cast<std::size_t>(missing), point());
+    while (q.points.size() >= options_.points_max) q.points.pop_front();
+    q.open.emplace().number = number;
+    return *q.open;
+  }
+
+  /// Null where too many are remembered already.
+  known_revision* remember(const uuid& id, time_point now) {
+    const auto found = claims_.find(id);
+    if (found != claims_.end()) return &found->second;
+    if (claims_.size() >= options_.claims_max && now - tidied_ > rate_span) {
+      std::erase_if(claims_, [&](const auto& c) { return c.second.over <= now; });
+      tidied_ = now;
+    }
+    return claims_.size() < options_.claims_max ? &claims_[id] : nullptr;
+  }
+
+  /// Since when a revision could be worked on that has neither failed nor been left unanswered.
+  std::optional<time_point> open_since(const message& m, std::optional<timestamp> held_until, time_point at,
+                                       timestamp at_of_store) const {
+    if (held_until) return at - (at_of_store - *held_until);
+    const auto known = claims_.find(m.id);
+    if (known != claims_.end() && known->second.revision == m.revision && known->second.open_since)
+      return known->second.open_since;
+    const auto last = latest_known(m);
+    return at - (at_of_store - (last ? last->at : m.created_at));
+  }
+
+  std::shared_ptr<timers> clock_;
+  activity_options options_;
+  time_point begun_;
+  std::mutex mutex_;
+  std::map<std::string, queue, std::less<>> queues_;
+  std::unordered_map<uuid, known_revision, boost::hash<uuid>> claims_;
+  time_point tidied_{};
+  std::optional<time_point> elsewhere_;
+  queue_numbers numbers_;
+};
+
+activity::activity(std::shared_ptr<timers> clock, metrics& numbers, activity_options options)
+    : implementation_(std::make_unique<implementation>(std::move(clock), numbers, options)) {}
+
+activity::~activity() = default;
+
+void activity::asked(const std::string& queue, std::string_view holder) {
+  implementation_->locked([&](time_point now) { implementation_->asked(queue, holder, now); });
+}
+
+void activity::arrived(const message& m) {
+  implementation_->locked([&](time_point now) { implementation_->arrived(m, now); });
+}
+
+void activity::opened(const message& m, timestamp due) {
+  implementation_->locked([&](time_point now) { implementation_->opened(m, due, now); });
+}
+
+void activity::claimed(const message& m, std::optional<timestamp> held_until) {
+  implementation_->locked([&](time_point now) { implementation_->claimed(m, held_until, now); });
+}
+
+void activity::answered(const message& m) {
+  implementation_->locked([&](time_point now) { implementation_->ended(m, false, now); });
+}
+
+void activity::failed(const message& m) {
+  implementation_->locked([&](time_point now) { implementation_->ended(m, true, now); });
+}
+
+void activity::released(const uuid& id) {
+  implementation_->locked([&](time_point) { implementation_->released(id); });
+}
+
+void activity::counted(const std::string& queue, std::size_t pending, std::optional<milliseconds> oldest_age) {
+  implementation_->locked([&](time_point now) { implementation_->counted(queue, pending, oldest_age, now); });
+}
+
+void activity::changed_elsewhere() {
+  implementation_->locked([&](time_point now) { implementation_->changed_elsewhere(now); });
+}
+
+activity::queue_seen activity::of(const std::string& queue) const {
+  return implementation_->locked([&](time_point now) { return implementation_->of(queue, now); });
+}
+
+std::optional<pace> activity::pace_before(const message& waiting, timestamp now) const {
+  return implementation_->locked([&](time_point at) { return implementation_->pace_before(waiting, now, at); });
+}
+
+std::optional<milliseconds> activity::claimed_for(const message& held) const {
+  return implementation_->locked([&](time_point now) { return implementation_->claimed_for(held, now); });
+}
+
+std::vector<std::string> activity::received_from() const {
+  return implementation_->locked([&](time_point) { return implementation_->received_from(); });
+}
+
+milliseconds activity::watching_for() const {
+  return implementation_->locked([&](time_point now) { return implementation_->watching_for(now); });
+}
+
+bool activity::others_work() const {
+  return implementation_->locked([&](time_point now) { return implementation_->others_work(now); });
+}
+
+std::vector<activity::point> activity::series(const std::string& queue) const {
+  return implementation_->locked([&](time_point now) { return implementation_->series(queue, now); });
+}
+
+}  // namespace amc::broker

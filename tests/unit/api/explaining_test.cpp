@@ -1,0 +1,128 @@
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+
+#include "tests/support/broker_world.hpp"
+#include "tests/support/known_by_name.hpp"
+
+/// What is gathered for GET /messages/{id}/explain; what follows from it is tests/unit/broker/explanation_test.cpp.
+namespace amc::api {
+namespace {
+
+namespace json = boost::json;
+
+class Explaining : public testing::Test {
+ protected:
+  std::string post(const std::string& queue, const std::string& more = "") {
+    const auto reply = w_.ask("POST", "/queues/" + queue + "/messages", R"({"message":"x")" + more + "}");
+    return std::string(json::parse(reply.body).at("id").as_string());
+  }
+  json::value receive(const std::string& queue, const std::string& max = "1") {
+    const auto reply = w_.ask("POST", "/queues/" + queue + "/receive",
+                              R"({"service":"invoicer","worker":"w1","in_hand":9,"max":)" + max + "}");
+    return json::parse(reply.body).at("deliveries");
+  }
+  void answer(const json::value& delivery) {
+    json::object outcome{{"message", "y"}, {"done", true}};
+    for (const auto* name : {"id", "revision", "claim"}) outcome[name] = delivery.at(name);
+    w_.ask("POST", "/answers", json::serialize(json::array{outcome}));
+  }
+  json::value explained(const std::string& id) {
+    return json::parse(w_.ask("GET", "/messages/" + id + "/explain").body);
+  }
+  std::string reason(const std::string& id) { return std::string(explained(id).at("reason").as_string()); }
+
+  tests::broker_world w_;
+};
+
+TEST_F(Explaining, OlderOnesAreCounted) {
+  receive("orders");
+  post("orders");
+  w_.world.advance(milliseconds(1));
+  post("orders");
+  w_.world.advance(milliseconds(1));
+  const auto told = explained(post("orders"));
+  EXPECT_EQ(told.at("reason"), "backlog");
+  EXPECT_EQ(told.at("queue"), "orders");
+  EXPECT_EQ(told.at("data").at("older"), 2);
+  EXPECT_EQ(told.at("data").at("services").at(0).at("name"), "invoicer");
+}
+
+TEST_F(Explaining, WhoHoldsItAndSinceWhenIsKnown) {
+  const auto id = post("orders");
+  receive("orders");
+  w_.world.advance(milliseconds(3'000));
+  const auto told = explained(id);
+  EXPECT_EQ(told.at("reason"), "held");
+  EXPECT_EQ(told.at("data").at("holder"), "invoicer/w1");
+  EXPECT_EQ(told.at("data").at("held_for_ms"), 3'000);
+}
+
+TEST_F(Explaining, NobodyReceivesUntilSomebodyAsks) {
+  const auto id = post("topc-a");
+  receive("topic-a");
+  const auto told = explained(id);
+  EXPECT_EQ(told.at("reason"), "nobody_receives");
+  EXPECT_EQ(told.at("data").at("nearest_queue"), "topic-a");
+  post("topc-a");
+  receive("topc-a");  // the older one
+  EXPECT_EQ(reason(post("topc-a")), "backlog");
+}
+
+TEST_F(Explaining, AMessageThatIsDoneSaysByWhom) {
+  const auto id = post("orders");
+  answer(receive("orders").at(0));
+  const auto told = explained(id);
+  EXPECT_EQ(told.at("reason"), "done");
+  EXPECT_EQ(told.at("data").at("by"), "invoicer/w1");
+}
+
+TEST_F(Explaining, AnEstimateComesOfThePaceThatWasSeen) {
+  for (int i = 0; i < 200; ++i) {
+    post("orders");
+    w_.world.advance(milliseconds(1));
+  }
+  const auto last = post("orders");
+  for (int i = 0; i < 100; ++i) {
+    w_.world.advance(milliseconds(200));
+    answer(receive("orders").at(0));
+  }
+  const auto told = explained(last).at("data");
+  EXPECT_NEAR(told.at("rate_per_s").to_number<double>(), 5, 0.5);
+  EXPECT_NEAR(told.at("taken_in_ms").at("likely").to_number<double>(), 20'000, 2'000);
+}
+
+TEST_F(Explaining, ThereIsNoEstimateWhereOtherProcessesWorkOnTheStore) {
+  for (int i = 0; i < 60; ++i) post("orders");
+  const auto last = post("orders");
+  for (int i = 0; i < 50; ++i) {
+    w_.world.advance(milliseconds(200));
+    answer(receive("orders").at(0));
+  }
+  ASSERT_TRUE(explained(last).at("data").as_object().contains("taken_in_ms"));
+  w_.elsewhere.push_back({.ids = {uuid{}}});
+  w_.world.advance(milliseconds(1'000));
+  EXPECT_FALSE(explained(last).at("data").as_object().contains("taken_in_ms"));
+}
+
+TEST_F(Explaining, TheNearestQueueIsOneThatMayBeRead) {
+  const auto who = std::make_shared<tests::known_by_name>();
+  who->add("chief", "send:* serve:* read:*");
+  who->add("reader", "read:topc-a");
+  tests::broker_world w({}, who);
+  const auto as = [&](const std::string& name, const std::string& method, const std::string& target,
+                      const std::string& body = "") {
+    return json::parse(w.ask(method, target, body, {{"Authorization", "Bearer " + name}}).body);
+  };
+  as("chief", "POST", "/queues/topic-a/receive", "{}");
+  const auto id =
+      std::string(as("chief", "POST", "/queues/topc-a/messages", R"({"message":"x"})").at("id").as_string());
+  const auto nearest = [&](const std::string& name) {
+    return as(name, "GET", "/messages/" + id + "/explain").at("data").as_object().contains("nearest_queue");
+  };
+  EXPECT_TRUE(nearest("chief"));
+  EXPECT_FALSE(nearest("reader"));
+}
+
+}  // namespace
+}  // namespace amc::api
