@@ -26,6 +26,13 @@ void tell_counted(context& api, const broker::messages::queue_state& q, timestam
          static_cast<double>(*q.depth));
 }
 
+void tell_reachable(context& api, bool store_is_there) {
+  api.env.metrics->gauge("amc_store_reachable", "Whether the store could be read").Add({}).Set(store_is_there);
+  api.env.metrics->gauge("amc_engine_reachable", "Whether the queue engine answered the last time that it was needed")
+      .Add({})
+      .Set(api.messages->engine_reachable());
+}
+
 }  // namespace
 
 /// What has to be asked for is asked for now; what cannot be told is left out, and the rest is told.
@@ -38,12 +45,14 @@ task<http::response> get_metrics(context& api, http::request&, visitor&) {
       .Set(static_cast<double>(api.receivers->size()));
   std::vector<broker::messages::queue_state> queues;
   timestamp now{};
+  bool store_is_there = true;
   try {
     now = co_await api.messages->store_time();
     queues = co_await api.messages->queues();
   } catch (const unavailable&) {
-    // The store is away: the counters tell more than nothing.
+    store_is_there = false;  // the counters tell more than nothing
   }
+  tell_reachable(api, store_is_there);
   for (const auto& [family, gauge] : api.counted) family->Remove(gauge);
   api.counted.clear();
   for (const auto& q : queues) tell_counted(api, q, now);

@@ -199,6 +199,46 @@ def parked_receivers(rounds, seconds):
     return told
 
 
+def token_for(folder, name, rights, quota=""):
+    """Makes a token in FOLDER/NAME, and its entry in FOLDER/tokens.yaml."""
+    token, _, entry = output_of([AMC, "token", "new", name, "--may", rights]).partition("\n")
+    (folder / name).write_text(token + "\n")
+    with open(folder / "tokens.yaml", "a") as tokens:
+        tokens.write(entry + quota)
+    return folder / name
+
+
+FLOOD_CONNECTIONS, FLOOD_QUOTA = 8, 100
+
+
+def neighbour(rounds, seconds):
+    """The p99 of one principal's conversations beside a client of another at full speed, that has a quota or has none."""
+    folder = FOLDER / "neighbour"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    services = token_for(folder, "services", "serve:*,send:*,read:*")
+    floods = {"bounded": token_for(folder, "bounded", "send:flood", f"  quota: {{requests_per_s: {FLOOD_QUOTA}}}\n"),
+              "unbounded": token_for(folder, "unbounded", "send:flood")}
+    ratios = {kind: [] for kind in floods}
+    with embedded(**{"broker.access.tokens_file": folder / "tokens.yaml",
+                     "consumer_services.broker_client.token_file": services}) as one:
+        one.bench(4_000, 64)
+        count = seconds * one.bench(1_000, 1)["conversations_per_s"]
+        for _ in range(rounds):
+            alone = one.bench(count, 1)["latency_ms"]["p99"]
+            for kind, token in floods.items():
+                flood = start(["/usr/bin/python3", ROOT / "tests/benchmarks/flood.py", one.port, token, FLOOD_CONNECTIONS])
+                try:
+                    ratios[kind].append(one.bench(count, 1)["latency_ms"]["p99"] / alone)
+                finally:
+                    stop(flood)
+    one.forget()
+    told = {"connections": FLOOD_CONNECTIONS, "requests_per_s": FLOOD_QUOTA,
+            "p99_ratio": {kind: round(statistics.median(all_of), 3) for kind, all_of in ratios.items()}}
+    say(f"p99 beside a client at full speed: {told['p99_ratio']} of alone")
+    return told
+
+
 def start_up(done, pending, times=5):
     took = []
     for _ in range(times):
@@ -347,6 +387,7 @@ def of_each(servers, measure):
 LONG_PARTS = {
     "receiving": lambda servers, asked: receiving(servers, 7, 3),
     "parked": lambda servers, asked: parked_receivers(7, 3),
+    "neighbour": lambda servers, asked: neighbour(7, 3),
     "start_up": lambda servers, asked: start_up(MILLION, 10_000, times=3),
     "stored": lambda servers, asked: of_each(servers, stored),
     "overload": lambda servers, asked: of_each(servers, lambda make: overload(make(0), asked.seconds)),

@@ -188,7 +188,7 @@ def receiving_text(long):
     return (f"### Receiving over HTTP\n\n{machine(long['machine']['receiving'])}\nApart: broker and two services as processes over SQLite, "
             "with no server; without engine: the same over PostgreSQL; two brokers: who posts asks the one, all services the "
             "other. Medians of the ratios of turns.\n\n" + table(("what", "target (stretch)", "measured", "met"), rows) + "\n"
-            + table(("", "concurrency", "conversations/s", "p50 ms", "p99 ms"), speeds) + "\n" + parked_text(long))
+            + table(("", "concurrency", "conversations/s", "p50 ms", "p99 ms"), speeds) + "\n" + parked_text(long) + neighbour_text(long))
 
 
 def parked_text(long):
@@ -197,6 +197,16 @@ def parked_text(long):
         return ""
     return (f"{told['receivers']:,} receivers parked on {told['queues']} queues take {told['kib_each']} KiB each (target ≤ 32); "
             f"beside them the p99 of conversations one at a time is {told['p99_ratio']:.2f} of what it is without (target ≤ 2).\n\n")
+
+
+def neighbour_text(long):
+    told = long.get("neighbour")
+    if not told:
+        return ""
+    ratio = told["p99_ratio"]
+    return (f"Beside a client of another principal that sends at full speed over {told['connections']} connections and heeds no answer, the "
+            f"p99 of conversations one at a time is {ratio['bounded']:.2f} of what it is alone where that client has a quota of "
+            f"{told['requests_per_s']} requests a second (target ≤ 2), and {ratio['unbounded']:.2f} where it has none.\n\n")
 
 
 def long_text(long):
@@ -310,7 +320,7 @@ one fails the benchmark. No test asserts a time.
 ```console
 $ make bench         # probes, floor, conversations, start-up: a few minutes
 $ make bench-full    # longer rounds, and stores of millions, overload, memory
-$ scripts/bench --only overload    # one long part anew: receiving, parked, start_up, stored, overload, memory
+$ scripts/bench --only overload    # one long part anew: receiving, parked, neighbour, start_up, stored, overload, memory
 $ scripts/bench --page    # only this page, from docs/performance/*.json
 ```
 

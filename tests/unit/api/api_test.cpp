@@ -856,6 +856,7 @@ TEST_F(Api, MetricsTellWhatHappenedAndWhatIs) {
         "amc_answers_refused_total{reason=\"stale\"} 1\n", "amc_claims_refused_total{reason=\"stale\"} 1\n",
         "amc_messages{queue=\"topic-a\",status=\"pending\"} 1\n", "amc_end_to_end_duration_seconds_count 1\n",
         "amc_rings_total{by=\"relay\",messaging_destination_name=\"topic-a\"} 2\n", "amc_waiters 0\n",
+        "amc_store_reachable 1\n", "amc_engine_reachable 1\n",
         "messaging_client_sent_messages_total{messaging_destination_name=\"topic-a\"} 2\n",
         "http_response_status_code=\"412\",http_route=\"/messages/*\"} 1\n"})
     EXPECT_THAT(reply.body, HasSubstr(line));
@@ -869,6 +870,7 @@ TEST_F(Api, MetricsAreToldWhileTheStoreIsAwayButForWhatIsThere) {
   const auto reply = w_.ask("GET", "/metrics");
   EXPECT_EQ(reply.status, 200);
   EXPECT_THAT(reply.body, HasSubstr("amc_messages_accepted_total 1\n"));
+  EXPECT_THAT(reply.body, HasSubstr("amc_store_reachable 0\n"));
   EXPECT_THAT(reply.body, testing::Not(HasSubstr("amc_messages{"))) << "what was there before";
 }
 
