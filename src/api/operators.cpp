@@ -52,6 +52,9 @@ task<http::response> get_queues(context& api, http::request&, visitor& who) {
                       {"dead", q.counts.dead}};
     item["oldest_age_ms"] = q.counts.oldest ? json::value((now - *q.counts.oldest).count()) : json::value();
     item["engine_depth"] = q.depth ? json::value(*q.depth) : json::value();
+    json::object left;
+    for (const auto& [engine, count] : q.left) left[engine] = count ? json::value(*count) : json::value();
+    if (!left.empty()) item["left"] = std::move(left);
     list.push_back(std::move(item));
   }
   const json::object body{{"queues", std::move(list)}};

@@ -440,14 +440,17 @@ task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
   std::vector<std::string> names;
   for (const auto& [name, state] : all) names.push_back(name);
   std::vector<std::size_t> depths;
+  std::vector<std::vector<left_events>> left;
   try {
     depths = co_await publisher_->depths(env_, names);
+    left = co_await publisher_->left(env_, names);
   } catch (const unavailable&) {
     // What cannot be told is left out. Reading changes nothing of what the relay does.
   }
   std::vector<queue_state> listed;
   for (auto& [name, state] : all) {
     if (listed.size() < depths.size()) state.depth = depths[listed.size()];
+    if (listed.size() < left.size()) state.left = std::move(left[listed.size()]);
     listed.push_back(std::move(state));
   }
   co_return listed;

@@ -117,6 +117,7 @@ class messages {
   struct queue_state {
     queue_counts counts{};
     std::optional<std::size_t> depth{};
+    std::vector<left_events> left{};  ///< in engines that the system moves away from
   };
   task<std::vector<queue_state>> queues(principal_ptr by = {});
   /// What is known of a message here, but for who is parked. Costs no more however much waits before it.

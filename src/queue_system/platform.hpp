@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,6 +34,12 @@ struct capabilities {
   bool gives_back = true;       ///< `give_back` delivers again; without it only the sweeper does
 };
 
+/// Events that are left in an engine that a running system moves away from; nothing where they cannot be counted now.
+struct left_events {
+  std::string engine{};
+  std::optional<std::size_t> count{};
+};
+
 /// Publishes. Used by one thread at a time. Everything here may throw `unavailable`, within the driver's own time-out
 /// and never after hanging; the driver connects again by itself at the next call.
 class queue_publisher {
@@ -43,6 +50,8 @@ class queue_publisher {
   virtual void publish(std::span<const outgoing> batch) = 0;
   /// Events that wait in the queue, about; 0 for a queue that does not exist.
   virtual std::size_t depth(const std::string& queue) = 0;
+  /// For a system that moves (moving.hpp); a driver has nothing to tell. Does not throw.
+  virtual std::vector<left_events> left(const std::string&) { return {}; }
 };
 
 /// Takes from one queue. Used by one thread at a time; throws and reconnects like a publisher. What was received and

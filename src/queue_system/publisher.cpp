@@ -22,7 +22,14 @@ task<void> publisher::ring(const environment& env, std::vector<ringing> events) 
 }
 
 task<std::vector<std::size_t>> publisher::depths(const environment& env, std::vector<std::string> queues) {
-  co_return co_await worker_->run(env, job(std::move(queues)));
+  auto told = co_await worker_->run(env, job(std::move(queues)));
+  co_return std::move(told.depths);
+}
+
+task<std::vector<std::vector<left_events>>> publisher::left(const environment& env, std::vector<std::string> queues) {
+  job asked = left_of{std::move(queues)};
+  auto told = co_await worker_->run(env, std::move(asked));
+  co_return std::move(told.left);
 }
 
 std::vector<publisher::outcome> publisher::run(std::vector<job>& batch) {
@@ -35,9 +42,12 @@ std::vector<publisher::outcome> publisher::run(std::vector<job>& batch) {
   for (const auto& sent : out) sent_.Add({{"messaging_destination_name", sent.queue}}).Increment();
 
   std::vector<outcome> outcomes(batch.size());
-  for (std::size_t i = 0; i < batch.size(); ++i)
+  for (std::size_t i = 0; i < batch.size(); ++i) {
     if (const auto* queues = std::get_if<std::vector<std::string>>(&batch[i]))
-      for (const auto& queue : *queues) outcomes[i].push_back(driver_->depth(queue));
+      for (const auto& queue : *queues) outcomes[i].depths.push_back(driver_->depth(queue));
+    if (const auto* of = std::get_if<left_of>(&batch[i]))
+      for (const auto& queue : of->queues) outcomes[i].left.push_back(driver_->left(queue));
+  }
   return outcomes;
 }
 

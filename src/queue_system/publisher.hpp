@@ -27,9 +27,18 @@ class publisher {
   /// The depth of each queue, in order.
   task<std::vector<std::size_t>> depths(const environment& env, std::vector<std::string> queues);
 
+  /// What is left of each queue, in order, in engines that the system moves away from.
+  task<std::vector<std::vector<left_events>>> left(const environment& env, std::vector<std::string> queues);
+
  private:
-  using job = std::variant<std::vector<ringing>, std::vector<std::string>>;
-  using outcome = std::vector<std::size_t>;
+  struct left_of {
+    std::vector<std::string> queues;
+  };
+  using job = std::variant<std::vector<ringing>, std::vector<std::string>, left_of>;
+  struct outcome {
+    std::vector<std::size_t> depths{};
+    std::vector<std::vector<left_events>> left{};
+  };
 
   std::vector<outcome> run(std::vector<job>& batch);
 
