@@ -109,10 +109,13 @@ class messages {
   task<result<row>> retry(uuid id, principal_ptr by = {});
   /// `needed`: in the queue of each. Errors: invalid, for a queue's name that no store can hold.
   task<result<message_page>> list(list_filter filter, principal_ptr by = {}, right needed = right::read);
-  /// With the depth of each queue in the engine where that can be had, also of queues that hold nothing.
+  /// With the depth of each queue in the engine where that can be had; also of queues that hold nothing, and of those
+  /// that only receivers have named.
   struct queue_state {
     queue_counts counts{};
     std::optional<std::size_t> depth{};
+    activity::queue_seen seen{};
+    std::optional<milliseconds> oldest_age{};
   };
   task<std::vector<queue_state>> queues(principal_ptr by = {});
   /// What is known of a message here, but for who is parked. Costs no more however much waits before it.
