@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "api/json_body.hpp"
 #include "api/reading.hpp"
@@ -54,6 +55,11 @@ json::value or_null(const std::optional<T>& value) {
     return value ? json::value(*value) : json::value();
 }
 
+/// With as many digits as mean something.
+double rounded(double per_second) {
+  return std::round(per_second * 1'000) / 1'000;
+}
+
 json::object told(context& api, const broker::messages::queue_state& q) {
   return {{"queue", q.counts.queue},
           {"pending", q.counts.pending},
@@ -62,9 +68,9 @@ json::object told(context& api, const broker::messages::queue_state& q) {
           {"dead", q.counts.dead},
           {"oldest_age_ms", or_null(q.oldest_age)},
           {"engine_depth", or_null(q.depth)},
-          {"rate_in_per_s", q.seen.in_per_s},
-          {"rate_out_per_s", q.seen.out_per_s},
-          {"rate_failed_per_s", q.seen.failed_per_s},
+          {"rate_in_per_s", rounded(q.seen.in_per_s)},
+          {"rate_out_per_s", rounded(q.seen.out_per_s)},
+          {"rate_failed_per_s", rounded(q.seen.failed_per_s)},
           {"receivers", api.receivers->parked_for(q.counts.queue)},
           {"services", services_told(q.seen.services)}};
 }
