@@ -1,4 +1,5 @@
 #include <boost/json/serialize.hpp>
+#include <cmath>
 
 #include "api/conversation.hpp"
 #include "api/reading.hpp"
@@ -29,7 +30,7 @@ void add_queue(json::object& to, const broker::explanation& e) {
   to["services"] = services_told(e.services);
   to["holders"] = json::array(e.holders.begin(), e.holders.end());
   to["parked"] = e.parked;
-  add(to, "rate_per_s", e.rate_per_s);
+  if (e.rate_per_s) to["rate_per_s"] = std::round(*e.rate_per_s * 1'000) / 1'000;
   if (e.taken_in)
     to["taken_in_ms"] = {
         {"low", e.taken_in->low.count()}, {"likely", e.taken_in->likely.count()}, {"high", e.taken_in->high.count()}};

@@ -7,7 +7,7 @@ namespace amc::api {
 namespace json = boost::json;
 namespace {
 
-void tell_counted(context& api, const broker::messages::queue_state& q, timestamp now) {
+void tell_counted(context& api, const broker::messages::queue_state& q) {
   const auto tell = [&](metrics::gauges& family, const prometheus::Labels& labels, double value) {
     auto& gauge = family.Add(labels);
     gauge.Set(value);
@@ -17,7 +17,7 @@ void tell_counted(context& api, const broker::messages::queue_state& q, timestam
   auto& in_store = api.env.metrics->gauge("amc_messages", "Messages in the store");
   tell(in_store, {{"status", "pending"}, {"queue", queue}}, static_cast<double>(q.counts.pending));
   tell(in_store, {{"status", "dead"}, {"queue", queue}}, static_cast<double>(q.counts.dead));
-  const auto age = q.counts.oldest ? std::chrono::duration<double>(now - *q.counts.oldest).count() : 0.0;
+  const auto age = std::chrono::duration<double>(q.oldest_age.value_or(milliseconds(0))).count();
   tell(api.env.metrics->gauge("amc_oldest_pending_age_seconds",
                               "Since the oldest message was accepted that could be worked on now"),
        {{"queue", queue}}, age);
@@ -44,10 +44,8 @@ task<http::response> get_metrics(context& api, http::request&, visitor&) {
       .Add({})
       .Set(static_cast<double>(api.receivers->size()));
   std::vector<broker::messages::queue_state> queues;
-  timestamp now{};
   bool store_is_there = true;
   try {
-    now = co_await api.messages->store_time();
     queues = co_await api.messages->queues();
   } catch (const unavailable&) {
     store_is_there = false;  // the counters tell more than nothing
@@ -55,7 +53,7 @@ task<http::response> get_metrics(context& api, http::request&, visitor&) {
   tell_reachable(api, store_is_there);
   for (const auto& [family, gauge] : api.counted) family->Remove(gauge);
   api.counted.clear();
-  for (const auto& q : queues) tell_counted(api, q, now);
+  for (const auto& q : queues) tell_counted(api, q);
   http::response reply{200, {{"Content-Type", metrics::content_type}}, api.env.metrics->text()};
   co_return reply;
 }

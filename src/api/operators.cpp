@@ -1,6 +1,11 @@
+#include <algorithm>
+#include <cmath>
+
 #include "api/json_body.hpp"
+#include "api/reading.hpp"
 #include "api/resources.hpp"
 #include "api/wording.hpp"
+#include "core/time_text.hpp"
 
 namespace amc::api {
 namespace json = boost::json;
@@ -40,24 +45,77 @@ result<broker::mass_retry::filter> parse_retry_filter(const std::string& body) {
 
 }  // namespace
 
+namespace {
+
+template <class T>
+json::value or_null(const std::optional<T>& value) {
+  if constexpr (std::is_same_v<T, milliseconds>)
+    return value ? json::value(value->count()) : json::value();
+  else
+    return value ? json::value(*value) : json::value();
+}
+
+/// With as many digits as mean something.
+double rounded(double per_second) {
+  return std::round(per_second * 1'000) / 1'000;
+}
+
+json::object told(context& api, const broker::messages::queue_state& q) {
+  json::object item{{"queue", q.counts.queue},
+                    {"pending", q.counts.pending},
+                    {"due", q.counts.due},
+                    {"held", q.counts.held},
+                    {"dead", q.counts.dead},
+                    {"oldest_age_ms", or_null(q.oldest_age)},
+                    {"engine_depth", or_null(q.depth)},
+                    {"rate_in_per_s", rounded(q.seen.in_per_s)},
+                    {"rate_out_per_s", rounded(q.seen.out_per_s)},
+                    {"rate_failed_per_s", rounded(q.seen.failed_per_s)},
+                    {"receivers", api.receivers->parked_for(q.counts.queue)},
+                    {"services", services_told(q.seen.services)}};
+  json::object left;
+  for (const auto& [engine, count] : q.left) left[engine] = or_null(count);
+  if (!left.empty()) item["left"] = std::move(left);
+  return item;
+}
+
+}  // namespace
+
 task<http::response> get_queues(context& api, http::request&, visitor& who) {
   const auto queues = co_await api.messages->queues(who.by);
-  const auto now = co_await api.messages->store_time();
   json::array list;
-  for (const auto& q : queues) {
-    json::object item{{"queue", q.counts.queue},
-                      {"pending", q.counts.pending},
-                      {"due", q.counts.due},
-                      {"held", q.counts.held},
-                      {"dead", q.counts.dead}};
-    item["oldest_age_ms"] = q.counts.oldest ? json::value((now - *q.counts.oldest).count()) : json::value();
-    item["engine_depth"] = q.depth ? json::value(*q.depth) : json::value();
-    json::object left;
-    for (const auto& [engine, count] : q.left) left[engine] = count ? json::value(*count) : json::value();
-    if (!left.empty()) item["left"] = std::move(left);
-    list.push_back(std::move(item));
-  }
+  for (const auto& q : queues) list.push_back(told(api, q));
   const json::object body{{"queues", std::move(list)}};
+  co_return json_reply(200, json::serialize(body));
+}
+
+task<http::response> get_queue(context& api, http::request& asked, visitor& who) {
+  const auto name = segment_of(asked, 1);
+  if (const auto wrong = api.messages->refuses_queue(name, who.by)) co_return refused(*wrong);
+  const auto queues = co_await api.messages->queues(who.by);
+  const auto is_it = [&](const auto& q) { return q.counts.queue == name; };
+  const auto found = std::find_if(queues.begin(), queues.end(), is_it);
+  broker::messages::queue_state nothing;
+  nothing.counts.queue = name;
+  co_return json_reply(200, json::serialize(told(api, found == queues.end() ? nothing : *found)));
+}
+
+task<http::response> get_queue_rates(context& api, http::request& asked, visitor& who) {
+  const auto name = segment_of(asked, 1);
+  if (const auto wrong = api.messages->refuses_queue(name, who.by)) co_return refused(*wrong);
+  const auto now = co_await api.messages->store_time();
+  json::array points;
+  for (const auto& p : api.messages->seen().series(name))
+    points.push_back({{"at", to_rfc3339(now - p.began_ago)},
+                      {"in", p.in},
+                      {"out", p.out},
+                      {"failed", p.failed},
+                      {"p50_ms", or_null(p.p50)},
+                      {"p99_ms", or_null(p.p99)},
+                      {"pending", or_null(p.pending)},
+                      {"oldest_age_ms", or_null(p.oldest_age)}});
+  const milliseconds length = broker::activity::point_length;
+  const json::object body{{"queue", name}, {"point_ms", length.count()}, {"points", std::move(points)}};
   co_return json_reply(200, json::serialize(body));
 }
 

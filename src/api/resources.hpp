@@ -37,6 +37,8 @@ task<http::response> post_receive(context& api, http::request& asked, visitor& w
 
 // operators.cpp
 task<http::response> get_queues(context& api, http::request& asked, visitor& who);
+task<http::response> get_queue(context& api, http::request& asked, visitor& who);
+task<http::response> get_queue_rates(context& api, http::request& asked, visitor& who);
 task<http::response> get_retries(context& api, http::request& asked, visitor& who);
 task<http::response> post_retries(context& api, http::request& asked, visitor& who);
 

@@ -32,6 +32,8 @@ constexpr route table[] = {
     {"/queues/*/messages", "POST", {right::send, at::path}, post_message_to_queue},
     {"/queues/*/receive", "POST", {right::serve, at::path}, post_receive},
     {"/queues", "GET", {right::read, at::somewhere}, get_queues},
+    {"/queues/*", "GET", {right::read, at::path}, get_queue},
+    {"/queues/*/rates", "GET", {right::read, at::path}, get_queue_rates},
     {"/retries", "GET", {right::operate, at::somewhere}, get_retries},
     {"/retries", "POST", {right::operate, at::body}, post_retries},
     {"/metrics", "GET", {right::read, at::everywhere}, get_metrics},

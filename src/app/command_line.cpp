@@ -12,6 +12,7 @@
 #include "app/receive_command.hpp"
 #include "app/routes_command.hpp"
 #include "app/token_command.hpp"
+#include "app/top_command.hpp"
 #include "app/words.hpp"
 #include "consumer_services/services.hpp"
 #include "core/log.hpp"
@@ -32,6 +33,7 @@ struct invocation {
   receive_options receive{};
   bool queues_as_json = false;
   token_options token{};
+  top_options top{};
   std::vector<config_provider> known = providers();
 
   config settings() const {
@@ -234,6 +236,15 @@ void declare_queues(CLI::App& app, bool& as_json) {
   sub->add_flag("--json", as_json, "one JSON object a line");
 }
 
+void declare_top(CLI::App& app, top_options& asked) {
+  auto* sub = app.add_subcommand("top", "show what waits in each queue and how fast it is worked off, again and again");
+  sub->footer("Example:\n  amc top --once");
+  sub->add_flag("--once", asked.once, "once, for scripts; so it is where stdout is no terminal");
+  sub->add_option("--every", asked.every_s, "seconds between two looks")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3'600));
+}
+
 void declare_token(CLI::App& app, token_options& asked) {
   auto* token = app.add_subcommand("token", "make tokens for those who use a broker");
   token->require_subcommand(1);
@@ -300,6 +311,7 @@ int run(int argc, char** argv) {
   declare_post(app, call.post);
   declare_receive(app, call.receive);
   declare_queues(app, call.queues_as_json);
+  declare_top(app, call.top);
   declare_token(app, call.token);
   const std::vector<std::string> words(argv + 1, argv + argc);
   program::hide_secrets(argc, argv, call.known);
@@ -322,6 +334,8 @@ int run(int argc, char** argv) {
     return program::reporting("amc receive", [&] { return receive_command(call.settings(), call.receive); });
   if (app.got_subcommand("queues"))
     return program::reporting("amc queues", [&] { return queues_command(call.settings(), call.queues_as_json); });
+  if (app.got_subcommand("top"))
+    return program::reporting("amc top", [&] { return top_command(call.settings(), call.top); });
   if (app.got_subcommand("token")) return program::reporting("amc token", [&] { return token_command(call.token); });
   if (app.got_subcommand("bench"))
     return program::reporting("amc bench", [&] { return bench(call.settings(), call.bench); });

@@ -1,7 +1,9 @@
 #include "app/queues_command.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <cstdio>
 
 #include "app/processes.hpp"
 #include "app/replies.hpp"
@@ -14,7 +16,7 @@ namespace amc::app {
 namespace json = boost::json;
 namespace {
 
-constexpr std::size_t columns = 7;
+constexpr std::size_t columns = 11;
 using line = std::array<std::string, columns>;
 
 std::string age(const json::value& ms) {
@@ -25,6 +27,21 @@ std::string count(const json::value& number) {
   return number.is_null() ? "-" : std::to_string(number.to_number<std::int64_t>());
 }
 
+std::string rate(const json::value& per_second) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f", per_second.to_number<double>());
+  return text.data();
+}
+
+/// Of those seen within the last minute.
+std::string services(const json::value& seen) {
+  constexpr std::int64_t lately_ms = 60'000;
+  const auto& all = seen.as_array();
+  return std::to_string(std::count_if(all.begin(), all.end(), [](const json::value& s) {
+    return s.at("seen_ago_ms").to_number<std::int64_t>() <= lately_ms;
+  }));
+}
+
 line line_about(const json::value& queue) {
   return {escaped(queue.at("queue").as_string()),
           count(queue.at("pending")),
@@ -32,6 +49,10 @@ line line_about(const json::value& queue) {
           count(queue.at("held")),
           count(queue.at("dead")),
           age(queue.at("oldest_age_ms")),
+          rate(queue.at("rate_in_per_s")),
+          rate(queue.at("rate_out_per_s")),
+          rate(queue.at("rate_failed_per_s")),
+          services(queue.at("services")),
           count(queue.at("engine_depth"))};
 }
 
@@ -51,6 +72,13 @@ std::string table(const std::vector<line>& lines) {
 
 }  // namespace
 
+std::string queues_table(const json::value& answer) {
+  std::vector<line> lines{
+      {"QUEUE", "PENDING", "DUE", "HELD", "DEAD", "OLDEST", "IN/S", "OUT/S", "FAILED/S", "SERVICES", "IN ENGINE"}};
+  for (const auto& queue : answer.at("queues").as_array()) lines.push_back(line_about(queue));
+  return table(lines);
+}
+
 int queues_command(const config& settings, bool as_json) {
   const auto reply = broker_caller(settings).ask("GET", "/queues");
   if (reply.status != 200) {
@@ -59,13 +87,9 @@ int queues_command(const config& settings, bool as_json) {
   }
   const auto body = json::parse(reply.body);
   std::string told;
-  std::vector<line> lines{{"QUEUE", "PENDING", "DUE", "HELD", "DEAD", "OLDEST", "IN ENGINE"}};
-  for (const auto& queue : body.at("queues").as_array())
-    if (as_json)
-      told += json_line(json::serialize(queue));
-    else
-      lines.push_back(line_about(queue));
-  print(as_json ? told : table(lines));
+  if (as_json)
+    for (const auto& queue : body.at("queues").as_array()) told += json_line(json::serialize(queue));
+  print(as_json ? told : queues_table(body));
   return 0;
 }
 

@@ -28,7 +28,7 @@ std::int64_t number_of(time_point at, Length length) {
   return std::chrono::floor<seconds>(at.time_since_epoch()) / length;
 }
 
-/// How often times were in ranges, each half as large again as the one before; the first ends at a millisecond.
+/// How often times were in ranges, each a fifth larger than the one before; the first ends at a millisecond.
 class times {
  public:
   void add(milliseconds time) {
@@ -49,8 +49,8 @@ class times {
   }
 
  private:
-  static constexpr double growth = 1.5;
-  std::array<std::uint32_t, 48> counts_{};
+  static constexpr double growth = 1.2;
+  std::array<std::uint32_t, 96> counts_{};
   std::uint64_t count_ = 0;
 };
 

@@ -434,8 +434,15 @@ task<result<row>> messages::retry(uuid id, principal_ptr by) {
 task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
   std::map<std::string, queue_state> all;
   for (const auto& queue : routes_->queues()) all[queue].counts.queue = queue;
+  for (const auto& queue : seen_->received_from()) all[queue].counts.queue = queue;
   const auto counted = co_await store_.counts();
+  const auto now = co_await store_.now();
   for (const auto& counts : counted) all[counts.queue].counts = counts;
+  for (auto& [name, state] : all) {
+    if (state.counts.oldest) state.oldest_age = now - *state.counts.oldest;
+    seen_->counted(name, state.counts.pending, state.oldest_age);
+    state.seen = seen_->of(name);
+  }
   if (by) std::erase_if(all, [&](const auto& queue) { return !by->may(right::read, queue.first); });
   std::vector<std::string> names;
   for (const auto& [name, state] : all) names.push_back(name);

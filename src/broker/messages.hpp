@@ -113,11 +113,14 @@ class messages {
   task<std::size_t> pending_of(std::string owner, std::size_t at_most) {
     return store_.pending_of(std::move(owner), at_most);
   }
-  /// With the depth of each queue in the engine where that can be had, also of queues that hold nothing.
+  /// With the depth of each queue in the engine where that can be had; also of queues that hold nothing, and of those
+  /// that only receivers have named.
   struct queue_state {
     queue_counts counts{};
     std::optional<std::size_t> depth{};
     std::vector<left_events> left{};  ///< in engines that the system moves away from
+    activity::queue_seen seen{};
+    std::optional<milliseconds> oldest_age{};
   };
   task<std::vector<queue_state>> queues(principal_ptr by = {});
   /// What is known of a message here, but for who is parked. Costs no more however much waits before it.

@@ -125,12 +125,22 @@ TEST_F(Shell, QueuesAreATable) {
   start_broker();
   ASSERT_EQ(run({"post", "--queue", "orders", "x"}), 0) << err_;
   ASSERT_EQ(run({"queues"}), 0) << err_;
-  EXPECT_THAT(out_, MatchesRegex("QUEUE    PENDING  DUE  HELD  DEAD +OLDEST +IN ENGINE\n"
-                                 "orders         1    1     0     0 +[0-9]+ m?s +0\n(.*\n)*"));
+  EXPECT_THAT(out_,
+              MatchesRegex("QUEUE    PENDING  DUE  HELD  DEAD +OLDEST +IN/S +OUT/S +FAILED/S +SERVICES +IN ENGINE\n"
+                           "orders         1    1     0     0 +[0-9]+ m?s +[01]\\.[0-9] +0\\.0 +0\\.0 +0 +0\n(.*\n)*"));
   ASSERT_EQ(run({"queues", "--json"}), 0) << err_;
   const auto first = boost::json::parse(out_.substr(0, out_.find('\n')));
   EXPECT_EQ(first.at("queue"), "orders");
   EXPECT_EQ(first.at("pending"), 1);
+}
+
+TEST_F(Shell, TopShowsWhereMostWaitsFirst) {
+  start_broker();
+  for (const auto* queue : {"a", "b", "b"}) ASSERT_EQ(run({"post", "--queue", queue, "x"}), 0) << err_;
+  ASSERT_EQ(run({"top", "--once"}), 0) << err_;
+  EXPECT_THAT(out_,
+              MatchesRegex("http://127.0.0.1:[0-9]+  [^ ]+Z  3 pending, 0 dead\n\nQUEUE .*\nb  (.*\n)*a  (.*\n)*"));
+  EXPECT_THAT(out_, Not(HasSubstr("\x1b")));
 }
 
 TEST_F(Shell, RoutesTellHowAQueueIsTreatedOtherwise) {

@@ -242,6 +242,9 @@ def work(contract):
 
 def operators(contract):
     ask = contract.ask
+    for queue in ("work", "never.heard.of"):
+        ask("GET /queues/{queue}", queue=queue)
+        ask("GET /queues/{queue}/rates", queue=queue)
     for path in ("/queues", "/retries", "/metrics", "/healthz", "/readyz", "/openapi.json"):
         ask(f"GET {path}")
     for _ in range(4):

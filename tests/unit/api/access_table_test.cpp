@@ -157,6 +157,8 @@ const std::multimap<std::pair<std::string, std::string>, asking>& questions() {
          return question{"/queues/orders/receive", "{}"};
        }},
       {{"GET", "/queues"}, [](auto&, auto) { return question{"/queues"}; }},
+      {{"GET", "/queues/*"}, [](auto&, auto) { return question{"/queues/orders"}; }},
+      {{"GET", "/queues/*/rates"}, [](auto&, auto) { return question{"/queues/orders/rates"}; }},
       {{"GET", "/retries"}, [](auto&, auto) { return question{"/retries"}; }},
       {{"POST", "/retries"},
        [](auto&, auto) {
@@ -205,6 +207,7 @@ verdict expected(const std::string& name, const std::string& endpoint, const que
     return unless(has(name, "send"));
   if (endpoint == "POST /queues/*/receive") return unless(has(name, "serve"));
   if (endpoint == "GET /messages" || endpoint == "GET /queues") return unless(has_anywhere(name, "read"));
+  if (endpoint == "GET /queues/*" || endpoint == "GET /queues/*/rates") return unless(has(name, "read"));
   if (endpoint == "GET /metrics") return unless(name == "chief");
   if (endpoint == "GET /retries") return unless(has_anywhere(name, "operate"));
   if (endpoint == "POST /retries") return unless(name == "chief" || (!asked.body.empty() && has(name, "operate")));

@@ -834,6 +834,46 @@ TEST_F(Api, QueuesTellWhatWaitsAndWhatDied) {
   EXPECT_TRUE(body(w_.ask("GET", "/queues")).at("queues").at(0).at("engine_depth").is_null());
 }
 
+TEST_F(Api, AQueueTellsHowFastItIsWorkedOffAndByWhom) {
+  w_.world.advance(milliseconds(60'000));
+  for (int i = 0; i < 60; ++i) w_.ask("POST", "/queues/orders/messages", R"({"message":"x"})");
+  const auto got = body(w_.ask("POST", "/queues/orders/receive", R"({"max":6,"service":"pack","worker":"w"})"));
+  json::array outcomes;
+  for (const auto& d : got.at("deliveries").as_array())
+    outcomes.push_back(
+        {{"id", d.at("id")}, {"revision", 1}, {"claim", d.at("claim")}, {"message", "y"}, {"done", true}});
+  w_.ask("POST", "/answers", json::serialize(outcomes));
+  const auto told = body(w_.ask("GET", "/queues/orders"));
+  EXPECT_EQ(told.at("queue"), "orders");
+  EXPECT_EQ(told.at("pending"), 54);
+  EXPECT_EQ(told.at("rate_in_per_s").to_number<double>(), 1);
+  EXPECT_NEAR(told.at("rate_out_per_s").to_number<double>(), 0.1, 1e-9);
+  EXPECT_EQ(told.at("services").at(0).at("name"), "pack");
+  EXPECT_EQ(told.at("receivers"), 0);
+  const auto points = body(w_.ask("GET", "/queues/orders/rates")).at("points").as_array();
+  ASSERT_EQ(points.size(), 1U);
+  EXPECT_EQ(points[0].at("in"), 60);
+  EXPECT_EQ(points[0].at("out"), 6);
+  EXPECT_EQ(points[0].at("pending"), 54);
+}
+
+TEST_F(Api, WhoIsParkedForAQueueIsCounted) {
+  http::request asked{"POST", "/queues/orders/receive", {{"Prefer", "wait=5"}}, R"({"service":"pack"})"};
+  const auto parked = w_.world.start(w_.api->handle(asked));
+  const auto told = body(w_.ask("GET", "/queues/orders"));
+  EXPECT_EQ(told.at("receivers"), 1);
+  EXPECT_EQ(told.at("services").at(0).at("name"), "pack");
+  w_.world.advance(milliseconds(5'000));
+  EXPECT_EQ(body(w_.ask("GET", "/queues/orders")).at("receivers"), 0);
+}
+
+TEST_F(Api, AQueueThatNobodyHasUsedHasNothing) {
+  const auto told = body(w_.ask("GET", "/queues/never-heard-of"));
+  EXPECT_EQ(told.at("pending"), 0);
+  EXPECT_TRUE(body(w_.ask("GET", "/queues/never-heard-of/rates")).at("points").as_array().empty());
+  EXPECT_EQ(w_.ask("GET", "/queues/no%20queue").status, 422);
+}
+
 TEST_F(Api, RetriesAreStartedAndWatched) {
   w_.ask("DELETE", "/messages/" + post());
   EXPECT_EQ(w_.ask("POST", "/retries", R"({"status":"done"})").status, 422);
