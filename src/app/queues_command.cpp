@@ -4,6 +4,8 @@
 #include <array>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <map>
+#include <optional>
 
 #include "app/processes.hpp"
 #include "app/replies.hpp"
@@ -72,11 +74,39 @@ std::string table(const std::vector<line>& lines) {
 
 }  // namespace
 
+namespace {
+
+/// What is left in engines that the system moves away from, and whether they can go.
+std::string engines_left(const json::array& queues) {
+  std::map<std::string, std::optional<std::int64_t>> in_each;
+  for (const auto& queue : queues) {
+    const auto* left = queue.as_object().if_contains("left");
+    if (!left) continue;
+    for (const auto& [engine, count] : left->as_object()) {
+      auto& sum = in_each.try_emplace(engine, 0).first->second;
+      sum = sum && !count.is_null() ? std::optional(*sum + count.to_number<std::int64_t>()) : std::nullopt;
+    }
+  }
+  std::string told;
+  for (const auto& [engine, count] : in_each) {
+    told += escaped(engine) + " (queue_system.also_receive_from): ";
+    if (!count)
+      told += "what is left there cannot be counted now\n";
+    else if (*count > 0)
+      told += std::to_string(*count) + " events are left\n";
+    else
+      told += "nothing is left; it can go once no process publishes to it any more\n";
+  }
+  return told;
+}
+
+}  // namespace
+
 std::string queues_table(const json::value& answer) {
   std::vector<line> lines{
       {"QUEUE", "PENDING", "DUE", "HELD", "DEAD", "OLDEST", "IN/S", "OUT/S", "FAILED/S", "SERVICES", "IN ENGINE"}};
   for (const auto& queue : answer.at("queues").as_array()) lines.push_back(line_about(queue));
-  return table(lines);
+  return table(lines) + engines_left(answer.at("queues").as_array());
 }
 
 int queues_command(const config& settings, bool as_json) {

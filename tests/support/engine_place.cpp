@@ -73,11 +73,13 @@ std::string asked(const std::string& url, const std::string& bytes, const std::s
   return answer;
 }
 
-engine_place::engine_place(std::string engine, std::string url)
-    : engine_(std::move(engine)), url_(url.empty() ? test_server_of(engine_) : std::move(url)) {
+engine_place::engine_place(std::string engine, std::string url, std::string prefix)
+    : engine_(std::move(engine)),
+      url_(url.empty() ? test_server_of(engine_) : std::move(url)),
+      prefix_(std::move(prefix)) {
   static std::atomic<int> count = 0;
   std::signal(SIGPIPE, SIG_IGN);  // as the program does
-  prefix_ = "test-" + std::to_string(getpid()) + "-" + std::to_string(++count) + ".";
+  if (prefix_.empty()) prefix_ = "test-" + std::to_string(getpid()) + "-" + std::to_string(++count) + ".";
 }
 
 engine_place::~engine_place() {

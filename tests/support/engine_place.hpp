@@ -9,11 +9,11 @@ namespace amc::tests {
 bool is_built_in(const std::string& engine);
 
 /// Room for the queues of one test at a queue engine's server (AMC_TEST_NATS_URL, …, unless a URL is given): they share
-/// a prefix of their own, and are deleted at the end. Shares no code with the drivers. Throws where there is no server:
+/// a prefix, of their own unless one is given, and are deleted at the end. Shares no code with the drivers. Throws where there is no server:
 /// run the tests through `make test`, or scripts/with-test-servers.
 class engine_place {
  public:
-  explicit engine_place(std::string engine, std::string url = "");
+  explicit engine_place(std::string engine, std::string url = "", std::string prefix = "");
   ~engine_place();
   engine_place(const engine_place&) = delete;
   engine_place& operator=(const engine_place&) = delete;
