@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "core/time_text.hpp"
 #include "tests/support/broker_world.hpp"
 #include "tests/support/known_by_name.hpp"
 
@@ -103,6 +104,24 @@ TEST_F(Explaining, ThereIsNoEstimateWhereOtherProcessesWorkOnTheStore) {
   w_.elsewhere.push_back({.ids = {uuid{}}});
   w_.world.advance(milliseconds(1'000));
   EXPECT_FALSE(explained(last).at("data").as_object().contains("taken_in_ms"));
+}
+
+TEST_F(Explaining, WhatIsToBeDeliveredLaterHasWaitedSinceThenOnly) {
+  const auto in_10_s = R"(,"deliver_at":")" + to_rfc3339(w_.world.wall_clock() + milliseconds(10'000)) + "\"";
+  post("looked", in_10_s);
+  w_.world.advance(milliseconds(13'000));
+  ASSERT_EQ(receive("looked").as_array().size(), 1U);
+  EXPECT_THAT(w_.ask("GET", "/metrics").body, testing::HasSubstr(R"(amc_message_wait_seconds_sum{queue="looked"} 3)"));
+}
+
+TEST_F(Explaining, WhatIsToBeDeliveredLaterHasWaitedSinceThenOnlyWhereAnEngineRingsIt) {
+  const auto in_10_s = R"(,"deliver_at":")" + to_rfc3339(w_.world.wall_clock() + milliseconds(10'000)) + "\"";
+  const auto id = post("rung", in_10_s);
+  w_.parts->run(false);
+  w_.world.advance(milliseconds(13'000));
+  ASSERT_EQ(w_.depth("rung"), 1U);
+  w_.ask("POST", "/claims", R"([{"id":")" + id + R"(","revision":1}])");
+  EXPECT_THAT(w_.ask("GET", "/metrics").body, testing::HasSubstr(R"(amc_message_wait_seconds_sum{queue="rung"} 3)"));
 }
 
 TEST_F(Explaining, TheNearestQueueIsOneThatMayBeRead) {
