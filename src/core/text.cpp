@@ -1,6 +1,7 @@
 #include "core/text.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <numeric>
 #include <utility>
@@ -94,6 +95,12 @@ bool is_plain_name(std::string_view text) {
   constexpr std::size_t max_bytes = 100;
   constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
   return !text.empty() && text.size() <= max_bytes && text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+std::uint16_t port_in(std::string_view text) {
+  std::uint16_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failed == std::errc() && end == text.data() + text.size() ? number : std::uint16_t{0};
 }
 
 std::string made_valid(std::string_view text) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,9 @@ bool has_control(std::string_view text);
 
 /// 1 to 100 characters of A-Z a-z 0-9 . _ -: what queues and principals may be called.
 bool is_plain_name(std::string_view text);
+
+/// The number of a port, 1 to 65535; 0 when the text is none. (Boost.URL takes 99999 for one.)
+std::uint16_t port_in(std::string_view text);
 
 /// A text that any store takes: what is no UTF-8, and U+0000, becomes U+FFFD. A valid text comes back as it is.
 std::string made_valid(std::string_view text);

@@ -1,11 +1,11 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
-#include <set>
 #include <thread>
 
 #include "core/error.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
+#include "tests/contract/queue_users.hpp"
 #include "tests/support/configured.hpp"
 #include "tests/support/rabbitmq.hpp"
 #include "tests/support/tcp_proxy.hpp"
@@ -19,62 +19,11 @@ using queue_system::make_rabbitmq;
 using queue_system::rabbitmq_options;
 using queue_system::rabbitmq_options_from;
 using testing::HasSubstr;
+using tests::failure_of;
+using tests::numbered;
+using tests::publish_stubbornly;
+using tests::stubborn_consumer;
 using tests::test_server;
-
-std::vector<outgoing> numbered(int from, int to) {
-  std::vector<outgoing> batch;
-  for (int i = from; i < to; ++i) batch.push_back({"q", std::to_string(i)});
-  return batch;
-}
-
-/// Publishes as its callers do: again, until it is confirmed.
-void publish_stubbornly(queue_publisher& to, const std::vector<outgoing>& batch) {
-  for (;;) {
-    try {
-      return to.publish(batch);
-    } catch (const unavailable&) {
-      std::this_thread::sleep_for(milliseconds(20));
-    }
-  }
-}
-
-unavailable failure_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const unavailable& failed) {
-    return failed;
-  }
-  return {unavailable::reason::broken, "it did not fail"};
-}
-
-/// Receives and acknowledges in a thread of its own, through every failure, until everything has been seen.
-class stubborn_consumer {
- public:
-  stubborn_consumer(platform& engine, std::size_t all)
-      : thread_([this, &engine, all] {
-          while (seen.size() < all) {
-            try {
-              const auto from = engine.make_subscriber("q", 200);
-              while (seen.size() < all) {
-                std::vector<std::uint64_t> tags;
-                for (auto& in : from->receive(200, milliseconds(100))) {
-                  seen.insert(in.bytes);
-                  tags.push_back(in.tag);
-                }
-                from->acknowledge(tags);
-              }
-            } catch (const unavailable&) {
-              std::this_thread::sleep_for(milliseconds(20));
-            }
-          }
-        }) {}
-  void join() { thread_.join(); }
-
-  std::set<std::string> seen{};
-
- private:
-  std::thread thread_;
-};
 
 rabbitmq_options quick(rabbitmq_options options) {
   options.connect_timeout = milliseconds(1'000);

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "core/config.hpp"
+#include "core/text.hpp"
 #include "core/why_unreachable.hpp"
 
 namespace amc::queue_system::nats {
@@ -65,9 +66,8 @@ std::optional<address> parse_address(const std::string& url) {
     begin = end + 1;
     if (!one || one->host().empty() || one->encoded_path().size() > 1 || one->has_query() || one->has_fragment())
       return {};
-    const bool odd_port = one->has_port() && !one->port().empty() && one->port_number() == 0;
-    if (odd_port) return {};
     const std::string port = one->has_port() && !one->port().empty() ? std::string(one->port()) : "4222";
+    if (port_in(port) == 0) return {};
     where.hosts.push_back(text_of(one->encoded_host()) + ":" + port);
     where.user = text_of(one->encoded_user());
     where.password = text_of(one->encoded_password());

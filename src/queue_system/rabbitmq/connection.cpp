@@ -12,6 +12,7 @@
 #include "core/config.hpp"
 #include "core/invariant.hpp"
 #include "core/log.hpp"
+#include "core/text.hpp"
 #include "core/why_unreachable.hpp"
 
 namespace amc::queue_system::rabbitmq {
@@ -203,8 +204,8 @@ std::optional<address> parse_address(const std::string& url) {
   where.host = parsed->host_address();
   if (where.host.empty()) where.host = "localhost";
   if (parsed->has_port() && !parsed->port().empty()) {
-    where.port = parsed->port_number();
-    if (where.port == 0) return {};  // or one above 65535
+    where.port = port_in(parsed->port());
+    if (where.port == 0) return {};
   } else {
     where.port = tls ? 5'671 : 5'672;
   }

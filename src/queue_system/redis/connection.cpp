@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/config.hpp"
+#include "core/text.hpp"
 
 namespace amc::queue_system::redis {
 namespace {
@@ -50,8 +51,8 @@ std::optional<address> parse_address(const std::string& url) {
   where.host = parsed->host_address();
   if (where.host.empty()) where.host = "localhost";
   if (parsed->has_port() && !parsed->port().empty()) {
-    where.port = parsed->port_number();
-    if (where.port == 0) return {};  // or one above 65535
+    where.port = port_in(parsed->port());
+    if (where.port == 0) return {};
   }
   if (parsed->segments().size() > 1) return {};
   if (!parsed->segments().empty()) where.database = parsed->segments().front();

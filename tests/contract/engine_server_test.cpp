@@ -1,0 +1,405 @@
+#include <gmock/gmock.h>
+
+#include <csignal>
+
+#include "queue_system/platforms.hpp"
+#include "tests/contract/queue_users.hpp"
+#include "tests/support/configured.hpp"
+#include "tests/support/engine_place.hpp"
+#include "tests/support/tcp_proxy.hpp"
+#include "tests/support/test_server.hpp"
+
+/// What a queue engine's driver must do while its server is away, frozen, restarted, wiped or cut off, and what it says
+/// of one that cannot be used. Engines are made from the configuration, as the program makes them.
+namespace amc::tests {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+struct engine {
+  std::string name;
+  std::string scheme;   ///< of its URLs
+  std::string secured;  ///< the line of its server's configuration that makes "ri/ght" the password of `user`
+  std::string user;
+  std::string claim_key;   ///< after how long comes again what somebody held
+  bool keeps_over_a_kill;  ///< what it has confirmed
+};
+
+const std::vector<engine>& engines() {
+  static const std::vector<engine> all = [] {
+    std::vector<engine> known{
+        {"nats", "nats", "authorization { user: amc, password: \"ri/ght\" }", "amc", "ack_wait_ms", false},
+        {"redis", "redis", "requirepass ri/ght", "", "claim_ms", true},
+    };
+    std::erase_if(known, [](const engine& each) { return !is_built_in(each.name); });
+    return known;
+  }();
+  return all;
+}
+
+/// The engine that is configured so, with short time-outs.
+std::shared_ptr<platform> made(const std::string& name, std::vector<std::string> sets) {
+  for (const auto* quick : {"connect_timeout_ms=1000", "answer_timeout_ms=1000"})
+    sets.push_back("queue_system." + name + "." + quick);
+  return queue_system::make_platform(configured(sets));
+}
+
+std::shared_ptr<platform> made_at(const std::string& name, const std::string& url,
+                                  const std::vector<std::string>& more = {}) {
+  std::vector<std::string> sets{"queue_system.platform=" + name, "queue_system." + name + ".url=" + url};
+  for (const auto& key : more) sets.push_back("queue_system." + name + "." + key);
+  return made(name, sets);
+}
+
+std::string with_user(std::string url, const std::string& user) {
+  return url.insert(url.find("://") + 3, user + "@");
+}
+
+class EngineServer : public testing::TestWithParam<engine> {
+ protected:
+  static std::shared_ptr<platform> make(const std::vector<std::string>& sets) { return made(GetParam().name, sets); }
+  static std::shared_ptr<platform> at(const std::string& url) {
+    return made_at(GetParam().name, url, {GetParam().claim_key + "=1000"});
+  }
+  static std::shared_ptr<platform> make_claiming_soon(const engine_place& place) {
+    auto sets = place.sets();
+    sets.push_back("queue_system." + GetParam().name + "." + GetParam().claim_key + "=1000");
+    return make(sets);
+  }
+};
+
+TEST_P(EngineServer, RestartedInTheMiddleLosesNothing) {
+  test_server server(GetParam().name);
+  const auto queue = at(server.url());
+  constexpr int all = 5'000;
+  stubborn_consumer consumer(*queue, all);
+  const auto publisher = queue->make_publisher();
+  for (int i = 0; i < all; i += 100) {
+    if (i == 1'700) {
+      server.stop();
+      server.start();
+    }
+    if (i == 2'500 && GetParam().keeps_over_a_kill) {
+      server.kill();
+      server.start();
+    }
+    publish_stubbornly(*publisher, numbered(i, i + 100));
+  }
+  consumer.join();
+  EXPECT_EQ(consumer.seen.size(), all);
+}
+
+TEST_P(EngineServer, KilledInTheMiddleGoesOn) {
+  test_server server(GetParam().name);
+  const auto queue = at(server.url());
+  const auto publisher = queue->make_publisher();
+  publisher->publish(numbered(0, 100));
+  server.kill();
+  server.start();
+  publish_stubbornly(*publisher, numbered(100, 101));
+  std::set<std::string> seen;
+  const auto subscriber = queue->make_subscriber("q", 200);
+  while (!seen.contains("100")) {
+    const auto got = subscriber->receive(200, milliseconds(5'000));
+    ASSERT_FALSE(got.empty());
+    for (const auto& in : got) seen.insert(in.bytes);
+  }
+}
+
+TEST_P(EngineServer, AFrozenServerIsAnErrorInTimeAndForgottenWhenItThaws) {
+  test_server server(GetParam().name);
+  const auto queue = at(server.url());
+  const auto publisher = queue->make_publisher();
+  const auto subscriber = queue->make_subscriber("q", 10);
+  publisher->publish(numbered(0, 1));
+  ASSERT_EQ(subscriber->receive(10, milliseconds(5'000)).size(), 1U);
+  server.freeze();
+  // More than the socket takes.
+  const std::vector<outgoing> large(20, {"q", std::string(1 << 20, 'x')});
+  EXPECT_EQ(failure_of([&] { publisher->publish(large); }).why(), unavailable::reason::away);
+  EXPECT_EQ(failure_of([&] { publisher->depth("q"); }).why(), unavailable::reason::away);
+  const auto deaf = failure_of([&] {
+    for (;;) subscriber->receive(10, milliseconds(50));
+  });
+  EXPECT_EQ(deaf.why(), unavailable::reason::away);
+  EXPECT_THAT(deaf.what(), HasSubstr("queue_system." + GetParam().name + ".answer_timeout_ms"));
+  server.thaw();
+  publish_stubbornly(*publisher, numbered(1, 2));
+}
+
+TEST_P(EngineServer, OneThatIsAwayIsAnErrorAndNoHang) {
+  const auto queue = at(GetParam().scheme + "://127.0.0.1:1");
+  EXPECT_EQ(failure_of([&] { queue->make_publisher()->publish(numbered(0, 1)); }).why(), unavailable::reason::away);
+  const auto failed = failure_of([&] { queue->make_subscriber("q", 1); });
+  EXPECT_EQ(failed.why(), unavailable::reason::away);
+  EXPECT_THAT(failed.what(), HasSubstr("Connection refused"));
+}
+
+TEST_P(EngineServer, AWrongPasswordIsRefusedAndNotTold) {
+  test_server server(GetParam().name, {"--conf", GetParam().secured});
+  const auto& user = GetParam().user;
+  const auto failed = failure_of([&] { at(with_user(server.url(), user + ":s3cret"))->check({}, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), AllOf(HasSubstr("queue_system." + GetParam().name + ".url"), Not(HasSubstr("s3cret"))));
+  const auto nameless = failure_of([&] { at(server.url())->check({}, {}); });
+  EXPECT_EQ(nameless.why(), unavailable::reason::refused) << nameless.what();
+  EXPECT_NO_THROW(at(with_user(server.url(), user + ":ri%2Fght"))->check({}, {}));
+}
+
+TEST_P(EngineServer, WhatIsWipedInTheMiddleIsMadeAgain) {
+  const engine_place place(GetParam().name);
+  const auto queue = make(place.sets());
+  const auto publisher = queue->make_publisher();
+  publisher->publish(numbered(0, 3));
+  place.wipe();
+  publisher->publish(numbered(3, 5));
+  EXPECT_EQ(publisher->depth("q"), 2U);
+  place.wipe();
+  EXPECT_EQ(publisher->depth("q"), 0U);
+}
+
+TEST_P(EngineServer, ASubscriberWhoseQueueIsWipedHearsWhatComesThen) {
+  const engine_place place(GetParam().name);
+  const auto queue = make(place.sets());
+  const auto publisher = queue->make_publisher();
+  publisher->publish(numbered(0, 1));
+  stubborn_consumer consumer(*queue, 4);
+  for (int i = 1; i < 4; ++i) {
+    place.wipe();
+    publish_stubbornly(*publisher, numbered(i - 1, i + 1));
+  }
+  // Whoever publishes into what is wiped rings again: the sweeper does.
+  publish_stubbornly(*publisher, numbered(0, 4));
+  consumer.join();
+  EXPECT_EQ(consumer.seen.size(), 4U);
+}
+
+TEST_P(EngineServer, WhatAHangingProcessHeldComesAgain) {
+  const engine_place place(GetParam().name);
+  const auto queue = make_claiming_soon(place);
+  const auto hanging = queue->make_subscriber("q", 10);
+  queue->make_publisher()->publish(numbered(0, 3));
+  ASSERT_FALSE(hanging->receive(10, milliseconds(5'000)).empty());
+  const auto other = queue->make_subscriber("q", 10);
+  std::set<std::string> seen;
+  while (seen.size() < 3)
+    for (const auto& in : other->receive(10, milliseconds(100))) seen.insert(in.bytes);
+}
+
+TEST_P(EngineServer, WhatALivingProcessHoldsDoesNotComeAgain) {
+  const engine_place place(GetParam().name);
+  const auto queue = make_claiming_soon(place);
+  const auto holding = queue->make_subscriber("q", 1);
+  const auto other = queue->make_subscriber("q", 10);
+  queue->make_publisher()->publish(numbered(0, 1));
+  std::vector<incoming> held;
+  while (held.empty()) {
+    held = holding->receive(1, milliseconds(100));
+    for (const auto& in : other->receive(10, milliseconds(0))) other->give_back(std::vector{in.tag});
+  }
+  const auto until = std::chrono::steady_clock::now() + milliseconds(2'500);
+  while (std::chrono::steady_clock::now() < until) {
+    holding->receive(0, milliseconds(0));
+    ASSERT_TRUE(other->receive(10, milliseconds(50)).empty());
+  }
+}
+
+TEST_P(EngineServer, ConnectionsCutInTheMiddleOfAReplyLoseNothing) {
+  test_server server(GetParam().name);
+  tcp_proxy proxy(server.port(), 7);
+  const auto queue = at(GetParam().scheme + "://127.0.0.1:" + std::to_string(proxy.port()));
+  constexpr int all = 2'000;
+  proxy.cut_replies_within(50'000);
+  stubborn_consumer consumer(*queue, all);
+  const auto publisher = queue->make_publisher();
+  for (int i = 0; i < all; i += 50) publish_stubbornly(*publisher, numbered(i, i + 50));
+  consumer.join();
+  EXPECT_EQ(consumer.seen.size(), all);
+  EXPECT_GT(proxy.cuts(), 3);
+}
+
+TEST_P(EngineServer, ACheckTakesNothingOutOfItsQueuesAndPutsNothingIn) {
+  const engine_place place(GetParam().name);
+  const auto queue = make(place.sets());
+  const std::vector<std::string> names{"q"};
+  const auto publisher = queue->make_publisher();
+  publisher->publish(numbered(0, 3));
+  queue->check(names, names);
+  EXPECT_EQ(publisher->depth("q"), 3U);
+  EXPECT_EQ(queue->make_subscriber("q", 10)->receive(10, milliseconds(5'000)).size(), 3U);
+}
+
+TEST_P(EngineServer, AUrlThatCannotBeReadIsAMistakeOfTheConfiguration) {
+  for (const auto* url :
+       {"http://somewhere", "somewhere", "", "%s://h:0", "%s://h:99999", "%s://h/a/b", "%s://h?a=b"}) {
+    std::string text(url);
+    if (text.starts_with("%s")) text.replace(0, 2, GetParam().scheme);
+    EXPECT_THROW(at(text), config_error) << text;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, EngineServer, testing::ValuesIn(engines()),
+                         [](const auto& suite) { return suite.param.name; });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(EngineServer);
+
+/// What one engine alone can be refused for.
+class OneEngineServer : public testing::Test {
+ protected:
+  void skip_without(const std::string& engine) {
+    if (!is_built_in(engine)) GTEST_SKIP() << "built without " << engine;
+  }
+  const std::vector<std::string> names_{"q"};
+};
+
+class NatsServer : public OneEngineServer {
+ protected:
+  void SetUp() override { skip_without("nats"); }
+};
+
+TEST_F(NatsServer, WithoutJetStreamIsRefused) {
+  test_server server("nats", {"--conf", "jetstream: false"});
+  const auto failed = failure_of([&] { made_at("nats", server.url())->check(names_, names_); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), AllOf(HasSubstr("JetStream is not enabled"), HasSubstr("queue_system.nats.url")));
+}
+
+TEST_F(NatsServer, AStreamWithOtherSettingsIsRefusedByName) {
+  const engine_place place("nats");
+  made("nats", place.sets())->check(names_, {});
+  auto sets = place.sets();
+  sets.push_back("queue_system.nats.storage=memory");
+  const auto failed = failure_of([&] { made("nats", sets)->check(names_, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(),
+              AllOf(HasSubstr("amc-test-"), HasSubstr("queue_system.nats.storage"), Not(HasSubstr("\n"))));
+}
+
+TEST_F(NatsServer, AStorageThatIsFullIsAwayUntilThereIsRoom) {
+  test_server server("nats", {"--conf", "jetstream { store_dir: data, max_file_store: 300KB }"});
+  const auto queue = made_at("nats", server.url());
+  const auto publisher = queue->make_publisher();
+  const std::vector<outgoing> some{{"q", std::string(50'000, 'x')}};
+  unavailable failed{unavailable::reason::broken, ""};
+  for (int i = 0; i < 10 && failed.why() == unavailable::reason::broken; ++i)
+    failed = failure_of([&] { publisher->publish(some); });
+  EXPECT_EQ(failed.why(), unavailable::reason::away);
+  EXPECT_THAT(failed.what(), HasSubstr("max_file_store"));
+  const auto subscriber = queue->make_subscriber("q", 100);
+  for (auto got = subscriber->receive(100, milliseconds(2'000)); !got.empty();
+       got = subscriber->receive(100, milliseconds(500)))
+    for (const auto& in : got) subscriber->acknowledge(std::vector{in.tag});
+  publish_stubbornly(*publisher, some);
+}
+
+TEST_F(NatsServer, WhatIsLargerThanItTakesIsRefusedAndWhatFollowsIsNot) {
+  const engine_place place("nats");
+  const auto publisher = made("nats", place.sets())->make_publisher();
+  const auto failed = failure_of([&] { publisher->publish(std::vector<outgoing>{{"q", std::string(2 << 20, 'x')}}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), HasSubstr("max_payload"));
+  EXPECT_NO_THROW(publisher->publish(numbered(0, 1)));
+}
+
+TEST_F(NatsServer, AMissingRightIsNamedAtTheStart) {
+  const auto denied = [](const std::string& subject) {
+    return "authorization { users: [ { user: amc, password: weak, permissions: { publish: { deny: \"" + subject +
+           "\" } } } ] }";
+  };
+  {
+    test_server server("nats", {"--conf", denied("amc.q")});
+    const auto queue = made_at("nats", with_user(server.url(), "amc:weak"));
+    const auto mute = failure_of([&] { queue->check(names_, {}); });
+    EXPECT_EQ(mute.why(), unavailable::reason::refused);
+    EXPECT_THAT(mute.what(), AllOf(HasSubstr("amc.q"), HasSubstr("queue_system.nats.url")));
+    EXPECT_NO_THROW(queue->check({}, names_)) << "who only receives need not publish";
+  }
+  test_server server("nats", {"--conf", denied("$JS.API.CONSUMER.MSG.NEXT.>")});
+  const auto queue = made_at("nats", with_user(server.url(), "amc:weak"));
+  const auto deaf = failure_of([&] { queue->check({}, names_); });
+  EXPECT_EQ(deaf.why(), unavailable::reason::refused);
+  EXPECT_THAT(deaf.what(), AllOf(HasSubstr("CONSUMER.MSG.NEXT"), HasSubstr("queue_system.nats.url")));
+  EXPECT_NO_THROW(queue->check(names_, {})) << "who only publishes need not receive";
+}
+
+class RedisServer : public OneEngineServer {
+ protected:
+  void SetUp() override { skip_without("redis"); }
+};
+
+TEST_F(RedisServer, OneThatThrowsAwayWhatItWasGivenIsRefused) {
+  test_server server("redis", {"--conf", "maxmemory 100mb\nmaxmemory-policy allkeys-lru"});
+  const auto failed = failure_of([&] { made_at("redis", server.url())->check({}, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), AllOf(HasSubstr("allkeys-lru"), HasSubstr("set maxmemory-policy to noeviction")));
+}
+
+TEST_F(RedisServer, OneWithoutMemoryIsAwayUntilItHasSome) {
+  test_server server("redis", {"--conf", "maxmemory 4mb\nmaxmemory-policy noeviction"});
+  const auto queue = made_at("redis", server.url());
+  const auto publisher = queue->make_publisher();
+  const std::vector<outgoing> some{{"q", std::string(200'000, 'x')}};
+  unavailable failed{unavailable::reason::broken, ""};
+  for (int i = 0; i < 50 && failed.why() == unavailable::reason::broken; ++i)
+    failed = failure_of([&] { publisher->publish(some); });
+  EXPECT_EQ(failed.why(), unavailable::reason::away);
+  EXPECT_THAT(failed.what(), HasSubstr("give the server more memory (maxmemory)"));
+  EXPECT_GT(publisher->depth("q"), 0U);
+  asked(server.url(), "CONFIG SET maxmemory 100mb\r\n", "+OK\r\n");
+  publish_stubbornly(*publisher, some);
+}
+
+TEST_F(RedisServer, TlsIsRefusedPlainly) {
+  try {
+    made_at("redis", "rediss://:s3cret@127.0.0.1");
+    FAIL() << "it was taken";
+  } catch (const config_error& failed) {
+    EXPECT_THAT(failed.what(), AllOf(HasSubstr("TLS"), HasSubstr("hiredis"), Not(HasSubstr("s3cret"))));
+  }
+}
+
+TEST_F(RedisServer, AKeyOfSomebodyElsesIsRefusedByName) {
+  const engine_place place("redis");
+  asked(place.url(), "SET amc:" + place.prefix() + "q theirs\r\n", "+OK\r\n");
+  const auto failed = failure_of([&] { made("redis", place.sets())->check(names_, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), AllOf(HasSubstr("WRONGTYPE"), HasSubstr("queue_system.prefix")));
+}
+
+TEST_F(RedisServer, ADatabaseThatDoesNotExistIsRefused) {
+  const engine_place place("redis");
+  const auto failed = failure_of([&] { made_at("redis", place.url() + "/12345")->check({}, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), HasSubstr("check the database in queue_system.redis.url"));
+}
+
+TEST_F(RedisServer, AMissingRightIsNamedAtTheStart) {
+  test_server server("redis", {"--conf",
+                               "user mute on >weak ~amc:* +@all -xadd\n"
+                               "user deaf on >weak ~amc:* +@all -xreadgroup\n"
+                               "user nosy on >weak ~other:* +@all"});
+  const auto as = [&](const std::string& user) { return made_at("redis", with_user(server.url(), user + ":weak")); };
+  const auto mute = failure_of([&] { as("mute")->check(names_, {}); });
+  EXPECT_EQ(mute.why(), unavailable::reason::refused);
+  EXPECT_THAT(mute.what(), AllOf(HasSubstr("xadd"), HasSubstr("queue_system.redis.url")));
+  EXPECT_NO_THROW(as("mute")->check({}, names_)) << "who only receives need not publish";
+  const auto deaf = failure_of([&] { as("deaf")->check({}, names_); });
+  EXPECT_EQ(deaf.why(), unavailable::reason::refused);
+  EXPECT_THAT(deaf.what(), AllOf(HasSubstr("xreadgroup"), HasSubstr("queue_system.redis.url")));
+  EXPECT_NO_THROW(as("deaf")->check(names_, {})) << "who only publishes need not receive";
+  EXPECT_EQ(failure_of([&] { as("nosy")->check(names_, {}); }).why(), unavailable::reason::refused);
+}
+
+TEST_F(RedisServer, AGroupThatIsDestroyedIsMadeAgainWithAllThatIsInTheStream) {
+  const engine_place place("redis");
+  const auto queue = made("redis", place.sets());
+  const auto subscriber = queue->make_subscriber("q", 10);
+  queue->make_publisher()->publish(numbered(0, 2));
+  ASSERT_EQ(subscriber->receive(10, milliseconds(5'000)).size(), 2U);
+  asked(place.url(), "XGROUP DESTROY amc:" + place.prefix() + "q amc\r\n", ":1\r\n");
+  EXPECT_EQ(subscriber->receive(10, milliseconds(5'000)).size(), 2U);
+}
+
+}  // namespace
+}  // namespace amc::tests

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/error.hpp"
+#include "queue_system/platform.hpp"
+
+/// Who publishes to and receives from an engine whose server is disturbed.
+namespace amc::tests {
+
+inline std::vector<outgoing> numbered(int from, int to) {
+  std::vector<outgoing> batch;
+  for (int i = from; i < to; ++i) batch.push_back({"q", std::to_string(i)});
+  return batch;
+}
+
+/// Publishes as its callers do: again, until it is confirmed.
+inline void publish_stubbornly(queue_publisher& to, const std::vector<outgoing>& batch) {
+  for (;;) {
+    try {
+      return to.publish(batch);
+    } catch (const unavailable&) {
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+  }
+}
+
+inline unavailable failure_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const unavailable& failed) {
+    return failed;
+  }
+  return {unavailable::reason::broken, "it did not fail"};
+}
+
+/// Receives and acknowledges in a thread of its own, through every failure, until everything has been seen.
+class stubborn_consumer {
+ public:
+  stubborn_consumer(platform& engine, std::size_t all)
+      : thread_([this, &engine, all] {
+          while (seen.size() < all) {
+            try {
+              const auto from = engine.make_subscriber("q", 200);
+              while (seen.size() < all) {
+                std::vector<std::uint64_t> tags;
+                for (auto& in : from->receive(200, milliseconds(100))) {
+                  seen.insert(in.bytes);
+                  tags.push_back(in.tag);
+                }
+                from->acknowledge(tags);
+              }
+            } catch (const unavailable&) {
+              std::this_thread::sleep_for(milliseconds(20));
+            }
+          }
+        }) {}
+  void join() { thread_.join(); }
+
+  std::set<std::string> seen{};
+
+ private:
+  std::thread thread_;
+};
+
+}  // namespace amc::tests
