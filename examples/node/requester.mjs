@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const [text = 'World', queue = 'greetings', broker = 'http://127.0.0.1:4000'] = process.argv.slice(2)
+const token = process.env.AMC_TOKEN ? { Authorization: `Bearer ${process.env.AMC_TOKEN}` } : {}
 const key = randomUUID() // the same request again makes no second message
 
 async function post() {
   const reply = await fetch(`${broker}/queues/${queue}/messages`, {
     method: 'POST', body: JSON.stringify({ message: text }), signal: AbortSignal.timeout(30_000),
-    headers: { Prefer: 'wait=20', 'Idempotency-Key': key } })
-  if (!reply.ok && reply.status !== 503) { console.error((await reply.json()).detail); process.exit(1) }
+    headers: { Prefer: 'wait=20', 'Idempotency-Key': key, ...token } })
+  if (!reply.ok && ![429, 503].includes(reply.status)) { console.error((await reply.json()).detail); process.exit(1) }
   return reply.ok ? reply.json() : { status: 'pending' }
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const [queue = 'greetings', broker = 'http://127.0.0.1:4000'] = process.argv.slice(2)
-const worker = randomUUID()
+const worker = randomUUID(), token = process.env.AMC_TOKEN ? { Authorization: `Bearer ${process.env.AMC_TOKEN}` } : {}
 let stopping = false
 let waiting = null // a request that brings nothing along is cut short: what was on its way is given to somebody else
 process.on('SIGTERM', () => { stopping = true; waiting?.abort() })
@@ -11,7 +11,7 @@ process.on('SIGTERM', () => { stopping = true; waiting?.abort() })
 async function receive(outcomes, wait) {
   const request = new AbortController(), timer = setTimeout(() => request.abort(), (wait + 10) * 1000)
   if (wait > 0) waiting = request
-  const body = JSON.stringify({ worker, max: stopping ? 0 : 1, ...outcomes }), headers = { Prefer: `wait=${wait}` }
+  const body = JSON.stringify({ worker, max: stopping ? 0 : 1, ...outcomes }), headers = { Prefer: `wait=${wait}`, ...token }
   const reply = await fetch(`${broker}/queues/${queue}/receive`, { method: 'POST', body, headers, signal: request.signal })
     .finally(() => { clearTimeout(timer); waiting = null })
   if (!reply.ok) throw new Error(await reply.text())

@@ -1,8 +1,9 @@
 """Greets whoever a message of a queue names: worker.py [QUEUE] [BROKER]. SIGTERM ends it once it has answered."""
-import json, signal, sys, time, urllib.request, uuid
+import json, os, signal, sys, time, urllib.request, uuid
 
 queue, broker = (sys.argv[1:] + ["greetings", "http://127.0.0.1:4000"][len(sys.argv) - 1:])[:2]
 worker, waiting, stopping = str(uuid.uuid4()), False, False
+token = {"Authorization": "Bearer " + os.environ["AMC_TOKEN"]} if "AMC_TOKEN" in os.environ else {}
 
 def stop(*_):
     global stopping
@@ -11,11 +12,10 @@ def stop(*_):
 
 def receive(outcomes, wait):
     body = json.dumps({"worker": worker, "max": 0 if stopping else 1, **outcomes}).encode()
-    asked = urllib.request.Request(f"{broker}/queues/{queue}/receive", body, {"Prefer": f"wait={wait}"})
+    asked = urllib.request.Request(f"{broker}/queues/{queue}/receive", body, {"Prefer": f"wait={wait}", **token})
     with urllib.request.urlopen(asked, timeout=wait + 10) as reply: return json.load(reply)["deliveries"]
 
 def handle(text): return f"Hello, {text}!"
-
 signal.signal(signal.SIGTERM, stop)
 outcomes = {}
 while outcomes or not stopping:

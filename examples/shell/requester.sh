@@ -3,9 +3,10 @@
 set -euo pipefail
 text=${1:-World} queue=${2:-greetings} broker=${3:-http://127.0.0.1:4000}
 key=$(cat /proc/sys/kernel/random/uuid) # the same request again makes no second message
+ask() { curl -sS --fail-with-body -H @<(printf %s "${AMC_TOKEN:+Authorization: Bearer $AMC_TOKEN}") "$@"; } # a token is not for ps
 status=pending
 while [ "$status" = pending ]; do
-  message=$(curl -sS --fail-with-body --retry 1000 --retry-delay 1 --retry-all-errors -H 'Prefer: wait=20' \
+  message=$(ask --retry 1000 --retry-delay 1 --retry-all-errors -H 'Prefer: wait=20' \
     -H "Idempotency-Key: $key" "$broker/queues/$queue/messages" --data-binary "$(jq -n --arg text "$text" '{message: $text}')")
   status=$(jq -r .status <<<"$message")
 done

@@ -6,8 +6,9 @@ asking='' stopping=''
 # Only a request that brings nothing along is cut short: what was on its way is given to somebody else.
 trap 'stopping=1; [ -z "$asking" ] || kill "$asking"' TERM
 
+ask() { curl -sS --fail-with-body -H @<(printf %s "${AMC_TOKEN:+Authorization: Bearer $AMC_TOKEN}") "$@"; } # a token is not for ps
 receive() { # OUTCOMES WAIT
-  curl -sS --fail-with-body --max-time $(($2 + 10)) -H "Prefer: wait=$2" "$broker/queues/$queue/receive" \
+  ask --max-time $(($2 + 10)) -H "Prefer: wait=$2" "$broker/queues/$queue/receive" \
     --data-binary @- <<<"$(jq -n --arg worker "$worker" --argjson max "${stopping:+0}${stopping:-1}" \
     --argjson outcomes "$1" '{$worker, max: (if $max == 1 then 1 else 0 end)} + $outcomes')"
 }
@@ -23,6 +24,6 @@ until [ -n "$stopping" ]; do
   else
     outcome=$(jq -c --arg why "$text" '{failures: [{id, revision, claim, error: $why}]}' <<<"$delivery")
   fi
-  curl -sS --fail-with-body --retry 1000 --retry-delay 1 --retry-all-errors -o /dev/null \
+  ask --retry 1000 --retry-delay 1 --retry-all-errors -o /dev/null \
     "$broker/queues/$queue/receive" --data-binary "$(jq -c --arg worker "$worker" '{$worker, max: 0} + .' <<<"$outcome")"
 done

@@ -105,6 +105,8 @@ struct client_options {
   /// With an https URL: the authorities, in PEM, of which one must have signed the broker's certificate. Empty: those
   /// that the machine knows.
   std::string ca_file{};
+  /// What to show a broker that asks for a certificate, and its key, in PEM; read again when they change. Empty: none.
+  std::string certificate_file{}, key_file{};
   /// The file whose first line is the token to send, where the broker asks who one is; read again when it changes.
   /// Empty: none is sent.
   std::string token_file{};

@@ -2,6 +2,7 @@
 
 #include "core/access.hpp"
 #include "core/error.hpp"
+#include "core/task.hpp"
 #include "http/message.hpp"
 
 namespace amc::access {
@@ -10,10 +11,14 @@ namespace amc::access {
 class identity {
  public:
   virtual ~identity() = default;
-  /// Never null. `from`: the address, for the log. Errors: unidentified.
-  virtual result<principal_ptr> identify(const http::request& asked, const std::string& from) = 0;
+  /// Never null. `from`: who sent it. Errors: unidentified.
+  virtual result<principal_ptr> identify(const http::request& asked, const http::peer& from) = 0;
   /// What its credential allows by now; null where it is not known any more.
   virtual principal_ptr again(const principal& known) const = 0;
+
+  /// Keeps up with what it goes by, until it is stopped.
+  virtual void run() {}
+  virtual task<void> stop() { co_return; }
 };
 
 }  // namespace amc::access

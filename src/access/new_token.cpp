@@ -13,14 +13,6 @@
 namespace amc::access {
 namespace {
 
-/// Base64 as URLs and files take it.
-std::string in_base64url(std::string_view bytes) {
-  auto text = to_base64(bytes);
-  while (text.ends_with('=')) text.pop_back();
-  for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  return text;
-}
-
 std::string in_hex(std::string_view bytes) {
   std::string text;
   for (const unsigned char byte : bytes) append_hex(text, byte);
@@ -53,7 +45,7 @@ new_token make_token(const std::string& name, const std::vector<std::string>& ri
   std::string random(token_bytes, '\0');
   if (RAND_bytes(reinterpret_cast<unsigned char*>(random.data()), token_bytes) != 1)
     throw startup_error("the kernel gives no random bytes");
-  new_token made{.token = "amc_" + in_base64url(random)};
+  new_token made{.token = "amc_" + to_base64url(random)};
   made.entry = "- name: \"" + name + "\"\n  sha256: \"" + in_hex(digest_of(made.token)) + "\"\n  may: [" + list + "]\n";
   if (expires) made.entry += "  expires: \"" + to_rfc3339(*expires) + "\"\n";
   return made;

@@ -58,7 +58,7 @@ std::string set_cookie(const http::request& asked, const std::string& value, con
 page_sessions::page_sessions(const environment& env, std::shared_ptr<identity> behind, page_sessions_options options)
     : env_(env), behind_(std::move(behind)), options_(options) {}
 
-result<principal_ptr> page_sessions::identify(const http::request& asked, const std::string& from) {
+result<principal_ptr> page_sessions::identify(const http::request& asked, const http::peer& from) {
   if (!asked.headers.find("Authorization"))
     if (auto who = signed_in(asked)) return who;
   return behind_->identify(asked, from);

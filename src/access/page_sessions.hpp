@@ -22,7 +22,7 @@ class page_sessions : public identity {
  public:
   page_sessions(const environment& env, std::shared_ptr<identity> behind, page_sessions_options options);
 
-  result<principal_ptr> identify(const http::request& asked, const std::string& from) override;
+  result<principal_ptr> identify(const http::request& asked, const http::peer& from) override;
   principal_ptr again(const principal& known) const override { return behind_->again(known); }
 
   /// Signs in who has been recognized. Returns the value of `Set-Cookie`; it is `Secure` where the page came over TLS.

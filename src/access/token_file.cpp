@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "core/config.hpp"
@@ -35,11 +36,60 @@ const std::string& text_of(const yaml::node& value, const std::string& name) {
   return value.scalar;
 }
 
+void set_credential(principal& to, credential_kind kind, std::string credential, int line) {
+  if (!to.credential.empty()) throw yaml::refusal(line, "an entry has sha256 or certificate, and not both");
+  to.kind = kind;
+  to.credential = std::move(credential);
+}
+
 void read_rights(const yaml::node& value, principal& to) {
   if (value.kind != yaml::node::type::list)
     throw yaml::refusal(value.line, "\"may\" must be a list, such as [send:orders, read:team-*]");
   for (const auto& item : value.items)
     if (const auto wrong = add_right(to, text_of(item, "may")); !wrong.empty()) throw yaml::refusal(item.line, wrong);
+}
+
+std::size_t count_of(const yaml::node& value, const std::string& name) {
+  const auto& digits = text_of(value, name);
+  std::size_t count = 0;
+  const auto* end = digits.data() + digits.size();
+  const auto [behind, failed] = std::from_chars(digits.data(), end, count);
+  constexpr std::size_t most = std::size_t{1} << 40;
+  if (failed != std::errc() || behind != end || count > most)
+    throw yaml::refusal(value.line, "\"" + name + "\" must be a whole number from 0 to " + std::to_string(most) +
+                                        ", not " + repeated(digits));
+  return count;
+}
+
+void read_quota(const yaml::node& value, quota& to) {
+  if (value.kind != yaml::node::type::map)
+    throw yaml::refusal(value.line, "\"quota\" must be a map, such as {requests_per_s: 50, parked_max: 10}");
+  const std::pair<const char*, std::optional<std::size_t>*> known[] = {{"requests_per_s", &to.requests_per_s},
+                                                                       {"bytes_per_s", &to.bytes_per_s},
+                                                                       {"parked_max", &to.parked_max},
+                                                                       {"pending_max", &to.pending_max}};
+  for (const auto& [name, count] : value.pairs) {
+    const auto found =
+        std::find_if(std::begin(known), std::end(known), [&](const auto& one) { return one.first == name.scalar; });
+    if (found == std::end(known))
+      throw yaml::refusal(count.line, "unknown quota " + repeated(name.scalar) +
+                                          "; known are: requests_per_s, bytes_per_s, parked_max, pending_max");
+    *found->second = count_of(count, name.scalar);
+  }
+}
+
+/// A name in a certificate, as http::peer_certificate has it.
+std::string certificate_name(const yaml::node& value) {
+  auto text = text_of(value, "certificate");
+  const auto colon = std::min(text.find(':'), text.size());
+  const auto kind = std::string_view(text).substr(0, colon);
+  if ((kind != "dns" && kind != "uri" && kind != "email") || colon + 1 >= text.size())
+    throw yaml::refusal(value.line,
+                        "\"certificate\" must be one of its names, such as dns:billing.example, "
+                        "uri:spiffe://example/billing or email:billing@example");
+  if (kind == "dns")
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
 }
 
 void read_member(const std::string& name, const yaml::node& value, principal& to) {
@@ -51,19 +101,25 @@ void read_member(const std::string& name, const yaml::node& value, principal& to
   } else if (name == "sha256") {
     const auto digest = parse_digest(text_of(value, name));
     if (!digest) throw yaml::refusal(value.line, "\"sha256\" must be the 64 hexadecimal digits of a token's SHA-256");
-    to.credential = *digest;
+    set_credential(to, credential_kind::token, *digest, value.line);
+  } else if (name == "certificate") {
+    set_credential(to, credential_kind::certificate, certificate_name(value), value.line);
   } else if (name == "may") {
     read_rights(value, to);
   } else if (name == "expires") {
     to.expires_at = parse_rfc3339(text_of(value, name));
     if (!to.expires_at) throw yaml::refusal(value.line, "\"expires\" must be a time like 2027-02-24T12:00:00Z");
+  } else if (name == "quota") {
+    read_quota(value, to.own_quota);
   } else {
-    throw yaml::refusal(value.line, "unknown entry " + repeated(name) + "; known are: name, sha256, may, expires");
+    throw yaml::refusal(value.line, "unknown entry " + repeated(name) +
+                                        "; known are: name, sha256, certificate, may, expires, quota");
   }
 }
 
 principal_ptr entry_of(const yaml::node& item) {
-  if (item.kind != yaml::node::type::map) throw yaml::refusal(item.line, "each entry is a map with name, sha256, may");
+  if (item.kind != yaml::node::type::map)
+    throw yaml::refusal(item.line, "each entry is a map with name, sha256 or certificate, may");
   auto entry = std::make_shared<principal>();
   bool has_rights = false;
   for (const auto& [name, value] : item.pairs) {
@@ -71,7 +127,7 @@ principal_ptr entry_of(const yaml::node& item) {
     has_rights = has_rights || name.scalar == "may";
   }
   if (entry->name.empty() || entry->credential.empty() || !has_rights)
-    throw yaml::refusal(item.line, "an entry has name, sha256 and may");
+    throw yaml::refusal(item.line, "an entry has name, sha256 or certificate, and may");
   return entry;
 }
 
@@ -102,11 +158,12 @@ token_table token_table::parse(std::string_view yaml, const std::string& file) {
     const auto root = yaml::parse(yaml);
     if (root.kind != yaml::node::type::list)
       throw yaml::refusal(root.line, "a list of tokens is expected; \"[]\" is an empty one");
-    std::set<std::string_view> digests;
+    std::set<std::string_view> credentials;
     for (const auto& item : root.items) {
       table.all_.push_back(entry_of(item));
-      if (!digests.insert(table.all_.back()->credential).second)
-        throw yaml::refusal(item.line, "an entry before it has the same sha256; one token is one entry");
+      if (!credentials.insert(table.all_.back()->credential).second)
+        throw yaml::refusal(item.line,
+                            "an entry before it has the same sha256 or certificate; one credential is one entry");
     }
   } catch (const yaml::refusal& refused) {
     throw config_error(file + ":" + std::to_string(refused.line) + ": broker.access.tokens_file: " + refused.what());
@@ -121,9 +178,18 @@ token_table token_table::read(const std::string& file) {
 principal_ptr token_table::find(std::string_view digest) const {
   const principal_ptr* found = nullptr;
   for (const auto& entry : all_)
-    if (digest.size() == digest_bytes && CRYPTO_memcmp(entry->credential.data(), digest.data(), digest_bytes) == 0)
+    if (entry->kind == credential_kind::token && digest.size() == digest_bytes &&
+        CRYPTO_memcmp(entry->credential.data(), digest.data(), digest_bytes) == 0)
       found = &entry;
   return found ? *found : nullptr;
+}
+
+principal_ptr token_table::find_certificate(const std::vector<std::string>& names) const {
+  for (const auto& entry : all_)
+    if (entry->kind == credential_kind::certificate &&
+        std::find(names.begin(), names.end(), entry->credential) != names.end())
+      return entry;
+  return nullptr;
 }
 
 }  // namespace amc::access

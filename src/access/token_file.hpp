@@ -13,7 +13,12 @@
 ///     sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
 ///     may: [send:orders, serve:invoices, read:team-*]
 ///     expires: 2027-02-24T12:00:00Z
-/// Without `expires` a token lasts for as long as its entry is there. Entries of one name are one principal.
+///     quota: {requests_per_s: 50, parked_max: 10}
+///   - name: shipping
+///     certificate: dns:shipping.example   # in the place of sha256: a name in the certificate that a client shows
+///     may: [serve:orders]
+/// Without `expires` a token lasts for as long as its entry is there; what `quota` does not say broker.access.quota
+/// says. Entries of one name are one principal.
 namespace amc::access {
 
 /// What a token is known by: 32 bytes.
@@ -32,10 +37,13 @@ class token_table {
 
   /// Who has the token with this digest; null: nobody. Takes as long whichever it is, and whether it is any.
   principal_ptr find(std::string_view digest) const;
+  /// Whose certificate has one of these names (http::peer_certificate); of several, the first in the file. Null:
+  /// nobody.
+  principal_ptr find_certificate(const std::vector<std::string>& names) const;
   std::size_t size() const { return all_.size(); }
 
  private:
-  std::vector<principal_ptr> all_;  ///< each with its token's digest as its credential
+  std::vector<principal_ptr> all_;  ///< each with its token's digest, or its certificate's name, as its credential
 };
 
 }  // namespace amc::access

@@ -1,7 +1,5 @@
 #include "access/token_identity.hpp"
 
-#include <algorithm>
-
 #include "core/log.hpp"
 
 namespace amc::access {
@@ -10,79 +8,56 @@ namespace {
 constexpr const char* component = "access";
 constexpr std::size_t token_max_bytes = 4'096;
 
-/// The value of the one field of this name; nothing where there is none, or several.
-std::optional<std::string> only_field(const http::request& asked, std::string_view name) {
-  std::optional<std::string> found;
-  for (const auto& [field, value] : asked.headers) {
-    if (!http::same_ignoring_case(field, name)) continue;
-    if (found) return {};
-    found = value;
-  }
-  return found;
-}
-
-/// What stands behind "Bearer"; nothing where that is no token (RFC 6750).
-std::optional<std::string_view> token_in(std::string_view field) {
-  constexpr std::string_view scheme = "Bearer";
-  if (!http::same_ignoring_case(field.substr(0, scheme.size()), scheme)) return {};
-  field.remove_prefix(scheme.size());
-  const auto begin = field.find_first_not_of(' ');
-  if (begin == 0 || begin == std::string_view::npos) return {};
-  field.remove_prefix(begin);
-  const auto is_part = [](unsigned char c) { return c > ' ' && c < 0x7f && c != ',' && c != '"'; };
-  const bool is_token = field.size() <= token_max_bytes && std::all_of(field.begin(), field.end(), is_part);
-  return is_token ? std::optional(field) : std::nullopt;
+/// The same, for no longer than until then.
+principal_ptr until(principal_ptr who, std::optional<timestamp> end) {
+  if (!who || !end || (who->expires_at && *who->expires_at <= *end)) return who;
+  auto limited = std::make_shared<principal>(*who);
+  limited->expires_at = end;
+  return limited;
 }
 
 }  // namespace
 
-token_identity::token_identity(const environment& env, std::string file)
+token_identity::token_identity(const environment& env, std::string file, std::shared_ptr<refused_credentials> refused)
     : env_(env),
       file_(std::move(file)),
+      refused_(std::move(refused)),
       watched_(env, {file_}, [this] { read_again(); }),
       tokens_(std::make_shared<const token_table>(token_table::read(file_))) {
   log::info(component, "asks for tokens: " + std::to_string(tokens_->size()) + " in " + file_);
 }
 
-result<principal_ptr> token_identity::identify(const http::request& asked, const std::string& from) {
-  const auto field = only_field(asked, "Authorization");
-  if (!field && !asked.headers.find("Authorization")) {
-    note_refused(from, "want of a token");
-    return error{errc::unidentified, "Send a token, in the field \"Authorization: Bearer TOKEN\"."};
-  }
-  if (!field) return refused(from, "several Authorization fields");
-  const auto token = token_in(*field);
-  if (!token) return refused(from, "an Authorization field that is no \"Bearer TOKEN\"");
-  auto who = tokens_->find(digest_of(*token));
-  if (!who) return refused(from, "an unknown token");
-  if (who->expires_at && *who->expires_at <= env_.wall_clock())
-    return refused(from, "an expired token of " + who->name);
+result<principal_ptr> token_identity::identify(const http::request& asked, const http::peer& from) {
+  using enum authorization::form;
+  const auto said = authorization_of(asked);
+  if (said.what == none) return identify(from);
+  if (said.what == several) return refused_->wrong(from, "several Authorization fields");
+  if (said.what == other || said.token.size() > token_max_bytes)
+    return refused_->wrong(from, "an Authorization field that is no \"Bearer TOKEN\"");
+  auto who = tokens_->find(digest_of(said.token));
+  if (!who) return refused_->wrong(from, "an unknown token");
+  if (is_expired(*who)) return refused_->wrong(from, "an expired token of " + who->name);
   return who;
 }
 
+result<principal_ptr> token_identity::identify(const http::peer& from) {
+  const auto* shown = from.certificate();
+  if (!shown) return refused_->none(from);
+  auto who = until(tokens_->find_certificate(shown->names), shown->expires_at);
+  if (!who) return refused_->unnamed(from);
+  if (is_expired(*who)) return refused_->wrong(from, "an expired certificate or entry of " + who->name);
+  return who;
+}
+
+bool token_identity::is_expired(const principal& who) const {
+  return who.expires_at && *who.expires_at <= env_.wall_clock();
+}
+
 principal_ptr token_identity::again(const principal& known) const {
-  auto who = tokens_->find(known.credential);
-  const bool expired = who && who->expires_at && *who->expires_at <= env_.wall_clock();
-  return expired ? nullptr : who;
-}
-
-/// Whoever guesses learns nothing from the answer.
-error token_identity::refused(const std::string& from, const std::string& why) {
-  note_refused(from, why);
-  return {errc::unidentified, "This token is not valid here: it is unknown, incomplete, expired, or sent twice."};
-}
-
-void token_identity::note_refused(const std::string& from, const std::string& why) {
-  constexpr milliseconds line_interval{1'000};
-  const auto now = env_.timers->now();
-  if (last_line_ != timers::time_point{} && now - last_line_ < line_interval) {
-    ++untold_;
-  } else {
-    const auto before = untold_ > 0 ? "; " + std::to_string(untold_) + " more were refused before" : std::string();
-    log::warning(component, (from.empty() ? "no network" : from) + ": refused for " + why + before);
-    last_line_ = now;
-    untold_ = 0;
-  }
+  auto who = known.kind == credential_kind::certificate
+                 ? until(tokens_->find_certificate({known.credential}), known.expires_at)
+                 : tokens_->find(known.credential);
+  return who && is_expired(*who) ? nullptr : who;
 }
 
 void token_identity::read_again() try {

@@ -9,11 +9,12 @@ namespace amc::api {
 result<visitor> visitor_of(context& api, const http::request& asked) {
   visitor who;
   if (!api.identity) return who;
-  const auto from = asked.from ? asked.from->address() : std::string();
+  static const http::peer nobody;
+  const auto& from = asked.from ? *asked.from : nobody;
   auto known = api.identity->identify(asked, from);
   if (!known) return known.error();
   who.by = std::move(*known);
-  who.address = from;
+  who.address = from.address();
   return who;
 }
 

@@ -27,6 +27,16 @@ config_provider provider() {
                "the server's certificate, in PEM, with those that lead to its authority behind it: then it speaks TLS "
                "1.2 and 1.3 alone. Read again when it or the key changes. Empty: plain HTTP"},
           {.path = "broker.http.tls.key_file", .default_yaml = "\"\"", .help = "the key of that certificate, in PEM"},
+          {.path = "broker.http.tls.client_ca_file",
+           .default_yaml = "\"\"",
+           .help =
+               "the authorities, in PEM, whose certificates clients may show in the place of a token, as entries of "
+               "broker.access.tokens_file name them. Read again when it changes. Empty: none is asked for"},
+          {.path = "broker.http.tls.crl_file",
+           .default_yaml = "\"\"",
+           .help =
+               "the certificates that each authority in client_ca_file has revoked: a CRL of each, in PEM. Read again "
+               "when it changes. Empty: none is"},
           number_key("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024,
                      1 << 20),
           number_key("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
@@ -107,10 +117,15 @@ http::server_options server_options_from(const config& settings) {
 }
 
 std::shared_ptr<http::tls_certificates> certificates_from(const environment& env, const config& settings) {
-  http::tls_files files{settings.text("broker.http.tls.certificate_file"), settings.text("broker.http.tls.key_file")};
+  http::tls_files files{settings.text("broker.http.tls.certificate_file"), settings.text("broker.http.tls.key_file"),
+                        settings.text("broker.http.tls.client_ca_file"), settings.text("broker.http.tls.crl_file")};
   if (files.certificate.empty() != files.key.empty())
     throw settings.complaint("broker.http.tls.certificate_file",
                              "give both, it and broker.http.tls.key_file, or neither");
+  if (files.certificate.empty() && !files.client_ca.empty())
+    throw settings.complaint("broker.http.tls.client_ca_file", "takes broker.http.tls.certificate_file");
+  if (files.client_ca.empty() && !files.revoked.empty())
+    throw settings.complaint("broker.http.tls.crl_file", "takes broker.http.tls.client_ca_file");
   return files.certificate.empty() ? nullptr : std::make_shared<http::tls_certificates>(env, std::move(files));
 }
 

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "access/exposure.hpp"
+#include "access/quotas.hpp"
 #include "api/http_api.hpp"
+#include "api/pending_quota.hpp"
 #include "http/byte_budget.hpp"
 
 namespace amc::api {
@@ -21,6 +23,8 @@ struct context {
   std::shared_ptr<access::identity> identity{};  ///< null: nobody is asked who they are
   std::shared_ptr<access::page_sessions> sessions{};  ///< the identity, where browsers may sign in; null: they may not
   access::forwarding_guard proxies{options.trusted_proxies};
+  access::quotas quotas{env, options.of_each};
+  pending_quota pending{env};
   http::byte_budget pages{options.pages_max_bytes};
   std::vector<std::pair<metrics::gauges*, prometheus::Gauge*>> counted{};  ///< by the last GET /metrics
 };

@@ -4,6 +4,7 @@
 
 #include "api/access_checks.hpp"
 #include "api/json_body.hpp"
+#include "api/outcomes.hpp"
 #include "api/reading.hpp"
 #include "api/wording.hpp"
 
@@ -70,8 +71,11 @@ task<http::response> accept(context& api, http::request& asked, visitor& who, in
   const auto wait = preferred_wait(asked);
   const auto id = api.messages->new_id();
   // The watch begins before the message does: no change can slip in between.
+  auto place = wait ? api.quotas.park(who.by) : access::quotas::place();
+  if (!place) co_return refused(place.error(), root);
   std::unique_ptr<broker::waiters::watch> watch;
   if (wait) watch = api.waiters->watch_for(id);
+  if (co_await room_for(api, who, 1) == 0) co_return refused(api.quotas.over_pending(who.by), root);
   std::vector<broker::accept_request> one;
   one.push_back({id, std::move(body->said), std::move(*options)});
   const auto results = co_await api.messages->accept(std::move(one), who.by);
@@ -120,6 +124,8 @@ task<http::response> read(context& api, http::request& asked, visitor& who, std:
   if (!parsed) co_return not_found(id, root);
   const auto wait = preferred_wait(asked);
   const auto known = asked.headers.find("If-None-Match");
+  auto place = wait ? api.quotas.park(who.by) : access::quotas::place();
+  if (!place) co_return refused(place.error(), root);
   std::unique_ptr<broker::waiters::watch> watch;
   if (wait) watch = api.waiters->watch_for(*parsed);
   auto condition = to_be_read_by(who);

@@ -45,8 +45,11 @@ class http_api::implementation {
 
   std::optional<http::response> refuses_unread(const http::request& asked, const http::peer& from) {
     if (!of_.identity || is_open(asked)) return {};
-    const auto who = of_.identity->identify(asked, from.address());
-    return who ? std::nullopt : std::optional(unidentified(who.error(), asked.path() == "/"));
+    const bool root = asked.path() == "/";
+    const auto who = of_.identity->identify(asked, from);
+    if (!who) return unidentified(who.error(), root);
+    const auto too_much = of_.quotas.refuses(*who);
+    return too_much ? std::optional(refused(*too_much, root)) : std::nullopt;
   }
 
  private:
@@ -72,8 +75,10 @@ class http_api::implementation {
   }
 
   /// What any route refuses.
-  static std::optional<http::response> fault_in(const http::request& asked, const route& r, const visitor& who) {
+  std::optional<http::response> fault_in(const http::request& asked, const route& r, const visitor& who) {
     const bool root = r.path == "/";
+    if (const auto too_much = r.right_to.is_open() ? std::nullopt : of_.quotas.admit(who.by))
+      return refused(*too_much, root);
     if (const auto why = refused_at_the_door(who, r, asked)) {
       note_refusal(who, *why, asked.path());
       return refused(*why, root);
@@ -95,11 +100,14 @@ class http_api::implementation {
     std::exception_ptr failed;
     http::response reply;
     try {
-      if (auto refused = fault_in(asked, r, who))
+      if (auto refused = fault_in(asked, r, who)) {
         reply = std::move(*refused);
-      else
+      } else {
+        of_.quotas.charge(who.by, asked.body.size());
         reply = co_await r.call(of_, asked, who);
+      }
       status = reply.status;
+      of_.quotas.charge(who.by, reply.body.size());
     } catch (const unavailable&) {
       failed = std::current_exception();
     }

@@ -29,6 +29,8 @@ struct api_options {
   /// Without an identity: whether what a proxy passes on is refused, unless the proxy is in one of these networks.
   bool refuses_forwarded = false;
   std::vector<std::string> trusted_proxies{};
+  /// With an identity: what each may take, unless its own quota says otherwise.
+  quota of_each{};
 };
 
 /// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets. `identity`: who asks is asked, and may do what

@@ -1,5 +1,7 @@
 #include "api/outcomes.hpp"
 
+#include <algorithm>
+
 #include "api/contents.hpp"
 #include "core/time_text.hpp"
 
@@ -133,7 +135,34 @@ task<told_outcomes> answer_all(context& api, const visitor& who, std::vector<ans
   });
 }
 
+task<std::size_t> room_for(context& api, const visitor& who, std::size_t wanted) {
+  const auto most = api.quotas.pending_max(who.by);
+  if (most == 0 || wanted == 0) co_return wanted;
+  co_return co_await api.pending.take(*api.messages, who.by, wanted, most);
+}
+
+namespace {
+
+task<void> refuse_over_quota(context& api, const visitor& who, std::vector<result<broker::accept_request>>& entries) {
+  const auto is_one = [](const auto& e) { return e.has_value(); };
+  auto room =
+      co_await room_for(api, who, static_cast<std::size_t>(std::count_if(entries.begin(), entries.end(), is_one)));
+  std::optional<error> too_many;
+  for (auto& e : entries) {
+    if (!e) continue;
+    if (room > 0) {
+      --room;
+      continue;
+    }
+    if (!too_many) too_many = api.quotas.over_pending(who.by);
+    e = *too_many;
+  }
+}
+
+}  // namespace
+
 task<told_outcomes> accept_all(context& api, const visitor& who, std::vector<result<broker::accept_request>> entries) {
+  co_await refuse_over_quota(api, who, entries);
   std::vector<broker::accept_request> readable;
   for (auto& e : entries) {
     if (!e) continue;

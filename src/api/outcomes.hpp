@@ -20,7 +20,9 @@ task<told_outcomes> answer_all(context& api, const visitor& who, std::vector<ans
 task<told_outcomes> fail_all(context& api, const visitor& who, std::vector<failed_claim> failures);
 task<told_outcomes> extend_all(context& api, const visitor& who, std::vector<claimed> claims);
 task<told_outcomes> release_all(context& api, const visitor& who, std::vector<claimed> claims);
-/// Those that could not be read are refused as they are.
+/// For how many of so many new messages the quota of who asks has room; they are counted then.
+task<std::size_t> room_for(context& api, const visitor& who, std::size_t wanted);
+/// Those that could not be read are refused as they are; so are the last ones where the quota has no room for all.
 task<told_outcomes> accept_all(context& api, const visitor& who, std::vector<result<broker::accept_request>> entries);
 task<told_outcomes> claim_all(context& api, const visitor& who, std::vector<claim_request> requests);
 

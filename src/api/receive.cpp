@@ -35,6 +35,10 @@ task<bool> settle(context& api, const visitor& who, receive_body& body, std::str
   co_return all_taken;
 }
 
+bool brings_outcomes(const receive_body& body) {
+  return !body.answers.empty() || !body.failures.empty() || !body.leases.empty() || !body.releases.empty();
+}
+
 /// The connection stands for a worker that does not tell its name.
 broker::receive_request request_of(const visitor& who, const receive_body& body, std::string queue,
                                    const http::request& asked, milliseconds wait) {
@@ -82,17 +86,21 @@ task<http::response> post_receive(context& api, http::request& asked, visitor& w
   auto body = parse_receive(asked, api.options.claims_max, api.options.receive_max_bytes);
   if (!body) co_return refused(body.error());
   asked.drop_body();
+  const auto prefers = preferred_wait(asked);
+  auto wait = std::min(prefers.value_or(milliseconds(0)), api.options.receive_wait_max);
+  auto place = wait.count() > 0 ? api.quotas.park(who.by) : access::quotas::place();
+  // What it brings along is settled all the same: then it may not wait.
+  if (!place && !brings_outcomes(*body)) co_return refused(place.error());
+  if (!place) wait = {};
   std::string reply;
   const bool all_taken = co_await settle(api, who, *body, reply);
   const bool has_settled = !reply.empty();
-  const auto prefers = preferred_wait(asked);
-  const auto wait = std::min(prefers.value_or(milliseconds(0)), api.options.receive_wait_max);
   std::vector<broker::handed> deliveries;
-  bool come_later = false;
+  bool come_later = !place;
   if (all_taken) {
     auto wanted = request_of(who, *body, queue, asked, wait);
     auto received = co_await receive(api, std::move(wanted), asked.from, has_settled);
-    come_later = !received;
+    come_later = come_later || !received;
     if (received) deliveries = std::move(*received);
   }
   if (auto gone = refused_to_take(api, who, queue)) {

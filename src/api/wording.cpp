@@ -35,6 +35,8 @@ int http_status(errc code) {
       return 403;
     case errc::precondition:
       return 428;
+    case errc::over_quota:
+      return 429;
     case errc::unreadable:
       return 503;
     case errc::unknown:  // of a newer broker, never of this one
@@ -71,6 +73,8 @@ const char* title(int status) {
       return "Unprocessable Content";
     case 428:
       return "Precondition Required";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 503:
@@ -101,7 +105,9 @@ http::response problem(int status, std::string detail, bool root) {
 }
 
 http::response refused(const error& why, bool root) {
-  return problem(http_status(why.code), why.detail, root);
+  auto reply = problem(http_status(why.code), why.detail, root);
+  if (why.code == errc::over_quota) reply.headers.add("Retry-After", std::to_string(why.come_again.count()));
+  return reply;
 }
 
 std::string in_quotes(std::string_view text) {

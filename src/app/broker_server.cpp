@@ -31,6 +31,7 @@ broker_server::broker_server(const environment& env, const foundation& base, con
 api::api_options broker_server::api_options(const config& settings) {
   auto options = api::api_options_from(settings);
   options.refuses_forwarded = access::refuses_forwarded(settings);
+  options.of_each = access::quota_from(settings);
   return options;
 }
 

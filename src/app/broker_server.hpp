@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "access/token_identity.hpp"
+#include "access/identity.hpp"
 #include "api/http_api.hpp"
 #include "app/foundation.hpp"
 #include "http/server.hpp"
@@ -27,7 +27,7 @@ class broker_server {
 
   bool engine_is_empty_;
   milliseconds drain_timeout_;
-  std::shared_ptr<access::token_identity> identity_;      ///< null: nobody is asked who they are
+  std::shared_ptr<access::identity> identity_;            ///< null: nobody is asked who they are
   std::shared_ptr<http::tls_certificates> certificates_;  ///< null: plain HTTP
   std::unique_ptr<broker::parts> parts_;
   std::shared_ptr<broker::waiters> waiters_;

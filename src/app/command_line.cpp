@@ -56,9 +56,10 @@ struct invocation {
   static void warn_of_secrets(const config& merged) {
     for (const auto& [path, entry] : merged.entries())
       if (entry.origin == "--set" && has_password(entry))
-        log::warning("config", "--set " + path +
-                                   " has a password, which ps could show while this started: set it in a file of "
-                                   "--config, or in a variable");
+        log::warning("config",
+                     "--set " + path +
+                         " has a password, which ps could show while this started: name a file that has it in " + path +
+                         "_file");
   }
 
   /// From the same sources, as they are by then.

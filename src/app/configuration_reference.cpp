@@ -31,7 +31,7 @@ std::string allowed(const config_key& key) {
 
 std::string section(const config_provider& provider) {
   std::string text = "\n## " + provider.module + "\n";
-  for (const auto& key : provider.keys) {
+  for (const auto& key : keys_of(provider)) {
     text += "\n### `" + key.path + "`\n" + key.help + "\n\n- takes: " + allowed(key) + "\n- default:";
     text += key.default_yaml.find('\n') == std::string::npos ? " `" + key.default_yaml + "`\n"
                                                              : "\n\n```yaml\n" + key.default_yaml + "\n```\n";
@@ -62,7 +62,8 @@ looks like a key, stops the start.
 
 `amc config` prints the merged set and where each value came from, with secrets masked, and makes the checks that a start
 makes. An unknown key, a wrong type or a value that cannot work stops the start, with file and line, exit code 2. Whatever is no
-known part of a URL is masked; what is not quite a URL is masked whole. The unit is the last word of a key: `_ms` is milliseconds.
+known part of a URL is masked; what is not quite a URL is masked whole. Beside each key for a URL there is one for a file that
+has it, so that a password need not stand in a variable or a file of configuration. The unit is the last word of a key: `_ms` is milliseconds.
 
 ```yaml
 # config/autoload/mine.local.yaml

@@ -124,11 +124,17 @@ class place {
     ended_ = true;
   }
 
+  /// Asked again later it may be answered otherwise.
+  static bool is_for_later(int status) {
+    constexpr int over_quota = 429;
+    return status == over_quota || status >= 500;
+  }
+
   void receive_loop() {
     back_off pause;
     while (!with_.over() && (!with_.draining() || !outcome_.empty())) {
       const auto reply = ask();
-      const bool is_there = reply && reply->status < 500;
+      const bool is_there = reply && !is_for_later(reply->status);
       with_.note_broker(is_there, is_there ? "" : away_);
       if (!is_there) {
         with_.pause(pause.next());
@@ -158,7 +164,7 @@ class place {
       asking_ = true;
       auto reply = with_.broker.send(std::move(asked), with_.draining() ? milliseconds(0) : milliseconds(wait));
       asking_ = false;
-      if (reply.status >= 500) away_ = reason_of(reply);
+      if (is_for_later(reply.status)) away_ = reason_of(reply);
       return reply;
     } catch (const unavailable& failed) {
       asking_ = false;

@@ -5,7 +5,7 @@
 #include <boost/version.hpp>
 
 #include "app/demo.hpp"
-#include "queue_system/rabbitmq/rabbitmq_c.hpp"
+#include "queue_system/platforms.hpp"
 
 namespace amc::app {
 namespace {
@@ -15,8 +15,8 @@ std::string library_of(const std::string& name) {
   if (name == "sqlite") return std::string(" (SQLite ") + sqlite3_libversion() + ")";
   if (name == "postgresql")
     return " (libpq " + std::to_string(PQlibVersion() / 10'000) + "." + std::to_string(PQlibVersion() % 10'000) + ")";
-  if (name == "rabbitmq") return std::string(" (rabbitmq-c ") + amqp_version() + ")";
-  return "";
+  const auto library = queue_system::library_of(name);
+  return library.empty() ? "" : " (" + library + ")";
 }
 
 /// What a key can be set to is what is built in.

@@ -104,6 +104,10 @@ class messages {
   task<result<row>> retry(uuid id, principal_ptr by = {});
   /// `needed`: in the queue of each. Errors: invalid, for a queue's name that no store can hold.
   task<result<message_page>> list(list_filter filter, principal_ptr by = {}, right needed = right::read);
+  /// How many pending messages a principal owns, counted no further than `at_most`.
+  task<std::size_t> pending_of(std::string owner, std::size_t at_most) {
+    return store_.pending_of(std::move(owner), at_most);
+  }
   /// With the depth of each queue in the engine where that can be had, also of queues that hold nothing.
   struct queue_state {
     queue_counts counts{};

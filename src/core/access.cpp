@@ -58,6 +58,20 @@ std::string_view queue_of(const message& m) {
   return m.queue.empty() ? m.last_queue : m.queue;
 }
 
+std::string name_by_issuer(std::string_view subject, std::string_view issuer) {
+  std::string name(subject);
+  name += '@';
+  for (const char c : issuer) {
+    if (c == behind_principal)
+      name += "%2F";
+    else if (c == '%')
+      name += "%25";
+    else
+      name += c;
+  }
+  return name;
+}
+
 std::string holder_of(const principal_ptr& by, std::string_view told) {
   if (!by) return std::string(told);
   return told.empty() ? by->name : by->name + behind_principal + std::string(told);

@@ -42,13 +42,29 @@ class queue_patterns {
   std::vector<std::string> all_;
 };
 
+/// How much of a broker one principal may take. 0: as much as there is; absent: what the configuration says of
+/// everybody.
+struct quota {
+  std::optional<std::size_t> requests_per_s{};
+  std::optional<std::size_t> bytes_per_s{};  ///< bodies of requests and of their answers
+  std::optional<std::size_t> parked_max{};   ///< requests that wait, for messages or for work
+  std::optional<std::size_t> pending_max{};  ///< messages that it owns and that are pending
+};
+
+/// What somebody is recognized by. A file of the broker's names tokens and certificates; JWTs an issuer.
+enum class credential_kind { token, certificate, jwt };
+
 /// Somebody who asks, with what its credential allows it; never changed. A null pointer to one stands for an asker to
 /// whom everything is allowed: the broker itself, and everybody where no access is configured.
 struct principal {
-  std::string name;        ///< see `is_name`; no two of whatever kind have the same
+  /// Rows, keys and claims know it by this. `is_name` holds for those that the broker's file names; those that an
+  /// issuer names have another one (`name_by_issuer`), so that neither can pass for the other.
+  std::string name;
   std::string credential;  ///< by which it was recognized, and can be again; no secret
   std::array<queue_patterns, all_rights.size()> queues{};
   std::optional<timestamp> expires_at{};  ///< wall clock; what it holds is refused from then on
+  quota own_quota{};
+  credential_kind kind = credential_kind::token;
 
   /// 1 to 100 characters of A-Z a-z 0-9 . _ -
   static bool is_name(std::string_view text);
@@ -61,6 +77,10 @@ struct principal {
   bool sees_everything() const { return sees(""); }
 };
 using principal_ptr = std::shared_ptr<const principal>;
+
+/// The name of somebody whom an issuer of JWTs knows by `subject`, as rows keep it: "billing@https:%2F%2Fidp.example".
+/// It has no slash, as no principal's name has: what stands behind one is what a holder tells of itself.
+std::string name_by_issuer(std::string_view subject, std::string_view issuer);
 
 /// Whose right decides about a message: that of the queue it is in, or was in last. Empty where it was never in one.
 std::string_view queue_of(const message& m);

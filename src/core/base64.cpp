@@ -52,4 +52,19 @@ std::optional<std::string> from_base64(std::string_view text) {
   return bytes;
 }
 
+std::string to_base64url(std::string_view bytes) {
+  auto text = to_base64(bytes);
+  while (text.ends_with('=')) text.pop_back();
+  for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  return text;
+}
+
+std::optional<std::string> from_base64url(std::string_view text) {
+  if (text.find_first_of("+/=") != std::string_view::npos) return {};
+  std::string other(text);
+  for (char& c : other) c = c == '-' ? '+' : c == '_' ? '/' : c;
+  other.append((4 - other.size() % 4) % 4, '=');
+  return from_base64(other);
+}
+
 }  // namespace amc

@@ -26,6 +26,24 @@ config_key number_key(std::string path, std::string default_yaml, std::string he
 
 namespace {
 
+constexpr const char* of_a_file = "_file";
+
+}  // namespace
+
+std::vector<config_key> keys_of(const config_provider& provider) {
+  std::vector<config_key> all;
+  for (const auto& key : provider.keys) {
+    all.push_back(key);
+    if (key.kind == config_key::type::url)
+      all.push_back({.path = key.path + of_a_file,
+                     .default_yaml = "\"\"",
+                     .help = "the file whose first line is " + key.path + ", instead of that key"});
+  }
+  return all;
+}
+
+namespace {
+
 const char* expectation(const config_key& key) {
   switch (key.kind) {
     case config_key::type::text:
@@ -171,7 +189,7 @@ class config_builder {
   config_builder(const std::vector<config_provider>& providers, std::vector<std::string> others)
       : others_(std::move(others)) {
     for (const auto& provider : providers)
-      for (const auto& key : provider.keys)
+      for (const auto& key : keys_of(provider))
         built_.entries_[key.path] = {key, value_of(key, yaml::parse(key.default_yaml)), "default"};
   }
 
@@ -210,9 +228,30 @@ class config_builder {
     }
   }
 
-  config built() && { return std::move(built_); }
+  config built() && {
+    for (auto& [path, entry] : built_.entries_)
+      if (entry.key.kind == config_key::type::url) read_from_file(entry);
+    return std::move(built_);
+  }
 
  private:
+  void read_from_file(config::entry& to) {
+    const auto& named = built_.at(to.key.path + of_a_file);
+    const auto file = json::value_to<std::string>(named.value);
+    if (file.empty()) return;
+    if (to.origin != "default")
+      throw built_.complaint(named.key.path, to.origin + " says " + to.key.path + " too; leave one of them out");
+    try {
+      const auto said = read_config_file(file, named.key.path);
+      const auto line = trimmed(std::string_view(said).substr(0, said.find('\n')));
+      if (line.empty()) throw yaml::refusal(1, named.key.path + ": the first line is empty");
+      to.value = text_value(to.key, std::string(line), 1);
+    } catch (const yaml::refusal& failed) {
+      throw config_error(escaped(file) + ":1: " + failed.what());
+    }
+    to.origin = escaped(file) + ":1";
+  }
+
   using place = std::function<std::string(int line)>;
 
   void merge_file(const std::string& file) {

@@ -16,7 +16,7 @@ namespace amc {
 struct config_key {
   enum class type {
     text,
-    url,      ///< text whose password is masked when printed
+    url,      ///< text whose password is masked when printed; beside it `PATH_file` names a file that has it
     integer,  ///< between `min` and `max`
     boolean,
     texts,  ///< a list of texts
@@ -42,6 +42,9 @@ struct config_provider {
   std::string module;
   std::vector<config_key> keys;
 };
+
+/// The keys of a provider, and beside each URL, which may hold a secret, the key of a file whose first line it is.
+std::vector<config_key> keys_of(const config_provider& provider);
 
 /// The merged configuration: every known key has a value of its type. Looking up a key that no provider declares is a
 /// defect and throws std::logic_error.

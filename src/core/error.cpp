@@ -28,6 +28,8 @@ const char* to_string(errc code) {
       return "unidentified";
     case errc::forbidden:
       return "forbidden";
+    case errc::over_quota:
+      return "over_quota";
     case errc::key_reused:
       return "key_reused";
     case errc::unreadable:

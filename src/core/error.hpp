@@ -2,6 +2,7 @@
 
 #include <boost/assert/source_location.hpp>
 #include <boost/system/result.hpp>
+#include <chrono>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -22,6 +23,7 @@ enum class errc {
   precondition,  ///< If-Match is missing
   unidentified,  ///< access is configured, and nothing says who asks, or what does is not (or no longer) known
   forbidden,     ///< who asks has no right to this
+  over_quota,    ///< who asks has taken as much as it may; the detail names the key, and it may come again
   key_reused,    ///< the Idempotency-Key was used for another request
   unreadable,    ///< the message's row is damaged, which only a person can mend; whether it was changed is not known
   unknown,       ///< a refusal of a newer broker that this version has no code for; the detail has the broker's words
@@ -35,6 +37,7 @@ struct error {
   errc code;
   std::string detail;
   bool hides = false;  ///< not_found, of what is there: who asks may not know it. For the log, and for nobody else
+  std::chrono::seconds come_again{};  ///< over_quota: not sooner
 };
 
 /// The answer to a request, or why it was refused.

@@ -48,12 +48,23 @@ constexpr std::array<std::string_view, 32> open_names{"host",
                                                       "load_balance_hosts",
                                                       "heartbeat"};
 
+std::string in_lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
+
 /// What stands before "://" may be the user of a URL without a scheme, and what follows the password.
-bool is_known_scheme(std::string_view text) {
-  std::string scheme(text);
-  for (char& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  constexpr std::array<std::string_view, 6> known{"http", "https", "amqp", "amqps", "postgres", "postgresql"};
-  return std::find(known.begin(), known.end(), scheme) != known.end();
+bool is_known_scheme(std::string_view scheme) {
+  constexpr std::array<std::string_view, 10> known{"http",       "https", "amqp", "amqps", "postgres",
+                                                   "postgresql", "nats",  "tls",  "redis", "rediss"};
+  return std::find(known.begin(), known.end(), in_lower_case(scheme)) != known.end();
+}
+
+/// To NATS a user alone is a token, and to Redis some write a password so.
+bool is_secret_alone(std::string_view scheme) {
+  constexpr std::array<std::string_view, 4> those{"nats", "tls", "redis", "rediss"};
+  return std::find(those.begin(), those.end(), in_lower_case(scheme)) != those.end();
 }
 
 bool is_open(std::string_view name) {
@@ -131,8 +142,9 @@ std::string masked_query(std::string_view query) {
 }
 
 /// USER or USER:PASSWORD, with the "@".
-std::string masked_user(std::string_view user) {
+std::string masked_user(std::string_view scheme, std::string_view user) {
   const auto name = take_until(user, ":");
+  if (user.empty() && is_secret_alone(scheme)) return std::string(mask) + "@";
   if (name.find('%') != std::string_view::npos || !consists_of(name, "-._~+")) return std::string(mask) + "@";
   return std::string(name) + (user.empty() ? "@" : ":" + std::string(mask) + "@");
 }
@@ -148,8 +160,8 @@ std::string masked_url(std::string_view scheme, std::string_view rest) {
   if (!are_hosts(hosts)) return nothing_shown;
   const auto path = take_until(rest, "?#");
   if (!consists_of(path, "-._~/%+")) return nothing_shown;
-  auto shown = begin + (at == std::string_view::npos ? "" : masked_user(authority.substr(0, at))) + std::string(hosts) +
-               std::string(path);
+  auto shown = begin + (at == std::string_view::npos ? "" : masked_user(scheme, authority.substr(0, at))) +
+               std::string(hosts) + std::string(path);
   if (rest.empty()) return shown;
   if (rest[0] == '?' && rest.find('#') == std::string_view::npos) return shown + "?" + masked_query(rest.substr(1));
   return shown + rest[0] + std::string(mask);

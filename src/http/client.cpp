@@ -18,6 +18,8 @@
 
 #include "core/config.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/watched_files.hpp"
 
 namespace amc::http {
 namespace {
@@ -39,6 +41,7 @@ class connection {
   }
 
   tcp::socket socket;
+  std::shared_ptr<asio::ssl::context> secured;
   std::unique_ptr<asio::ssl::stream<tcp::socket&>> tls;  ///< null: plain HTTP
   std::shared_ptr<one_shot<addresses>> looked_up;        ///< while its name is looked up
   beast::flat_buffer buffer;
@@ -49,7 +52,7 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
  public:
   pooled_client(const environment& env, client_options options) : env_(env), options_(std::move(options)) {
     const auto complain = [this](const std::string& what) {
-      throw config_error("consumer_services.broker_client.url: \"" + mask_url(options_.url) + "\" " + what);
+      throw config_error(options_.keys + ".url: \"" + mask_url(options_.url) + "\" " + what);
     };
     const auto url = boost::urls::parse_uri(options_.url);
     const bool secure = url && same_ignoring_case(url->scheme(), "https");
@@ -65,7 +68,12 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
     if (url->has_port()) authority_ += ":" + std::to_string(port_);
     prefix_ = std::string(url->encoded_path());
     if (prefix_.ends_with('/')) prefix_.pop_back();
-    if (secure) trust();
+    if (options_.certificate_file.empty() != options_.key_file.empty())
+      throw config_error(options_.keys + ".certificate_file: give both, it and key_file, or neither");
+    if (secure) {
+      secured_ = security();
+      watched_.emplace(env, std::vector{options_.certificate_file, options_.key_file}, [this] { read_again(); });
+    }
     names_.emplace(env.executor, host_, std::to_string(port_), options_.look_up);
   }
 
@@ -97,18 +105,37 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
   }
 
  private:
-  /// Whom it takes for the server.
-  void trust() {
-    secured_.emplace(asio::ssl::context::tls_client);
-    secured_->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
-    secured_->set_verify_mode(asio::ssl::verify_peer);
+  /// Whom it takes for the server, and what it shows who it is with. Throws config_error.
+  std::shared_ptr<asio::ssl::context> security() const {
+    auto made = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+    made->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
+    made->set_verify_mode(asio::ssl::verify_peer);
     error_code failed;
+    const auto expect_done = [&](const char* key, const std::string& file) {
+      if (failed) throw config_error(options_.keys + key + ": \"" + file + "\": " + failed.message());
+    };
     if (options_.ca_file.empty())
-      secured_->set_default_verify_paths(failed);
+      made->set_default_verify_paths(failed);
     else
-      secured_->load_verify_file(options_.ca_file, failed);
-    if (failed)
-      throw config_error("consumer_services.broker_client.ca_file: \"" + options_.ca_file + "\": " + failed.message());
+      made->load_verify_file(options_.ca_file, failed);
+    expect_done(".ca_file", options_.ca_file);
+    if (options_.certificate_file.empty()) return made;
+    made->use_certificate_chain_file(options_.certificate_file, failed);
+    expect_done(".certificate_file", options_.certificate_file);
+    made->use_private_key_file(options_.key_file, asio::ssl::context::pem, failed);
+    expect_done(".key_file", options_.key_file);
+    return made;
+  }
+
+  void read_again() try { secured_ = security(); } catch (const config_error& wrong) {
+    log::error("http", std::string("the certificate to show stays as it was: ") + wrong.what());
+  }
+
+  void look_at_files() {
+    constexpr milliseconds interval{1'000};
+    if (env_.timers->now() - looked_ < interval) return;
+    looked_ = env_.timers->now();
+    watched_->look();
   }
 
   std::string server() const { return (secured_ ? "https://" : "http://") + authority_; }
@@ -149,7 +176,9 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
   }
 
   task<void> secure(connection& link, bool is_name) {
-    link.tls = std::make_unique<asio::ssl::stream<tcp::socket&>>(link.socket, *secured_);
+    look_at_files();
+    link.secured = secured_;
+    link.tls = std::make_unique<asio::ssl::stream<tcp::socket&>>(link.socket, *link.secured);
     if (is_name) SSL_set_tlsext_host_name(link.tls->native_handle(), host_.c_str());
     link.tls->set_verify_callback(asio::ssl::host_name_verification(host_));
     co_await link.tls->async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
@@ -201,7 +230,9 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
   client_options options_;
   std::string host_, authority_, prefix_;
   std::uint16_t port_ = 0;
-  std::optional<asio::ssl::context> secured_;  ///< over TLS
+  std::shared_ptr<asio::ssl::context> secured_;  ///< over TLS
+  std::optional<watched_files> watched_;         ///< what it shows
+  timers::time_point looked_{};
   std::optional<name_look_up> names_;
   std::deque<std::shared_ptr<connection>> idle_;
 };

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/message.hpp"
 #include "core/task.hpp"
 
 namespace amc::http {
@@ -45,6 +46,14 @@ struct parameter {
 /// Each `%` and its two hexadecimal digits as the byte that they are; nothing where a `%` has none. All else stays.
 std::optional<std::string> percent_decoded(std::string_view text);
 
+/// What is to be known of a certificate that somebody has shown, and that an authority of ours vouches for.
+struct peer_certificate {
+  /// Whose it is, by its subject's alternative names: "dns:billing.example" (in small letters),
+  /// "uri:spiffe://example/billing", "email:billing@example".
+  std::vector<std::string> names{};
+  timestamp expires_at{};
+};
+
 /// Whoever sent a request. For handlers that wait: once it has gone, there is nobody to wait for.
 class peer {
  public:
@@ -53,6 +62,9 @@ class peer {
   std::uint64_t number() const { return number_; }
   /// The IP address that it came from; empty where it came over no network.
   const std::string& address() const { return address_; }
+  /// Null where it has shown none.
+  const peer_certificate* certificate() const { return certificate_ ? &*certificate_ : nullptr; }
+  void show(peer_certificate shown) { certificate_ = std::move(shown); }
   bool gone() const { return gone_; }
   /// Sets `waiter` when the peer goes; takes the place of the one before.
   void wakes(std::shared_ptr<one_shot<bool>> waiter) { waiter_ = std::move(waiter); }
@@ -64,6 +76,7 @@ class peer {
  private:
   std::uint64_t number_;
   std::string address_;
+  std::optional<peer_certificate> certificate_;
   bool gone_ = false;
   std::shared_ptr<one_shot<bool>> waiter_;
 };

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/one_line_a_second.hpp"
 #include "http/byte_budget.hpp"
 #include "http/framing.hpp"
 
@@ -76,8 +77,13 @@ std::string not_now(const unavailable& failed, const request& asked) {
 /// One connection, in TLS or not. It listens also while a handler runs, so that a peer that hangs up is noticed then.
 class session : public std::enable_shared_from_this<session> {
  public:
-  session(tcp::socket connected, framing_limits limits, std::shared_ptr<peer> by, std::unique_ptr<tls_end> end)
-      : socket(std::move(connected)), reader(limits), from(std::move(by)), tls(std::move(end)) {}
+  session(tcp::socket connected, framing_limits limits, std::shared_ptr<peer> by,
+          std::shared_ptr<const tls_certificates> certificates)
+      : socket(std::move(connected)),
+        reader(limits),
+        from(std::move(by)),
+        tls(certificates ? std::make_unique<tls_end>(*certificates->now()) : nullptr),
+        certificates_(std::move(certificates)) {}
 
   /// Waits until more bytes are there; false when there will be none: the peer has gone, or its time is over.
   task<bool> more() {
@@ -117,6 +123,9 @@ class session : public std::enable_shared_from_this<session> {
   }
 
   bool is_shaking() const { return tls && !tls->is_shaken(); }
+
+  /// Whether the certificate that its client has shown is still good.
+  bool is_believed() const { return !tls || tls->is_good_by(*certificates_->now()); }
 
   /// Returns once nothing of a handshake is being written.
   task<void> flushed() {
@@ -197,7 +206,16 @@ class session : public std::enable_shared_from_this<session> {
       any = true;
       if (!discarding_) reader.feed({bytes.data(), got});
     }
+    meet();
     return any;
+  }
+
+  /// Once the handshake is over. Whom the client's certificate is believed to may have changed since it began.
+  void meet() {
+    if (met_ || !tls || !tls->is_shaken()) return;
+    met_ = true;
+    if (!is_believed()) return close();
+    if (auto shown = tls->shown()) from->show(*std::move(shown));
   }
 
   /// Sends what the handshake has to say.
@@ -213,6 +231,8 @@ class session : public std::enable_shared_from_this<session> {
     });
   }
 
+  std::shared_ptr<const tls_certificates> certificates_;
+  bool met_ = false;
   std::string unsent_;
   std::shared_ptr<one_shot<bool>> flushed_;
   bool flushing_ = false;
@@ -270,6 +290,7 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     while (!sessions_.empty() || !stopping_) {
       co_await deadlines_.sleep(milliseconds(100));
       const auto now = env_.timers->now();
+      leave_those_not_believed();
       for (const auto& s : sessions_) {
         if (s->deadline < now) s->expire();
         if (stopping_ && s->idle) s->close();
@@ -347,12 +368,21 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     const auto remote = socket.remote_endpoint(ignored);
     auto from = std::make_shared<peer>(++last_session_, ignored ? std::string() : remote.address().to_string());
     const auto entry = sessions_.insert(
-        sessions_.end(), std::make_shared<session>(std::move(socket), limits, std::move(from), own_end()));
+        sessions_.end(), std::make_shared<session>(std::move(socket), limits, std::move(from), options_.certificates));
     sessions_done_.spawn(serve(self, entry));
   }
 
-  std::unique_ptr<tls_end> own_end() const {
-    return options_.certificates ? std::make_unique<tls_end>(*options_.certificates->now()) : nullptr;
+  /// What was revoked since a handshake ends the connection, whatever waits on it.
+  void leave_those_not_believed() {
+    if (!options_.certificates ||
+        std::exchange(believed_by_, options_.certificates->now()) == options_.certificates->now())
+      return;
+    for (const auto& s : sessions_)
+      if (!s->is_believed()) {
+        refused_certificates_.warn(s->from->address() +
+                                   ": its certificate is not good any more; its connection is closed");
+        s->close();
+      }
   }
 
   void set_deadline(session& s, milliseconds from_now) { s.deadline = env_.timers->now() + from_now; }
@@ -376,6 +406,8 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     } catch (const std::exception& failed) {
       log::error("http", std::string("a connection ended: ") + failed.what());
     }
+    if (s.tls && !s.tls->refused_certificate().empty())
+      refused_certificates_.warn(s.from->address() + ": its certificate was refused: " + s.tls->refused_certificate());
     s.say_goodbye();
     s.close();
     sessions_.erase(entry);
@@ -610,6 +642,8 @@ class server::implementation : public std::enable_shared_from_this<implementatio
   task_group loops_{env_.executor};
   alarm_clock ticks_;
   alarm_clock deadlines_{env_};
+  std::shared_ptr<const tls_identity> believed_by_;  ///< at the last look at all connections
+  one_line_a_second refused_certificates_{env_, "http"};
   bool stopping_ = false;
 };
 

@@ -1,24 +1,31 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "http/message.hpp"
 
 struct ssl_st;
 struct ssl_ctx_st;
 
 namespace amc::http {
 
-/// In PEM: a certificate, with those that lead to its authority behind it, and its key.
+/// In PEM.
 struct tls_files {
-  std::string certificate{};
+  std::string certificate{};  ///< with those that lead to its authority behind it
   std::string key{};
+  std::string client_ca{};  ///< the authorities of clients' certificates; empty: these are not asked for
+  std::string revoked{};    ///< a list of revoked certificates (CRL) of each of these authorities; empty: none is
 };
 
-/// What a server shows who it is with, as it was read once; never changed. TLS 1.2 and 1.3.
+/// What a server shows who it is with, and whom it believes who they are, as it was read once; never changed. TLS 1.2
+/// and 1.3.
 class tls_identity {
  public:
-  /// Throws config_error for files that cannot be read, and for a key that is not the certificate's.
+  /// Throws config_error for files that cannot be read, for a key that is not the certificate's, and for lists of
+  /// revoked certificates that are not those of the authorities.
   explicit tls_identity(const tls_files& files);
   ~tls_identity();
   tls_identity(const tls_identity&) = delete;
@@ -50,11 +57,20 @@ class tls_end {
   std::string unsent();
 
   bool is_shaken() const;
+  /// What the client has shown in its handshake; nothing where it has shown none.
+  std::optional<peer_certificate> shown() const;
+  /// Whether the certificate that the client has shown is good by this identity too. Also where it has shown none.
+  bool is_good_by(const tls_identity& other) const;
+  /// Why the certificate that the client has shown ended the handshake; empty: it did not.
+  const std::string& refused_certificate() const { return refused_certificate_; }
   /// Nothing more will be read: the peer has said farewell, or what it sent is not TLS as it is spoken here.
   bool is_over() const { return over_; }
 
  private:
+  void fail();
+
   ssl_st* ssl_;
+  std::string refused_certificate_;
   bool over_ = false;
 };
 

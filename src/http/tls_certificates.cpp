@@ -4,10 +4,20 @@
 #include "core/log.hpp"
 
 namespace amc::http {
+namespace {
+
+std::vector<std::string> those_given(const tls_files& files) {
+  std::vector<std::string> given;
+  for (const auto& file : {files.certificate, files.key, files.client_ca, files.revoked})
+    if (!file.empty()) given.push_back(file);
+  return given;
+}
+
+}  // namespace
 
 tls_certificates::tls_certificates(const environment& env, tls_files files)
     : files_(std::move(files)),
-      watched_(env, {files_.certificate, files_.key}, [this] { read_again(); }),
+      watched_(env, those_given(files_), [this] { read_again(); }),
       identity_(std::make_shared<const tls_identity>(files_)) {}
 
 void tls_certificates::read_again() try {

@@ -9,8 +9,9 @@
 
 namespace amc::http {
 
-/// The certificate and key of a server, read again within a second of their change, both or neither: a pair that is
-/// wrong is logged, and the old one stays. Connections that there are keep theirs. For one thread.
+/// The certificate and key of a server, and whom it believes clients' certificates to, read again within a second of
+/// their change, all or nothing: what is wrong is logged, and the old ones stay. Connections that there are keep
+/// theirs. For one thread.
 class tls_certificates {
  public:
   /// Throws config_error.

@@ -28,6 +28,9 @@ class async_store {
   task<void> make_all_due() const { return store_->make_all_due(env_); }
   task<message_page> list(list_filter filter) const { return store_->list(env_, std::move(filter)); }
   task<std::vector<queue_counts>> counts() const { return store_->counts(env_); }
+  task<std::size_t> pending_of(std::string owner, std::size_t at_most) const {
+    return store_->pending_of(env_, std::move(owner), at_most);
+  }
   task<purged> purge(purge_request what) const { return store_->purge(env_, what); }
   task<timestamp> now() const { return store_->now(env_); }
   /// Throws while the store can be read and not written, too. That costs a write only where one has failed, after an

@@ -107,6 +107,12 @@ task<std::vector<queue_counts>> shared_store::counts(const environment& env) {
   co_return std::get<std::vector<queue_counts>>(std::move(seen));
 }
 
+task<std::size_t> shared_store::pending_of(const environment& env, std::string owner, std::size_t at_most) {
+  question asked = count_owned{std::move(owner), at_most};
+  const auto seen = co_await reader_->run(env, std::move(asked));
+  co_return std::get<std::size_t>(seen);
+}
+
 task<purged> shared_store::purge(const environment& env, purge_request what) {
   job asked = what;
   auto done = co_await worker_->run(env, std::move(asked));
@@ -252,6 +258,8 @@ std::vector<shared_store::look> shared_store::look_up(const std::vector<question
     for (const auto& asked : batch) {
       if (const auto* filter = std::get_if<list_filter>(&asked)) {
         looks.emplace_back(opened_.reader->list(*filter));
+      } else if (const auto* of = std::get_if<count_owned>(&asked)) {
+        looks.emplace_back(opened_.reader->pending_of(of->owner, of->at_most));
       } else {
         if (!counted) counted = opened_.reader->counts();
         looks.emplace_back(*counted);

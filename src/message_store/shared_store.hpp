@@ -37,6 +37,7 @@ class shared_store {
   task<void> make_all_due(const environment& env);
   task<message_page> list(const environment& env, list_filter filter);
   task<std::vector<queue_counts>> counts(const environment& env);
+  task<std::size_t> pending_of(const environment& env, std::string owner, std::size_t at_most);
   task<purged> purge(const environment& env, purge_request what);
   task<timestamp> now(const environment& env);
   task<void> check(const environment& env);
@@ -71,8 +72,12 @@ class shared_store {
   using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<found_row>, std::vector<due_row>,
                               purged, timestamp, unavailable>;
   struct count_all {};
-  using question = std::variant<list_filter, count_all>;
-  using look = std::variant<message_page, std::vector<queue_counts>>;
+  struct count_owned {
+    std::string owner;
+    std::size_t at_most;
+  };
+  using question = std::variant<list_filter, count_all, count_owned>;
+  using look = std::variant<message_page, std::vector<queue_counts>, std::size_t>;
   struct observer {
     boost::asio::any_io_executor executor;
     std::weak_ptr<std::function<void(const news&)>> call;

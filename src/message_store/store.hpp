@@ -231,6 +231,10 @@ class store_reader {
 
   virtual message_page list(const list_filter& filter) = 0;
 
+  /// Pending messages of an owner, counted no further than `at_most`. Costs something for each of those, and nothing
+  /// for the rest.
+  virtual std::size_t pending_of(const std::string& owner, std::size_t at_most) = 0;
+
   /// Of each queue with pending or dead messages. Costs something for each of those, and nothing for the rest.
   virtual std::vector<queue_counts> counts() = 0;
 };

@@ -9,6 +9,9 @@ namespace amc::queue_system {
 /// The keys of every engine. A new engine is one folder and one line in platforms.cpp.
 config_provider provider();
 
+/// The client library that an engine is made with, as it is now linked: "rabbitmq-c 0.11.0"; empty: none.
+std::string library_of(const std::string& engine);
+
 /// The engine that `queue_system.platform` names.
 std::shared_ptr<platform> make_platform(const config& settings);
 

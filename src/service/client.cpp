@@ -95,7 +95,7 @@ no_answer::~no_answer() = default;
 
 namespace {
 
-constexpr int ok = 200, not_found = 404, overloaded = 503;
+constexpr int ok = 200, not_found = 404, over_quota = 429, overloaded = 503;
 
 /// What came is no answer of a broker. Retrying may find one: a proxy's page, a broker that starts.
 no_answer unexpected(bool may_have_been_done, const http::response& reply) {
@@ -158,6 +158,8 @@ struct client::parts {
     http::client_options told;
     told.url = url;
     told.ca_file = options.ca_file;
+    told.certificate_file = options.certificate_file;
+    told.key_file = options.key_file;
     told.answer_max_bytes = options.answer_max_bytes;
     auto calls = http::make_client(env, std::move(told));
     return access::with_token(env, std::move(calls), options.token_file);
@@ -176,9 +178,9 @@ struct client::parts {
       http::request once = asked;
       try {
         auto reply = co_await calls->send(std::move(once), left);
-        if (reply.status < 500) co_return reply;
+        if (reply.status < 500 && reply.status != over_quota) co_return reply;
         why = reason_in(reply);
-        may_have_been_done = may_have_been_done || reply.status != overloaded;
+        may_have_been_done = may_have_been_done || (reply.status != overloaded && reply.status != over_quota);
       } catch (const http::answer_too_large& failed) {
         throw no_answer(true, failed.what());
       } catch (const unavailable& failed) {

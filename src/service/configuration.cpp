@@ -20,6 +20,13 @@ config_provider provider() {
            .help =
                "with an https URL: the authorities, in PEM, of which one must have signed the broker's certificate. "
                "Empty: those that the machine knows"},
+          {.path = "consumer_services.broker_client.certificate_file",
+           .default_yaml = "\"\"",
+           .help = "the certificate to show a broker that asks for one, in PEM, with those that lead to its authority "
+                   "behind it; read again when it or its key changes. Empty: none is shown"},
+          {.path = "consumer_services.broker_client.key_file",
+           .default_yaml = "\"\"",
+           .help = "the key of that certificate, in PEM"},
           {.path = "consumer_services.broker_client.token_file",
            .default_yaml = "\"\"",
            .help = "the file whose first line is the token to send, as \"amc token new\" prints it; read again when it "
@@ -80,6 +87,8 @@ std::shared_ptr<http::caller> caller_for(const environment& env, const config& s
   http::client_options options;
   options.url = url;
   options.ca_file = settings.text("consumer_services.broker_client.ca_file");
+  options.certificate_file = settings.text("consumer_services.broker_client.certificate_file");
+  options.key_file = settings.text("consumer_services.broker_client.key_file");
   options.answer_max_bytes = std::max(options.answer_max_bytes, http::answer_bytes_for(texts_max_bytes));
   auto client = http::make_client(env, options);
   return access::with_token(env, std::move(client), settings.text("consumer_services.broker_client.token_file"));

@@ -41,7 +41,7 @@ unavailable unexpected(const std::string& target, const http::response& reply) {
     what += " (" + type + "), \"" + made_valid(shortened(reply.body, shown_max)) + "\"";
   if (reply.status == 401 || reply.status == 403)
     what += "; check consumer_services.broker_client.token_file, and what its token may";
-  else if (reply.status < 500)
+  else if (reply.status < 500 && reply.status != 429)
     what +=
         "; check that consumer_services.broker_client.url leads to a broker, and that nothing between answers for it";
   return {unavailable::reason::away, std::move(what)};

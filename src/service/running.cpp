@@ -81,7 +81,7 @@ running_numbers::~running_numbers() {
 /// As a broker's.
 std::optional<http::response> running_numbers::refused_numbers(const http::request& asked) {
   if (!identity_) return {};
-  const auto who = identity_->identify(asked, asked.from->address());
+  const auto who = identity_->identify(asked, *asked.from);
   if (!who) {
     auto reply = fault(401, who.error().detail, asked.target);
     reply.headers.add("WWW-Authenticate", "Bearer");

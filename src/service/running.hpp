@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "access/token_identity.hpp"
+#include "access/identity.hpp"
 #include "core/config.hpp"
 #include "core/loop.hpp"
 #include "core/stop_request.hpp"
@@ -34,7 +34,7 @@ class running_numbers {
   task<http::response> answer(const http::request& asked);
 
   loop& loop_;
-  std::shared_ptr<access::token_identity> identity_;  ///< null: nobody is asked who they are
+  std::shared_ptr<access::identity> identity_;  ///< null: nobody is asked who they are
   std::unique_ptr<http::server> server_;
 };
 

@@ -121,7 +121,7 @@ int run(const config& settings, std::vector<service_definition> services) {
 std::string help_of_keys() {
   std::string told = "\nConfiguration keys, with their defaults (--set KEY=VALUE):\n";
   for (const auto& provider : providers())
-    for (const auto& key : provider.keys)
+    for (const auto& key : keys_of(provider))
       told += "  " + key.path + "=" + key.default_yaml + "\n      " + key.help + "\n";
   return told;
 }

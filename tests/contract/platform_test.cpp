@@ -6,9 +6,12 @@
 #include <thread>
 
 #include "queue_system/embedded/embedded.hpp"
+#include "queue_system/platforms.hpp"
+#include "tests/support/configured.hpp"
+#include "tests/support/engine_place.hpp"
 #include "tests/support/rabbitmq.hpp"
 
-/// What every queue engine must do. A new driver is one more line at the end.
+/// What every queue engine must do. A new driver is one more line in `drivers`.
 namespace amc {
 namespace {
 
@@ -17,6 +20,7 @@ using testing::ElementsAre;
 /// What a driver under test needs: a place for its queues.
 struct surroundings {
   std::unique_ptr<tests::rabbitmq_queues> rabbitmq{};
+  std::unique_ptr<tests::engine_place> place{};
 };
 
 struct driver {
@@ -36,6 +40,29 @@ driver rabbitmq(const std::string& name, queue_type type) {
             return queue_system::make_rabbitmq(options);
           },
           type == queue_type::transient};
+}
+
+/// An engine as it is configured, with more settings; `name` begins with the engine's.
+driver configured(const std::string& name, const std::vector<std::string>& more = {}) {
+  return {name, [name, more](surroundings& around) {
+            around.place = std::make_unique<tests::engine_place>(name.substr(0, name.find('_')));
+            auto sets = around.place->sets();
+            sets.insert(sets.end(), more.begin(), more.end());
+            return queue_system::make_platform(tests::configured(sets));
+          }};
+}
+
+/// Those that this build has.
+std::vector<driver> drivers() {
+  std::vector<driver> all{{"embedded", [](surroundings&) { return queue_system::make_embedded(); }},
+                          rabbitmq("rabbitmq_quorum", queue_type::quorum),
+                          rabbitmq("rabbitmq_classic", queue_type::classic),
+                          rabbitmq("rabbitmq_transient", queue_type::transient),
+                          configured("nats"),
+                          configured("nats_memory", {"queue_system.nats.storage=memory"}),
+                          configured("redis")};
+  std::erase_if(all, [](const driver& each) { return !tests::is_built_in(each.name.substr(0, each.name.find('_'))); });
+  return all;
 }
 
 class PlatformContract : public testing::TestWithParam<driver> {
@@ -266,12 +293,8 @@ TEST_P(PlatformContract, ChecksAtAStart) {
   EXPECT_NO_THROW(engine_->check(queues, queues));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Drivers, PlatformContract,
-    testing::Values(driver{"embedded", [](surroundings&) { return queue_system::make_embedded(); }},
-                    rabbitmq("rabbitmq_quorum", queue_type::quorum), rabbitmq("rabbitmq_classic", queue_type::classic),
-                    rabbitmq("rabbitmq_transient", queue_type::transient)),
-    [](const auto& suite) { return suite.param.name; });
+INSTANTIATE_TEST_SUITE_P(Drivers, PlatformContract, testing::ValuesIn(drivers()),
+                         [](const auto& suite) { return suite.param.name; });
 
 }  // namespace
 }  // namespace amc

@@ -856,6 +856,28 @@ TEST_P(StoreContract, TheOldestIsOneThatCouldBeWorkedOnNow) {
   EXPECT_EQ(oldest(), accepted + milliseconds(20));
 }
 
+TEST_P(StoreContract, CountsWhatAnOwnerHasPendingUpToABound) {
+  const auto post = [&](const std::string& owner) {
+    life_cycle::accept_options options;
+    options.owner = owner;
+    return apply(life_cycle::accept(next_id_(), "x", to_queue{"q"}, true, times_, options)).now->id;
+  };
+  post("shop");
+  post("shop");
+  post("other");
+  accept();  // nobody's
+  apply({.id = post("shop"), .then = {.status = status::dead}});
+  const auto pending_of = [&](const char* owner, std::size_t at_most) {
+    return opened_->reader->pending_of(owner, at_most);
+  };
+  EXPECT_EQ(pending_of("shop", 10), 2U);
+  EXPECT_EQ(pending_of("shop", 1), 1U);
+  EXPECT_EQ(pending_of("shop", 0), 0U);
+  EXPECT_EQ(pending_of("other", 10), 1U);
+  EXPECT_EQ(pending_of("nobody", 10), 0U);
+  EXPECT_EQ(pending_of("", 10), 0U);
+}
+
 TEST_P(StoreContract, CountsWhatWaitsInAQueueAndWhatDiedThere) {
   accept("the oldest", "q");
   const auto accepted = around_.now;

@@ -1,60 +1,16 @@
 #include <gmock/gmock.h>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/ssl.hpp>
-#include <boost/asio/write.hpp>
-
 #include "tests/support/binary_test.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/support/raw_http.hpp"
+#include "tests/support/tls_client.hpp"
 
 /// TLS, between the real binary and its clients, and a client that trusts one authority alone.
 namespace amc::tests {
 namespace {
 
-namespace asio = boost::asio;
 using testing::AllOf;
 using testing::HasSubstr;
-
-/// One kept connection.
-class tls_client {
- public:
-  tls_client(std::uint16_t port, const std::string& ca_file, int version_max = TLS1_3_VERSION) {
-    context_.load_verify_file(ca_file);
-    context_.set_verify_mode(asio::ssl::verify_peer);
-    SSL_CTX_set_max_proto_version(context_.native_handle(), version_max);
-    stream_.emplace(io_, context_);
-    stream_->lowest_layer().connect({asio::ip::make_address("127.0.0.1"), port});
-    stream_->handshake(asio::ssl::stream_base::client);
-  }
-
-  /// The header and the body of the answer.
-  std::string ask(const std::string& method, const std::string& target, const std::string& body = "") {
-    asio::write(*stream_, asio::buffer(method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
-                                       std::to_string(body.size()) + "\r\n\r\n" + body));
-    const auto header = asio::read_until(*stream_, asio::dynamic_buffer(got_), "\r\n\r\n");
-    const auto field = got_.find("Content-Length: ") + std::string_view("Content-Length: ").size();
-    const auto whole = header + std::stoul(got_.substr(field));
-    if (got_.size() < whole)
-      asio::read(*stream_, asio::dynamic_buffer(got_), asio::transfer_exactly(whole - got_.size()));
-    return std::exchange(got_, {});
-  }
-
-  std::string serial() {
-    auto* shown = SSL_get1_peer_certificate(stream_->native_handle());
-    const auto number = std::to_string(ASN1_INTEGER_get(X509_get_serialNumber(shown)));
-    X509_free(shown);
-    return number;
-  }
-
- private:
-  asio::io_context io_;
-  asio::ssl::context context_{asio::ssl::context::tls_client};
-  std::optional<asio::ssl::stream<asio::ip::tcp::socket>> stream_;
-  std::string got_;
-};
 
 class Tls : public binary_test {
  protected:
@@ -107,6 +63,15 @@ TEST_F(Tls, BothVersionsAreSpokenAndOlderOnesAreNot) {
   EXPECT_ANY_THROW(tls_client(port, ours_.file(), TLS1_1_VERSION));
 }
 
+TEST_F(Tls, NobodyShakesHandsASecondTime) {
+  process broker(command("broker"));
+  const auto port = port_of(broker);
+  tls_client client(port, ours_.file(), TLS1_2_VERSION);
+  EXPECT_THAT(client.ask("GET", "/healthz"), HasSubstr("200 OK"));
+  EXPECT_FALSE(client.renegotiates());
+  EXPECT_THAT(tls_client(port, ours_.file()).ask("GET", "/healthz"), HasSubstr("200 OK"));
+}
+
 TEST_F(Tls, LargeMessagesPassBothWays) {
   process broker(command("broker"));
   tls_client client(port_of(broker), ours_.file());
@@ -131,7 +96,7 @@ TEST_F(Tls, AHandshakeThatNeverEndsIsEnded) {
   process broker(command("broker", {"broker.http.header_timeout_ms=100"}));
   const auto port = port_of(broker);
   std::vector<std::unique_ptr<raw_connection>> halves;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 2'000; ++i) {
     halves.push_back(std::make_unique<raw_connection>(port));
     if (i % 2 == 0) halves.back()->send(std::string("\x16\x03\x01\x02\x00\x01\x00", 7));
   }

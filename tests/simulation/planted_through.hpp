@@ -31,6 +31,9 @@ class reader_through : public store_reader {
   explicit reader_through(std::unique_ptr<store_reader> to) : to_(std::move(to)) {}
   message_page list(const list_filter& filter) override { return to_->list(filter); }
   std::vector<queue_counts> counts() override { return to_->counts(); }
+  std::size_t pending_of(const std::string& owner, std::size_t at_most) override {
+    return to_->pending_of(owner, at_most);
+  }
 
  private:
   std::unique_ptr<store_reader> to_;

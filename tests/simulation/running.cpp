@@ -87,6 +87,9 @@ class weighing_reader : public store_reader {
     return page;
   }
   std::vector<queue_counts> counts() override { return to_->counts(); }
+  std::size_t pending_of(const std::string& owner, std::size_t at_most) override {
+    return to_->pending_of(owner, at_most);
+  }
 
  private:
   std::unique_ptr<store_reader> to_;

@@ -61,6 +61,10 @@ class database::reader : public store_reader {
     of_.reach(by_);
     return of_.now_.counts();
   }
+  std::size_t pending_of(const std::string& owner, std::size_t at_most) override {
+    of_.reach(by_);
+    return of_.now_.pending_of(owner, at_most);
+  }
 
  private:
   database& of_;

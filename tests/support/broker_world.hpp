@@ -51,6 +51,7 @@ struct broker_world {
         world.env(), messages, broker::mass_retry_options{settings.size("broker.retries_per_second")});
     auto options = api::api_options_from(settings);
     options.refuses_forwarded = access::refuses_forwarded(settings);
+    options.of_each = access::quota_from(settings);
     api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, std::move(options),
                                           std::move(identity));
   }

@@ -76,4 +76,37 @@ void authority::sign(const std::string& name, const std::string& names) {
   });
 }
 
+void authority::revoke(const std::string& name) {
+  auto* from = std::fopen((folder_ / (name + ".pem")).c_str(), "r");
+  check(from);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(PEM_read_X509(from, nullptr, nullptr, nullptr),
+                                                                X509_free);
+  std::fclose(from);
+  std::uint64_t serial = 0;
+  check(certificate && ASN1_INTEGER_get_uint64(&serial, X509_get0_serialNumber(certificate.get())) == 1);
+  revoked_.push_back(static_cast<std::uint32_t>(serial));
+  write_list();
+}
+
+void authority::write_list() const {
+  constexpr long day_s = 86'400;
+  const std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)> list(X509_CRL_new(), X509_CRL_free);
+  const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> begin(X509_gmtime_adj(nullptr, -day_s), ASN1_TIME_free),
+      end(X509_gmtime_adj(nullptr, day_s), ASN1_TIME_free);
+  X509_CRL_set_version(list.get(), X509_CRL_VERSION_2);
+  X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(own_->certificate.get()));
+  X509_CRL_set1_lastUpdate(list.get(), begin.get());
+  X509_CRL_set1_nextUpdate(list.get(), end.get());
+  for (const auto serial : revoked_) {
+    auto* entry = X509_REVOKED_new();
+    const std::unique_ptr<ASN1_INTEGER, decltype(&ASN1_INTEGER_free)> number(ASN1_INTEGER_new(), ASN1_INTEGER_free);
+    ASN1_INTEGER_set_uint64(number.get(), serial);
+    X509_REVOKED_set_serialNumber(entry, number.get());
+    X509_REVOKED_set_revocationDate(entry, begin.get());
+    X509_CRL_add0_revoked(list.get(), entry);
+  }
+  check(X509_CRL_sign(list.get(), own_->key.get(), EVP_sha256()) > 0);
+  write(folder_ / (name_ + ".crl"), [&](FILE* to) { return PEM_write_X509_CRL(to, list.get()); });
+}
+
 }  // namespace amc::tests

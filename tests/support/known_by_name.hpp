@@ -23,7 +23,7 @@ class known_by_name : public access::identity {
   }
   void remove(const std::string& name) { all_.erase(name); }
 
-  result<principal_ptr> identify(const http::request& asked, const std::string&) override {
+  result<principal_ptr> identify(const http::request& asked, const http::peer&) override {
     const auto field = asked.headers.find("Authorization").value_or("Bearer ");
     const auto found = all_.find(field.substr(std::string_view("Bearer ").size()));
     if (found == all_.end()) return error{errc::unidentified, "nobody"};

@@ -150,6 +150,14 @@ std::vector<queue_counts> memory_store::counts() {
   return all;
 }
 
+std::size_t memory_store::pending_of(const std::string& owner, std::size_t at_most) {
+  fail_as_told();
+  const auto is_one = [&](const auto& entry) {
+    return entry.second->status == status::pending && !owner.empty() && entry.second->owner == owner;
+  };
+  return std::min(at_most, static_cast<std::size_t>(std::count_if(rows_.begin(), rows_.end(), is_one)));
+}
+
 purged memory_store::purge(const purge_request& what) {
   fail_writing_as_told();
   purged done;

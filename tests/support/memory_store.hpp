@@ -20,6 +20,7 @@ class memory_store : public store {
   void make_all_due() override;
   message_page list(const list_filter& filter);
   std::vector<queue_counts> counts();
+  std::size_t pending_of(const std::string& owner, std::size_t at_most);
   purged purge(const purge_request& what) override;
   void try_writing() override;
   timestamp now() override { return now_(); }
@@ -69,6 +70,9 @@ class memory_reader : public store_reader {
   explicit memory_reader(memory_store& from) : from_(from) {}
   message_page list(const list_filter& filter) override { return from_.list(filter); }
   std::vector<queue_counts> counts() override { return from_.counts(); }
+  std::size_t pending_of(const std::string& owner, std::size_t at_most) override {
+    return from_.pending_of(owner, at_most);
+  }
 
  private:
   memory_store& from_;

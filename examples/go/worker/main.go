@@ -5,7 +5,7 @@ type object = map[string]any
 func receive(ctx context.Context, url string, body object, wait string) (told struct{ Deliveries []object }, err error) {
 	sent, _ := json.Marshal(body)
 	asked, _ := http.NewRequestWithContext(ctx, "POST", url, bytes.NewReader(sent))
-	asked.Header.Set("Prefer", wait)
+	asked.Header.Set("Prefer", wait); if token := os.Getenv("AMC_TOKEN"); token != "" { asked.Header.Set("Authorization", "Bearer "+token) }
 	reply, err := http.DefaultClient.Do(asked)
 	if err != nil { return }; defer reply.Body.Close()
 	if reply.StatusCode != 200 { return told, fmt.Errorf("the broker answers %s", reply.Status) }

@@ -50,6 +50,12 @@ class reader : public store_reader {
     return page;
   }
 
+  std::size_t pending_of(const std::string& owner, std::size_t at_most) override {
+    const auto results =
+        session_.run({{nullptr, say().owned.c_str(), parameters().add(owner).add(std::to_string(at_most))}});
+    return static_cast<std::size_t>(number_at(results[0].get(), 0, 0));
+  }
+
   std::vector<queue_counts> counts() override {
     const auto results = session_.run({{nullptr, say().counts.c_str(), parameters().add_if(session_.clock_now())}});
     const auto* r = results[0].get();

@@ -56,6 +56,10 @@ ALTER TABLE amc_message
   ADD CONSTRAINT amc_message_unknown_to_schema_2
     CHECK ((max_claims < 0) = (content_type <> '' OR headers <> '')) NOT VALID;
 )sql"},
+    {"the index of what each owner has pending",
+     R"sql(
+CREATE INDEX amc_message_owned ON amc_message (owner) WHERE status = 'pending' AND owner <> '';
+)sql"},
 };
 
 int version_found(connection& link) {

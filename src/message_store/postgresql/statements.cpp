@@ -160,6 +160,9 @@ statements render() {
       .list = list_sql(""),
       .list_dead = list_sql("status = 'dead' AND "),
       .counts = counts_sql(),
+      .owned =
+          "SELECT count(*) FROM (SELECT FROM amc_message WHERE status = 'pending' AND owner <> '' AND owner = $1 "
+          "LIMIT $2::bigint) AS owned",
       .purge = purge_sql(),
       .make_due = make_due_sql(),
       // With every right that changes need.

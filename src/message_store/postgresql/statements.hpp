@@ -18,6 +18,7 @@ struct statements {
   std::string list;       ///< $1 after, $2 rows to look at, $3 status, $4 queue, $5 limit, $6 bytes of texts
   std::string list_dead;  ///< the same, of the dead only
   std::string counts;     ///< $1 now
+  std::string owned;      ///< $1 owner, $2 how many to count at most
   /// $1 after, $2 younger ids are not looked at, $3 limit, $4 and $5: terminal since, dead since, $6 bytes of texts.
   std::string purge;
   std::string make_due;                            ///< $1 now, $2 limit

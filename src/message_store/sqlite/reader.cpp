@@ -46,6 +46,14 @@ class reader : public store_reader {
     return page;
   }
 
+  std::size_t pending_of(const std::string& owner, std::size_t at_most) override {
+    const ending in_the_end(owned_);
+    owned_.bind(1, owner);
+    owned_.bind(2, static_cast<std::int64_t>(at_most));
+    file_.step(owned_);
+    return static_cast<std::size_t>(owned_.number(0));
+  }
+
   std::vector<queue_counts> counts() override {
     std::this_thread::sleep_until(rested_);
     const auto begun = clock::now();
@@ -141,6 +149,9 @@ class reader : public store_reader {
                               "WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2) ORDER BY id"};
   statement find_{file_.handle(), "SELECT " + names(columns) + " FROM message WHERE id = ?1"};
   statement last_queue_{file_.handle(), "SELECT last_queue FROM message WHERE id = ?1"};
+  statement owned_{file_.handle(),
+                   "SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_owned "
+                   "WHERE status = 'pending' AND owner <> '' AND owner = ?1 LIMIT ?2)"};
   statement counts_{file_.handle(),
                     "SELECT queue, 1, count(*), sum(due <= ?1), sum(held <> 0), "
                     "min(CASE WHEN NOT held OR due <= ?1 THEN id END) FROM message "

@@ -52,6 +52,10 @@ ALTER TABLE message ADD COLUMN holder TEXT NOT NULL DEFAULT '';
 ALTER TABLE message ADD COLUMN last_queue TEXT NOT NULL DEFAULT '';
 ALTER TABLE message ADD COLUMN history TEXT NOT NULL DEFAULT '';
 )sql"},
+    {"the index of what each owner has pending",
+     R"sql(
+CREATE INDEX message_owned ON message (owner) WHERE status = 'pending' AND owner <> '';
+)sql"},
 };
 
 constexpr const char* path_key = "broker.store.sqlite.path";

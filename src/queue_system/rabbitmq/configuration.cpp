@@ -1,6 +1,7 @@
 #include <map>
 
 #include "queue_system/rabbitmq/rabbitmq.hpp"
+#include "queue_system/rabbitmq/rabbitmq_c.hpp"
 
 namespace amc::queue_system {
 
@@ -53,6 +54,10 @@ rabbitmq_options rabbitmq_options_from(const config& settings) {
   options.ca_file = settings.text("queue_system.rabbitmq.ca_file");
   options.verify = settings.boolean("queue_system.rabbitmq.verify");
   return options;
+}
+
+std::string rabbitmq_library() {
+  return std::string("rabbitmq-c ") + amqp_version();
 }
 
 }  // namespace amc::queue_system

@@ -4,9 +4,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/url/parse.hpp>
 #include <cerrno>
 #include <cstring>
@@ -15,6 +12,7 @@
 #include "core/config.hpp"
 #include "core/invariant.hpp"
 #include "core/log.hpp"
+#include "core/why_unreachable.hpp"
 
 namespace amc::queue_system::rabbitmq {
 namespace {
@@ -72,20 +70,6 @@ amqp_field_value_t text(const std::string& content) {
   value.kind = AMQP_FIELD_KIND_UTF8;
   value.value.bytes = {content.size(), const_cast<char*>(content.data())};
   return value;
-}
-
-/// rabbitmq-c does not keep the reason: asks once more.
-std::string why_unreachable(const amqp_connection_info& where, milliseconds longest) {
-  namespace asio = boost::asio;
-  asio::io_context context;
-  boost::system::error_code failed;
-  const auto found = asio::ip::tcp::resolver(context).resolve(where.host, std::to_string(where.port), failed);
-  if (failed) return failed.message();
-  failed = asio::error::timed_out;
-  asio::ip::tcp::socket socket(context);
-  asio::async_connect(socket, found, [&](boost::system::error_code how, const auto&) { failed = how; });
-  context.run_for(longest);
-  return failed ? failed.message() : "the server ended the connection";
 }
 
 /// Whether what answers there would take a TLS client. Leaves errno alone.
@@ -164,7 +148,8 @@ void connection::open_socket(const amqp_connection_info& where) {
     fail(unavailable::reason::refused,
          "connecting: what answers there speaks no TLS; use amqp:// in queue_system.rabbitmq.url, or the port for TLS");
   if (opened == AMQP_STATUS_SOCKET_ERROR)
-    fail(unavailable::reason::away, "connecting: " + why_unreachable(where, options_.connect_timeout));
+    fail(unavailable::reason::away,
+         "connecting: " + why_unreachable(where.host, std::to_string(where.port), options_.connect_timeout));
   check(opened, "connecting");
 }
 

@@ -265,19 +265,29 @@ def access(contract, amc):
     """Who is asked for a token: without one, without the right, and what those see who have few."""
     with tempfile.TemporaryDirectory() as folder:
         tokens, entries = {}, ""
-        for name, rights in {"owner": "send:orders", "server": "serve:orders", "operator": "operate:orders"}.items():
+        for name, rights in {"owner": "send:orders", "server": "serve:orders", "operator": "operate:orders",
+                             "greedy": "send:*,serve:*,read:*,operate:*"}.items():
             made = subprocess.run([os.path.abspath(amc), "token", "new", name, "--may", rights], check=True, capture_output=True,
                                   text=True, cwd=folder).stdout
             token, _, entry = made.partition("\n")
             tokens[name] = [("Authorization", f"Bearer {token}")]
             entries += entry
+            # Whoever has its quota behind it at once, and one who may own one message.
+            entries += {"greedy": "  quota: {bytes_per_s: 1}\n", "owner": "  quota: {pending_max: 3}\n"}.get(name, "")
         pathlib.Path(folder, "tokens.yaml").write_text(entries)
         with Broker(amc, f"broker.access.tokens_file={folder}/tokens.yaml") as guarded:
             open_broker, contract.broker = contract.broker, guarded
             for operation in contract.description.operations:
                 contract.check(operation.name, guarded.ask(operation.method.upper(), target_of(operation)))
+            over_quota(contract, tokens)
             with_rights(contract, tokens)
             contract.broker = open_broker
+
+
+def over_quota(contract, tokens):
+    contract.ask("GET /queues", headers=tokens["greedy"])  # whose answer is more than it may have each second
+    for operation in contract.description.operations:
+        contract.check(operation.name, contract.broker.ask(operation.method.upper(), target_of(operation), headers=tokens["greedy"]))
 
 
 def with_rights(contract, tokens):
@@ -289,6 +299,7 @@ def with_rights(contract, tokens):
     ask("GET /ui/session", headers=tokens["owner"])
     ask("DELETE /ui/session", headers=tokens["owner"])
     ids = [ask("POST /messages", {"message": "x", "queue": "orders"}, tokens["owner"], expected=202)["id"] for _ in range(3)]
+    ask("POST /messages", [{"message": "x", "queue": "orders"}], tokens["owner"])
     ask("GET /messages/{id}", headers=tokens["owner"], id=ids[0])
     ask("PUT /messages/{id}", {"message": "y", "done": True}, tokens["operator"] + match, id=ids[0])
     ask("DELETE /messages/{id}", headers=tokens["owner"], id=ids[1])
@@ -297,6 +308,7 @@ def with_rights(contract, tokens):
     ask("POST /answers", [{"id": ids[1], "revision": 1, "message": "y", "queue": "other"}], tokens["server"])
     ask("POST /messages", [{"message": "x", "queue": "other"}], tokens["owner"])
     contract.expect("what one may see and not do is refused so", "forbidden" in contract.reasons)
+    contract.expect("who owns as many messages as it may is told so", "over_quota" in contract.reasons)
 
 
 def main(amc):

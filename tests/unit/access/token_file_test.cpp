@@ -45,18 +45,63 @@ TEST(TokenFile, OtherTokensAreNobodys) {
   EXPECT_FALSE(table.find(digest_of("foo").substr(1)));
 }
 
+TEST(TokenFile, ACertificateIsKnownByOneOfItsNames) {
+  const std::string rest = ", may: [read:q]}\n";
+  const auto table = token_table::parse("- {name: a, certificate: \"dns:A.example\"" + rest +
+                                            "- {name: b, certificate: \"uri:spiffe://example/b\"" + rest +
+                                            "- {name: c, certificate: \"email:c@example\"" + rest,
+                                        "t.yaml");
+  const auto name_of = [&](const std::vector<std::string>& names) {
+    const auto who = table.find_certificate(names);
+    return who ? who->name : "";
+  };
+  EXPECT_EQ(name_of({"dns:a.example"}), "a");
+  EXPECT_EQ(name_of({"dns:x", "uri:spiffe://example/b"}), "b");
+  EXPECT_EQ(name_of({"email:c@example", "dns:a.example"}), "a") << "the first in the file";
+  for (const auto* other : {"", "dns:b.a.example", "uri:dns:a.example", "a.example", "email:C@example"})
+    EXPECT_EQ(name_of({other}), "") << other;
+  EXPECT_FALSE(table.find("dns:a.example"));
+  EXPECT_FALSE(token_table::parse(entry(), "t.yaml").find_certificate({digest_of("foo")})) << "a token's";
+}
+
+TEST(TokenFile, ACertificatesEntryThatIsWrongIsRefused) {
+  for (const auto* wrong : {"billing.example", "cn:billing", "\"dns:\"", "\"\"", "[dns:x]"})
+    EXPECT_THAT(complaint_about("- {name: a, may: [], certificate: " + std::string(wrong) + "}"),
+                HasSubstr("\"certificate\""))
+        << wrong;
+  EXPECT_THAT(complaint_about(entry("  certificate: dns:x\n")), HasSubstr("not both"));
+  const std::string one = "- {name: a, may: [], certificate: \"dns:x\"}\n";
+  EXPECT_THAT(complaint_about(one + one), HasSubstr("t.yaml:2: broker.access.tokens_file: an entry before it"));
+}
+
 TEST(TokenFile, AnEmptyListIsNobody) {
   EXPECT_EQ(token_table::parse("[]", "t.yaml").size(), 0U);
+}
+
+TEST(TokenFile, AnEntryMayHaveAQuotaOfItsOwn) {
+  const auto table = token_table::parse(entry("  quota: {requests_per_s: 50, pending_max: 0}\n"), "t.yaml");
+  const auto who = table.find(digest_of("foo"));
+  ASSERT_TRUE(who);
+  EXPECT_EQ(who->own_quota.requests_per_s, 50U);
+  EXPECT_EQ(who->own_quota.pending_max, 0U);
+  EXPECT_EQ(who->own_quota.parked_max, std::nullopt);
+  EXPECT_EQ(who->own_quota.bytes_per_s, std::nullopt);
 }
 
 TEST(TokenFile, WhatIsWrongIsRefusedWholeAndNamed) {
   EXPECT_THAT(complaint_about(""), HasSubstr("t.yaml:1: broker.access.tokens_file: a list"));
   EXPECT_THAT(complaint_about("name: x"), HasSubstr("a list"));
   EXPECT_THAT(complaint_about("- x"), HasSubstr("each entry is a map"));
-  EXPECT_THAT(complaint_about("- name: x\n"), HasSubstr("name, sha256 and may"));
+  EXPECT_THAT(complaint_about("- name: x\n"), HasSubstr("name, sha256 or certificate, and may"));
   EXPECT_THAT(complaint_about(entry() + entry()), HasSubstr("t.yaml:4: broker.access.tokens_file: an entry before it"));
   EXPECT_THAT(complaint_about(entry("  until: x\n")),
               HasSubstr("t.yaml:4: broker.access.tokens_file: unknown entry \"until\""));
+  EXPECT_THAT(complaint_about(entry("  quota: 5\n")), HasSubstr("\"quota\" must be a map"));
+  EXPECT_THAT(complaint_about(entry("  quota: {requests: 5}\n")), HasSubstr("unknown quota \"requests\""));
+  for (const auto* count : {"-1", "5k", "1.5", "''", "99999999999999"})
+    EXPECT_THAT(complaint_about(entry(std::string("  quota: {parked_max: ") + count + "}\n")),
+                HasSubstr("t.yaml:4: broker.access.tokens_file: \"parked_max\" must be a whole number"))
+        << count;
   EXPECT_THAT(complaint_about(entry("  expires: tomorrow\n")), HasSubstr("a time like"));
   EXPECT_THAT(complaint_about(entry("", "send:orders")), HasSubstr("must be a list"));
   for (const auto* right : {"sends:orders", "send", "send:", ":orders", "send:a*b", "send:**", "read,send:x"})

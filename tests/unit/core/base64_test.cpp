@@ -27,5 +27,15 @@ TEST(Base64, HasOneSpellingForEachSequenceOfBytes) {
     EXPECT_FALSE(from_base64(other)) << other;
 }
 
+TEST(Base64Url, IsTheAlphabetOfUrlsWithoutPadding) {
+  EXPECT_EQ(to_base64url(std::string_view("\xfb\xff\x01", 3)), "-_8B");
+  for (std::size_t size = 0; size < 10; ++size) {
+    const std::string bytes(size, '\xfe');
+    EXPECT_EQ(from_base64url(to_base64url(bytes)), bytes);
+  }
+  for (const auto* other : {"Zg==", "Zm8=", "+/8B", "-_8B\n", "A", "AAAAA", "Zh", "Zm9"})
+    EXPECT_FALSE(from_base64url(other)) << other;
+}
+
 }  // namespace
 }  // namespace amc

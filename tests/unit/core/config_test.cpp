@@ -17,6 +17,7 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class Config : public testing::Test {
  protected:
@@ -386,6 +387,34 @@ TEST_F(Config, PrintsUrlsWithoutTheirPassword) {
   sources_.sets = {"shop.bank=http://me:secret@bank/"};
   const auto loaded = load();
   EXPECT_EQ(printable(loaded.at("shop.bank")), "\"http://me:***@bank/\"");
+}
+
+TEST_F(Config, AUrlMayStandInAFileOfItsOwn) {
+  write("bank", "  http://me:secret@bank/ \r\nnot this\n");
+  const auto file = (folder_.path / "bank").string();
+  sources_.sets = {"shop.bank_file=" + file};
+  const auto loaded = load();
+  EXPECT_EQ(loaded.text("shop.bank"), "http://me:secret@bank/");
+  EXPECT_EQ(loaded.at("shop.bank").origin, file + ":1");
+  EXPECT_EQ(printable(loaded.at("shop.bank")), "\"http://me:***@bank/\"");
+}
+
+TEST_F(Config, AUrlAndAFileForItAreOneTooMany) {
+  write("bank", "http://bank/");
+  sources_.sets = {"shop.bank_file=" + (folder_.path / "bank").string()};
+  sources_.environment = {{"AMC__SHOP__BANK", "http://me:secret@other/"}};
+  EXPECT_EQ(complaint(),
+            "--set: shop.bank_file: environment AMC__SHOP__BANK says shop.bank too; leave one of them out");
+}
+
+TEST_F(Config, AFileForAUrlThatHasNoneIsRefusedAndNotRepeated) {
+  sources_.sets = {"shop.bank_file=" + (folder_.path / "nowhere").string()};
+  EXPECT_THAT(complaint(), AllOf(HasSubstr("nowhere"), HasSubstr("shop.bank_file")));
+  write("bank", "\nhttp://me:secret@bank/\n");
+  sources_.sets = {"shop.bank_file=" + (folder_.path / "bank").string()};
+  EXPECT_THAT(complaint(), HasSubstr("bank:1: shop.bank_file: the first line is empty"));
+  write("bank", std::string("http://me:secret\xff@bank/\n"));
+  EXPECT_THAT(complaint(), AllOf(HasSubstr("UTF-8"), Not(HasSubstr("secret"))));
 }
 
 TEST_F(Config, NoComplaintRepeatsASecretInTheWrongPlace) {

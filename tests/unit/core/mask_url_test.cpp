@@ -24,6 +24,10 @@ TEST(MaskUrl, HidesThePassword) {
   EXPECT_EQ(mask_url("AMQP://amc:secret@mq"), "AMQP://amc:***@mq");
   EXPECT_EQ(mask_url("postgresql://amc:secret@h1:1,h2:2/db"), "postgresql://amc:***@h1:1,h2:2/db");
   EXPECT_EQ(mask_url("amqp://:secret@mq"), "amqp://:***@mq");
+  EXPECT_EQ(mask_url("nats://amc:secret@h1:1,h2:2"), "nats://amc:***@h1:1,h2:2");
+  EXPECT_EQ(mask_url("NATS://a-token@host"), "NATS://***@host");
+  EXPECT_EQ(mask_url("redis://:secret@host:6379/2"), "redis://:***@host:6379/2");
+  EXPECT_EQ(mask_url("rediss://secret@host"), "rediss://***@host");
   EXPECT_EQ(mask_url("postgresql://h/db?user=amc&password=x&sslpassword=y"), "postgresql://h/db?user=amc&password=***");
   EXPECT_EQ(mask_url("postgresql://h/db?sslpassword=y"), "postgresql://h/db?***");
   EXPECT_EQ(mask_url("host=h password=x dbname=d"), "host=h password=***");

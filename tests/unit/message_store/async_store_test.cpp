@@ -27,6 +27,7 @@ class scripted_reader : public store_reader {
   explicit scripted_reader(std::function<std::vector<queue_counts>()> count) : count_(std::move(count)) {}
   message_page list(const list_filter&) override { return {}; }
   std::vector<queue_counts> counts() override { return count_(); }
+  std::size_t pending_of(const std::string&, std::size_t) override { return 0; }
 
  private:
   std::function<std::vector<queue_counts>()> count_;
