@@ -157,9 +157,11 @@ class Looking(PageTest):
         system = self.start()
         system.post_many("orders", [{"message": "x"}] * 7)
         self.open(system, "#/charts")
-        self.browser.until(lambda: self.browser.run("return document.querySelector('.chart:not([hidden]) path').getAttribute('d').includes('L')"), "a line")
+        self.browser.until(lambda: self.browser.run("return document.querySelectorAll('.chart')[1].querySelector('path').getAttribute('d').includes('L')"), "a line")
         self.browser.until(lambda: any(role == "image" and "Pending now 7" in name for role, name in self.browser.tree()), "the chart in words")
-        self.browser.run("document.querySelector('.chart:not([hidden]) svg').focus()")
+        with system.service("orders", lambda delivery: None):
+            self.browser.until(lambda: re.search(r"Finished (0\.[1-9]|[1-9])", self.browser.text("figcaption")), "messages that are finished")
+        self.browser.run("document.querySelectorAll('.chart')[1].querySelector('svg').focus()")
         self.browser.press(LEFT)
         self.browser.until(lambda: re.search(r"at \d\d:\d\d:\d\d", self.browser.text("figcaption")), "the value of one moment")
         self.browser.run("const s = document.querySelector('#chart-queue'); s.value = 'orders'; s.dispatchEvent(new Event('change'))")
@@ -580,6 +582,8 @@ class Pictures(PageTest):
         [delivery] = system.take("orders")
         system.answer(delivery, message={**order, "packed": True}, queue="invoices")
         system.fail(system.take("invoices")[0], "connection refused: billing.internal:443 (try 14)", final=True)
+        self.browser.width(1100, 640)
+        self.addCleanup(self.browser.width, None)
         self.open(system)
         with system.service("orders", lambda delivery: time.sleep(0.02)):
             for n in range(60):
@@ -593,7 +597,6 @@ class Pictures(PageTest):
                     self.picture(f"shop-{scheme}-{view.replace('/', '-').replace(id, 'one')}")
             self.browser.scheme("light")
             self.browser.width(320, 640)
-            self.addCleanup(self.browser.width, None)
             for view in ("queues", "dead", f"messages/{id}"):
                 self.browser.run(f"location.hash = '#/{view}'")
                 time.sleep(5)

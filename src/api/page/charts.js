@@ -7,7 +7,7 @@ const width = 640, height = 190, left = 52, right = 12, top = 10, bottom = 24;
 const spans = [['5', '5 minutes'], ['30', '30 minutes'], ['120', '2 hours']];
 
 const all_charts = [
-  {title: 'Messages a second', series: [['in', 'In'], ['out', 'Out']], text: value => rate(value)},
+  {title: 'Messages a second', series: [['in', 'Accepted'], ['out', 'Finished']], text: value => rate(value)},
   {title: 'Waiting', series: [['pending', 'Pending'], ['due', 'Due'], ['held', 'Held']], text: count},
   {title: 'Age of the oldest', series: [['oldest', 'Oldest']], text: age},
   {title: 'Dead', series: [['dead', 'Dead']], text: count},
@@ -22,7 +22,7 @@ export function chartsView(query) {
   const element = el('div', {}, el('h1', {}, 'Charts'),
     el('p', {class: 'filter'}, el('label', {for: 'chart-queue'}, 'Queue'), queues, el('label', {for: 'chart-span'}, 'Last'), spanned),
     el('div', {class: 'charts'}, charts.map(chart => chart.element)),
-    el('p', {class: 'quiet'}, 'Drawn from what this page has seen since it was opened.'));
+    el('p', {class: 'quiet'}, 'Drawn from what this page has seen since it was opened. Where a broker does not tell the rates of its queues they are this one’s, of all queues together.'));
 
   function fillQueues() {
     const names = ['', ...watch.now.queues.slice(0, 200).map(q => q.queue)];
@@ -36,7 +36,8 @@ export function chartsView(query) {
     const now = Date.now(), since = now - Number(span) * 60000;
     for (const chart of charts) chart.show(queue, since, now);
   }
-  return {title: 'Charts', element, redraw};
+  watch.wantTotals(true);
+  return {title: 'Charts', element, redraw, close: () => watch.wantTotals(false)};
 }
 
 function go(queue, span) {

@@ -1,6 +1,6 @@
 // What is looked at all the time, whatever is shown: the queues, and whether broker, store and engine are there.
-import {ask, Refused, Silent} from './broker.js';
-import {maySomewhere} from './session.js';
+import {ask, askText, Refused, Silent} from './broker.js';
+import {may, maySomewhere} from './session.js';
 
 const samples_max = 2400;
 const queues_sampled_max = 200;
@@ -11,6 +11,14 @@ const counting_ms = 60000;
 export const samples = [];
 /** As GET /queues tells them; `at`: when. */
 export const now = {queues: [], at: 0, health: {status: 'ok'}, silent_since: 0, refused: '', names: new Map()};
+
+/** What this broker has accepted and ended, for one that tells no rates by itself; counting that costs it something. */
+let totals = null;
+let wants_totals = false;
+
+export function wantTotals(wanted) {
+  [wants_totals, totals] = [wanted, null];
+}
 
 /** Looks once. Throws nothing: what went wrong is told by `now`. */
 export async function look() {
@@ -40,9 +48,22 @@ async function lookAtQueues() {
   now.queues = queues;
   now.names = new Map(queues.map(queue => [queue.queue, queue]));
   now.at = Date.now();
-  samples.push({at: now.at, total: figures(totalOf(queues)),
+  const total = totalOf(queues);
+  if (wants_totals && total.rate_in_per_s === null && may('read')) await addRates(total);
+  samples.push({at: now.at, total: figures(total),
     queues: new Map(queues.slice(0, queues_sampled_max).map(queue => [queue.queue, figures(queue)]))});
   if (samples.length > samples_max) samples.shift();
+}
+
+async function addRates(total) {
+  const text = await askText('GET', 'metrics', {patience_ms: counting_ms});
+  const sum = name => [...text.matchAll(new RegExp(`^${name}(?:{.*})? (\\S+)`, 'gm'))].reduce((all, line) => all + Number(line[1]), 0);
+  const before = totals;
+  totals = {at: performance.now(), accepted: sum('amc_messages_accepted_total'), ended: sum('amc_messages_ended_total')};
+  if (!before || totals.accepted < before.accepted) return; // the broker has begun anew
+  const seconds = (totals.at - before.at) / 1000;
+  total.rate_in_per_s = (totals.accepted - before.accepted) / seconds;
+  total.rate_out_per_s = (totals.ended - before.ended) / seconds;
 }
 
 function figures(queue) {
