@@ -34,6 +34,9 @@ void check_listener(const config& settings) {
   access::check(settings, "broker.http.address");
   boost::asio::io_context unused;
   api::certificates_from(system_environment(unused.get_executor()), settings);
+  if (!settings.text("broker.http.tls.client_ca_file").empty() && settings.text("broker.access.tokens_file").empty())
+    throw settings.complaint("broker.http.tls.client_ca_file",
+                             "takes broker.access.tokens_file, whose entries say who a certificate is");
 }
 
 void check_configuration(const config& settings) {

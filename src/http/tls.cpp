@@ -71,6 +71,8 @@ void ask_clients(SSL_CTX* context, const tls_files& files) {
   auto* names = SSL_load_client_CA_file(files.client_ca.c_str());
   if (!names) complain(client_ca_key, files.client_ca);
   SSL_CTX_set_client_CA_list(context, names);
+  constexpr long chain_max_bytes = 32'768;  // of somebody who is not known yet; OpenSSL would take 100 KiB
+  SSL_CTX_set_max_cert_list(context, chain_max_bytes);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   if (files.revoked.empty()) return;
   auto* store = SSL_CTX_get_cert_store(context);

@@ -164,6 +164,8 @@ TEST_F(ClientCertificates, AStartWithFilesThatDoNotFitEnds) {
   EXPECT_THAT(err_, HasSubstr("broker.http.tls.crl_file"));
   EXPECT_EQ(start({"broker.http.tls.client_ca_file=ca.pem", "broker.http.tls.crl_file=clients.crl"}), 2);
   EXPECT_THAT(err_, HasSubstr("broker.http.tls.crl_file"));
+  EXPECT_EQ(start({"broker.http.tls.client_ca_file=clients.pem"}), 2);
+  EXPECT_THAT(err_, HasSubstr("broker.access.tokens_file"));
   EXPECT_EQ(run({"broker"}, {"broker.http.port=0", "broker.http.tls.client_ca_file=clients.pem"}), 2);
   EXPECT_THAT(err_, HasSubstr("broker.http.tls.certificate_file"));
 }
