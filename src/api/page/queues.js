@@ -45,7 +45,7 @@ const rates = [
   {title: 'In /s', kind: 'number', text: q => rate(q.rate_in_per_s), order: q => q.rate_in_per_s ?? -1},
   {title: 'Out /s', kind: 'number', text: q => rate(q.rate_out_per_s), order: q => q.rate_out_per_s ?? -1},
 ];
-const receivers = {title: 'Received by', kind: 'wide', text: receiversOf,
+const receivers = {title: 'Received by', kind: 'wide few', text: receiversOf,
   mark: q => q.due > 0 && q.receivers !== undefined && !isReceivedFrom(q) ? 'bad' : null};
 const course = {title: 'Pending, 5 min', kind: 'spark', draw: (q, cell) => drawSpark(cell, q.queue)};
 
