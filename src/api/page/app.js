@@ -179,7 +179,8 @@ function troubleOf(now) {
   if (now.health.status === 'unavailable')
     return `The broker cannot reach its store, or can only read it: nothing is accepted or changed until it can.${seen}`;
   if (now.health.status === 'degraded')
-    return 'The queue engine is unreachable: messages are accepted and kept, and services that listen to it hear of nothing until it is back.';
+    return 'The queue engine is unreachable: messages are accepted and kept, and services that listen to it hear of nothing ' +
+      'until it is back.';
   return now.refused;
 }
 

@@ -30,7 +30,8 @@ export function deadView(query) {
   let dead = [], next = '', read_at = 0, counted_then = -1, reading = false;
 
   const element = el('div', {}, el('p', {class: 'path'}, queue ? el('a', {href: '#/dead'}, 'Dead letters of all queues') : null),
-    el('h1', {}, queue ? `Dead letters of ${queue}` : 'Dead letters'), progress.element, el('div', {class: 'beside'}, note, all), place, el('p', {class: 'actions'}, more));
+    el('h1', {}, queue ? `Dead letters of ${queue}` : 'Dead letters'), progress.element,
+    el('div', {class: 'beside'}, note, all), place, el('p', {class: 'actions'}, more));
   const whole = makeWholeQueue(all, queue);
 
   async function readOn() {
@@ -68,10 +69,8 @@ export function deadView(query) {
 
   async function start(group, first) {
     const n = group.messages.length;
-    const question = first ? {title: `Retry ${counted(n, 'message')} as a canary?`, yes: 'Begin', no: 'Not now',
-      text: `${Math.min(first, n)} first. When all of those have succeeded, four times as many follow, and so on; when one fails again, the ` +
-        'others are not touched. This page does it: keep it open.'} :
-      {title: `Retry ${counted(n, 'message')}?`, yes: 'Retry all', no: 'Not now', text: 'They are pending again, and services may take them at once.'};
+    const question = first ? canaryQuestion(n, Math.min(first, n)) : {title: `Retry ${counted(n, 'message')}?`, yes: 'Retry all', no: 'Not now',
+      text: 'They are pending again, and services may take them at once.'};
     if (retrying && !retrying.over) return tell('A retry is under way: wait for it, or stop it.');
     if (!await confirmed(question)) return;
     retrying = new Retrying({title: group.error || 'no reason told', ids: group.messages.map(m => m.id), first,
@@ -92,6 +91,12 @@ export function deadView(query) {
   return {title: 'Dead letters', element, refresh, close: () => leaving.abort()};
 }
 
+function canaryQuestion(n, first) {
+  return {title: `Retry ${counted(n, 'message')} as a canary?`, yes: 'Begin', no: 'Not now',
+    text: `${first} first. When all of those have succeeded, four times as many follow, and so on; when one fails again, the others ` +
+      'are not touched. This page does it: keep it open.'};
+}
+
 function deadCount(queue) {
   return queue ? watch.now.names.get(queue)?.dead ?? 0 : watch.totalOf(watch.now.queues).dead;
 }
@@ -99,7 +104,8 @@ function deadCount(queue) {
 function noteOf(read, there_are, is_more) {
   if (read === 0 && !is_more) return 'No message is dead.';
   if (!is_more) return `${counted(read, 'dead message')}, grouped by the latest error.`;
-  return `Of ${count(Math.max(there_are, read))} dead messages the oldest ${count(read)} are read so far; the groups and their numbers are about those.`;
+  return `Of ${count(Math.max(there_are, read))} dead messages the oldest ${count(read)} are read so far; the groups and their ` +
+    'numbers are about those.';
 }
 
 /** Numbers and ids in an error differ from message to message, and its kind does not. */
@@ -122,7 +128,8 @@ function makeGroup(start) {
   const title = el('h2', {class: 'error'}), about = el('p', {class: 'quiet'}), where = el('a'), times = el('span');
   const size = el('strong', {class: 'size'});
   const list = messagesTable('Messages of this group'), cut = el('p', {class: 'quiet'});
-  const all = button('Retry all …', () => start(latest, 0)), canary = button('Retry as a canary …', () => start(latest, canary_first), {class: 'strong'});
+  const all = button('Retry all …', () => start(latest, 0));
+  const canary = button('Retry as a canary …', () => start(latest, canary_first), {class: 'strong'});
   const actions = el('p', {class: 'actions'}, canary, all);
   const details = el('details', {}, el('summary', {}, 'Messages'), list.element, cut);
   about.append(size, ' in ', where, times);
@@ -166,8 +173,8 @@ function makeProgress() {
       if (!one) return;
       setText(title, one.title);
       [bar.max, bar.value] = [one.total, one.retried];
-      setText(text, `${count(one.retried)} of ${count(one.total)} retried` + (one.first ? `, ${count(one.succeeded)} succeeded` : '') +
-        (one.refused ? `, ${count(one.refused)} refused` : '') + `. ${one.over}`);
+      const succeeded = one.first ? `, ${count(one.succeeded)} succeeded` : '', refused = one.refused ? `, ${count(one.refused)} refused` : '';
+      setText(text, `${count(one.retried)} of ${count(one.total)} retried${succeeded}${refused}. ${one.over}`);
       show(stop, !one.over && !one.stopping);
       show(close, one.over !== '');
       setAttribute(element, 'data-mark', one.over.startsWith('Stopped') ? 'bad' : one.over ? 'good' : null);
@@ -182,7 +189,8 @@ function makeWholeQueue(element, queue) {
   const text = el('p', {class: 'quiet', role: 'status'});
   const begin = button('', async () => {
     const agreed = await confirmed({title: `Retry all dead messages of ${queue || 'every queue'}?`, yes: 'Retry all', no: 'Not now',
-      text: 'The broker does it in the background, at broker.retries_per_second, also when this page is closed. It stops by itself when one fails again as before.'});
+      text: 'The broker does it in the background, at broker.retries_per_second, also when this page is closed. It stops by itself ' +
+        'when one fails again as before.'});
     if (!agreed) return;
     await post('retries', queue ? {status: 'dead', queue} : {status: 'dead'});
     tell('The broker has begun.');
@@ -196,8 +204,14 @@ function makeWholeQueue(element, queue) {
     show(element, (allowed && dead > 0) || run.running || run.retried > 0);
     show(begin, allowed && dead > 0 && !run.running);
     setText(begin, `Retry all ${count(dead)} of ${queue || 'every queue'} …`);
-    setText(text, run.retried || run.running || run.refused ? `The broker’s ${run.running ? 'run' : 'last run'}: ${count(run.retried)} retried, ${count(run.refused)} refused` +
-      (run.running ? ' so far.' : run.stopped_because ? `; stopped: ${run.stopped_because}.` : '.') : '');
+    setText(text, runText(run));
   }
   return {refresh};
+}
+
+/** '' where the broker has had none. */
+function runText(run) {
+  if (!run.running && !run.retried && !run.refused) return '';
+  const end = run.running ? ' so far.' : run.stopped_because ? `; stopped: ${run.stopped_because}.` : '.';
+  return `The broker’s ${run.running ? 'run' : 'last run'}: ${count(run.retried)} retried, ${count(run.refused)} refused${end}`;
 }

@@ -42,7 +42,8 @@ export function findView(query) {
   }
 
   const is_asked = [...query.keys()].length > 0;
-  const element = el('div', {}, el('h1', {}, 'Find'), findForm(wanted), is_asked ? [list.element, note, el('p', {class: 'actions'}, more)] : null);
+  const element = el('div', {}, el('h1', {}, 'Find'), findForm(wanted),
+    is_asked ? [list.element, note, el('p', {class: 'actions'}, more)] : null);
   return {title: 'Find', element, close: () => leaving.abort(), refresh: async () => is_asked && !begun && search()};
 }
 
@@ -50,7 +51,8 @@ function findForm(wanted) {
   const fields = {
     text: input('text', 'Text in what it says, or an id', wanted, {type: 'search'}),
     header: input('header', 'Header: a name, or name: value', wanted, {type: 'search'}),
-    status: el('select', {id: 'find-status'}, statuses.map(s => el('option', {value: s, selected: s === wanted.status}, s || 'any'))),
+    status: el('select', {id: 'find-status'},
+      statuses.map(s => el('option', {value: s, selected: s === wanted.status}, s || 'any'))),
     queue: input('queue', 'Queue', wanted, {type: 'text', list: 'queue-names'}),
     from: input('from', 'Accepted from', wanted, {type: 'datetime-local', step: '1'}),
     to: input('to', 'Accepted until', wanted, {type: 'datetime-local', step: '1'}),
@@ -60,7 +62,8 @@ function findForm(wanted) {
     event.preventDefault();
     const text = fields.text.value.trim();
     if (isId(text)) return location.hash = messageLink(text.toLowerCase());
-    const asked = new URLSearchParams(Object.entries(fields).map(([name, field]) => [name, field.value.trim()]).filter(([, value]) => value));
+    const filled = Object.entries(fields).map(([name, field]) => [name, field.value.trim()]).filter(([, value]) => value);
+    const asked = new URLSearchParams(filled);
     const hash = `#/find?${asked.size ? asked : 'status='}`;
     if (location.hash === hash) return dispatchEvent(new HashChangeEvent('again'));
     location.hash = hash;
@@ -69,12 +72,13 @@ function findForm(wanted) {
   return el('form', {class: 'find', on: {submit}},
     Object.entries(fields).map(([name, field]) => el('div', {class: name}, el('label', {for: field.id}, labels[name]), field)),
     el('datalist', {id: 'queue-names'}, names), el('button', {class: 'strong'}, 'Find'),
-    el('p', {class: 'quiet'}, `Status, queue and time are found by the broker, however many messages there are. Text and headers are looked for in ` +
-      `what those leave, ${count(looked_at_max)} messages at a time. What is done is in no queue any more.`));
+    el('p', {class: 'quiet'}, 'Status, queue and time are found by the broker, however many messages there are. Text and headers are ' +
+      `looked for in what those leave, ${count(looked_at_max)} messages at a time. What is done is in no queue any more.`));
 }
 
 function input(name, hint, wanted, attributes) {
-  return el('input', {id: `find-${name}`, value: wanted[name], autocomplete: 'off', spellcheck: 'false', 'aria-description': hint, ...attributes});
+  return el('input', {id: `find-${name}`, value: wanted[name], autocomplete: 'off', spellcheck: 'false', 'aria-description': hint,
+    ...attributes});
 }
 
 function fits(message, {text, header}) {
@@ -82,7 +86,8 @@ function fits(message, {text, header}) {
 }
 
 function says(message, text) {
-  const said = typeof message.message === 'string' ? message.message : JSON.stringify(message.message ?? message.message_base64 ?? '');
+  const said = typeof message.message === 'string' ? message.message :
+    JSON.stringify(message.message ?? message.message_base64 ?? '');
   const errors = (message.attempts ?? []).map(attempt => attempt.error);
   return [said, message.id, message.holder ?? '', ...errors].some(part => part.toLowerCase().includes(text));
 }

@@ -13,7 +13,7 @@ export function counted(n, one, many = one + 's') {
 /** Of something a second. */
 export function rate(n) {
   if (n === null || n === undefined) return '–';
-  return n >= 10 || n === 0 ? numbers.format(Math.round(n)) : n.toFixed(1);
+  return n >= 10 || Number.isInteger(n) ? numbers.format(Math.round(n)) : n.toFixed(1);
 }
 
 export function age(ms) {

@@ -6,8 +6,8 @@ import {age, bytes, bytesOf, isId, moment, precise, rate} from './format.js';
 import {memberText, pretty} from './json_text.js';
 import {namesOf, queueLink} from './queues.js';
 import {showPairs} from './queue.js';
-import {may} from './session.js';
-import {markOf, sentenceOf, stateOf} from './state.js';
+import {may, maySomewhere} from './session.js';
+import {isWhole, markOf, sentenceOf, stateOf} from './state.js';
 
 const shown_at_first = 20000;
 const over_every_ms = 15000;
@@ -28,10 +28,12 @@ export function messageView(id) {
     await refresh(true);
   };
   parts.cancel.addEventListener('click', () => change(
-    {title: 'Cancel this message?', text: 'No service works on it any more. It can be retried later.', yes: 'Cancel the message', no: 'Keep it'},
+    {title: 'Cancel this message?', text: 'No service works on it any more. It can be retried later.',
+      yes: 'Cancel the message', no: 'Keep it'},
     () => ask('DELETE', messagePath(id)), 'The message is cancelled.'));
   parts.retry.addEventListener('click', () => change(
-    {title: 'Retry this message?', text: `It is pending again in ${message.queue}, and a service may take it at once.`, yes: 'Retry', no: 'Not now'},
+    {title: 'Retry this message?', yes: 'Retry', no: 'Not now',
+      text: `It is pending again${message.queue ? ` in ${message.queue}` : ''}, and a service may take it at once.`},
     () => post(messagePath(id, '/retry')), 'The message is pending again.'));
 
   async function refresh(at_once = false) {
@@ -98,10 +100,11 @@ function section(title, ...children) {
 
 function showMessage(parts, message, text) {
   parts.shown();
-  const queue = message.queue ?? message.last_queue ?? '', operates = may('operate', queue);
+  const queue = message.queue ?? message.last_queue ?? '';
+  const operates = isWhole(message) ? may('operate', queue) : maySomewhere('operate');
   setText(parts.status, stateOf(message));
   setAttribute(parts.status, 'data-mark', markOf(message));
-  show(parts.cancel, message.status === 'pending' && operates);
+  show(parts.cancel, message.status === 'pending' && (operates || !isWhole(message))); // who posted it may
   show(parts.retry, (message.status === 'dead' || message.status === 'cancelled') && operates);
   if (!parts.explained) setText(parts.reason, sentenceOf(message));
   showContent(parts, message, text);
@@ -111,13 +114,13 @@ function showMessage(parts, message, text) {
 /** A value as its JSON was sent, a text as it is, bytes in base64. */
 function contentOf(message, text) {
   if ('message_base64' in message)
-    return {kind: message.content_type ?? 'bytes', size: bytesOf(message.message_base64), text: message.message_base64, note: ', shown in base64'};
+    return {kind: message.content_type ?? 'bytes', size: bytesOf(message.message_base64), text: message.message_base64,
+      note: ', shown in base64'};
   if (!('message' in message)) return null;
   const raw = memberText(text, 'message');
   const is_text = typeof message.message === 'string';
-  const shown = is_text ? message.message : pretty(raw);
-  return {kind: message.content_type ?? (is_text ? 'text' : 'JSON'), size: new TextEncoder().encode(is_text ? message.message : raw).length,
-    text: is_text ? prettyIfJson(message) : shown, note: ''};
+  const size = new TextEncoder().encode(is_text ? message.message : raw).length;
+  return {kind: message.content_type ?? (is_text ? 'text' : 'JSON'), size, text: is_text ? prettyIfJson(message) : pretty(raw), note: ''};
 }
 
 function prettyIfJson(message) {
@@ -148,11 +151,11 @@ function showContent(parts, message, text) {
 }
 
 function showFacts(parts, message, queue) {
-  const facts = [['Queue', queue || '–'], ['Revision', String(message.revision)], ['Accepted', precise(message.created_at)],
-    ['Changed', precise(message.updated_at)]];
-  if (message.status === 'pending') facts.push([message.held ? 'Due again' : 'Due', precise(message.due)]);
+  const facts = [['Queue', queue || '–'], ['Revision', String(message.revision)]];
+  if (message.created_at) facts.push(['Accepted', precise(message.created_at)], ['Changed', precise(message.updated_at)]);
+  if (message.due) facts.push([message.held ? 'Due again' : 'Due', precise(message.due)]);
   if (message.expires_at) facts.push(['Expires', precise(message.expires_at)]);
-  facts.push(['Failures of this revision', String(message.failures ?? 0)]);
+  if (isWhole(message)) facts.push(['Failures of this revision', String(message.failures)]);
   if (message.holder) facts.push([stateOf(message) === 'held' ? 'Held by' : 'Held last by', message.holder]);
   if (message.claim) facts.push(['Latest claim', String(message.claim)]);
   if (message.traceparent) facts.push(['Trace', message.traceparent]);
@@ -170,6 +173,7 @@ function linkIn(node, href) {
 
 async function showHistory(parts, message, signal) {
   let told;
+  if (!isWhole(message)) return show(parts.timeline_section, false);
   try {
     told = await ask('GET', messagePath(message.id, '/history'), {signal});
   } catch (failed) {
@@ -192,7 +196,8 @@ function timelineOf(message, told) {
   if (message.status === 'pending') {
     const state = stateOf(message);
     steps.push({what: {waiting: 'waits', held: 'held'}[state] ?? state, queue: message.queue, revision: message.revision,
-      by: state === 'held' ? message.holder : '', due: state === 'waiting' ? undefined : message.due, mark: markOf(message), now: true});
+      by: state === 'held' ? message.holder : '', due: state === 'waiting' ? undefined : message.due, mark: markOf(message),
+      now: true});
   }
   return steps;
 }
@@ -204,15 +209,17 @@ function markOfStep(what) {
 function stepElement(step, before) {
   const took = before?.at && step.at ? new Date(step.at) - new Date(before.at) : null;
   return el('li', {'data-mark': step.mark, 'aria-current': step.now ? 'step' : null},
-    el('strong', {}, step.what), step.queue ? [' in ', step.queue] : null, step.by ? [' by ', el('span', {class: 'code'}, step.by)] : null,
+    el('strong', {}, step.what), step.queue ? [' in ', step.queue] : null,
+    step.by ? [' by ', el('span', {class: 'code'}, step.by)] : null,
     el('small', {}, step.at ? el('time', {datetime: step.at, title: precise(step.at)}, moment(step.at)) : 'now',
-      took !== null && took >= 0 ? `, ${age(took)} later` : '', ` · revision ${step.revision}`, step.due ? ` · until ${moment(step.due)}` : ''),
+      took !== null && took >= 0 ? `, ${age(took)} later` : '', ` · revision ${step.revision}`,
+      step.due ? ` · until ${moment(step.due)}` : ''),
     step.error ? el('p', {class: 'error'}, step.error) : null);
 }
 
 /** The broker's own words where it has them; else what the message itself tells. */
 async function showReason(parts, message, signal) {
-  if (!await offers('/messages/{id}/explain')) return;
+  if (!isWhole(message) || !await offers('/messages/{id}/explain')) return;
   let told;
   try {
     told = await ask('GET', messagePath(message.id, '/explain'), {signal});

@@ -9,6 +9,10 @@ export function messageLink(id) {
   return `#/messages/${id}`;
 }
 
+function heldBy(message) {
+  return stateOf(message) === 'held' && message.holder ? `held by ${message.holder}` : '';
+}
+
 export function messagesTable(caption) {
   return table({
     caption,
@@ -18,7 +22,7 @@ export function messagesTable(caption) {
       {title: 'Status', kind: 'status', text: stateOf, mark: markOf},
       {title: 'Queue', kind: 'name', text: m => m.queue ?? m.last_queue ?? '–'},
       {title: 'Accepted', kind: 'time', text: m => moment(m.created_at)},
-      {title: 'Says', kind: 'wide', text: m => preview(m), note: m => shortened(latestError(m), error_max) || (stateOf(m) === 'held' && m.holder ? `held by ${m.holder}` : ''),
+      {title: 'Says', kind: 'wide', text: m => preview(m), note: m => shortened(latestError(m), error_max) || heldBy(m),
         mark: m => latestError(m) ? 'poor' : null},
     ],
   });

@@ -38,10 +38,7 @@ export function queueView(name, query) {
   function draw() {
     list.show(rows);
     show(more, next !== null);
-    setText(note, rows.length === 0 ? (next ? 'None so far: the look at the store goes on with “Show more”.' : 'There is no such message.') :
-      `${counted(rows.length, 'message')} shown, the oldest first${next ? '; there are more' : ''}.` +
-      (rows.length > refreshed_max ? ` With more than ${refreshed_max} shown the list stays as it is: open it anew to see what has changed.` : '') +
-      ' What is done is in no queue any more; Find has it.');
+    setText(note, noteOf(rows.length, next !== null));
   }
 
   async function refresh() {
@@ -63,6 +60,14 @@ export function queueView(name, query) {
   }
 
   return {title: name, element, refresh, redraw: drawFigures, close: () => leaving.abort()};
+}
+
+function noteOf(shown, is_more) {
+  if (shown === 0) return is_more ? 'None so far: the look at the store goes on with “Show more”.' : 'There is no such message.';
+  const kept = shown > refreshed_max ?
+    ` With more than ${refreshed_max} shown the list stays as it is: open it anew to see what has changed.` : '';
+  return `${counted(shown, 'message')} shown, the oldest first${is_more ? '; there are more' : ''}.${kept} ` +
+    'What is done is in no queue any more; Find has it.';
 }
 
 /** Of a description list what differs is written anew. */

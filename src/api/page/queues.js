@@ -12,9 +12,12 @@ export function queueLink(name) {
   return `#/queues/${encodeURIComponent(name)}`;
 }
 
-/** Of services that are told as names, or as {name, …}; one that has told no name has none here. */
+const gone_ms = 60000;
+
+/** Of services that are told as {name, seen_ago_ms}; one that has told no name has none here. */
 export function namesOf(services) {
-  return services.map(service => service.name ?? service).filter(name => typeof name === 'string' && name !== '');
+  const named = services.filter(service => service.name);
+  return named.map(({name, seen_ago_ms}) => seen_ago_ms > gone_ms ? `${name} (${age(seen_ago_ms)} ago)` : name);
 }
 
 /** Who receives, as far as the broker tells it; '' where it tells nothing. */
@@ -22,7 +25,11 @@ export function receiversOf(queue) {
   if (queue.receivers === undefined) return '';
   const names = namesOf(queue.services ?? []);
   if (names.length) return names.join(', ');
-  return queue.receivers > 0 ? counted(queue.receivers, 'receiver') : 'nobody';
+  return isReceivedFrom(queue) ? counted(Math.max(1, queue.receivers), 'receiver') : 'nobody';
+}
+
+function isReceivedFrom(queue) {
+  return queue.receivers > 0 || queue.held > 0 || (queue.services ?? []).some(service => service.seen_ago_ms <= gone_ms);
 }
 
 const columns = [
@@ -38,8 +45,8 @@ const rates = [
   {title: 'In /s', kind: 'number', text: q => rate(q.rate_in_per_s), order: q => q.rate_in_per_s ?? -1},
   {title: 'Out /s', kind: 'number', text: q => rate(q.rate_out_per_s), order: q => q.rate_out_per_s ?? -1},
 ];
-const receivers = {title: 'Received by', kind: 'wide', text: receiversOf,
-  mark: q => q.receivers === 0 && q.due > 0 ? 'bad' : null};
+const receivers = {title: 'Received by', kind: 'wide few', text: receiversOf,
+  mark: q => q.due > 0 && q.receivers !== undefined && !isReceivedFrom(q) ? 'bad' : null};
 const course = {title: 'Pending, 5 min', kind: 'spark', draw: (q, cell) => drawSpark(cell, q.queue)};
 
 export function queuesView() {
@@ -74,7 +81,8 @@ export function queuesView() {
     show(empty, at > 0 && queues.every(q => q.pending + q.dead === 0));
     showTotals(tiles, watch.totalOf(queues));
     tableFor(queues).show(wanted.slice(0, shown_max));
-    setText(note, wanted.length > shown_max ? `${count(shown_max)} of ${counted(wanted.length, 'queue')}: name a part of those to see above.` :
+    setText(note, wanted.length > shown_max ?
+      `${count(shown_max)} of ${counted(wanted.length, 'queue')}: name a part of those to see above.` :
       queues.length && !wanted.length ? 'No queue has that in its name.' : '');
   }
 
@@ -103,9 +111,10 @@ function drawSpark(cell, queue) {
   const since = Date.now() - spark_ms, width = 96, height = 20;
   const points = watch.series(queue, 'pending', since);
   const top = Math.max(1, ...points.map(([, value]) => value));
-  const at = ([time, value]) => `${((time - since) / spark_ms * width).toFixed(1)},${(height - 1 - value / top * (height - 2)).toFixed(1)}`;
+  const x = time => ((time - since) / spark_ms * width).toFixed(1);
+  const y = value => (height - 1 - value / top * (height - 2)).toFixed(1);
   if (!cell.firstChild) cell.append(svg('svg', {viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true'}, svg('polyline', {})));
-  cell.firstChild.firstChild.setAttribute('points', points.map(at).join(' '));
+  cell.firstChild.firstChild.setAttribute('points', points.map(([time, value]) => `${x(time)},${y(value)}`).join(' '));
 }
 
 function emptySystem() {

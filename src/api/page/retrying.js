@@ -13,7 +13,8 @@ const pause_ms = ms => new Promise(resolve => setTimeout(resolve, ms));
  */
 export class Retrying {
   constructor({title, ids, first, changed}) {
-    Object.assign(this, {title, first, changed, left: [...ids], total: ids.length, retried: 0, succeeded: 0, refused: 0, over: '', stopping: false});
+    Object.assign(this, {title, first, changed, left: [...ids], total: ids.length, retried: 0, succeeded: 0, refused: 0, over: '',
+      stopping: false});
   }
 
   stop() {
@@ -27,7 +28,8 @@ export class Retrying {
         this.over = this.first ? await this.verdict(sent) : '';
         if (this.over) break;
       }
-      this.over ||= this.stopping ? `Stopped; ${this.left.length} were not touched.` : this.first ? 'All have succeeded.' : 'All are pending again.';
+      this.over ||= this.stopping ? `Stopped; ${this.left.length} were not touched.` :
+        this.first ? 'All have succeeded.' : 'All are pending again.';
     } catch (failed) {
       this.over = `Stopped: ${failed.message}`;
     }
@@ -59,7 +61,8 @@ export class Retrying {
     const until = Date.now() + decided_within_ms;
     let open = sent;
     while (open.length && !this.stopping) {
-      if (Date.now() > until) return `Stopped: ${open.length} were taken by nobody within ${decided_within_ms / 1000} s; ${this.left.length} were not touched.`;
+      if (Date.now() > until)
+        return `Stopped: ${open.length} were finished by nobody within ${decided_within_ms / 1000} s; ${this.left.length} were not touched.`;
       await pause_ms(look_every_ms);
       const undecided = [];
       for (const message of open) {

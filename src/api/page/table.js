@@ -2,8 +2,8 @@
 import {arrange, el, setAttribute, setText, show} from './dom.js';
 
 /**
- * columns: [{title, kind?: 'number' | 'code' | 'wide', text(row), href?(row), note?(row), mark?(row), press?(row), draw?(row, cell),
- * order?(row)}]. The first is the row's heading. `press`: a button; `draw`: fills the cell by itself; `order`: by what it can be sorted.
+ * columns: [{title, kind?, text(row), href?(row), note?(row), mark?(row), draw?(row, cell), order?(row)}]. The first is the row's
+ * heading. `kind`: how it looks; `draw`: fills the cell by itself; `order`: by what it can be sorted.
  * `key(row)` tells rows apart.
  */
 export function table({caption, columns, key}) {
@@ -62,9 +62,7 @@ function newRow(columns) {
 }
 
 function newCell(column, isHeading) {
-  let latest;
-  const inner = column.press ? el('button', {type: 'button', on: {click: () => column.press(latest)}}) :
-    column.href ? el('a') : el('span');
+  const inner = column.href ? el('a') : el('span');
   const note = column.note ? el('small') : null;
   const element = el(isHeading ? 'th' : 'td', {
     role: isHeading ? 'rowheader' : 'cell', scope: isHeading ? 'row' : null, class: column.kind ?? null, 'data-title': column.title,
@@ -72,13 +70,11 @@ function newCell(column, isHeading) {
   return {
     element,
     show(row) {
-      latest = row;
       if (column.draw) return column.draw(row, inner);
       setText(inner, column.text(row));
       if (column.href) setAttribute(inner, 'href', column.href(row));
       if (note) setText(note, column.note(row) ?? '');
       if (column.mark) setAttribute(element, 'data-mark', column.mark(row));
-      if (column.press) show(inner, column.text(row) !== '');
     },
   };
 }

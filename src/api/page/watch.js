@@ -1,6 +1,6 @@
 // What is looked at all the time, whatever is shown: the queues, and whether broker, store and engine are there.
-import {ask, askText, Refused, Silent} from './broker.js';
-import {may, maySomewhere} from './session.js';
+import {ask, Refused, Silent} from './broker.js';
+import {maySomewhere} from './session.js';
 
 const samples_max = 2400;
 const queues_sampled_max = 200;
@@ -11,14 +11,6 @@ const counting_ms = 60000;
 export const samples = [];
 /** As GET /queues tells them; `at`: when. */
 export const now = {queues: [], at: 0, health: {status: 'ok'}, silent_since: 0, refused: '', names: new Map()};
-
-/** What this broker has accepted and ended, for one that tells no rates by itself; counting that costs it something. */
-let totals = null;
-let wants_totals = false;
-
-export function wantTotals(wanted) {
-  [wants_totals, totals] = [wanted, null];
-}
 
 /** Looks once. Throws nothing: what went wrong is told by `now`. */
 export async function look() {
@@ -48,27 +40,14 @@ async function lookAtQueues() {
   now.queues = queues;
   now.names = new Map(queues.map(queue => [queue.queue, queue]));
   now.at = Date.now();
-  const total = totalOf(queues);
-  if (wants_totals && total.rate_in_per_s === null && may('read')) await addRates(total);
-  samples.push({at: now.at, total: figures(total),
+  samples.push({at: now.at, total: figures(totalOf(queues)),
     queues: new Map(queues.slice(0, queues_sampled_max).map(queue => [queue.queue, figures(queue)]))});
   if (samples.length > samples_max) samples.shift();
 }
 
-async function addRates(total) {
-  const text = await askText('GET', 'metrics', {patience_ms: counting_ms});
-  const sum = name => [...text.matchAll(new RegExp(`^${name}(?:{.*})? (\\S+)`, 'gm'))].reduce((all, line) => all + Number(line[1]), 0);
-  const before = totals;
-  totals = {at: performance.now(), accepted: sum('amc_messages_accepted_total'), ended: sum('amc_messages_ended_total')};
-  if (!before || totals.accepted < before.accepted) return; // the broker has begun anew
-  const seconds = (totals.at - before.at) / 1000;
-  total.rate_in_per_s = (totals.accepted - before.accepted) / seconds;
-  total.rate_out_per_s = (totals.ended - before.ended) / seconds;
-}
-
 function figures(queue) {
   return {pending: queue.pending, due: queue.due, held: queue.held, dead: queue.dead, oldest: queue.oldest_age_ms ?? 0,
-    in: queue.rate_in_per_s, out: queue.rate_out_per_s};
+    in: queue.rate_in_per_s, out: queue.rate_out_per_s, failed: queue.rate_failed_per_s};
 }
 
 /** null where no queue tells it, as brokers do that do not know it. */
@@ -79,7 +58,7 @@ function summed(queues, member) {
 
 export function totalOf(queues) {
   const ages = queues.map(queue => queue.oldest_age_ms).filter(age => age !== null);
-  const total = Object.fromEntries(['rate_in_per_s', 'rate_out_per_s', 'receivers'].map(name => [name, summed(queues, name)]));
+  const total = Object.fromEntries(['rate_in_per_s', 'rate_out_per_s', 'rate_failed_per_s', 'receivers'].map(name => [name, summed(queues, name)]));
   for (const name of ['pending', 'due', 'held', 'dead']) total[name] = summed(queues, name) ?? 0;
   return {...total, oldest_age_ms: ages.length ? ages.reduce((a, b) => Math.max(a, b)) : null};
 }
