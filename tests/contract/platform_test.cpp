@@ -25,8 +25,8 @@ struct surroundings {
 
 struct driver {
   std::string name;
-  std::function<std::shared_ptr<platform>(surroundings&)> make;
-  bool may_be_refused = false;  ///< by a server that does not offer it
+  std::function<std::shared_ptr<platform>(surroundings&)> make;  ///< called again: another object for the same queues
+  bool may_be_refused = false;                                   ///< by a server that does not offer it
 };
 
 using queue_type = queue_system::rabbitmq_options::queue_type;
@@ -34,7 +34,7 @@ using queue_type = queue_system::rabbitmq_options::queue_type;
 driver rabbitmq(const std::string& name, queue_type type) {
   return {name,
           [type](surroundings& around) {
-            around.rabbitmq = std::make_unique<tests::rabbitmq_queues>();
+            if (!around.rabbitmq) around.rabbitmq = std::make_unique<tests::rabbitmq_queues>();
             auto options = around.rabbitmq->options();
             options.type = type;
             return queue_system::make_rabbitmq(options);
@@ -45,7 +45,7 @@ driver rabbitmq(const std::string& name, queue_type type) {
 /// An engine as it is configured, with more settings; `name` begins with the engine's.
 driver configured(const std::string& name, const std::vector<std::string>& more = {}) {
   return {name, [name, more](surroundings& around) {
-            around.place = std::make_unique<tests::engine_place>(name.substr(0, name.find('_')));
+            if (!around.place) around.place = std::make_unique<tests::engine_place>(name.substr(0, name.find('_')));
             auto sets = around.place->sets();
             sets.insert(sets.end(), more.begin(), more.end());
             return queue_system::make_platform(tests::configured(sets));
@@ -77,9 +77,36 @@ class PlatformContract : public testing::TestWithParam<driver> {
     }
   }
 
+  void TearDown() override {
+    if (around_.rabbitmq) around_.rabbitmq->remove({used_.begin(), used_.end()});
+  }
+
   void publish(const std::string& bytes, const std::string& queue = "q") {
+    used_.insert(queue);
     const std::vector<outgoing> batch{{queue, bytes}};
     publisher_->publish(batch);
+  }
+
+  void publish_numbers(int count, const std::string& queue = "q") {
+    for (int i = 0; i < count; ++i) publish(std::to_string(i), queue);
+  }
+
+  static void acknowledge(queue_subscriber& of, const std::vector<incoming>& batch) { of.acknowledge(tags_of(batch)); }
+
+  static std::vector<std::uint64_t> tags_of(const std::vector<incoming>& batch) {
+    std::vector<std::uint64_t> tags;
+    for (const auto& in : batch) tags.push_back(in.tag);
+    return tags;
+  }
+
+  /// Whether everything comes to this depth; an engine may take a moment to count.
+  bool becomes(std::size_t depth) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (publisher_->depth("q") != depth) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    return true;
   }
 
   /// Receives until `count` are there or nothing comes for a while.
@@ -101,6 +128,7 @@ class PlatformContract : public testing::TestWithParam<driver> {
 
   static bool is_empty(queue_subscriber& from) { return from.receive(1, milliseconds(50)).empty(); }
 
+  std::set<std::string> used_;  ///< queues
   surroundings around_;
   std::shared_ptr<platform> engine_ = GetParam().make(around_);
   std::unique_ptr<queue_publisher> publisher_ = engine_->make_publisher();
@@ -291,6 +319,243 @@ TEST_P(PlatformContract, ReceivesNothingWhereThereIsNoRoom) {
 TEST_P(PlatformContract, ChecksAtAStart) {
   const std::vector<std::string> queues{"q", "r"};
   EXPECT_NO_THROW(engine_->check(queues, queues));
+}
+
+TEST_P(PlatformContract, ChecksNothingWhereNothingIsUsed) {
+  EXPECT_NO_THROW(engine_->check({}, {}));
+}
+
+TEST_P(PlatformContract, ACheckLeavesWhatIsThereWhereItIs) {
+  const std::vector<std::string> queues{"q"};
+  publish_numbers(3);
+  engine_->check(queues, queues);
+  engine_->check(queues, queues);
+  EXPECT_THAT(bytes_of(receive(*engine_->make_subscriber("q", 10), 3)), ElementsAre("0", "1", "2"));
+}
+
+TEST_P(PlatformContract, QueuesWhoseNamesAreAlikeAreApart) {
+  const std::vector<std::string> names{"a.b", "a_b", "a-b", "a=2Eb", "a%2Eb", "A.B", "a..b", ".a.b", "a b", "a*", "a>"};
+  for (const auto& name : names) publish(name, name);
+  for (const auto& name : names)
+    EXPECT_THAT(bytes_of(receive(*engine_->make_subscriber(name, 10), 1)), ElementsAre(name));
+}
+
+TEST_P(PlatformContract, NamesOfEveryLengthAreApart) {
+  // The longest that queues may have, and that those of older routes have; dots are what engines encode.
+  const std::vector<std::string> names{"a",
+                                       std::string(100, 'a'),
+                                       std::string(99, 'a') + "b",
+                                       std::string(100, '.') + "a",
+                                       std::string(200, 'a'),
+                                       std::string(199, '.') + "a",
+                                       std::string(199, '.') + "b"};
+  for (std::size_t i = 0; i < names.size(); ++i) publish(std::to_string(i), names[i]);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    EXPECT_THAT(bytes_of(receive(*engine_->make_subscriber(names[i], 10), 1)), ElementsAre(std::to_string(i)));
+}
+
+TEST_P(PlatformContract, ASubscriberHearsItsQueueAlone) {
+  const auto subscriber = engine_->make_subscriber("q", 10);
+  publish("other", "r");
+  EXPECT_TRUE(is_empty(*subscriber));
+  publish("own");
+  EXPECT_THAT(bytes_of(receive(*subscriber, 1)), ElementsAre("own"));
+}
+
+TEST_P(PlatformContract, PublishesNothingWhereThereIsNothing) {
+  publisher_->publish({});
+  EXPECT_EQ(publisher_->depth("q"), 0U);
+}
+
+TEST_P(PlatformContract, PublishesABatchThatIsLargerThanItsWindow) {
+  constexpr std::size_t all = 2'500;
+  std::vector<outgoing> batch;
+  for (std::size_t i = 0; i < all; ++i) batch.push_back({"q", std::to_string(i)});
+  publisher_->publish(batch);
+  const auto subscriber = engine_->make_subscriber("q", all);
+  std::set<std::string> seen;
+  for (const auto& in : receive(*subscriber, all)) seen.insert(in.bytes);
+  EXPECT_EQ(seen.size(), all);
+}
+
+TEST_P(PlatformContract, PublishesABatchOfLargeOnes) {
+  const std::vector<outgoing> batch(20, {"q", std::string(200'000, 'x')});
+  publisher_->publish(batch);
+  const auto got = receive(*engine_->make_subscriber("q", 20), 20);
+  ASSERT_EQ(got.size(), 20U);
+  for (const auto& in : got) EXPECT_EQ(in.bytes.size(), 200'000U);
+}
+
+TEST_P(PlatformContract, CarriesBytesThatLookLikeAProtocol) {
+  const std::vector<std::string> bodies{
+      "\r\n", "+OK\r\n", "-ERR no\r\n", "*1\r\n$4\r\nPING\r\n", "NATS/1.0 408 x\r\n\r\n",
+      "+ACK", "{}",      "\"error\"",   std::string(1, '\0')};
+  for (const auto& body : bodies) publish(body);
+  EXPECT_EQ(bytes_of(receive(*engine_->make_subscriber("q", 20), bodies.size())), bodies);
+}
+
+TEST_P(PlatformContract, ReceivesNoMoreThanAsked) {
+  const auto subscriber = engine_->make_subscriber("q", 10);
+  publish_numbers(5);
+  std::vector<std::string> all;
+  while (all.size() < 5) {
+    const auto some = subscriber->receive(2, milliseconds(2'000));
+    ASSERT_FALSE(some.empty());
+    EXPECT_LE(some.size(), 2U);
+    for (const auto& in : some) all.push_back(in.bytes);
+  }
+  EXPECT_THAT(all, ElementsAre("0", "1", "2", "3", "4"));
+}
+
+TEST_P(PlatformContract, WithNoTimeToWaitItTakesWhatIsThere) {
+  const auto subscriber = engine_->make_subscriber("q", 10);
+  EXPECT_TRUE(subscriber->receive(1, milliseconds(0)).empty());
+  publish("1");
+  std::vector<incoming> got;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (got.empty() && std::chrono::steady_clock::now() < deadline) got = subscriber->receive(1, milliseconds(0));
+  EXPECT_THAT(bytes_of(got), ElementsAre("1"));
+}
+
+TEST_P(PlatformContract, HearsAfterItHasHeardNothingForAWhile) {
+  const auto subscriber = engine_->make_subscriber("q", 10);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(is_empty(*subscriber));
+    publish(std::to_string(i));
+    EXPECT_THAT(bytes_of(receive(*subscriber, 1)), ElementsAre(std::to_string(i)));
+  }
+}
+
+TEST_P(PlatformContract, WhatOneHoldsNoOtherGets) {
+  const auto one = engine_->make_subscriber("q", 10);
+  publish_numbers(3);
+  ASSERT_EQ(receive(*one, 3).size(), 3U);
+  EXPECT_TRUE(is_empty(*engine_->make_subscriber("q", 10)));
+}
+
+TEST_P(PlatformContract, APrefetchOfOneIsOneAtATime) {
+  const auto subscriber = engine_->make_subscriber("q", 1);
+  publish_numbers(3);
+  for (int i = 0; i < 3; ++i) {
+    const auto got = receive(*subscriber, 1);
+    ASSERT_THAT(bytes_of(got), ElementsAre(std::to_string(i)));
+    EXPECT_TRUE(is_empty(*subscriber));
+    acknowledge(*subscriber, got);
+  }
+}
+
+TEST_P(PlatformContract, ManyEventsGoThroughASmallWindow) {
+  const auto subscriber = engine_->make_subscriber("q", 3);
+  publish_numbers(200);
+  std::multiset<std::string> seen;
+  while (seen.size() < 200) {
+    const auto got = subscriber->receive(3, milliseconds(2'000));
+    ASSERT_FALSE(got.empty()) << "after " << seen.size();
+    for (const auto& in : got) seen.insert(in.bytes);
+    acknowledge(*subscriber, got);
+  }
+  EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), 200U);
+}
+
+TEST_P(PlatformContract, AcknowledgingTwiceIsAcknowledgingOnce) {
+  auto subscriber = engine_->make_subscriber("q", 10);
+  publish_numbers(2);
+  const auto got = receive(*subscriber, 2);
+  ASSERT_EQ(got.size(), 2U);
+  const std::vector<std::uint64_t> first{got[0].tag};
+  subscriber->acknowledge(first);
+  subscriber->acknowledge(first);
+  subscriber.reset();
+  EXPECT_THAT(bytes_of(receive(*engine_->make_subscriber("q", 10), 1)), ElementsAre("1"));
+}
+
+TEST_P(PlatformContract, GivingBackTwiceIsGivingBackOnce) {
+  if (!engine_->capabilities().gives_back) GTEST_SKIP() << "the engine does not give back; the sweeper does";
+  const auto subscriber = engine_->make_subscriber("q", 10);
+  publish("1");
+  const auto tags = tags_of(receive(*subscriber, 1));
+  subscriber->give_back(tags);
+  subscriber->give_back(tags);
+  EXPECT_THAT(bytes_of(receive(*subscriber, 1)), ElementsAre("1"));
+  EXPECT_TRUE(is_empty(*subscriber));
+}
+
+TEST_P(PlatformContract, WhatWasGivenBackCannotBeAcknowledgedAnyMore) {
+  if (!engine_->capabilities().gives_back) GTEST_SKIP() << "the engine does not give back; the sweeper does";
+  const auto subscriber = engine_->make_subscriber("q", 10);
+  publish("1");
+  const auto tags = tags_of(receive(*subscriber, 1));
+  subscriber->give_back(tags);
+  subscriber->acknowledge(tags);
+  EXPECT_THAT(bytes_of(receive(*subscriber, 1)), ElementsAre("1"));
+}
+
+TEST_P(PlatformContract, WhatWasAcknowledgedCannotBeGivenBackAnyMore) {
+  const auto subscriber = engine_->make_subscriber("q", 10);
+  publish("1");
+  const auto tags = tags_of(receive(*subscriber, 1));
+  subscriber->acknowledge(tags);
+  subscriber->give_back(tags);
+  EXPECT_TRUE(is_empty(*subscriber));
+}
+
+TEST_P(PlatformContract, SomeAreGivenBackAndTheOthersStay) {
+  if (!engine_->capabilities().gives_back) GTEST_SKIP() << "the engine does not give back; the sweeper does";
+  const auto one = engine_->make_subscriber("q", 4);
+  publish_numbers(4);
+  const auto got = receive(*one, 4);
+  ASSERT_EQ(got.size(), 4U);
+  const auto two = engine_->make_subscriber("q", 10);
+  const std::vector<std::uint64_t> some{got[1].tag, got[3].tag};
+  one->give_back(some);
+  const auto again = receive(*two, 2);
+  EXPECT_THAT(bytes_of(again), testing::UnorderedElementsAre("1", "3"));
+  EXPECT_TRUE(is_empty(*two));
+}
+
+TEST_P(PlatformContract, WhatIsHeldByOneThatClosesGoesToAnother) {
+  auto one = engine_->make_subscriber("q", 10);
+  publish_numbers(3);
+  ASSERT_EQ(receive(*one, 3).size(), 3U);
+  const auto two = engine_->make_subscriber("q", 10);
+  one.reset();
+  EXPECT_THAT(bytes_of(receive(*two, 3)), testing::UnorderedElementsAre("0", "1", "2"));
+}
+
+TEST_P(PlatformContract, TheDepthFallsWhenTheWorkIsDone) {
+  publish_numbers(5);
+  const auto subscriber = engine_->make_subscriber("q", 10);
+  acknowledge(*subscriber, receive(*subscriber, 5));
+  // What is acknowledged may be sent a little later, and with what is asked next.
+  subscriber->receive(1, milliseconds(0));
+  EXPECT_TRUE(becomes(0));
+}
+
+TEST_P(PlatformContract, EachQueueHasADepthOfItsOwn) {
+  publish_numbers(3);
+  publish_numbers(1, "r");
+  EXPECT_EQ(publisher_->depth("q"), 3U);
+  EXPECT_EQ(publisher_->depth("r"), 1U);
+}
+
+TEST_P(PlatformContract, AnotherObjectOfTheEngineReachesTheSameQueues) {
+  if (engine_->capabilities().in_process) GTEST_SKIP() << "its queues are its own";
+  const auto other = GetParam().make(around_);
+  publish("1");
+  EXPECT_EQ(other->make_publisher()->depth("q"), 1U);
+  EXPECT_THAT(bytes_of(receive(*other->make_subscriber("q", 10), 1)), ElementsAre("1"));
+}
+
+TEST_P(PlatformContract, SubscribersOfTwoObjectsShareAQueue) {
+  if (engine_->capabilities().in_process) GTEST_SKIP() << "its queues are its own";
+  const auto other = GetParam().make(around_);
+  const auto one = engine_->make_subscriber("q", 1), two = other->make_subscriber("q", 1);
+  publish_numbers(2);
+  std::set<std::string> seen;
+  for (int rounds = 0; rounds < 50 && seen.size() < 2; ++rounds)
+    for (auto* subscriber : {one.get(), two.get()})
+      for (const auto& in : subscriber->receive(1, milliseconds(50))) EXPECT_TRUE(seen.insert(in.bytes).second);
+  EXPECT_EQ(seen.size(), 2U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, PlatformContract, testing::ValuesIn(drivers()),

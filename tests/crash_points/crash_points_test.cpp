@@ -5,6 +5,7 @@
 #include <random>
 
 #include "tests/support/binary.hpp"
+#include "tests/support/engine_place.hpp"
 #include "tests/support/postgresql.hpp"
 #include "tests/support/rabbitmq.hpp"
 #include "tests/support/stubborn_client.hpp"
@@ -29,6 +30,10 @@ class CrashPoints : public testing::TestWithParam<pair> {
     if (GetParam().store == "postgresql") {
       database_ = std::make_unique<postgresql_database>();
       sets_.push_back("broker.store.postgresql.url=" + database_->url());
+    }
+    if (GetParam().platform == "nats" || GetParam().platform == "redis") {
+      place_ = std::make_unique<engine_place>(GetParam().platform);
+      for (const auto& set : place_->sets()) sets_.push_back(set);
     }
     if (GetParam().platform == "rabbitmq") {
       queues_ = std::make_unique<rabbitmq_queues>();
@@ -88,6 +93,7 @@ class CrashPoints : public testing::TestWithParam<pair> {
   temporary_folder folder_;
   std::unique_ptr<postgresql_database> database_;
   std::unique_ptr<rabbitmq_queues> queues_;
+  std::unique_ptr<engine_place> place_;
   std::vector<std::string> sets_;
   std::vector<std::string> accepted_;
 };
@@ -114,9 +120,14 @@ TEST_P(CrashPoints, NothingAcceptedIsLostOrDoubledWhereverTheProcessDies) {
   EXPECT_GE(points, all ? 20 : 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Pairs, CrashPoints,
-                         testing::Values(pair{"sqlite", "embedded"}, pair{"sqlite", "rabbitmq"},
-                                         pair{"postgresql", "embedded"}, pair{"postgresql", "rabbitmq"}),
+std::vector<pair> pairs() {
+  std::vector<pair> all{{"sqlite", "embedded"},     {"sqlite", "rabbitmq"}, {"postgresql", "embedded"},
+                        {"postgresql", "rabbitmq"}, {"postgresql", "nats"}, {"sqlite", "redis"}};
+  std::erase_if(all, [](const pair& each) { return !is_built_in(each.platform); });
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Pairs, CrashPoints, testing::ValuesIn(pairs()),
                          [](const auto& suite) { return suite.param.store + "_" + suite.param.platform; });
 
 }  // namespace

@@ -1,0 +1,65 @@
+#include <gmock/gmock.h>
+
+#include "tests/support/binary.hpp"
+#include "tests/support/engine_place.hpp"
+#include "tests/support/postgresql.hpp"
+#include "tests/support/stubborn_client.hpp"
+
+/// The conversation over every queue engine that has a server, with its data wiped in the middle.
+namespace amc::tests {
+namespace {
+
+std::vector<std::string> engines() {
+  std::vector<std::string> all{"nats", "redis"};
+  std::erase_if(all, [](const auto& name) { return !is_built_in(name); });
+  return all;
+}
+
+class Engines : public testing::TestWithParam<std::string> {
+ protected:
+  Engines() {
+    for (const auto& set : place_.sets()) sets_.push_back(set);
+  }
+
+  std::unique_ptr<process> start(const std::string& what, std::uint16_t broker_port = 0) const {
+    auto sets = sets_;
+    if (broker_port > 0)
+      sets.push_back("consumer_services.broker_client.url=http://127.0.0.1:" + std::to_string(broker_port));
+    return std::make_unique<process>(amc_command(folder_.path, {what}, sets));
+  }
+
+  static std::string status_after(std::uint16_t port, const std::string& id) {
+    return text_in(ask(port, "GET", "/messages/" + id, "", "Prefer: wait=30\r\n"), "status");
+  }
+
+  temporary_folder folder_;
+  engine_place place_{GetParam()};
+  postgresql_database database_;
+  std::vector<std::string> sets_{"broker.store.engine=postgresql", "broker.store.postgresql.url=" + database_.url(),
+                                 "broker.http.port=0",
+                                 // Short, so that what is lost comes round again soon.
+                                 "broker.ring_again_ms=1000", "broker.lease_ms=2000"};
+};
+
+TEST_P(Engines, TheConversationGoesOnWhenWhatIsInTheQueuesIsDeleted) {
+  const auto broker = start("broker");
+  const auto port = port_of(*broker);
+  std::vector<std::string> ids;
+  const auto post = [&] {
+    for (int i = 0; i < 20; ++i) ids.push_back(text_in(ask(port, "POST", "/messages", R"({"message":"Hi, "})"), "id"));
+  };
+  post();  // nobody listens yet
+  place_.wipe();
+  const auto a = start("service-a", port), b = start("service-b", port);
+  b->wait_for_error_text("takes messages from");
+  post();
+  place_.wipe();
+  post();
+  for (const auto& id : ids) EXPECT_EQ(status_after(port, id), "done") << id;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Engines, testing::ValuesIn(engines()), [](const auto& suite) { return suite.param; });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Engines);
+
+}  // namespace
+}  // namespace amc::tests
