@@ -6,6 +6,9 @@
 
 #include "app/demo.hpp"
 #include "queue_system/rabbitmq/rabbitmq_c.hpp"
+#ifdef AMC_WITH_KAFKA
+#include <librdkafka/rdkafka.h>
+#endif
 
 namespace amc::app {
 namespace {
@@ -15,6 +18,9 @@ std::string library_of(const std::string& name) {
   if (name == "sqlite") return std::string(" (SQLite ") + sqlite3_libversion() + ")";
   if (name == "postgresql")
     return " (libpq " + std::to_string(PQlibVersion() / 10'000) + "." + std::to_string(PQlibVersion() % 10'000) + ")";
+#ifdef AMC_WITH_KAFKA
+  if (name == "kafka") return std::string(" (librdkafka ") + rd_kafka_version_str() + ")";
+#endif
   if (name == "rabbitmq") return std::string(" (rabbitmq-c ") + amqp_version() + ")";
   return "";
 }

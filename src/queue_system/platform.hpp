@@ -31,6 +31,7 @@ struct capabilities {
   bool in_process = false;      ///< reaches only this process
   bool empty_at_start = false;  ///< keeps nothing over a restart of this process
   bool gives_back = true;       ///< `give_back` delivers again; without it only the sweeper does
+  bool keeps_order = true;      ///< a queue's events come as they were published; without it in any order
 };
 
 /// Publishes. Used by one thread at a time. Everything here may throw `unavailable`, within the driver's own time-out

@@ -5,6 +5,9 @@
 #include "core/invariant.hpp"
 #include "queue_system/embedded/embedded.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
+#ifdef AMC_WITH_KAFKA
+#include "queue_system/kafka/kafka.hpp"
+#endif
 
 namespace amc::queue_system {
 namespace {
@@ -20,6 +23,9 @@ const std::vector<registration>& registrations() {
       {"embedded", {}, [](const config&) { return make_embedded(); }},
       {"rabbitmq", rabbitmq_keys(),
        [](const config& settings) { return make_rabbitmq(rabbitmq_options_from(settings)); }},
+#ifdef AMC_WITH_KAFKA
+      {"kafka", kafka_keys(), [](const config& settings) { return make_kafka(kafka_options_from(settings)); }},
+#endif
   };
   return all;
 }

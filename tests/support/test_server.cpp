@@ -32,7 +32,7 @@ std::string test_server::told(const std::string& name) const {
 }
 
 std::uint16_t test_server::port() const {
-  const auto address = url().substr(url().find('@') + 1);
+  const auto address = engine_ == "kafka" ? told("brokers") : url().substr(url().find('@') + 1);
   return static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1)));
 }
 
