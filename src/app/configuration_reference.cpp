@@ -17,6 +17,8 @@ const char* type_name(config_key::type kind) {
       return "list of texts";
     case config_key::type::maps:
       return "list of maps";
+    case config_key::type::settings:
+      return "list of NAME=VALUE";
   }
   return "";
 }

@@ -57,6 +57,8 @@ const char* expectation(const config_key& key) {
       return "a list of texts";
     case config_key::type::maps:
       return "a list of maps";
+    case config_key::type::settings:
+      return "a list of NAME=VALUE";
   }
   return "another type";
 }
@@ -128,6 +130,7 @@ json::value value_of(const config_key& key, const yaml::node& node) {
       throw wrong_type();
     case config_key::type::texts:
     case config_key::type::maps:
+    case config_key::type::settings:
       if (node.kind != yaml::node::type::list) throw wrong_type();
       json::array list;
       for (const auto& item : node.items) {
@@ -143,7 +146,9 @@ json::value value_of(const config_key& key, const yaml::node& node) {
 /// Text is what it is; only lists and maps are written in YAML where a value
 /// stands alone.
 yaml::node node_of(const config_key& key, const std::string& value) {
-  if (key.kind == config_key::type::texts || key.kind == config_key::type::maps) return yaml::parse(value);
+  const bool is_list = key.kind == config_key::type::texts || key.kind == config_key::type::maps ||
+                       key.kind == config_key::type::settings;
+  if (is_list) return yaml::parse(value);
   return {yaml::node::type::scalar, 1, value};
 }
 
@@ -390,9 +395,25 @@ config_error config::complaint(std::string_view path, std::string_view what) con
   return config_error(bad.origin + ": " + bad.key.path + ": " + std::string(what));
 }
 
+namespace {
+
+/// Of what has no name nothing is shown.
+json::value masked(const json::array& settings) {
+  json::array all;
+  for (const auto& setting : settings) {
+    const std::string_view text = setting.as_string();
+    const auto name = text.substr(0, text.find('='));
+    all.push_back(json::value((name.size() < text.size() ? std::string(name) + "=" : "") + "***"));
+  }
+  return all;
+}
+
+}  // namespace
+
 std::string printable(const config::entry& value) {
   // JSON is YAML, so the printed set can be pasted into a file.
   const bool is_url = value.key.kind == config_key::type::url;
+  if (value.key.kind == config_key::type::settings) return escaped(json::serialize(masked(value.value.as_array())));
   return escaped(json::serialize(is_url ? json::value(mask_url(value.value.as_string())) : value.value));
 }
 

@@ -19,8 +19,9 @@ struct config_key {
     url,      ///< text whose password is masked when printed; beside it `PATH_file` names a file that has it
     integer,  ///< between `min` and `max`
     boolean,
-    texts,  ///< a list of texts
-    maps,   ///< a list of maps with the keys in `fields`
+    texts,     ///< a list of texts
+    maps,      ///< a list of maps with the keys in `fields`
+    settings,  ///< a list of NAME=VALUE whose values are masked when printed
   };
 
   std::string path;  ///< "broker.http.port"; within `fields`, the bare name

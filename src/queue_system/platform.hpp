@@ -32,6 +32,7 @@ struct capabilities {
   bool in_process = false;      ///< reaches only this process
   bool empty_at_start = false;  ///< keeps nothing over a restart of this process
   bool gives_back = true;       ///< `give_back` delivers again; without it only the sweeper does
+  bool keeps_order = true;      ///< a queue's events come as they were published; without it in any order
 };
 
 /// Events that are left in an engine that a running system moves away from; nothing where they cannot be counted now.

@@ -12,6 +12,9 @@
 #ifdef AMC_HAS_REDIS
 #include "queue_system/redis/redis.hpp"
 #endif
+#ifdef AMC_HAS_KAFKA
+#include "queue_system/kafka/kafka.hpp"
+#endif
 
 namespace amc::queue_system {
 namespace {
@@ -36,6 +39,10 @@ const std::vector<registration>& registrations() {
 #ifdef AMC_HAS_REDIS
       {"redis", redis_keys(), [](const config& settings) { return make_redis(redis_options_from(settings)); },
        redis_library()},
+#endif
+#ifdef AMC_HAS_KAFKA
+      {"kafka", kafka_keys(), [](const config& settings) { return make_kafka(kafka_options_from(settings)); },
+       kafka_library()},
 #endif
   };
   return all;

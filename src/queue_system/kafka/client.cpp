@@ -1,0 +1,285 @@
+#include "queue_system/kafka/client.hpp"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "core/hex.hpp"
+
+namespace amc::queue_system::kafka {
+namespace {
+
+using clock = std::chrono::steady_clock;
+using settings = std::map<std::string, std::string>;
+
+/// What suits us better than librdkafka's defaults; queue_system.kafka.properties goes before.
+const settings& preferred() {
+  static const settings all{
+      {"client.id", "amc"},
+      {"linger.ms", "0"},  // batches come from above; what waits for a report waits for nothing else
+      {"socket.nagle.disable", "true"},
+      {"message.max.bytes", std::to_string(largest_event_bytes)},
+      {"queued.max.messages.kbytes", "16384"},
+      {"fetch.error.backoff.ms", "100"},
+      {"reconnect.backoff.max.ms", "1000"},
+      {"topic.metadata.propagation.max.ms", "1000"},
+      {"log.connection.close", "false"}};
+  return all;
+}
+
+settings own_of(const kafka_options& options) {
+  const auto patience = std::to_string(options.answer_timeout.count());
+  return {{"bootstrap.servers", options.brokers},
+          {"socket.timeout.ms", patience},
+          {"socket.connection.setup.timeout.ms", patience}};
+}
+
+settings own_of_producer(const kafka_options& options, const char* acks) {
+  auto own = own_of(options);
+  own["message.timeout.ms"] = own["request.timeout.ms"] = own["socket.timeout.ms"];
+  own["acks"] = acks ? acks : "all";
+  own["enable.idempotence"] = acks ? "false" : "true";
+  return own;
+}
+
+settings own_of_consumer(const kafka_options& options, const std::string& group) {
+  auto own = own_of(options);
+  constexpr int heartbeats = 10;
+  own["group.id"] = group;
+  own["session.timeout.ms"] = std::to_string(options.session_timeout.count());
+  own["heartbeat.interval.ms"] = std::to_string(options.session_timeout.count() / heartbeats);
+  own["enable.auto.commit"] = own["enable.auto.offset.store"] = "false";
+  own["auto.offset.reset"] = "earliest";
+  // Not cooperative-sticky: until 2.3 librdkafka aborts where a member leaves before it has been given anything.
+  own["partition.assignment.strategy"] = "range";
+  return own;
+}
+
+using configuration = std::unique_ptr<rd_kafka_conf_t, destroyed_by<rd_kafka_conf_destroy>>;
+
+configuration configured(const kafka_options& options, const settings& own) {
+  configuration made(rd_kafka_conf_new());
+  std::array<char, 512> why{};
+  const auto set = [&](const std::string& name, const std::string& value) {
+    if (rd_kafka_conf_set(made.get(), name.c_str(), value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK)
+      throw config_error("queue_system.kafka.properties: " + std::string(why.data()));
+  };
+  for (const auto& all : {preferred(), options.properties, own})
+    for (const auto& [name, value] : all) set(name, value);
+  rd_kafka_conf_set_log_cb(made.get(), nullptr);  // what matters comes as an event
+  rd_kafka_conf_set_events(
+      made.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT);
+  return made;
+}
+
+bool is_about_rights(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+}
+
+/// What a person has to do about it; empty where waiting may help.
+std::string remedy_of(rd_kafka_resp_err_t code) {
+  if (is_about_rights(code)) return "give the user of queue_system.kafka.properties the right to";
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+      return "check sasl.… in queue_system.kafka.properties";
+    case RD_KAFKA_RESP_ERR__SSL:
+      return "check ssl.… in queue_system.kafka.properties";
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+      return "raise max.message.bytes of the topic, and message.max.bytes in queue_system.kafka.properties";
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+      return "set queue_system.kafka.replication to what the cluster has servers for";
+    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+      return "check queue_system.kafka.partitions";
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+      return "check queue_system.kafka.retention_ms";
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+      return "make the topic as the cluster's policy wants it";
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+      return "set the topic's cleanup.policy to delete";
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+      return "take another queue_system.prefix";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+std::string topic_name(const std::string& queue) {
+  std::string name;
+  for (const char c : queue) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    if (plain || c == '_') name += c;
+    if (!plain) name += '_';
+    if (!plain && c != '_') append_hex(name, static_cast<unsigned char>(c));
+  }
+  constexpr std::size_t longest = 249, kept = 180, digest_bytes = 16;
+  if (name.size() <= longest) return name;
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(queue.data()), queue.size(), digest.data());
+  name.resize(kept);
+  name += "_x";
+  for (std::size_t i = 0; i < digest_bytes; ++i) append_hex(name, digest[i]);
+  return name;
+}
+
+void check_properties(const kafka_options& options) {
+  auto own = own_of_producer(options, nullptr);
+  configured(options, own);
+  own.merge(own_of_consumer(options, "any"));
+  for (const auto* alias : {"metadata.broker.list", "request.required.acks", "delivery.timeout.ms", "transactional.id"})
+    own[alias];
+  for (const auto& [name, value] : options.properties)
+    if (own.contains(name))
+      throw config_error("queue_system.kafka.properties: " + name + " is not to be set there: AMC sets it itself");
+  configured(options, own_of_consumer(options, "any"));
+}
+
+client::client(const kafka_options& options, const char* acks)
+    : client(options, RD_KAFKA_PRODUCER, own_of_producer(options, acks)) {}
+
+client::client(const kafka_options& options, const std::string& group)
+    : client(options, RD_KAFKA_CONSUMER, own_of_consumer(options, group)) {}
+
+client::client(const kafka_options& options, rd_kafka_type_t kind, const std::map<std::string, std::string>& own)
+    : options_(options) {
+  auto how = configured(options, own);
+  std::array<char, 512> why{};
+  handle_ = rd_kafka_new(kind, how.get(), why.data(), why.size());
+  if (!handle_) fail(RD_KAFKA_RESP_ERR__SSL, why.data());
+  how.release();
+  if (kind == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(handle_);
+  queue_ = kind == RD_KAFKA_CONSUMER ? rd_kafka_queue_get_consumer(handle_) : rd_kafka_queue_get_main(handle_);
+  try {
+    reach();
+  } catch (...) {
+    destroy();
+    throw;
+  }
+}
+
+client::~client() {
+  destroy();
+}
+
+void client::destroy() {
+  rd_kafka_queue_destroy(queue_);
+  rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+/// Asks in slices, to hear in between that nobody is there or that we may not in.
+void client::reach() {
+  const auto deadline = clock::now() + options_.answer_timeout;
+  for (milliseconds slice{50};; slice *= 2) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
+    if (left <= milliseconds(0)) fail(RD_KAFKA_RESP_ERR__TIMED_OUT, "connecting: " + no_answer());
+    const struct rd_kafka_metadata* found = nullptr;
+    const auto failed =
+        rd_kafka_metadata(handle_, false, nullptr, &found, static_cast<int>(std::min(slice, left).count()));
+    if (!failed) return rd_kafka_metadata_destroy(found);
+    while (next(milliseconds(0))) {
+    }
+  }
+}
+
+event client::next(milliseconds longest) {
+  event what(rd_kafka_queue_poll(queue_, static_cast<int>(std::max(longest, milliseconds(0)).count())));
+  if (!what || rd_kafka_event_type(what.get()) != RD_KAFKA_EVENT_ERROR) return what;
+  const auto code = rd_kafka_event_error(what.get());
+  const std::string text = rd_kafka_event_error_string(what.get());
+  const bool passes = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE ||
+                      code == RD_KAFKA_RESP_ERR__TIMED_OUT;
+  // What a producer has in hand when it dies is reported piece by piece.
+  const bool is_reported = code == RD_KAFKA_RESP_ERR__FATAL && rd_kafka_type(handle_) == RD_KAFKA_PRODUCER;
+  if (passes || is_reported) {
+    last_error_ = text;
+    return {};
+  }
+  fail(code, code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !last_error_.empty() ? last_error_ : text);
+}
+
+event client::answer(rd_kafka_event_type_t type) {
+  const auto deadline = clock::now() + options_.answer_timeout;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
+    if (left <= milliseconds(0)) fail(RD_KAFKA_RESP_ERR__TIMED_OUT, no_answer());
+    auto what = next(left);
+    if (what && rd_kafka_event_type(what.get()) == type) return what;
+  }
+}
+
+std::string client::no_answer() const {
+  return "no answer within " + std::to_string(options_.answer_timeout.count()) +
+         " ms (queue_system.kafka.answer_timeout_ms)" + (last_error_.empty() ? "" : "; " + last_error_);
+}
+
+rd_kafka_resp_err_t client::create(const std::string& topic, std::string& why) {
+  std::array<char, 512> refusal{};
+  std::unique_ptr<rd_kafka_NewTopic_t, destroyed_by<rd_kafka_NewTopic_destroy>> made(
+      rd_kafka_NewTopic_new(topic.c_str(), options_.partitions, options_.replication > 0 ? options_.replication : -1,
+                            refusal.data(), refusal.size()));
+  if (!made) fail(RD_KAFKA_RESP_ERR_INVALID_PARTITIONS, refusal.data());
+  rd_kafka_NewTopic_set_config(made.get(), "cleanup.policy", "delete");
+  rd_kafka_NewTopic_set_config(made.get(), "retention.ms", std::to_string(options_.retention.count()).c_str());
+  rd_kafka_NewTopic_set_config(made.get(), "max.message.bytes", std::to_string(largest_event_bytes).c_str());
+  auto* one = made.get();
+  rd_kafka_CreateTopics(handle_, &one, 1, nullptr, queue_);
+  const auto answered = answer(RD_KAFKA_EVENT_CREATETOPICS_RESULT);
+  why = rd_kafka_event_error_string(answered.get());
+  if (const auto failed = rd_kafka_event_error(answered.get())) return failed;
+  std::size_t count = 0;
+  const auto** results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answered.get()), &count);
+  if (const auto* told = rd_kafka_topic_result_error_string(results[0])) why = told;
+  return rd_kafka_topic_result_error(results[0]);
+}
+
+int client::make(const std::string& topic) {
+  const auto doing = "making topic \"" + topic + "\": ";
+  std::string why;
+  const auto made = create(topic, why);
+  // One that is there needs no right to be made.
+  const bool is_able = !is_about_rights(made);
+  if (made && made != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS && is_able) fail(made, doing + why);
+  const auto deadline = clock::now() + options_.answer_timeout;
+  for (;;) {
+    if (const auto count = partitions(topic)) return *count;
+    if (!is_able) fail(made, doing + why);
+    if (clock::now() >= deadline) fail(RD_KAFKA_RESP_ERR__TIMED_OUT, doing + "it does not appear");
+    constexpr milliseconds moment{10};
+    std::this_thread::sleep_for(moment);
+  }
+}
+
+std::optional<int> client::partitions(const std::string& topic) {
+  const std::unique_ptr<rd_kafka_topic_t, destroyed_by<rd_kafka_topic_destroy>> asked(
+      rd_kafka_topic_new(handle_, topic.c_str(), nullptr));
+  const auto doing = "looking for topic \"" + topic + "\"";
+  const struct rd_kafka_metadata* answered = nullptr;
+  check(rd_kafka_metadata(handle_, false, asked.get(), &answered, static_cast<int>(options_.answer_timeout.count())),
+        doing);
+  const std::unique_ptr<const struct rd_kafka_metadata, destroyed_by<rd_kafka_metadata_destroy>> found(answered);
+  if (found->topic_cnt == 0) return {};
+  const auto& told = found->topics[0];
+  if (told.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || told.err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+    return {};
+  check(told.err, doing);
+  return told.partition_cnt;
+}
+
+void client::check(rd_kafka_resp_err_t code, const std::string& doing) const {
+  if (code) fail(code, doing + ": " + rd_kafka_err2str(code));
+}
+
+void client::fail(rd_kafka_resp_err_t code, const std::string& what) const {
+  const auto remedy = remedy_of(code);
+  throw unavailable(remedy.empty() ? unavailable::reason::away : unavailable::reason::refused,
+                    "kafka at " + options_.brokers + ": " + what + (remedy.empty() ? "" : "; " + remedy));
+}
+
+}  // namespace amc::queue_system::kafka
