@@ -33,7 +33,7 @@ std::string test_server::told(const std::string& name) const {
 
 std::uint16_t test_server::port() const {
   const auto address = engine_ == "kafka" ? told("brokers") : url();
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(:) + 1)));
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
 }
 
 void test_server::start() {
