@@ -10,6 +10,9 @@
 #include "tests/support/rabbitmq.hpp"
 #include "tests/support/tcp_proxy.hpp"
 #include "tests/support/test_server.hpp"
+#ifdef AMC_WITH_KAFKA
+#include "tests/support/kafka.hpp"
+#endif
 
 /// What a queue engine's driver must do while its server is away, frozen, restarted or cut off.
 namespace amc {
@@ -341,6 +344,236 @@ TEST(RabbitmqServer, TlsAtThePlainPortAndTheReverseAreRefused) {
   EXPECT_EQ(to_tls.why(), unavailable::reason::refused);
   EXPECT_THAT(to_tls.what(), testing::AllOf(HasSubstr("queue_system.rabbitmq.url"), HasSubstr("amqps://")));
 }
+
+#ifdef AMC_WITH_KAFKA
+using queue_system::kafka_options;
+using queue_system::make_kafka;
+
+class KafkaServer : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto why = tests::why_no_kafka(); !why.empty()) GTEST_SKIP() << why;
+  }
+
+  static kafka_options quick(kafka_options options) {
+    options.answer_timeout = milliseconds(2'000);
+    options.session_timeout = milliseconds(2'000);
+    return options;
+  }
+
+  /// Over TLS, as that user; the server's certificate is of its own authority.
+  static kafka_options as(const std::string& user, const std::string& password, kafka_options options) {
+    options.brokers = std::getenv("AMC_TEST_KAFKA_SASL_BROKERS");
+    options.properties = {{"security.protocol", "SASL_SSL"},
+                          {"sasl.mechanism", "PLAIN"},
+                          {"sasl.username", user},
+                          {"sasl.password", password},
+                          {"ssl.ca.location", std::getenv("AMC_TEST_KAFKA_CA_FILE")}};
+    return options;
+  }
+
+  static std::vector<incoming> receive(queue_subscriber& from, std::size_t count) {
+    std::vector<incoming> all;
+    for (int rounds = 0; rounds < 100 && all.size() < count; ++rounds)
+      for (auto& in : from.receive(count - all.size(), milliseconds(200))) all.push_back(std::move(in));
+    return all;
+  }
+
+  const std::vector<std::string> names_{"q"};
+};
+
+TEST_F(KafkaServer, RestartedAtAThirdAndAtHalfOf10000MessagesLosesNone) {
+  test_server server("kafka");
+  const auto engine = make_kafka(quick(tests::kafka_queues(server.told("brokers")).options()));
+  constexpr int all = 10'000;
+  stubborn_consumer consumer(*engine, all);
+  const auto publisher = engine->make_publisher();
+  for (int i = 0; i < all; i += 100) {
+    if (i == 3'300) {
+      server.stop();
+      server.start();
+    }
+    if (i == 5'000) {
+      server.kill();
+      server.start();
+    }
+    publish_stubbornly(*publisher, numbered(i, i + 100));
+  }
+  consumer.join();
+  EXPECT_EQ(consumer.seen.size(), all);
+}
+
+TEST_F(KafkaServer, AFrozenServerIsAnErrorInTimeAndForgottenWhenItThaws) {
+  test_server server("kafka");
+  const auto engine = make_kafka(quick(tests::kafka_queues(server.told("brokers")).options()));
+  const auto publisher = engine->make_publisher();
+  const auto subscriber = engine->make_subscriber("q", 10);
+  publisher->publish(numbered(0, 1));
+  ASSERT_EQ(receive(*subscriber, 1).size(), 1U);
+  server.freeze();
+  EXPECT_EQ(failure_of([&] { publisher->publish(numbered(1, 2)); }).why(), unavailable::reason::away);
+  EXPECT_EQ(failure_of([&] { publisher->depth("q"); }).why(), unavailable::reason::away);
+  server.thaw();
+  publish_stubbornly(*publisher, numbered(1, 2));
+}
+
+TEST_F(KafkaServer, OneThatIsAwayIsAnErrorAndNoHang) {
+  auto options = quick(tests::kafka_queues().options());
+  options.brokers = "127.0.0.1:1";
+  const auto engine = make_kafka(options);
+  EXPECT_EQ(failure_of([&] { engine->make_publisher()->publish(numbered(0, 1)); }).why(), unavailable::reason::away);
+  const auto failed = failure_of([&] { engine->make_subscriber("q", 1); });
+  EXPECT_EQ(failed.why(), unavailable::reason::away);
+  EXPECT_THAT(failed.what(), HasSubstr("Connection refused"));
+}
+
+TEST_F(KafkaServer, SpeaksTlsAndSasl) {
+  tests::kafka_queues queues;
+  const auto engine = make_kafka(as("amc", "amc", queues.options()));
+  engine->check(names_, names_);
+  engine->make_publisher()->publish(numbered(0, 1));
+  EXPECT_EQ(receive(*engine->make_subscriber("q", 1), 1).size(), 1U);
+}
+
+TEST_F(KafkaServer, AWrongPasswordIsRefusedAndNotTold) {
+  const auto engine = make_kafka(as("amc", "secret", quick(tests::kafka_queues().options())));
+  const auto failed = failure_of([&] { engine->check({}, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(),
+              testing::AllOf(HasSubstr("queue_system.kafka.properties"), testing::Not(HasSubstr("secret"))));
+}
+
+TEST_F(KafkaServer, ACertificateOfAStrangerIsRefused) {
+  auto options = as("amc", "amc", quick(tests::kafka_queues().options()));
+  options.properties["ssl.ca.location"] = "/etc/ssl/certs/ca-certificates.crt";
+  EXPECT_EQ(failure_of([&] { make_kafka(options)->check({}, {}); }).why(), unavailable::reason::refused);
+}
+
+TEST_F(KafkaServer, AMissingRightIsNamedAtTheStart) {
+  struct right {
+    std::string name, told;
+    bool of_publisher;
+  };
+  for (const auto& missing : std::vector<right>{
+           {"write", "writing to topic", true}, {"read", "reading topic", false}, {"group", "group", false}}) {
+    SCOPED_TRACE(missing.name);
+    tests::kafka_queues queues;
+    make_kafka(queues.options())->check(names_, {});
+    queues.deny("weak", missing.name);
+    const auto engine = make_kafka(as("weak", "weak", queues.options()));
+    const auto check = [&](bool publishes) {
+      return failure_of([&] {
+        if (publishes)
+          engine->check(names_, {});
+        else
+          engine->check({}, names_);
+      });
+    };
+    // A new rule takes a moment to arrive at the server that keeps it.
+    auto failed = check(missing.of_publisher);
+    for (int again = 0; again < 100 && failed.why() == unavailable::reason::broken; ++again)
+      failed = check(missing.of_publisher);
+    EXPECT_EQ(failed.why(), unavailable::reason::refused);
+    EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr(missing.told), HasSubstr(queues.prefix() + "q"),
+                                              HasSubstr("queue_system.kafka.properties")));
+    EXPECT_EQ(check(!missing.of_publisher).why(), unavailable::reason::broken) << "the other needs it not";
+  }
+}
+
+TEST_F(KafkaServer, ACheckPublishesAndReceivesNothing) {
+  tests::kafka_queues queues;
+  const auto engine = make_kafka(queues.options());
+  const auto publisher = engine->make_publisher();
+  publisher->publish(numbered(0, 3));
+  engine->check(names_, names_);
+  EXPECT_EQ(publisher->depth("q"), 3U);
+}
+
+TEST_F(KafkaServer, ATopicWithOtherPartitionsIsUsedAsItIs) {
+  tests::kafka_queues queues;
+  queues.make_other("q", 3, "delete");
+  const auto engine = make_kafka(queues.options());
+  engine->check(names_, names_);
+  const auto publisher = engine->make_publisher();
+  for (int i = 0; i < 30; ++i) publisher->publish(numbered(i, i + 1));
+  EXPECT_EQ(publisher->depth("q"), 30U);
+  EXPECT_EQ(receive(*engine->make_subscriber("q", 30), 30).size(), 30U);
+}
+
+TEST_F(KafkaServer, ACompactedTopicIsRefused) {
+  tests::kafka_queues queues;
+  queues.make_other("q", 1, "compact");
+  const auto failed =
+      failure_of([&] { make_kafka(quick(queues.options()))->make_publisher()->publish(numbered(0, 1)); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), HasSubstr("cleanup.policy"));
+}
+
+TEST_F(KafkaServer, MoreCopiesThanServersAreRefused) {
+  auto options = tests::kafka_queues().options();
+  options.replication = 2;
+  const auto failed = failure_of([&] { make_kafka(options)->check(names_, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), HasSubstr("queue_system.kafka.replication"));
+}
+
+TEST_F(KafkaServer, AnEventThatIsTooLargeIsRefusedAndTheOthersArrive) {
+  tests::kafka_queues queues;
+  const auto engine = make_kafka(queues.options());
+  const auto publisher = engine->make_publisher();
+  const std::vector<outgoing> batch{{"q", "1"}, {"q", std::string(3 << 20, 'x')}, {"q", "2"}};
+  const auto failed = failure_of([&] { publisher->publish(batch); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), HasSubstr("message.max.bytes"));
+  EXPECT_EQ(publisher->depth("q"), 2U);
+}
+
+TEST_F(KafkaServer, WhatWasHandledAboveIsKeptWhenPartitionsAreDividedAnew) {
+  tests::kafka_queues queues;
+  const auto engine = make_kafka(quick(queues.options()));
+  const auto publisher = engine->make_publisher();
+  publisher->publish(numbered(0, 10));
+  auto one = engine->make_subscriber("q", 10);
+  const auto got = receive(*one, 10);
+  ASSERT_EQ(got.size(), 10U);
+  std::vector<std::uint64_t> even;
+  for (std::size_t i = 0; i < got.size(); i += 2) even.push_back(got[i].tag);
+  one->acknowledge(even);
+  while (publisher->depth("q") != 5U) one->receive(1, milliseconds(10));
+  // The group is divided anew while half of it is unsettled: what this one keeps goes on where it was.
+  const auto two = engine->make_subscriber("q", 10);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(one->receive(10, milliseconds(50)).empty());
+    for (const auto& in : two->receive(10, milliseconds(50)))
+      EXPECT_THAT(in.bytes, testing::AnyOf("1", "3", "5", "7", "9"));
+  }
+  one.reset();
+  EXPECT_EQ(publisher->depth("q"), 5U);
+}
+
+TEST_F(KafkaServer, WhoIsFullForLongKeepsItsPartitions) {
+  tests::kafka_queues queues;
+  auto options = quick(queues.options());
+  options.properties["max.poll.interval.ms"] = "2500";
+  const auto engine = make_kafka(options);
+  engine->make_publisher()->publish(numbered(0, 3));
+  const auto subscriber = engine->make_subscriber("q", 1);
+  auto got = receive(*subscriber, 1);
+  ASSERT_EQ(got.size(), 1U);
+  const auto end = std::chrono::steady_clock::now() + milliseconds(4'000);
+  while (std::chrono::steady_clock::now() < end) {
+    EXPECT_TRUE(subscriber->receive(1, milliseconds(0)).empty());
+    std::this_thread::sleep_for(milliseconds(100));
+  }
+  for (const auto* next : {"1", "2"}) {
+    const std::vector<std::uint64_t> tags{got[0].tag};
+    subscriber->acknowledge(tags);
+    got = receive(*subscriber, 1);
+    ASSERT_EQ(got.size(), 1U);
+    EXPECT_EQ(got[0].bytes, next);
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace amc

@@ -106,17 +106,22 @@ void kafka_queues::make_other(const std::string& queue, int partitions, const st
 void kafka_queues::deny(const std::string& user, const std::string& right) const {
   const admin link(brokers_);
   char why[256] = "";
-  const bool of_group = right == "group";
+  const auto rule = [&](rd_kafka_ResourceType_t of, rd_kafka_AclOperation_t what, rd_kafka_AclPermissionType_t how) {
+    auto* made = rd_kafka_AclBinding_new(of, prefix_.c_str(), RD_KAFKA_RESOURCE_PATTERN_PREFIXED,
+                                         ("User:" + user).c_str(), "*", what, how, why, sizeof why);
+    if (!made) throw std::runtime_error(why);
+    rd_kafka_CreateAcls(link.handle, &made, 1, nullptr, link.answers);
+    rd_kafka_AclBinding_destroy(made);
+    link.await();
+  };
+  // Where there is any rule, what none permits is denied.
+  rule(RD_KAFKA_RESOURCE_TOPIC, RD_KAFKA_ACL_OPERATION_ALL, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW);
+  rule(RD_KAFKA_RESOURCE_GROUP, RD_KAFKA_ACL_OPERATION_ALL, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW);
   const auto operation = right == "write"    ? RD_KAFKA_ACL_OPERATION_WRITE
                          : right == "create" ? RD_KAFKA_ACL_OPERATION_CREATE
                                              : RD_KAFKA_ACL_OPERATION_READ;
-  auto* made = rd_kafka_AclBinding_new(of_group ? RD_KAFKA_RESOURCE_GROUP : RD_KAFKA_RESOURCE_TOPIC, prefix_.c_str(),
-                                       RD_KAFKA_RESOURCE_PATTERN_PREFIXED, ("User:" + user).c_str(), "*", operation,
-                                       RD_KAFKA_ACL_PERMISSION_TYPE_DENY, why, sizeof why);
-  if (!made) throw std::runtime_error(why);
-  rd_kafka_CreateAcls(link.handle, &made, 1, nullptr, link.answers);
-  rd_kafka_AclBinding_destroy(made);
-  link.await();
+  rule(right == "group" ? RD_KAFKA_RESOURCE_GROUP : RD_KAFKA_RESOURCE_TOPIC, operation,
+       RD_KAFKA_ACL_PERMISSION_TYPE_DENY);
 }
 
 }  // namespace amc::tests

@@ -249,10 +249,10 @@ class subscriber : public queue_subscriber {
   ~subscriber() override {
     try {
       await_commit(patience_of_end);
-      leave();
     } catch (const unavailable&) {
-      // The group notices, and what was not committed is delivered again.
+      // What was not committed is delivered again.
     }
+    leave();
   }
 
   std::vector<incoming> receive(std::size_t max, milliseconds longest) override {
@@ -453,15 +453,16 @@ class subscriber : public queue_subscriber {
     if (failed != RD_KAFKA_RESP_ERR__STATE) link_.check(failed, "taking partitions of \"" + topic_ + "\"");
   }
 
-  /// So that others get its partitions at once.
+  /// So that others get its partitions at once. Whatever goes wrong, the partitions have to be let go of: the client
+  /// cannot be destroyed while it waits for that.
   void leave() {
     if (auto* failed = rd_kafka_consumer_close_queue(link_.handle(), link_.queue()))
       return rd_kafka_error_destroy(failed);
     const auto deadline = clock::now() + patience_of_end;
     while (!rd_kafka_consumer_closed(link_.handle()) && clock::now() < deadline) {
-      const auto what = link_.next(milliseconds(20));
-      if (what && rd_kafka_event_type(what.get()) == RD_KAFKA_EVENT_REBALANCE)
-        tolerate(rd_kafka_assign(link_.handle(), nullptr));
+      constexpr int moment_ms = 20;
+      const event what(rd_kafka_queue_poll(link_.queue(), moment_ms));
+      if (what && rd_kafka_event_type(what.get()) == RD_KAFKA_EVENT_REBALANCE) rd_kafka_assign(link_.handle(), nullptr);
     }
   }
 
@@ -494,7 +495,14 @@ void prove_the_right_to_read(const kafka_options& options, const std::string& to
   partition_list list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), INT32_MAX)->offset = 0;
   link.check(rd_kafka_commit_queue(link.handle(), list.get(), link.queue(), nullptr, nullptr), "committing");
-  const auto code = rd_kafka_event_error(link.answer(RD_KAFKA_EVENT_OFFSET_COMMIT).get());
+  rd_kafka_resp_err_t code{};
+  try {
+    code = rd_kafka_event_error(link.answer(RD_KAFKA_EVENT_OFFSET_COMMIT).get());
+  } catch (const unavailable& failed) {
+    if (failed.why() != unavailable::reason::refused) throw;
+    // Already where the group is looked for, which is told without its name.
+    throw unavailable(failed.why(), failed.what() + (" read group \"" + topic + "\""));
+  }
   if (!is_gone(code)) link.check(code, "reading topic \"" + topic + "\" as a group of the same name");
 }
 
