@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "core/error.hpp"
@@ -10,7 +11,7 @@
 #include "tests/support/rabbitmq.hpp"
 #include "tests/support/tcp_proxy.hpp"
 #include "tests/support/test_server.hpp"
-#ifdef AMC_WITH_KAFKA
+#ifdef AMC_HAS_KAFKA
 #include "tests/support/kafka.hpp"
 #endif
 
@@ -345,7 +346,7 @@ TEST(RabbitmqServer, TlsAtThePlainPortAndTheReverseAreRefused) {
   EXPECT_THAT(to_tls.what(), testing::AllOf(HasSubstr("queue_system.rabbitmq.url"), HasSubstr("amqps://")));
 }
 
-#ifdef AMC_WITH_KAFKA
+#ifdef AMC_HAS_KAFKA
 using queue_system::kafka_options;
 using queue_system::make_kafka;
 
@@ -549,6 +550,21 @@ TEST_F(KafkaServer, WhatWasHandledAboveIsKeptWhenPartitionsAreDividedAnew) {
   }
   one.reset();
   EXPECT_EQ(publisher->depth("q"), 5U);
+}
+
+TEST_F(KafkaServer, ATopicThatWasDeletedIsMadeAgainAndHeard) {
+  tests::kafka_queues queues;
+  const auto engine = make_kafka(quick(queues.options()));
+  const auto publisher = engine->make_publisher();
+  stubborn_consumer consumer(*engine, 103);
+  publish_stubbornly(*publisher, numbered(0, 100));
+  while (publisher->depth("q") > 0) std::this_thread::sleep_for(milliseconds(20));
+  queues.remove(names_);
+  auto heard = std::async(std::launch::async, [&] { consumer.join(); });
+  // What is published while the topic goes may go with it: it is rung again.
+  while (heard.wait_for(std::chrono::milliseconds(200)) == std::future_status::timeout)
+    publish_stubbornly(*publisher, numbered(100, 103));
+  EXPECT_EQ(consumer.seen.size(), 103U);
 }
 
 TEST_F(KafkaServer, WhoIsFullForLongKeepsItsPartitions) {

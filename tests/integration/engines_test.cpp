@@ -10,7 +10,7 @@ namespace amc::tests {
 namespace {
 
 std::vector<std::string> engines() {
-  std::vector<std::string> all{"redis"};
+  std::vector<std::string> all{"nats", "redis"};
   std::erase_if(all, [](const auto& name) { return !is_built_in(name); });
   return all;
 }

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
+#include <memory>
 #include <thread>
 
 #include "core/hex.hpp"
+#include "core/log.hpp"
 
 namespace amc::queue_system::kafka {
 namespace {
@@ -167,9 +170,18 @@ client::~client() {
   destroy();
 }
 
+/// Where a topic was deleted, librdkafka 2.0 may wait for ever for one of its threads: then the handle is left behind,
+/// which costs its memory and nobody's time.
 void client::destroy() {
   rd_kafka_queue_destroy(queue_);
-  rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  const auto ended = std::make_shared<std::promise<void>>();
+  auto is_over = ended->get_future();
+  std::thread([ended, handle = handle_] {
+    rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    ended->set_value();
+  }).detach();
+  if (is_over.wait_for(options_.answer_timeout) == std::future_status::timeout)
+    log::warning("queue", "kafka: a connection does not end (was its topic deleted?), and is left behind");
 }
 
 /// Asks in slices, to hear in between that nobody is there or that we may not in.

@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/url/parse.hpp>
 #include <charconv>
+#include <thread>
 
 #include "core/config.hpp"
 #include "core/text.hpp"
@@ -16,7 +17,7 @@ namespace json = boost::json;
 using clock = std::chrono::steady_clock;
 
 /// JetStream's codes of refusals that mean something to this driver.
-enum : std::int64_t { js_stream_exists = 10'058 };
+enum : std::int64_t { js_stream_exists = 10'058, js_stream_not_found = 10'059 };
 
 bool is_out_of_room(std::int64_t code) {
   // Of an account, of the server, of a stream: in memory or on disk.
@@ -259,11 +260,21 @@ void connection::make_stream() {
                             {"max_msgs", -1},
                             {"max_bytes", -1},
                             {"discard", "new"}};
+  if (*options_.stream_was_there) let_it_be_gone(name);
   const auto made = ask("STREAM.CREATE." + name, wanted);
   const auto code = error_code_of(made);
-  if (code == 0) return;
-  const auto existing = code == js_stream_exists ? ask("STREAM.INFO." + name) : json::object{};
-  if (!fits(object_in(existing, "config"), wanted)) refuse(made, "making stream \"" + name + "\"");
+  if (code != 0) {
+    const auto existing = code == js_stream_exists ? ask("STREAM.INFO." + name) : json::object{};
+    if (!fits(object_in(existing, "config"), wanted)) refuse(made, "making stream \"" + name + "\"");
+  }
+  *options_.stream_was_there = true;
+}
+
+/// A server (2.9) deletes the files of a stream for a moment longer than it knows of it, and takes those of one that is
+/// made meanwhile along: its consumers deliver nothing then.
+void connection::let_it_be_gone(const std::string& stream) {
+  constexpr milliseconds moment{1'000};
+  if (error_code_of(ask("STREAM.INFO." + stream)) == js_stream_not_found) std::this_thread::sleep_for(moment);
 }
 
 /// Whether what differs is only what an operator may have tuned: limits, a description.

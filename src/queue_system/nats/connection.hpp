@@ -92,6 +92,7 @@ class connection {
   std::uint64_t new_number() { return ++last_number_; }
 
  private:
+  void let_it_be_gone(const std::string& stream);
   void connect(const std::string& role);
   [[noreturn]] void fail_to_connect(natsStatus status, const std::string& host) const;
   void check(natsStatus status, const std::string& doing) const;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct nats_options {
   std::size_t publish_window = 0;  ///< events published and not confirmed yet
   std::string ca_file{};           ///< who may sign the server's certificate (tls)
   bool verify = true;              ///< the server's certificate and name (tls)
+  /// Of all connections of a platform: whether the stream was there once, so that it has been deleted if it is not.
+  std::shared_ptr<std::atomic<bool>> stream_was_there = std::make_shared<std::atomic<bool>>(false);
 };
 
 /// What it can be configured with, beside `queue_system.prefix`.
