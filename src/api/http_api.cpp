@@ -21,7 +21,7 @@ class http_api::implementation {
   }
 
   task<http::response> handle(http::request& asked) {
-    auto known_as = visitor_of(of_, asked);
+    auto known_as = asks_nobody(asked) ? result<visitor>(visitor()) : visitor_of(of_, asked);
     const auto path = asked.path();
     if (auto refused = refused_to_strangers(asked, known_as)) co_return *std::move(refused);
     visitor who = known_as ? std::move(*known_as) : visitor();
@@ -57,6 +57,14 @@ class http_api::implementation {
     const auto path = asked.path();
     return std::any_of(routes().begin(), routes().end(),
                        [&](const route& r) { return r.right_to.is_open() && matches(r, path); });
+  }
+
+  /// Whether it is answered whoever asks: then nobody is refused, and no line says so.
+  static bool asks_nobody(const http::request& asked) {
+    const auto path = asked.path();
+    const std::string_view method = asked.method == "HEAD" ? "GET" : asked.method;
+    return std::any_of(routes().begin(), routes().end(),
+                       [&](const route& r) { return r.right_to.is_open() && r.method == method && matches(r, path); });
   }
 
   /// Before anything else is told: also whether there is anything at this path.

@@ -71,7 +71,7 @@ TEST_F(MisbehavingWorkers, WhoParksTooManyIsToldSoAndOthersAreServed) {
 TEST_F(MisbehavingWorkers, WhoHangsUpInALoopWhileItWaitsCostsNoClaim) {
   for (int i = 0; i < 50; ++i) {
     tests::raw_connection gone(port());
-    gone.send(receive("w"));
+    gone.send(receive("w" + std::to_string(i)));
     if (i % 10 == 0) until_parked(1);
   }
   until_parked(0);

@@ -18,8 +18,8 @@ import urllib.parse
 import urllib.request
 
 AMC, DOCS = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-# Numbers that are there only once something has gone wrong.
-ONLY_IN_TROUBLE = {"amc_claims_refused_total", "amc_answers_refused_total", "amc_quota_refusals_total"}
+# Numbers that are there only once something has gone wrong, or where there is a queue engine to ring.
+NOT_HERE = {"amc_claims_refused_total", "amc_answers_refused_total", "amc_quota_refusals_total", "amc_rings_total"}
 
 
 def free_port():
@@ -95,7 +95,7 @@ def scrape_a_run(folder):
         for where, query in queries():
             names = set(re.findall(r"\b(?:amc|http)_[a-z_]+", query))
             told = with_values(query)
-            if names & ONLY_IN_TROUBLE:
+            if names & NOT_HERE:
                 asked(base + "/api/v1/query?" + urllib.parse.urlencode({"query": told}))  # it can be read, at least
             else:
                 until(f"{where}: an answer to {told}", lambda: answers_to(told), folder / "prometheus.log")

@@ -76,6 +76,20 @@ TEST_F(Page, IsNotThereWhereItIsTurnedOff) {
   EXPECT_EQ(off.ask("POST", "/ui/session", "", {{"Authorization", "Bearer chief"}}).status, 404);
 }
 
+TEST_F(Page, NobodyIsNotedAsRefusedForLookingAtIt) {
+  struct counting : tests::known_by_name {
+    result<principal_ptr> identify(const http::request& asked, const http::peer& from) override {
+      ++asked_for;
+      return known_by_name::identify(asked, from);
+    }
+    int asked_for = 0;
+  };
+  const auto who = std::make_shared<counting>();
+  tests::broker_world w({}, who);
+  for (const auto* path : {"/ui", "/ui/", "/ui/assets/app.js", "/readyz", "/openapi.json"}) w.ask("GET", path);
+  EXPECT_EQ(who->asked_for, 0);
+}
+
 TEST_F(Page, TellsWhoIsSignedInAndWhatThatAllows) {
   EXPECT_EQ(json::parse(w_.ask("GET", "/ui/session").body), json::parse(R"({"access":true})"));
   const auto told = json::parse(w_.ask("GET", "/ui/session", "", {{"Cookie", signed_in()}}).body);
