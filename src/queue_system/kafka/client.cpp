@@ -44,6 +44,9 @@ settings own_of_producer(const kafka_options& options, const char* acks) {
   own["message.timeout.ms"] = own["request.timeout.ms"] = own["socket.timeout.ms"];
   own["acks"] = acks ? acks : "all";
   own["enable.idempotence"] = acks ? "false" : "true";
+  // Where a server becomes the leader of a partition just now, it may refuse the first request of a producer and take
+  // the second: librdkafka tells both as delivered then, since what comes later cannot be there without the first.
+  own["max.in.flight"] = "1";
   return own;
 }
 
