@@ -122,6 +122,11 @@ config_provider provider() {
                      "of its requests' bodies and their answers; who had more is answered 429 until that is made up "
                      "for. 0: any number",
                      0, std::int64_t{1} << 40),
+          number_key(
+              "broker.access.quota.refusal_delay_ms", "250",
+              "how long the answer 429 to a request over one of these two is held back: who heeds no answer asks "
+              "no more often than it is answered",
+              0, 60'000),
           number_key("broker.access.quota.parked_max", "1000",
                      "requests of one principal that wait, for messages or for work; more are answered 429. 0: any "
                      "number",

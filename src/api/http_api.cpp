@@ -110,6 +110,9 @@ class http_api::implementation {
     try {
       if (auto refused = fault_in(asked, r, who)) {
         reply = std::move(*refused);
+        // Who heeds no answer asks as often as it is answered.
+        constexpr int over_quota = 429;
+        if (reply.status == over_quota) co_await sleep_for(of_.env, of_.options.quota_refusal_delay);
       } else {
         of_.quotas.charge(who.by, asked.body.size());
         reply = co_await r.call(of_, asked, who);

@@ -31,6 +31,7 @@ struct api_options {
   std::vector<std::string> trusted_proxies{};
   /// With an identity: what each may take, unless its own quota says otherwise.
   quota of_each{};
+  milliseconds quota_refusal_delay{};  ///< how long the answer to who is over its rate is held back
 };
 
 /// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets. `identity`: who asks is asked, and may do what

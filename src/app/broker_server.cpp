@@ -32,6 +32,7 @@ api::api_options broker_server::api_options(const config& settings) {
   auto options = api::api_options_from(settings);
   options.refuses_forwarded = access::refuses_forwarded(settings);
   options.of_each = access::quota_from(settings);
+  options.quota_refusal_delay = settings.duration("broker.access.quota.refusal_delay_ms");
   return options;
 }
 

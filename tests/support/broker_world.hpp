@@ -52,6 +52,7 @@ struct broker_world {
     auto options = api::api_options_from(settings);
     options.refuses_forwarded = access::refuses_forwarded(settings);
     options.of_each = access::quota_from(settings);
+  options.quota_refusal_delay = settings.duration("broker.access.quota.refusal_delay_ms");
     api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, std::move(options),
                                           std::move(identity));
   }

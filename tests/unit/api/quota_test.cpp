@@ -70,6 +70,18 @@ TEST_F(Quota, ItsBodyNeedNotBeRead) {
   EXPECT_EQ(refused->status, 429);
 }
 
+TEST_F(Quota, WhoIsOverItsRateIsAnsweredLater) {
+  with("requests_per_s", "1");
+  as("shop", "GET", "/queues");
+  const auto late = start(request("shop", "GET", "/queues"));
+  EXPECT_FALSE(*late);
+  w_->world.advance(milliseconds(249));
+  EXPECT_FALSE(*late);
+  w_->world.advance(milliseconds(1));
+  ASSERT_TRUE(*late);
+  EXPECT_EQ((*late)->status, 429);
+}
+
 TEST_F(Quota, ProbesAreNotCounted) {
   with("requests_per_s", "1");
   for (int i = 0; i < 3; ++i) EXPECT_EQ(as("shop", "GET", "/healthz").status, 200);
