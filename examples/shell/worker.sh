@@ -24,6 +24,6 @@ until [ -n "$stopping" ]; do
   else
     outcome=$(jq -c --arg why "$text" '{failures: [{id, revision, claim, error: $why}]}' <<<"$delivery")
   fi
-  ask --retry 1000 --retry-delay 1 --retry-all-errors -o /dev/null \
-    "$broker/queues/$queue/receive" --data-binary "$(jq -c --arg worker "$worker" '{$worker, max: 0} + .' <<<"$outcome")"
+  until ask --retry 1000 --retry-delay 1 -o /dev/null "$broker/queues/$queue/receive" --data-binary \
+    "$(jq -c --arg worker "$worker" '{$worker, max: 0} + .' <<<"$outcome")" || [ $? -eq 22 ]; do sleep 1; done # 22: refused
 done
