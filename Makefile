@@ -30,7 +30,7 @@ test: ## every test, on the release build
 test-system: ## fresh systems, every crash point, planted bugs, minutes of chaos: most of two hours
 	@scripts/test-system $(MINUTES)
 
-test-sanitizers: ## every test again, under ASan with UBSan, then under TSan
+test-sanitizers: ## every test again under ASan with UBSan, then those with threads under TSan
 	@scripts/test-sanitizers
 
 crash-points: ## the process dies before and after every call through its seams, on every store and queue engine
