@@ -62,7 +62,7 @@ class http_api::implementation {
   /// Whether it is answered whoever asks: then nobody is refused, and no line says so.
   static bool asks_nobody(const http::request& asked) {
     const auto path = asked.path();
-    const std::string_view method = asked.method == "HEAD" ? "GET" : asked.method;
+    const std::string_view method = asked.method == "HEAD" ? std::string_view("GET") : std::string_view(asked.method);
     return std::any_of(routes().begin(), routes().end(),
                        [&](const route& r) { return r.right_to.is_open() && r.method == method && matches(r, path); });
   }
