@@ -1,6 +1,7 @@
 #include "broker/messages.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "broker/endings.hpp"
@@ -196,8 +197,10 @@ void messages::hand_off_if_claimed(change& what, on_its_way& one) {
 }
 
 task<std::vector<outcome>> messages::store_arrivals(std::vector<change> changes, std::vector<on_its_way>& arriving) {
+  // A guard may ask for any revision, also for the last that there is a number for.
+  constexpr int next_to_last = std::numeric_limits<int>::max() - 1;
   std::vector<std::pair<uuid, int>> revisions;
-  for (const auto& c : changes) revisions.emplace_back(c.id, c.when.revision.value_or(0) + 1);
+  for (const auto& c : changes) revisions.emplace_back(c.id, std::min(c.when.revision.value_or(0), next_to_last) + 1);
   try {
     co_return co_await store_.apply(std::move(changes));
   } catch (const unavailable& failed) {
