@@ -20,7 +20,7 @@ struct context {
   std::shared_ptr<broker::receivers> receivers;
   std::shared_ptr<broker::mass_retry> retries;
   api_options options;
-  std::shared_ptr<access::identity> identity{};  ///< null: nobody is asked who they are
+  std::shared_ptr<access::identity> identity{};       ///< null: nobody is asked who they are
   std::shared_ptr<access::page_sessions> sessions{};  ///< the identity, where browsers may sign in; null: they may not
   access::forwarding_guard proxies{options.trusted_proxies};
   access::quotas quotas{env, options.of_each};

@@ -36,6 +36,16 @@ http::response not_found(const std::string& id, bool root) {
   return problem(404, (root ? "Entity \"" : "Message \"") + id + "\" not found.", root);
 }
 
+task<boost::system::result<row, http::response>> found_to_read(context& api, const visitor& who, std::string id) {
+  const auto parsed = parse_uuid(id);
+  if (!parsed) co_return not_found(id, false);
+  access_condition reads{.by = who.by, .needed = right::read};
+  const auto found = co_await api.messages->find_for(*parsed, std::move(reads));
+  if (found) co_return *found;
+  note_refusal(who, found.error(), id);
+  co_return found.error().code == errc::not_found ? not_found(id, false) : refused(found.error());
+}
+
 std::optional<http::response> match_fault(const http::request& asked, bool root) {
   const auto field = asked.headers.find("If-Match");
   if (!field || parse_if_match(*field)) return {};

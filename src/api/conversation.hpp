@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/system/result.hpp>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,8 @@ namespace amc::api {
 task<http::response> accept(context& api, http::request& asked, visitor& who, int accepted_status, bool root,
                             std::optional<std::string> queue = {});
 task<http::response> read(context& api, http::request& asked, visitor& who, std::string id, bool root);
+/// The message of an id, for who may read what became of it; or the answer to anybody else, and to what is no id.
+task<boost::system::result<row, http::response>> found_to_read(context& api, const visitor& who, std::string id);
 http::response not_found(const std::string& id, bool root);
 
 /// The refusal of an `If-Match` that cannot be read; nothing where there is none.

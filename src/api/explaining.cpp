@@ -76,15 +76,8 @@ json::array services_told(std::span<const broker::activity::service> services) {
 }
 
 task<http::response> get_explanation(context& api, http::request& asked, visitor& who) {
-  const auto id = segment_of(asked, 1);
-  const auto parsed = parse_uuid(id);
-  if (!parsed) co_return not_found(id, false);
-  access_condition reads{.by = who.by, .needed = right::read};
-  const auto found = co_await api.messages->find_for(*parsed, std::move(reads));
-  if (!found) {
-    note_refusal(who, found.error(), id);
-    co_return found.error().code == errc::not_found ? not_found(id, false) : refused(found.error());
-  }
+  const auto found = co_await found_to_read(api, who, segment_of(asked, 1));
+  if (!found) co_return found.error();
   auto facts = co_await api.messages->facts_about(*found, who.by);
   facts.parked = api.receivers->parked_for((*found)->queue);
   co_return json_reply(200, explanation_text(**found, broker::explain(facts)));

@@ -21,7 +21,8 @@ class http_api::implementation {
   }
 
   task<http::response> handle(http::request& asked) {
-    auto known_as = asks_nobody(asked) ? result<visitor>(visitor()) : visitor_of(of_, asked);
+    const bool is_asked_for = of_.identity && !asks_nobody(asked);
+    auto known_as = is_asked_for ? visitor_of(of_, asked) : result<visitor>(visitor());
     const auto path = asked.path();
     if (auto refused = refused_to_strangers(asked, known_as)) co_return *std::move(refused);
     visitor who = known_as ? std::move(*known_as) : visitor();

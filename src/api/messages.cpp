@@ -81,15 +81,8 @@ task<http::response> list_messages(context& api, http::request& asked, visitor& 
 }
 
 task<http::response> get_history(context& api, http::request& asked, visitor& who) {
-  const auto id = id_in(asked);
-  const auto parsed = parse_uuid(id);
-  if (!parsed) co_return not_found(id, false);
-  access_condition reads{.by = who.by, .needed = right::read};
-  const auto found = co_await api.messages->find_for(*parsed, std::move(reads));
-  if (!found) {
-    note_refusal(who, found.error(), id);
-    co_return found.error().code == errc::not_found ? not_found(id, false) : refused(found.error());
-  }
+  const auto found = co_await found_to_read(api, who, id_in(asked));
+  if (!found) co_return found.error();
   co_return json_reply(200, history_for(who.by, **found));
 }
 

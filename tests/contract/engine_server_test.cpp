@@ -74,21 +74,9 @@ TEST_P(EngineServer, RestartedInTheMiddleLosesNothing) {
   test_server server(GetParam().name);
   const auto queue = at(server.url());
   constexpr int all = 5'000;
-  stubborn_consumer consumer(*queue, all);
-  const auto publisher = queue->make_publisher();
-  for (int i = 0; i < all; i += 100) {
-    if (i == 1'700) {
-      server.stop();
-      server.start();
-    }
-    if (i == 2'500 && GetParam().keeps_over_a_kill) {
-      server.kill();
-      server.start();
-    }
-    publish_stubbornly(*publisher, numbered(i, i + 100));
-  }
-  consumer.join();
-  EXPECT_EQ(consumer.seen.size(), all);
+  const int never = all;
+  const auto restarted = restarted_at(server, 1'700, GetParam().keeps_over_a_kill ? 2'500 : never);
+  EXPECT_EQ(seen_of(*queue, all, 100, restarted), all);
 }
 
 TEST_P(EngineServer, KilledInTheMiddleGoesOn) {
@@ -212,11 +200,7 @@ TEST_P(EngineServer, ConnectionsCutInTheMiddleOfAReplyLoseNothing) {
   const auto queue = at(GetParam().scheme + "://127.0.0.1:" + std::to_string(proxy.port()));
   constexpr int all = 2'000;
   proxy.cut_replies_within(50'000);
-  stubborn_consumer consumer(*queue, all);
-  const auto publisher = queue->make_publisher();
-  for (int i = 0; i < all; i += 50) publish_stubbornly(*publisher, numbered(i, i + 50));
-  consumer.join();
-  EXPECT_EQ(consumer.seen.size(), all);
+  EXPECT_EQ(seen_of(*queue, all, 50), all);
   EXPECT_GT(proxy.cuts(), 3);
 }
 

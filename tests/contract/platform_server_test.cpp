@@ -26,6 +26,8 @@ using testing::HasSubstr;
 using tests::failure_of;
 using tests::numbered;
 using tests::publish_stubbornly;
+using tests::restarted_at;
+using tests::seen_of;
 using tests::stubborn_consumer;
 using tests::test_server;
 
@@ -39,21 +41,7 @@ TEST(RabbitmqServer, RestartedAtAThirdAndAtHalfOf10000MessagesLosesNone) {
   test_server server("rabbitmq");
   const auto engine = make_rabbitmq(quick(tests::rabbitmq_queues(server.url()).options()));
   constexpr int all = 10'000;
-  stubborn_consumer consumer(*engine, all);
-  const auto publisher = engine->make_publisher();
-  for (int i = 0; i < all; i += 100) {
-    if (i == 3'300) {
-      server.stop();
-      server.start();
-    }
-    if (i == 5'000) {
-      server.kill();
-      server.start();
-    }
-    publish_stubbornly(*publisher, numbered(i, i + 100));
-  }
-  consumer.join();
-  EXPECT_EQ(consumer.seen.size(), all);
+  EXPECT_EQ(seen_of(*engine, all, 100, restarted_at(server, 3'300, 5'000)), all);
 }
 
 TEST(RabbitmqServer, AFrozenServerIsAnErrorInTimeAndForgottenWhenItThaws) {
@@ -264,11 +252,7 @@ TEST(RabbitmqServer, ConnectionsCutInTheMiddleOfAReplyLoseNothing) {
   const auto engine = make_rabbitmq(options);
   constexpr int all = 2'000;
   proxy.cut_replies_within(50'000);
-  stubborn_consumer consumer(*engine, all);
-  const auto publisher = engine->make_publisher();
-  for (int i = 0; i < all; i += 50) publish_stubbornly(*publisher, numbered(i, i + 50));
-  consumer.join();
-  EXPECT_EQ(consumer.seen.size(), all);
+  EXPECT_EQ(seen_of(*engine, all, 50), all);
   EXPECT_GT(proxy.cuts(), 3);
 }
 
@@ -387,21 +371,7 @@ TEST_F(KafkaServer, RestartedAtAThirdAndAtHalfOf10000MessagesLosesNone) {
   test_server server("kafka");
   const auto engine = make_kafka(quick(tests::kafka_queues(server.told("brokers")).options()));
   constexpr int all = 10'000;
-  stubborn_consumer consumer(*engine, all);
-  const auto publisher = engine->make_publisher();
-  for (int i = 0; i < all; i += 100) {
-    if (i == 3'300) {
-      server.stop();
-      server.start();
-    }
-    if (i == 5'000) {
-      server.kill();
-      server.start();
-    }
-    publish_stubbornly(*publisher, numbered(i, i + 100));
-  }
-  consumer.join();
-  EXPECT_EQ(consumer.seen.size(), all);
+  EXPECT_EQ(seen_of(*engine, all, 100, restarted_at(server, 3'300, 5'000)), all);
 }
 
 TEST_F(KafkaServer, AFrozenServerIsAnErrorInTimeAndForgottenWhenItThaws) {

@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "queue_system/platform.hpp"
+#include "tests/support/test_server.hpp"
 
 /// Who publishes to and receives from an engine whose server is disturbed.
 namespace amc::tests {
@@ -66,5 +67,28 @@ class stubborn_consumer {
  private:
   std::thread thread_;
 };
+
+/// For `seen_of`: the server is stopped and started, and killed and started, before the parts that begin with these.
+inline std::function<void(int)> restarted_at(test_server& server, int stopped, int killed) {
+  return [&server, stopped, killed](int number) {
+    if (number == stopped) server.stop();
+    if (number == killed) server.kill();
+    if (number == stopped || number == killed) server.start();
+  };
+}
+
+/// Publishes so many, in parts of `part`, while somebody consumes them; `before` is done before the part that begins
+/// with its number. Returns how many have been seen.
+inline std::size_t seen_of(
+    platform& engine, int all, int part, const std::function<void(int)>& before = [](int) {}) {
+  stubborn_consumer consumer(engine, static_cast<std::size_t>(all));
+  const auto publisher = engine.make_publisher();
+  for (int i = 0; i < all; i += part) {
+    before(i);
+    publish_stubbornly(*publisher, numbered(i, i + part));
+  }
+  consumer.join();
+  return consumer.seen.size();
+}
 
 }  // namespace amc::tests
