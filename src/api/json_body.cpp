@@ -4,7 +4,7 @@
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/stream_parser.hpp>
-#include <deque>
+#include <forward_list>
 
 #include "api/wording.hpp"
 #include "core/json_text.hpp"
@@ -20,7 +20,9 @@ namespace {
 std::optional<std::string> repeated_member(std::string_view body) {
   std::vector<std::string_view> names;  // of the objects under way, the innermost last
   std::vector<std::size_t> begins;      // where each object's names begin
-  std::deque<std::string> read;         // names that are written with escapes
+  names.reserve(16);
+  begins.reserve(4);
+  std::forward_list<std::string> read;  // names that are written with escapes
   for (std::size_t at = 0; at < body.size(); ++at) {
     if (body[at] == '{') begins.push_back(names.size());
     if (body[at] == '}') {
@@ -36,7 +38,7 @@ std::optional<std::string> repeated_member(std::string_view body) {
     const auto next = body.find_first_not_of(" \t\r\n", at + 1);
     if (next == std::string_view::npos || body[next] != ':') continue;
     const bool plain = text.find('\\') == std::string_view::npos;
-    names.push_back(plain ? text.substr(1, text.size() - 2) : read.emplace_back(json::parse(text).as_string()));
+    names.push_back(plain ? text.substr(1, text.size() - 2) : read.emplace_front(json::parse(text).as_string()));
   }
   return {};
 }
@@ -46,7 +48,8 @@ std::optional<std::string> repeated_member(std::string_view body) {
 result<json::value> parse_body(std::string_view body) {
   json::parse_options options;
   options.max_depth = 32;
-  json::stream_parser parser({}, options);
+  unsigned char for_what_is_short[2048];
+  json::stream_parser parser({}, options, for_what_is_short);
   parser.reset(json::make_shared_resource<json::monotonic_resource>());
   boost::system::error_code failed;
   const auto used = parser.write_some(body, failed);

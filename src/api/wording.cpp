@@ -210,7 +210,10 @@ std::string in_full(const message& m, const principal_ptr& by) {
 }
 
 http::response json_reply(int status, std::string body) {
-  http::response reply{status, {{"Content-Type", "application/json"}}, std::move(body)};
+  http::response reply;
+  reply.status = status;
+  reply.headers.add("Content-Type", "application/json");
+  reply.body = std::move(body);
   return reply;
 }
 

@@ -87,6 +87,7 @@ struct queue {
 struct known_revision {
   int revision = 0;
   std::int64_t claim = 0;
+  std::string queue{}, service{};  ///< of a claim
   std::optional<time_point> open_since{};
   std::optional<time_point> claimed_at{};
   time_point over{};  ///< to be forgotten then
@@ -205,33 +206,30 @@ class activity::implementation {
   void claimed(const message& m, std::optional<timestamp> held_until, time_point now) {
     const bool is_first = m.unanswered == 1 && m.failures == 0;
     const auto since = is_first ? open_since(m, held_until, now, m.updated_at) : std::nullopt;
-    if (auto* known = remember(m.id, now)) *known = {m.revision, m.claim, since, now, now + 2 * m.lease + rate_span};
+    const auto service = service_of(m.holder);
+    if (auto* known = remember(m.id, now))
+      *known = {m.revision, m.claim, m.queue, service, since, now, now + 2 * m.lease + rate_span};
     if (since) numbers_.waited(m.queue, in_seconds(now - *since));
     auto* q = find_or_make(m.queue, now);
     if (!q) return;
     q->has_messages = true;
     ++second_of(*q, now).taken;
-    note_service(*q, service_of(m.holder), now);
+    note_service(*q, service, now);
     // Older ones are claimed first: what came after the last claim came to an empty queue.
     if (!q->taken_at || (since && *since > *q->taken_at)) q->busy_since = since.value_or(now);
     q->taken_at = now;
   }
 
   void ended(const message& m, bool has_failed, time_point now) {
-    const auto last = latest_known(m);
-    if (!last) return;
-    const auto service = service_of(last->by);
-    numbers_.outcome(last->queue, service, has_failed);
-    std::optional<time_point> since;
-    const auto known = claims_.find(m.id);
-    if (known != claims_.end() && known->second.revision == last->revision && known->second.claimed_at) {
-      numbers_.processed(last->queue, in_seconds(now - *known->second.claimed_at));
-      since = known->second.open_since;
-    }
-    if (known != claims_.end()) claims_.erase(known);
-    auto* q = find_or_make(last->queue, now);
+    const auto what = ending_of(m, has_failed ? m.revision : m.revision - 1);
+    if (!what) return;
+    numbers_.outcome(what->queue, what->service, has_failed);
+    const auto since = what->claimed_at ? what->open_since : std::nullopt;
+    if (what->claimed_at) numbers_.processed(what->queue, in_seconds(now - *what->claimed_at));
+    next_of(m, has_failed, now);
+    auto* q = find_or_make(what->queue, now);
     if (!q) return;
-    note_service(*q, service, now);
+    note_service(*q, what->service, now);
     auto& at = second_of(*q, now);
     auto& s = span_of(*q, now);
     ++(has_failed ? at.failed : at.out);
@@ -385,6 +383,27 @@ class activity::implementation {
     while (q.points.size() >= options_.points_max) q.points.pop_front();
     q.open.emplace().number = number;
     return *q.open;
+  }
+
+  /// The revision that has ended: as its claim was seen here, or else as the row tells. Nothing where neither does.
+  std::optional<known_revision> ending_of(const message& m, int revision) const {
+    const auto known = claims_.find(m.id);
+    if (known != claims_.end() && known->second.claimed_at && known->second.revision == revision &&
+        known->second.claim == m.claim)
+      return known->second;
+    const auto last = latest_known(m);
+    if (!last) return {};
+    return known_revision{.revision = last->revision, .queue = last->queue, .service = service_of(last->by)};
+  }
+
+  /// What was known of a revision that has ended makes way: for the next, where that may be claimed from now on.
+  void next_of(const message& m, bool has_failed, time_point now) {
+    const auto known = claims_.find(m.id);
+    if (known == claims_.end()) return;
+    if (has_failed || m.status != status::pending || m.held)
+      claims_.erase(known);
+    else
+      known->second = {.revision = m.revision, .open_since = now, .over = now + rate_span};
   }
 
   /// Null where too many are remembered already.

@@ -200,6 +200,7 @@ task<std::vector<outcome>> messages::store_arrivals(std::vector<change> changes,
   // A guard may ask for any revision, also for the last that there is a number for.
   constexpr int next_to_last = std::numeric_limits<int>::max() - 1;
   std::vector<std::pair<uuid, int>> revisions;
+  revisions.reserve(changes.size());
   for (const auto& c : changes) revisions.emplace_back(c.id, std::min(c.when.revision.value_or(0), next_to_last) + 1);
   try {
     co_return co_await store_.apply(std::move(changes));
@@ -240,6 +241,10 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
   std::vector<std::optional<std::size_t>> change_of;  // of each answer; nothing where it is refused anyway
   std::vector<std::optional<error>> wrong;            // why it is
   std::vector<on_its_way> arriving;                   // of each change
+  changes.reserve(answers.size());
+  change_of.reserve(answers.size());
+  wrong.reserve(answers.size());
+  arriving.reserve(answers.size());
   for (auto& a : answers) {
     wrong.push_back(unfit_message(a.said, options_.text_max_bytes));
     const auto to = wrong.back() ? result<destination>(*wrong.back()) : where(a.said, a.to, by);
@@ -262,6 +267,7 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
     }
   arriving.clear();
   std::vector<result<row>> results;
+  results.reserve(answers.size());
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (const auto at = change_of[i])
       results.push_back(settled(changes[*at], outcomes[*at]));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cstdint>
+#include <cstring>
 
 namespace amc {
 namespace {
@@ -28,6 +30,26 @@ bool is_name(std::string_view quoted, std::string_view name) {
   return std::string_view(boost::json::parse(quoted).as_string()) == name;
 }
 
+/// Whether none of eight bytes is a control character, a quote or a backslash. A byte of a word is zero where
+/// (word - 0x01…) & ~word has its highest bit, and less than a space where (word - 0x20…) & ~word has it.
+bool is_plain(std::uint64_t eight) {
+  constexpr std::uint64_t each = 0x0101010101010101;
+  const auto quotes = eight ^ (each * '"'), backslashes = eight ^ (each * '\\');
+  const auto found =
+      ((eight - each * ' ') & ~eight) | ((quotes - each) & ~quotes) | ((backslashes - each) & ~backslashes);
+  return (found & (each * 0x80)) == 0;
+}
+
+/// JSON writes it as it is.
+bool is_plain(std::string_view text) {
+  std::uint64_t eight = 0;
+  for (; text.size() >= sizeof eight; text.remove_prefix(sizeof eight)) {
+    std::memcpy(&eight, text.data(), sizeof eight);
+    if (!is_plain(eight)) return false;
+  }
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c >= ' ' && c != '"' && c != '\\'; });
+}
+
 }  // namespace
 
 std::size_t end_of_json_string(std::string_view text, std::size_t begin) {
@@ -37,8 +59,7 @@ std::size_t end_of_json_string(std::string_view text, std::size_t begin) {
 }
 
 void append_json_string(std::string& to, std::string_view text) {
-  const auto is_plain = [](unsigned char c) { return c >= ' ' && c != '"' && c != '\\'; };
-  if (!std::all_of(text.begin(), text.end(), is_plain)) {
+  if (!is_plain(text)) {
     to += boost::json::serialize(boost::json::string_view(text));
     return;
   }

@@ -27,13 +27,18 @@ class headers {
   headers() = default;
   headers(std::initializer_list<header> all) : all_(all) {}
 
-  void add(std::string name, std::string value) { all_.push_back({std::move(name), std::move(value)}); }
+  void add(std::string name, std::string value) {
+    if (all_.empty()) all_.reserve(usual_count);
+    all_.push_back({std::move(name), std::move(value)});
+  }
   /// The values of a field, joined by ", " when it came more than once; nothing when absent. Names ignore case.
   std::optional<std::string> find(std::string_view name) const;
   auto begin() const { return all_.begin(); }
   auto end() const { return all_.end(); }
 
  private:
+  static constexpr std::size_t usual_count = 8;
+
   std::vector<header> all_;
 };
 
