@@ -19,6 +19,7 @@ task<std::size_t> pending_quota::take(broker::messages& all, principal_ptr by, s
     // One more than may be need not be told from many more.
     const auto counted = co_await all.pending_of(by->name, most);
     constexpr std::size_t known_max = 10'000;
+    // not covered: takes 10,000 principals within a second
     if (all_.size() >= known_max) std::erase_if(all_, [this](const auto& each) { return !is_fresh(each.second); });
     found = all_.try_emplace(by->name).first;
     auto& its = found->second;

@@ -27,15 +27,16 @@ std::string named(const std::string& service) {
   return service.empty() ? "a service that told no name" : service;
 }
 
+std::string one_digit(double number) {
+  auto text = std::to_string(std::round(number * 10) / 10);
+  text.erase(text.find('.') + 2);
+  if (text.ends_with(".0")) text.erase(text.size() - 2);
+  return text;
+}
+
 /// "40/s", "0.5/s", "6 a minute".
 std::string rate_in_words(double per_second) {
   if (per_second >= 10) return with_commas(static_cast<std::size_t>(std::llround(per_second))) + "/s";
-  const auto one_digit = [](double number) {
-    auto text = std::to_string(std::round(number * 10) / 10);
-    text.erase(text.find('.') + 2);
-    if (text.ends_with(".0")) text.erase(text.size() - 2);
-    return text;
-  };
   return per_second >= 0.5 ? one_digit(per_second) + "/s" : one_digit(per_second * 60) + " a minute";
 }
 
@@ -92,7 +93,7 @@ class explainer {
       case status::expired:
         return say(whereabouts::expired, "expired " + at(m_.expires_at.value_or(m_.updated_at)) + in_queue() +
                                              ": nobody had answered it by then");
-      case status::pending:
+      case status::pending:  // not covered: is none that has ended
         break;
     }
   }

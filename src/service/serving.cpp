@@ -180,6 +180,7 @@ bool serving::stop(milliseconds longest) {
     parts_->all.reset();
     return true;
   }
+  // not covered: what is left to a thread for ever is a leak to whoever looks for leaks
   log::warning("amc", "handlers do not end; what they need is left to them");
   static_cast<void>(parts_->all.release());
   return false;

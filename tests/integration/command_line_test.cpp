@@ -167,7 +167,9 @@ TEST_F(CommandLine, ConfigSaysWhatAStartWouldSay) {
   const std::vector<std::vector<std::string>> wrong{
       {"broker.routes=[{match: '(', queue: q}]"},
       {"broker.http.address=localhost"},
+      {"broker.http.hosts=[a/b]"},
       {"consumer_services.http.address=x"},
+      {"consumer_services.receive_via=pigeon"},
       {"consumer_services.broker_client.url=ftp://x"},
       {"consumer_services.name_provider.names=[]"},
       {"consumer_services.requester.answer_pattern=("},

@@ -1,6 +1,6 @@
 """What is installed, as others see it: installed.py BUILD SOURCE. Builds the examples in C++ with CMake against it, and runs
 them over a broker that is killed meanwhile. Exit code 77 where a tool is missing."""
-import os, pathlib, re, shutil, signal, subprocess, sys, tempfile, time
+import hashlib, os, pathlib, re, shutil, signal, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
 BUILD, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 LONGEST_S = 60
@@ -76,6 +76,45 @@ int main(int argc, char** argv) {
     expect(asking.communicate(timeout=2 * LONGEST_S)[0] == "run 2\n", "the message is handled by the next process")
 
 
+def get(url, token=None):
+    """The status and the body."""
+    asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.urlopen(asked, timeout=LONGEST_S) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()
+
+
+def numbers_are_shown_to_who_may_read_all(greeter, at, folder):
+    tokens = folder / "tokens.yaml"
+    tokens.write_text("".join(f"- {{name: {name}, sha256: {hashlib.sha256(name.encode()).hexdigest()}, may: [{rights}]}}\n"
+                              for name, rights in (("watcher", '"read:*"'), ("reader", '"read:names"'))))
+    tokens.chmod(0o600)
+    log = folder / "numbers.log"
+    shown = start(log, greeter, *at, "--set", "consumer_services.http.enabled=true", "--set", "consumer_services.http.port=0",
+                  "--set", f"broker.access.tokens_file={tokens}")
+    url = until("the numbers are there", lambda: re.search(r"its metrics at (\S+)/metrics", log.read_text()))[1]
+    for path, token, status, text in (("/metrics", "watcher", 200, "amc_"), ("/metrics", None, 401, "token"),
+                                      ("/metrics", "reader", 403, "read:*"), ("/healthz", None, 200, '"ok"'),
+                                      ("/", None, 404, "/metrics and /healthz")):
+        got = get(url + path, token)
+        expect(got[0] == status and text in got[1], f"GET {path} as {token} is {status} with {text}: {got}")
+    shown.terminate()
+    expect(shown.wait(LONGEST_S) == 0, "it ends in peace")
+
+
+def is_a_program_like_others(greeter, folder):
+    expect("consumer_services.broker_client.url" in run(greeter, "--help"), "--help tells the keys")
+    wrong = subprocess.run([greeter, "--bogus"], text=True, stderr=subprocess.PIPE, timeout=LONGEST_S)
+    expect(wrong.returncode == 2 and "--help" in wrong.stderr, f"what it does not know is refused: {wrong}")
+    log = folder / "alone.log"
+    alone = start(log, greeter, "--set", "consumer_services.broker_client.url=http://127.0.0.1:1")
+    until("it waits for the broker", lambda: "consumer_services.broker_client.url" in log.read_text())
+    alone.terminate()
+    expect(alone.wait(LONGEST_S) == 0, "who waits for a broker ends when it is told to")
+
+
 def main():
     for tool in ("cmake", "ninja", "g++", "pkg-config", "nm", "ldd"):
         if not shutil.which(tool):
@@ -132,6 +171,8 @@ def check(folder, prefix):
     expect(asking.communicate(timeout=2 * LONGEST_S)[0].startswith("done: order 7: 42 paid\n"), "who asked meanwhile is answered")
     expect(run(amc, "post", *at, "--queue", "names", "--wait", LONGEST_S, "Grace") == "Hello, Grace!\n", "Grace is greeted")
     is_handled_again_after_exit(at, folder, prefix)
+    numbers_are_shown_to_who_may_read_all(folder / "greeter/greeter", at, folder)
+    is_a_program_like_others(folder / "greeter/greeter", folder)
     for process, what in ((greeter, "the greeter"), (services, "the services")):
         process.terminate()
         expect(process.wait(LONGEST_S) == 0, f"{what} ends in peace")

@@ -8,6 +8,10 @@
 #include "amc/client.hpp"
 #include "amc/service.hpp"
 #include "amc/testing.hpp"
+#include "api/configuration.hpp"
+#include "core/loop.hpp"
+#include "http/server.hpp"
+#include "tests/support/configured.hpp"
 
 /// Services and clients of one's own, over a whole broker in the test: what their headers promise.
 namespace amc {
@@ -83,6 +87,13 @@ TEST_F(OwnServices, ValuesAndBytesComeAndGoAsTheyAre) {
   EXPECT_EQ(bytes.form, content_form::bytes);
   EXPECT_EQ(bytes.text, std::string("\0\0\xff", 3));
   EXPECT_EQ(bytes.content_type, "image/png");
+}
+
+TEST_F(OwnServices, ATextMayHaveAType) {
+  run([](const delivery& work) { return answer(work.content_type()).content_type("text/markdown").done(); });
+  const auto done = ask(new_message("Hi").content_type("text/csv"));
+  EXPECT_EQ(done.text, "text/csv");
+  EXPECT_EQ(done.content_type, "text/markdown");
 }
 
 TEST_F(OwnServices, AnAnswerMayReplaceTheHeaders) {
@@ -280,6 +291,32 @@ TEST(Client, WithoutABrokerThereIsNoAnswer) {
     EXPECT_FALSE(why.may_have_been_done());
     EXPECT_THAT(why.what(), HasSubstr("refused"));
   }
+}
+
+TEST(Client, WhatIsNoBrokersAnswerIsShown) {
+  loop on("strange");
+  std::unique_ptr<http::server> server;
+  const auto strange = [](const http::request&) -> task<http::response> {
+    http::response reply{200, {}, "<html>welcome"};
+    co_return reply;
+  };
+  const auto fault = [](int status, std::string detail, std::string_view) {
+    return http::response{status, {}, std::move(detail)};
+  };
+  on.run([&] {
+    server = std::make_unique<http::server>(
+        on.env(), api::server_options_from(tests::configured({"broker.http.port=0"})), strange, fault);
+    server->run();
+  });
+  try {
+    client(server->url()).post("Hi");
+    ADD_FAILURE() << "was taken";
+  } catch (const no_answer& why) {
+    EXPECT_TRUE(why.may_have_been_done());
+    EXPECT_THAT(why.what(), HasSubstr("\"<html>welcome\": is this a broker's URL?"));
+  }
+  on.run(server->stop(milliseconds(1'000)));
+  on.run([&] { server.reset(); });
 }
 
 TEST(Client, AUrlThatItCannotUseIsToldAtOnce) {

@@ -113,8 +113,12 @@ message_page memory_store::list(const list_filter& filter) {
   fail_as_told();
   if (unfit_filter) return {.unfit = unfit_filter};
   message_page page;
-  std::size_t bytes = 0;
+  std::size_t bytes = 0, looked_at = 0;
   for (auto it = rows_.upper_bound(filter.after); it != rows_.end() && !page.next; ++it) {
+    if (looked_at++ == looked_at_max) {
+      page.next = std::prev(it)->first;
+      break;
+    }
     const auto& m = it->second;
     if (unreadable.contains(it->first)) continue;
     if ((filter.status && m->status != *filter.status) || (!filter.queue.empty() && m->queue != filter.queue)) continue;

@@ -42,6 +42,8 @@ class memory_store : public store {
   std::function<std::optional<std::string>(const change&)> unfit{};
   /// And every filter of a list.
   std::optional<std::string> unfit_filter{};
+  /// A list looks at no more rows than this for one page.
+  std::size_t looked_at_max = SIZE_MAX;
   /// Rows that are there and cannot be read.
   std::set<uuid> unreadable{};
   int finds = 0;

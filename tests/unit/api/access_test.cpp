@@ -65,6 +65,18 @@ class Access : public testing::Test {
   std::vector<std::string> lines_;
 };
 
+TEST_F(Access, WhereAPageEndsAmongOthersMessagesNamesNoneOfThem) {
+  w_.disk->looked_at_max = 2;
+  std::vector<std::string> hidden;
+  for (int i = 0; i < 100; ++i) {
+    hidden.push_back(post("invoices"));
+    w_.world.advance(milliseconds(1));
+  }
+  const auto listed = body(as("reader", "GET", "/messages"));
+  EXPECT_TRUE(listed.at("messages").as_array().empty());
+  EXPECT_THAT(hidden, Not(testing::Contains(std::string(listed.at("next").as_string()))));
+}
+
 TEST_F(Access, NobodyIsToldWhichPathsThereAre) {
   for (const auto* path : {"/nowhere", "/messages/x", "/"}) {
     const auto reply = w_.ask("GET", path);

@@ -75,6 +75,11 @@ TEST_F(Contents, ATextStaysATextWhateverItsType) {
   EXPECT_EQ(text_of(reply, "content_type"), "application/json; charset=utf-8");
 }
 
+TEST_F(Contents, ATypesParameterMayHoldQuotes) {
+  const auto reply = get(id_of(R"("message":"","content_type":"a/b; c=\"d\\\";e\""  )"));
+  EXPECT_EQ(text_of(reply, "content_type"), R"(a/b; c="d\";e")");
+}
+
 TEST_F(Contents, ATextWithoutATypeIsToldAsEver) {
   EXPECT_THAT(post(R"("message":"Hi, ")").body, HasSubstr(R"("message":"Hi, ","revision":1,"status":"pending"})"));
 }

@@ -9,10 +9,10 @@ namespace {
 
 TEST(Wording, EachErrorHasItsStatus) {
   const std::vector<std::pair<errc, int>> all{
-      {errc::invalid, 422},   {errc::unroutable, 422}, {errc::key_reused, 422},   {errc::not_found, 404},
-      {errc::terminal, 409},  {errc::held, 409},       {errc::needs_alone, 409},  {errc::needs_room, 409},
-      {errc::too_large, 413}, {errc::stale, 412},      {errc::precondition, 428}, {errc::unreadable, 503},
-      {errc::unknown, 500}};
+      {errc::invalid, 422},   {errc::unroutable, 422},   {errc::key_reused, 422},   {errc::not_found, 404},
+      {errc::terminal, 409},  {errc::held, 409},         {errc::needs_alone, 409},  {errc::needs_room, 409},
+      {errc::too_large, 413}, {errc::stale, 412},        {errc::precondition, 428}, {errc::unreadable, 503},
+      {errc::unknown, 500},   {errc::unidentified, 401}, {errc::forbidden, 403},    {errc::over_quota, 429}};
   for (const auto& [code, status] : all) EXPECT_EQ(refused({code, "no"}).status, status) << to_string(code);
 }
 

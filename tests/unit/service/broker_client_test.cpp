@@ -181,7 +181,7 @@ class HttpBrokerClient : public testing::Test {
 
   tests::broker_world w_;
   std::shared_ptr<api_caller> caller_ = std::make_shared<api_caller>(w_);
-  std::shared_ptr<broker_client> client_ = make_http_broker_client(caller_, milliseconds(1'000));
+  std::shared_ptr<receiving_client> client_ = make_http_broker_client(caller_, milliseconds(1'000));
 };
 
 TEST_F(HttpBrokerClient, OneAnswerThatNoBrokerTakesCostsTheOthersNothing) {
@@ -277,6 +277,14 @@ TEST_F(HttpBrokerClient, SaysWhatCameInsteadOfAnAnswer) {
   EXPECT_EQ(complaint(), "POST /claims was answered 503: The store is away.");
   caller_->instead = {403, {}, R"({"detail":"Not with this token."})"};
   EXPECT_THAT(complaint(), HasSubstr("was answered 403: Not with this token."));
+}
+
+TEST_F(HttpBrokerClient, ARoundThatTellsFewerOutcomesThanItWasAskedIsUnavailable) {
+  caller_->instead = {200, {}, R"({"deliveries":[],"answers":[]})"};
+  receive_round asked;
+  asked.queue = "topic-a";
+  asked.answers.push_back({uuid{}, 1, "Hi, X."});
+  EXPECT_THROW(w_.world.run(client_->receive(asked)), unavailable);
 }
 
 TEST_F(HttpBrokerClient, WhatIsNoBrokersAnswerIsUnavailable) {
