@@ -41,6 +41,9 @@ void check_listener(const config& settings) {
 
 void check_configuration(const config& settings) {
   for (const auto* key : {"broker.http.address", "consumer_services.http.address"}) check_address(settings, key);
+  api::server_options_from(settings);
+  api::api_options_from(settings);
+  consumer_services::receives_from_broker(settings, true);
   check_pattern(settings, "consumer_services.requester.answer_pattern");
   const broker::router routes(settings);
   message_store::check_store(settings);

@@ -168,6 +168,7 @@ TEST_F(CommandLine, ConfigSaysWhatAStartWouldSay) {
       {"broker.routes=[{match: '(', queue: q}]"},
       {"broker.http.address=localhost"},
       {"broker.http.hosts=[a/b]"},
+      {"broker.http.trusted_proxies=[nowhere]"},
       {"consumer_services.http.address=x"},
       {"consumer_services.receive_via=pigeon"},
       {"consumer_services.broker_client.url=ftp://x"},
