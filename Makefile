@@ -27,7 +27,7 @@ test: ## every test, on the release build
 	@scripts/build release
 	@scripts/with-test-servers ctest --test-dir build/release --output-on-failure -j $$(nproc)
 
-test-system: ## fresh systems, every crash point, planted bugs, minutes of chaos: most of two hours
+test-system: ## fresh systems, every crash point, planted bugs, minutes of chaos, clusters: two hours
 	@scripts/test-system $(MINUTES)
 
 test-sanitizers: ## every test again under ASan with UBSan, then those with threads under TSan

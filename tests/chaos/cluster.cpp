@@ -52,11 +52,12 @@ cluster::cluster(const options& how) : how_(how) {
     return std::async(std::launch::async,
                       [engine, seed = how_.seed + number] { return std::make_unique<proxied_server>(engine, seed); });
   };
-  auto store = start_server("postgresql", 0);
+  std::future<std::unique_ptr<proxied_server>> store;
+  if (how_.own_postgresql) store = start_server("postgresql", 0);
   std::vector<std::future<std::unique_ptr<proxied_server>>> starting;
   for (int i = 1; i <= how_.rabbitmq_servers; ++i)
     starting.push_back(start_server("rabbitmq", static_cast<std::uint64_t>(i)));
-  postgresql = store.get();
+  if (how_.own_postgresql) postgresql = store.get();
   for (auto& each : starting) {
     engines.push_back(each.get());
     queues_.push_back(std::make_unique<tests::rabbitmq_queues>(engines.back()->server.url()));
@@ -79,11 +80,12 @@ cluster::~cluster() {
 }
 
 std::vector<std::string> cluster::configuration(const member& of) const {
-  std::vector<std::string> sets{"broker.store.engine=postgresql", "broker.store.postgresql.url=" + postgresql->url(),
-                                routes_with_tokens};
+  std::vector<std::string> sets{routes_with_tokens};
+  if (postgresql)
+    sets.insert(sets.end(), {"broker.store.engine=postgresql", "broker.store.postgresql.url=" + postgresql->url()});
   if (home_ == embedded) {
     sets.push_back("queue_system.platform=embedded");
-  } else {
+  } else if (home_ != named_by_sets) {
     sets.insert(sets.end(), {"queue_system.platform=rabbitmq", "queue_system.rabbitmq.url=" + engines[home_]->url(),
                              "queue_system.prefix=" + queues_[home_]->prefix()});
   }
@@ -142,7 +144,7 @@ void cluster::expect_all_run() {
 }
 
 int cluster::cuts() const {
-  int all = postgresql->proxy.cuts();
+  int all = postgresql ? postgresql->proxy.cuts() : 0;
   for (const auto& each : engines) all += each->proxy.cuts();
   return all;
 }

@@ -34,6 +34,7 @@ class cluster {
   struct options {
     std::uint64_t seed = 0;
     int rabbitmq_servers = 2;
+    bool own_postgresql = true;  ///< otherwise `sets` name the store
     int brokers = 2, services_a = 3, services_b = 2;
     std::vector<std::string> sets{};  ///< added to every process's configuration
   };
@@ -45,7 +46,8 @@ class cluster {
     std::unique_ptr<tests::process> process{};
     bool is_broker() const { return what == "broker"; }
   };
-  static constexpr std::size_t embedded = 99;  ///< instead of a RabbitMQ server's place in `engines`
+  /// Instead of a RabbitMQ server's place in `engines`; and an engine that `sets` name.
+  static constexpr std::size_t embedded = 99, named_by_sets = 98;
 
   explicit cluster(const options& how);
   ~cluster();

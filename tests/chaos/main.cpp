@@ -4,6 +4,7 @@
 
 #include "tests/chaos/api.hpp"
 #include "tests/chaos/parts.hpp"
+#include "tests/chaos/server_cluster.hpp"
 
 int main(int count, char** words) {
   using namespace amc::chaos;
@@ -11,16 +12,22 @@ int main(int count, char** words) {
       "Real processes and real servers, disturbed under load; exits with 1 when anything is lost or doubled, with 2 "
       "when it cannot go on.");
   int seconds = 0, disk_rounds = 0, messages = 0;
+  std::size_t disturbances = 0;
+  std::string cluster;
   std::uint64_t seed = std::random_device{}();
   app.add_option("--seconds", seconds, "disturb a cluster for so long, and at least once in every way");
   app.add_option("--disk-rounds", disk_rounds, "fill up a small disk so often");
   app.add_option("--backlog", messages, "let so many messages wait for services");
+  app.add_option("--cluster", cluster, "disturb a cluster of servers: rabbitmq, nats, kafka or postgresql");
+  app.add_option("--disturbances", disturbances, "of a cluster, only so many; 0: every one, to every member");
   app.add_option("--seed", seed, "decides what happens, and when")->capture_default_str();
   CLI11_PARSE(app, count, words);
   keep_mounts_private();
+  const bool apart = !cluster.empty() && have_own_network();
   try {
     if (messages > 0) backlog(messages);
     if (disk_rounds > 0) small_disk(disk_rounds, seed);
+    if (!cluster.empty()) clustered(cluster, disturbances, apart, seed);
     if (seconds > 0) disturbed_cluster(std::chrono::seconds(seconds), seed);
   } catch (const violation& failed) {
     std::cerr << "VIOLATION with --seed " << seed << ": " << failed.what() << std::endl;

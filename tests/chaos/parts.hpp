@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 
 /// What amc_chaos runs, one after another. Each prints what it does and its numbers, and throws `violation`.
 namespace amc::chaos {
@@ -14,6 +16,10 @@ void small_disk(int rounds, std::uint64_t seed);
 
 /// So many messages while no service is there for more than ten leases.
 void backlog(int messages);
+
+/// Brokers and services over servers that work together (scripts/test-cluster): each is killed, frozen and, where they
+/// are `apart`, cut off under load; PostgreSQL is failed over. `count` of all that is done; 0: everything.
+void clustered(const std::string& engine, std::size_t count, bool apart, std::uint64_t seed);
 
 /// Before any thread is started: file systems mounted from now on are this process's own, and go with it.
 void keep_mounts_private();

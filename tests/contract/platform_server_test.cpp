@@ -84,6 +84,15 @@ TEST(RabbitmqServer, OneThatIsAwayIsAnErrorAndNoHang) {
   EXPECT_THAT(failed.what(), HasSubstr("Connection refused"));
 }
 
+TEST(RabbitmqServer, OfSeveralNodesOneThatIsThereIsEnough) {
+  tests::rabbitmq_queues queues;
+  auto options = quick(queues.options());
+  options.url.replace(options.url.find('@') + 1, 0, "127.0.0.1:1,127.0.0.1:2,");
+  const auto engine = make_rabbitmq(options);
+  engine->make_publisher()->publish(numbered(0, 1));
+  EXPECT_EQ(engine->make_subscriber("q", 1)->receive(1, milliseconds(2'000)).size(), 1U);
+}
+
 TEST(RabbitmqServer, AWrongPasswordIsRefusedAndNotTold) {
   tests::rabbitmq_queues queues;
   auto options = quick(queues.options());

@@ -52,6 +52,7 @@ process::process(options how) : output_file_(temporary_file()), errors_file_(tem
   for (auto& variable : how.environment) putenv(variable.data());
   const int out = how.output < 0 ? open(output_file_.c_str(), O_WRONLY | O_APPEND) : how.output;
   const int err = how.errors < 0 ? open(errors_file_.c_str(), O_WRONLY | O_APPEND) : how.errors;
+  if (how.input >= 0) dup2(how.input, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
   const rlimit files{how.open_files_max, how.open_files_max};

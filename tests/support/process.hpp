@@ -16,6 +16,7 @@ class process {
     std::string folder = ".";
     std::vector<std::string> environment{};  ///< "NAME=value", added to the test's own
     std::size_t open_files_max = 0;          ///< 0: as many as the test itself
+    int input = -1;                          ///< a descriptor to read from instead of the test's own
     int output = -1, errors = -1;            ///< descriptors to write to instead of `output()` and `errors()`
   };
 

@@ -10,7 +10,7 @@ std::vector<config_key> rabbitmq_keys() {
       {.path = "queue_system.rabbitmq.url",
        .kind = config_key::type::url,
        .default_yaml = "amqp://guest:guest@127.0.0.1:5672",
-       .help = "the server: amqp:// or amqps://USER:PASSWORD@HOST:PORT/VHOST"},
+       .help = "the server, or the nodes of a cluster: amqp:// or amqps://USER:PASSWORD@HOST:PORT,HOST:PORT/VHOST"},
       {.path = "queue_system.rabbitmq.queue_type",
        .default_yaml = "quorum",
        .help = "what queues are made as: quorum and classic survive a restart of the server, transient does not and is "

@@ -4,10 +4,12 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
+#include <algorithm>
 #include <boost/url/parse.hpp>
 #include <cerrno>
 #include <cstring>
-#include <vector>
+#include <random>
+#include <utility>
 
 #include "core/config.hpp"
 #include "core/invariant.hpp"
@@ -90,20 +92,29 @@ bool speaks_tls(const amqp_connection_info& where, milliseconds longest) {
 }  // namespace
 
 connection::connection(const rabbitmq_options& options, watchdog& guards, const std::string& role)
-    : options_(options), guards_(guards), handle_(amqp_new_connection()) {
-  try {
-    auto parsed = parse_address(options_.url);
-    if (!parsed) fail(unavailable::reason::refused, "its URL cannot be read");
-    const auto where = parsed->as_info();
-    open_socket(where);
-    const auto guard = guarded(options_.connect_timeout);
-    log_in(where, role);
-    amqp_channel_open(handle_, channel);
-    check(amqp_get_rpc_reply(handle_), "opening a channel");
-  } catch (...) {
-    amqp_destroy_connection(handle_);
-    throw;
+    : options_(options), guards_(guards) {
+  auto nodes = parse_addresses(options_.url);
+  if (nodes.empty()) fail(unavailable::reason::refused, "its URL cannot be read");
+  std::shuffle(nodes.begin(), nodes.end(), std::minstd_rand(std::random_device{}()));
+  for (; !handle_; nodes.pop_back()) {
+    try {
+      connect(nodes.back(), role);
+    } catch (const unavailable& failed) {
+      amqp_destroy_connection(std::exchange(handle_, nullptr));
+      // What a person has to mend is the same at each of them.
+      if (nodes.size() == 1 || failed.why() == unavailable::reason::refused) throw;
+    }
   }
+}
+
+void connection::connect(address& node, const std::string& role) {
+  handle_ = amqp_new_connection();
+  const auto where = node.as_info();
+  open_socket(where);
+  const auto guard = guarded(options_.connect_timeout);
+  log_in(where, role);
+  amqp_channel_open(handle_, channel);
+  check(amqp_get_rpc_reply(handle_), "opening a channel");
 }
 
 connection::~connection() {
@@ -188,6 +199,9 @@ unavailable::reason reason_of_close(int code, std::string_view text) {
   return refused ? unavailable::reason::refused : unavailable::reason::away;
 }
 
+namespace {
+
+/// Of a URL with one host.
 std::optional<address> parse_address(const std::string& url) {
   const auto parsed = boost::urls::parse_uri(url);
   if (!parsed || !parsed->has_authority() || parsed->has_query() || parsed->has_fragment()) return {};
@@ -209,12 +223,36 @@ std::optional<address> parse_address(const std::string& url) {
   } else {
     where.port = tls ? 5'671 : 5'672;
   }
+  // Boost 1.81 takes what follows the digits of a port for a path.
+  if (!parsed->encoded_path().empty() && !parsed->is_path_absolute()) return {};
   if (parsed->segments().size() > 1) return {};
   if (!parsed->segments().empty()) where.virtual_host = parsed->segments().front();
   if (where.virtual_host.empty()) where.virtual_host = "/";
   const auto has_nul = [](const std::string& part) { return part.find('\0') != std::string::npos; };
   if (has_nul(where.user) || has_nul(where.password) || has_nul(where.host) || has_nul(where.virtual_host)) return {};
   return where;
+}
+
+}  // namespace
+
+std::vector<address> parse_addresses(const std::string& url) {
+  const auto scheme_end = std::min(url.find("://"), url.size());
+  const auto begin = std::min(scheme_end + 3, url.size());
+  const auto path = std::min(url.find_first_of("/?#", begin), url.size());
+  // A user or a password may have commas of its own.
+  const auto at = url.rfind('@', path);
+  const auto hosts = at == std::string::npos || at < begin ? begin : at + 1;
+  std::vector<address> nodes;
+  for (auto from = hosts; from <= path;) {
+    const auto to = std::min(url.find(',', from), path);
+    const bool nameless = from == to && path - hosts > 0;  // between two commas
+    const auto one =
+        nameless ? std::nullopt : parse_address(url.substr(0, hosts) + url.substr(from, to - from) + url.substr(path));
+    if (!one) return {};
+    nodes.push_back(*one);
+    from = to + 1;
+  }
+  return nodes;
 }
 
 amqp_connection_info address::as_info() {

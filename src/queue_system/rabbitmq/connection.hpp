@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/error.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
@@ -23,9 +24,9 @@ struct address {
   amqp_connection_info as_info();
 };
 
-/// Reads "amqps://USER:PASSWORD@HOST:PORT/VHOST", percent-encoded bytes of any value included; nothing for another
-/// text.
-std::optional<address> parse_address(const std::string& url);
+/// Reads "amqps://USER:PASSWORD@HOST:PORT,HOST:PORT/VHOST", percent-encoded bytes of any value included: an address for
+/// each node of a cluster. Nothing for another text.
+std::vector<address> parse_addresses(const std::string& url);
 
 /// Why a server that closes a channel or connection with this code does not do what was asked: refused when only a
 /// person can help. What heals by itself is `away`: a queue that was deleted between declaring it and using it (404),
@@ -39,6 +40,8 @@ class connection {
  public:
   static constexpr amqp_channel_t channel = 1;
 
+  /// To any of the nodes in the URL: in random order, so that they share the work and that a node which answers and
+  /// does not work is not chosen again and again.
   connection(const rabbitmq_options& options, watchdog& guards, const std::string& role);
   ~connection();
   connection(const connection&) = delete;
@@ -71,6 +74,7 @@ class connection {
   const rabbitmq_options& options() const { return options_; }
 
  private:
+  void connect(address& where, const std::string& role);
   void open_socket(const amqp_connection_info& where);
   void log_in(const amqp_connection_info& where, const std::string& role);
   void note(const amqp_method_t& method);

@@ -404,9 +404,10 @@ std::shared_ptr<platform> make_rabbitmq(rabbitmq_options options) {
   if (options.prefix.starts_with("amq."))
     throw config_error("queue_system.prefix: \"" + options.prefix +
                        "\" begins with \"amq.\", which RabbitMQ keeps for itself; take another");
-  if (!rabbitmq::parse_address(options.url))
-    throw config_error("queue_system.rabbitmq.url: \"" + mask_url(options.url) +
-                       "\" is not like amqp://USER:PASSWORD@HOST:PORT/VHOST");
+  if (rabbitmq::parse_addresses(options.url).empty())
+    throw config_error(
+        "queue_system.rabbitmq.url: \"" + mask_url(options.url) +
+        "\" is not like amqp://USER:PASSWORD@HOST:PORT/VHOST, with HOST:PORT,HOST:PORT for the nodes of a cluster");
   return std::make_shared<rabbitmq_platform>(std::move(options));
 }
 

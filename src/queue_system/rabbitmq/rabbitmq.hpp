@@ -14,7 +14,7 @@ struct rabbitmq_options {
   /// again after a restart of the server.
   enum class queue_type { quorum, classic, transient };
 
-  std::string url{};     ///< amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://
+  std::string url{};     ///< amqp://USER:PASSWORD@HOST:PORT,HOST:PORT/VHOST, or amqps://
   std::string prefix{};  ///< of every queue's name
   queue_type type{};
   milliseconds connect_timeout{};  ///< for one attempt to connect and log in

@@ -5,6 +5,12 @@
 namespace amc::queue_system::rabbitmq {
 namespace {
 
+/// Of a URL with one node.
+std::optional<address> parse_address(const std::string& url) {
+  const auto nodes = parse_addresses(url);
+  return nodes.size() == 1 ? std::optional(nodes.front()) : std::nullopt;
+}
+
 TEST(RabbitmqAddress, HasDefaultsForAllButTheScheme) {
   const auto where = parse_address("amqp://");
   ASSERT_TRUE(where);
@@ -32,11 +38,45 @@ TEST(RabbitmqAddress, TakesLiteralAddresses) {
   EXPECT_EQ(parse_address("amqp://127.0.0.1/v")->virtual_host, "v");
 }
 
+TEST(RabbitmqAddress, NamesEveryNodeOfACluster) {
+  const auto nodes = parse_addresses("amqps://u:a,b@mq1:1,[::2],mq3:3/team");
+  ASSERT_EQ(nodes.size(), 3U);
+  EXPECT_EQ(nodes[0].host, "mq1");
+  EXPECT_EQ(nodes[0].port, 1);
+  EXPECT_EQ(nodes[1].host, "::2");
+  EXPECT_EQ(nodes[1].port, 5'671);
+  EXPECT_EQ(nodes[2].host, "mq3");
+  for (const auto& node : nodes) {
+    EXPECT_EQ(node.password, "a,b");
+    EXPECT_EQ(node.virtual_host, "team");
+    EXPECT_TRUE(node.tls);
+  }
+}
+
 TEST(RabbitmqAddress, IsNothingElse) {
-  for (const auto* bad :
-       {"", "mq", "http://mq", "amqp:/mq", "amqp://mq:0", "amqp://mq:65536", "amqp://mq:71208", "amqp://mq:99999",
-        "amqp://mq/a/b", "amqp://mq?heartbeat=5", "amqp://u:a%00b@mq", "amqp://u:a/b@mq", "amqp://m q"})
-    EXPECT_FALSE(parse_address(bad)) << bad;
+  for (const auto* bad : {"",
+                          "mq",
+                          "http://mq",
+                          "amqp:/mq",
+                          "amqp://mq:0",
+                          "amqp://mq:65536",
+                          "amqp://mq:71208",
+                          "amqp://mq:x",
+                          "amqp://mq:5x",
+                          "amqp://mq:99999",
+                          "amqp://mq/a/b",
+                          "amqp://mq?heartbeat=5",
+                          "amqp://u:a%00b@mq",
+                          "amqp://u:a/b@mq",
+                          "amqp://m q",
+                          "amqp://,",
+                          "amqp://mq,",
+                          "amqp://,mq",
+                          "amqp://mq,,mq2",
+                          "amqp://mq:0,mq2",
+                          "amqp://mq,mq2:x",
+                          "amqp://mq,mq2/a/b"})
+    EXPECT_TRUE(parse_addresses(bad).empty()) << bad;
 }
 
 TEST(RabbitmqClose, WhatOnlyAPersonCanMendIsRefused) {

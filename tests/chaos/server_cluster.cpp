@@ -1,0 +1,91 @@
+#include "tests/chaos/server_cluster.hpp"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/support/source_folder.hpp"
+
+namespace amc::chaos {
+namespace {
+
+std::size_t lines_with(const std::string& text, const std::string& begin) {
+  std::istringstream all(text);
+  std::size_t count = 0;
+  for (std::string line; std::getline(all, line);)
+    if (line.starts_with(begin)) ++count;
+  return count;
+}
+
+}  // namespace
+
+server_cluster::server_cluster(std::string engine, bool apart) : engine_(std::move(engine)) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("cannot make a pipe");
+  commands_ = ends[1];
+  tests::process::options how;
+  how.arguments = {tests::source_folder() / "scripts/test-cluster", engine_};
+  if (apart) how.arguments.push_back("--apart");
+  how.input = ends[0];
+  script_ = std::make_unique<tests::process>(how);
+  close(ends[0]);
+  wait_for("ready", 1);
+}
+
+server_cluster::~server_cluster() {
+  close(commands_);
+  if (!script_->running()) return;
+  script_->signal(SIGTERM);
+  script_->wait();
+}
+
+std::vector<std::string> server_cluster::sets() const {
+  std::istringstream told(script_->output());
+  const std::string begin = "set=";
+  std::vector<std::string> all;
+  for (std::string line; std::getline(told, line);)
+    if (line.starts_with(begin)) all.push_back(line.substr(begin.size()));
+  return all;
+}
+
+void server_cluster::tell(const std::string& command) {
+  const auto line = command + "\n";
+  if (write(commands_, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+    throw std::runtime_error("nobody listens to \"" + command + "\"");
+  wait_for("done ", ++told_);
+}
+
+void server_cluster::wait_for(const std::string& line, std::size_t count) {
+  constexpr std::chrono::minutes longest{5};
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  for (;;) {
+    const auto told = script_->output();
+    if (lines_with(told, line) >= count) return;
+    if (lines_with(told, "failed ") > 0 || !script_->running() || std::chrono::steady_clock::now() > deadline)
+      throw std::runtime_error("no " + engine_ + " cluster: " + told + script_->errors());
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+bool have_own_network() {
+  if (unshare(CLONE_NEWNET) != 0) return false;
+  const int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ifreq loopback{};
+  std::strcpy(loopback.ifr_name, "lo");
+  loopback.ifr_flags = IFF_UP | IFF_RUNNING;
+  const bool up = ioctl(descriptor, SIOCSIFFLAGS, &loopback) == 0;
+  close(descriptor);
+  return up;
+}
+
+}  // namespace amc::chaos
