@@ -4,7 +4,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
-#include <boost/url/parse.hpp>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -12,7 +11,6 @@
 #include "core/config.hpp"
 #include "core/invariant.hpp"
 #include "core/log.hpp"
-#include "core/text.hpp"
 #include "core/why_unreachable.hpp"
 
 namespace amc::queue_system::rabbitmq {
@@ -73,6 +71,17 @@ amqp_field_value_t text(const std::string& content) {
   return value;
 }
 
+/// What rabbitmq-c takes; it points into this.
+amqp_connection_info info_of(server_url& where) {
+  auto& [host, port] = where.hosts.front();
+  return {.user = where.user.data(),
+          .password = where.password.data(),
+          .host = host.data(),
+          .vhost = where.path.data(),
+          .port = port,
+          .ssl = where.tls};
+}
+
 /// Whether what answers there would take a TLS client. Leaves errno alone.
 bool speaks_tls(const amqp_connection_info& where, milliseconds longest) {
   const int before = errno;
@@ -94,7 +103,7 @@ connection::connection(const rabbitmq_options& options, watchdog& guards, const 
   try {
     auto parsed = parse_address(options_.url);
     if (!parsed) fail(unavailable::reason::refused, "its URL cannot be read");
-    const auto where = parsed->as_info();
+    const auto where = info_of(*parsed);
     open_socket(where);
     const auto guard = guarded(options_.connect_timeout);
     log_in(where, role);
@@ -188,42 +197,14 @@ unavailable::reason reason_of_close(int code, std::string_view text) {
   return refused ? unavailable::reason::refused : unavailable::reason::away;
 }
 
-std::optional<address> parse_address(const std::string& url) {
-  const auto parsed = boost::urls::parse_uri(url);
-  if (!parsed || !parsed->has_authority() || parsed->has_query() || parsed->has_fragment()) return {};
-  std::string scheme(parsed->scheme());
-  for (char& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const bool tls = scheme == "amqps";
-  if (!tls && scheme != "amqp") return {};
-  address where;
-  where.tls = tls;
-  if (parsed->has_userinfo()) {
-    where.user = parsed->user();
-    where.password = parsed->password();
-  }
-  where.host = parsed->host_address();
-  if (where.host.empty()) where.host = "localhost";
-  if (parsed->has_port() && !parsed->port().empty()) {
-    where.port = port_in(parsed->port());
-    if (where.port == 0) return {};
-  } else {
-    where.port = tls ? 5'671 : 5'672;
-  }
-  if (parsed->segments().size() > 1) return {};
-  if (!parsed->segments().empty()) where.virtual_host = parsed->segments().front();
-  if (where.virtual_host.empty()) where.virtual_host = "/";
-  const auto has_nul = [](const std::string& part) { return part.find('\0') != std::string::npos; };
-  if (has_nul(where.user) || has_nul(where.password) || has_nul(where.host) || has_nul(where.virtual_host)) return {};
+std::optional<server_url> parse_address(const std::string& url) {
+  constexpr url_rules rules{.scheme = "amqp", .tls_scheme = "amqps", .port = 5'672, .tls_port = 5'671};
+  auto where = parse_server_url(url, rules);
+  if (!where) return {};
+  if (where->user.empty() && where->password.empty() && url.find('@') == std::string::npos)
+    where->user = where->password = "guest";
+  if (where->path.empty()) where->path = "/";
   return where;
-}
-
-amqp_connection_info address::as_info() {
-  return {.user = user.data(),
-          .password = password.data(),
-          .host = host.data(),
-          .vhost = virtual_host.data(),
-          .port = port,
-          .ssl = tls};
 }
 
 std::size_t connection::declare(const std::string& queue) {
