@@ -3,52 +3,10 @@
 #include <algorithm>
 
 #include "core/invariant.hpp"
-#include "queue_system/embedded/embedded.hpp"
 #include "queue_system/moving.hpp"
-#include "queue_system/rabbitmq/rabbitmq.hpp"
-#ifdef AMC_HAS_NATS
-#include "queue_system/nats/nats.hpp"
-#endif
-#ifdef AMC_HAS_REDIS
-#include "queue_system/redis/redis.hpp"
-#endif
-#ifdef AMC_HAS_KAFKA
-#include "queue_system/kafka/kafka.hpp"
-#endif
+#include "queue_system/registration.hpp"
 
 namespace amc::queue_system {
-namespace {
-
-struct registration {
-  std::string name;
-  std::vector<config_key> keys;
-  std::shared_ptr<platform> (*make)(const config& settings);
-  std::string library;  ///< that it is made with: "rabbitmq-c 0.11.0"
-};
-
-/// What is built in. A driver whose library may be absent is between #ifdef and #endif.
-const std::vector<registration>& registrations() {
-  static const std::vector<registration> all{
-      {"embedded", {}, [](const config&) { return make_embedded(); }, ""},
-      {"rabbitmq", rabbitmq_keys(),
-       [](const config& settings) { return make_rabbitmq(rabbitmq_options_from(settings)); }, rabbitmq_library()},
-#ifdef AMC_HAS_NATS
-      {"nats", nats_keys(), [](const config& settings) { return make_nats(nats_options_from(settings)); },
-       nats_library()},
-#endif
-#ifdef AMC_HAS_REDIS
-      {"redis", redis_keys(), [](const config& settings) { return make_redis(redis_options_from(settings)); },
-       redis_library()},
-#endif
-#ifdef AMC_HAS_KAFKA
-      {"kafka", kafka_keys(), [](const config& settings) { return make_kafka(kafka_options_from(settings)); },
-       kafka_library()},
-#endif
-  };
-  return all;
-}
-
-}  // namespace
 
 config_provider provider() {
   config_key choice{.path = "queue_system.platform",

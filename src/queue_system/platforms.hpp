@@ -6,7 +6,7 @@
 
 namespace amc::queue_system {
 
-/// The keys of every engine. A new engine is one folder and one line in platforms.cpp.
+/// The keys of every engine.
 config_provider provider();
 
 /// The client library that an engine is made with, as it is now linked: "rabbitmq-c 0.11.0"; empty: none.

@@ -8,8 +8,12 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "queue_system/platforms.hpp"
+#include "queue_system/registration.hpp"
+#include "tests/support/rabbitmq.hpp"
 #include "tests/support/raw_http.hpp"
+#ifdef AMC_HAS_KAFKA
+#include "tests/support/kafka.hpp"
+#endif
 
 namespace amc::tests {
 namespace {
@@ -19,8 +23,12 @@ std::string in_upper_case(std::string text) {
   return text;
 }
 
-std::string test_server_of(const std::string& engine) {
-  const auto variable = "AMC_TEST_" + in_upper_case(engine) + "_URL";
+std::string variable_of(const served_engine& engine) {
+  return "AMC_TEST_" + in_upper_case(engine.name) + "_" + in_upper_case(engine.key);
+}
+
+std::string test_server_of(const served_engine& engine) {
+  const auto variable = variable_of(engine);
   const char* server = std::getenv(variable.c_str());
   if (!server) throw std::runtime_error(variable + " names no server: run scripts/with-test-servers COMMAND");
   return server;
@@ -48,13 +56,60 @@ void delete_keys(const std::string& url, const std::string& prefix) {
         "\r\ngone\r\n");
 }
 
+std::vector<std::string> with_prefix(const std::string& prefix, std::vector<std::string> queues) {
+  for (auto& queue : queues) queue.insert(0, prefix);
+  return queues;
+}
+
+/// An engine more is one entry more.
+std::vector<served_engine> known_engines() {
+  using names = std::vector<std::string>;
+  std::vector<served_engine> all{
+      {.name = "rabbitmq",
+       .wipe = [](const std::string& url, const std::string& prefix,
+                  const names& queues) { delete_rabbitmq_queues(url, with_prefix(prefix, queues)); }},
+      {.name = "nats",
+       .wipe = [](const std::string& url, const std::string& prefix, const names&) { delete_stream(url, prefix); },
+       .impatient = {"ack_wait_ms=1000"}},
+#ifdef AMC_HAS_KAFKA
+      {.name = "kafka",
+       .key = "brokers",
+       .wipe = [](const std::string& brokers, const std::string& prefix,
+                  const names& queues) { delete_topics(brokers, with_prefix(prefix, queues)); },
+       .impatient = {"session_timeout_ms=1000"},
+       .is_everywhere = false},
+#endif
+      {.name = "redis",
+       .wipe = [](const std::string& url, const std::string& prefix, const names&) { delete_keys(url, prefix); },
+       .impatient = {"claim_ms=1000"}},
+  };
+  std::erase_if(all, [](const auto& each) { return !is_built_in(each.name); });
+  return all;
+}
+
 }  // namespace
 
+const std::vector<served_engine>& served_engines() {
+  static const auto all = known_engines();
+  return all;
+}
+
+std::vector<std::string> served_engine_names() {
+  std::vector<std::string> names;
+  for (const auto& each : served_engines()) names.push_back(each.name);
+  return names;
+}
+
 bool is_built_in(const std::string& engine) {
-  const auto known = queue_system::provider();
-  const auto choice = std::find_if(known.keys.begin(), known.keys.end(),
-                                   [](const auto& key) { return key.path == "queue_system.platform"; });
-  return std::find(choice->choices.begin(), choice->choices.end(), engine) != choice->choices.end();
+  const auto& all = queue_system::registrations();
+  return std::any_of(all.begin(), all.end(), [&](const auto& each) { return each.name == engine; });
+}
+
+std::string why_no_server(const std::string& engine) {
+  for (const auto& each : served_engines())
+    if (each.name == engine && !each.is_everywhere && !std::getenv(variable_of(each).c_str()))
+      return variable_of(each) + " names no server; scripts/test-server " + engine + " says why";
+  return "";
 }
 
 std::string asked(const std::string& url, const std::string& bytes, const std::string& end) {
@@ -73,12 +128,15 @@ std::string asked(const std::string& url, const std::string& bytes, const std::s
   return answer;
 }
 
-engine_place::engine_place(std::string engine, std::string url, std::string prefix)
-    : engine_(std::move(engine)),
-      url_(url.empty() ? test_server_of(engine_) : std::move(url)),
-      prefix_(std::move(prefix)) {
+engine_place::engine_place(const std::string& engine, std::string server, std::string prefix)
+    : server_(std::move(server)), prefix_(std::move(prefix)) {
   static std::atomic<int> count = 0;
   std::signal(SIGPIPE, SIG_IGN);  // as the program does
+  const auto& all = served_engines();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == engine; });
+  if (found == all.end()) throw std::runtime_error("no engine of this build: " + engine);
+  engine_ = &*found;
+  if (server_.empty()) server_ = test_server_of(*engine_);
   if (prefix_.empty()) prefix_ = "test-" + std::to_string(getpid()) + "-" + std::to_string(++count) + ".";
 }
 
@@ -90,14 +148,24 @@ engine_place::~engine_place() {
   }
 }
 
-std::vector<std::string> engine_place::sets() const {
-  return {"queue_system.platform=" + engine_, "queue_system." + engine_ + ".url=" + url_,
-          "queue_system.prefix=" + prefix_};
+std::string engine_place::server_set() const {
+  return "queue_system." + engine_->name + "." + engine_->key + "=" + server_;
 }
 
-void engine_place::wipe() const {
-  if (engine_ == "nats") delete_stream(url_, prefix_);
-  if (engine_ == "redis") delete_keys(url_, prefix_);
+std::vector<std::string> engine_place::sets() const {
+  return {"queue_system.platform=" + engine_->name, server_set(), "queue_system.prefix=" + prefix_};
+}
+
+std::vector<std::string> engine_place::impatient_sets() const {
+  auto all = sets();
+  for (const auto& key : engine_->impatient) all.push_back("queue_system." + engine_->name + "." + key);
+  return all;
+}
+
+void engine_place::wipe(const std::vector<std::string>& more) const {
+  std::vector<std::string> queues{"q", "r", "topic-a", "topic-b", "nobody-has-heard-of-this"};
+  queues.insert(queues.end(), more.begin(), more.end());
+  if (engine_->wipe) engine_->wipe(server_, prefix_, queues);
 }
 
 }  // namespace amc::tests

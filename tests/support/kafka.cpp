@@ -83,9 +83,15 @@ queue_system::kafka_options kafka_queues::options() const {
 }
 
 void kafka_queues::remove(const std::vector<std::string>& queues) const {
-  const admin link(brokers_);
+  std::vector<std::string> names;
+  for (const auto& queue : queues) names.push_back(prefix_ + queue);
+  delete_topics(brokers_, names);
+}
+
+void delete_topics(const std::string& brokers, const std::vector<std::string>& queues) {
+  const admin link(brokers);
   for (const auto& queue : queues) {
-    auto* gone = rd_kafka_DeleteTopic_new(queue_system::kafka::topic_name(prefix_ + queue).c_str());
+    auto* gone = rd_kafka_DeleteTopic_new(queue_system::kafka::topic_name(queue).c_str());
     rd_kafka_DeleteTopics(link.handle, &gone, 1, nullptr, link.answers);
     rd_kafka_DeleteTopic_destroy(gone);
     link.await();

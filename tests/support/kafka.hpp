@@ -34,6 +34,9 @@ class kafka_queues {
   std::string prefix_;
 };
 
+/// Deletes the topics of queues, the prefix among their names, as an operator would.
+void delete_topics(const std::string& brokers, const std::vector<std::string>& queues);
+
 /// Why tests that need the test server are skipped; empty where it is there.
 std::string why_no_kafka();
 

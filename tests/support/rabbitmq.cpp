@@ -61,11 +61,14 @@ queue_system::rabbitmq_options rabbitmq_queues::options() const {
 }
 
 void rabbitmq_queues::remove(const std::vector<std::string>& queues) const {
-  on_channel(url_, [&](amqp_connection_state_t link) {
-    for (const auto& queue : queues) {
-      const auto name = prefix_ + queue;
-      amqp_queue_delete(link, 1, amqp_cstring_bytes(name.c_str()), false, false);
-    }
+  std::vector<std::string> names;
+  for (const auto& queue : queues) names.push_back(prefix_ + queue);
+  delete_rabbitmq_queues(url_, names);
+}
+
+void delete_rabbitmq_queues(const std::string& url, const std::vector<std::string>& names) {
+  on_channel(url, [&](amqp_connection_state_t link) {
+    for (const auto& name : names) amqp_queue_delete(link, 1, amqp_cstring_bytes(name.c_str()), false, false);
   });
 }
 

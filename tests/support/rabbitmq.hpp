@@ -34,4 +34,7 @@ class rabbitmq_queues {
   std::string prefix_;
 };
 
+/// Deletes queues by their names at the server, as an operator would.
+void delete_rabbitmq_queues(const std::string& url, const std::vector<std::string>& names);
+
 }  // namespace amc::tests

@@ -6,6 +6,9 @@
 #include <map>
 #include <mutex>
 
+#include "queue_system/driver.hpp"
+#include "queue_system/registration.hpp"
+
 namespace amc::queue_system {
 namespace {
 
@@ -79,41 +82,24 @@ class publisher : public queue_publisher {
 class subscriber : public queue_subscriber {
  public:
   subscriber(std::shared_ptr<memory_queue> queue, std::size_t prefetch)
-      : queue_(std::move(queue)), prefetch_(prefetch) {}
+      : queue_(std::move(queue)), unsettled_(prefetch) {}
 
-  ~subscriber() override { give_back_all(); }
+  ~subscriber() override { queue_->push_front(unsettled_.settle_all()); }
 
   std::vector<incoming> receive(std::size_t max, milliseconds longest) override {
     std::vector<incoming> received;
-    for (auto& bytes : queue_->pop(std::min(max, prefetch_ - unsettled_.size()), longest)) {
-      unsettled_[++last_tag_] = bytes;
-      received.push_back({last_tag_, std::move(bytes)});
-    }
+    for (auto& bytes : queue_->pop(unsettled_.room(max), longest))
+      received.push_back({unsettled_.add(bytes), std::move(bytes)});
     return received;
   }
 
-  void acknowledge(std::span<const std::uint64_t> tags) override {
-    for (const auto tag : tags) unsettled_.erase(tag);
-  }
+  void acknowledge(std::span<const std::uint64_t> tags) override { unsettled_.settle(tags); }
 
-  void give_back(std::span<const std::uint64_t> tags) override {
-    std::vector<std::string> returned;
-    for (const auto tag : tags)
-      if (auto found = unsettled_.extract(tag)) returned.push_back(std::move(found.mapped()));
-    queue_->push_front(std::move(returned));
-  }
+  void give_back(std::span<const std::uint64_t> tags) override { queue_->push_front(unsettled_.settle(tags)); }
 
  private:
-  void give_back_all() {
-    std::vector<std::string> returned;
-    for (auto& [tag, bytes] : unsettled_) returned.push_back(std::move(bytes));
-    queue_->push_front(std::move(returned));
-  }
-
   std::shared_ptr<memory_queue> queue_;
-  std::size_t prefetch_;
-  std::uint64_t last_tag_ = 0;
-  std::map<std::uint64_t, std::string> unsettled_;
+  unsettled_events<std::string> unsettled_;
 };
 
 class embedded : public platform {
@@ -137,6 +123,10 @@ class embedded : public platform {
 
 std::shared_ptr<platform> make_embedded() {
   return std::make_shared<embedded>();
+}
+
+registration embedded_engine() {
+  return {.name = "embedded", .make = [](const config&) { return make_embedded(); }};
 }
 
 }  // namespace amc::queue_system

@@ -1,15 +1,13 @@
 #include "queue_system/kafka/client.hpp"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 #include <array>
 #include <future>
 #include <memory>
 #include <thread>
 
-#include "core/hex.hpp"
 #include "core/log.hpp"
+#include "queue_system/encoded_name.hpp"
 
 namespace amc::queue_system::kafka {
 namespace {
@@ -117,21 +115,13 @@ std::string remedy_of(rd_kafka_resp_err_t code) {
 }  // namespace
 
 std::string topic_name(const std::string& queue) {
-  std::string name;
-  for (const char c : queue) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-    if (plain || c == '_') name += c;
-    if (!plain) name += '_';
-    if (!plain && c != '_') append_hex(name, static_cast<unsigned char>(c));
-  }
-  constexpr std::size_t longest = 249, kept = 180, digest_bytes = 16;
-  if (name.size() <= longest) return name;
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(queue.data()), queue.size(), digest.data());
-  name.resize(kept);
-  name += "_x";
-  for (std::size_t i = 0; i < digest_bytes; ++i) append_hex(name, digest[i]);
-  return name;
+  constexpr name_rules rules{.escape = '_', .plain = "-", .longest = 249};
+  return encoded_name(queue, rules);
+}
+
+bool is_gone(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+         code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
 void check_properties(const kafka_options& options) {

@@ -4,7 +4,9 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "core/error.hpp"
 #include "queue_system/kafka/kafka.hpp"
@@ -23,9 +25,18 @@ using event = std::unique_ptr<rd_kafka_event_t, destroyed_by<rd_kafka_event_dest
 using partition_list =
     std::unique_ptr<rd_kafka_topic_partition_list_t, destroyed_by<rd_kafka_topic_partition_list_destroy>>;
 
+inline std::span<rd_kafka_topic_partition_t> entries_of(rd_kafka_topic_partition_list_t* list) {
+  return {list->elems, static_cast<std::size_t>(list->cnt)};
+}
+inline std::string_view metadata_of(const rd_kafka_topic_partition_t& entry) {
+  return {static_cast<const char*>(entry.metadata), entry.metadata_size};
+}
+
+/// A topic of which everything has gone, its place included: to be made again.
+bool is_gone(rd_kafka_resp_err_t code);
+
 /// The topic and the consumer group of a queue: its bytes where they are letters, digits or '-'; '_' is "__", and any
-/// other byte, '.' too, is "_" and two hexadecimal digits: Kafka takes no two topics that differ in '.' and '_' only. A
-/// name that would have more than 249 bytes ends in "_x" and a digest instead. No two queues have one topic.
+/// other byte, '.' too, is "_" and two hexadecimal digits: Kafka takes no two topics that differ in '.' and '_' only.
 std::string topic_name(const std::string& queue);
 
 /// What a topic that is made takes; an event has a few hundred bytes.

@@ -1,14 +1,12 @@
 #include <librdkafka/rdkafka.h>
 
 #include "queue_system/kafka/kafka.hpp"
+#include "queue_system/registration.hpp"
 
 namespace amc::queue_system {
+namespace {
 
-std::string kafka_library() {
-  return std::string("librdkafka ") + rd_kafka_version_str();
-}
-
-std::vector<config_key> kafka_keys() {
+std::vector<config_key> keys() {
   return {
       {.path = "queue_system.kafka.brokers",
        .default_yaml = "127.0.0.1:9092",
@@ -37,6 +35,8 @@ std::vector<config_key> kafka_keys() {
   };
 }
 
+}  // namespace
+
 kafka_options kafka_options_from(const config& settings) {
   kafka_options options;
   options.brokers = settings.text("queue_system.kafka.brokers");
@@ -53,6 +53,11 @@ kafka_options kafka_options_from(const config& settings) {
     options.properties[property.substr(0, end)] = property.substr(end + 1);
   }
   return options;
+}
+
+registration kafka_engine() {
+  return {"kafka", keys(), [](const config& settings) { return make_kafka(kafka_options_from(settings)); },
+          std::string("librdkafka ") + rd_kafka_version_str()};
 }
 
 }  // namespace amc::queue_system

@@ -21,13 +21,8 @@ struct kafka_options {
   std::map<std::string, std::string> properties{};  ///< of librdkafka: TLS, SASL and what else it knows
 };
 
-/// What it can be configured with, beside `queue_system.prefix`.
-std::vector<config_key> kafka_keys();
 /// As configured. Throws config_error for properties that are none.
 kafka_options kafka_options_from(const config& settings);
-
-/// Its library: "librdkafka 2.0.2".
-std::string kafka_library();
 
 /// Queues on Kafka (2.4 or newer, but 4.0), one topic and one consumer group of the same name for each. A publisher is
 /// one idempotent producer with acks=all; a subscriber is one member of the group. Topics are made before use, and

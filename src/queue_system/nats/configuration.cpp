@@ -1,10 +1,12 @@
 #include <nats/nats.h>
 
 #include "queue_system/nats/nats.hpp"
+#include "queue_system/registration.hpp"
 
 namespace amc::queue_system {
+namespace {
 
-std::vector<config_key> nats_keys() {
+std::vector<config_key> keys() {
   return {
       {.path = "queue_system.nats.url",
        .kind = config_key::type::url,
@@ -35,6 +37,8 @@ std::vector<config_key> nats_keys() {
   };
 }
 
+}  // namespace
+
 nats_options nats_options_from(const config& settings) {
   nats_options options;
   options.url = settings.text("queue_system.nats.url");
@@ -51,8 +55,9 @@ nats_options nats_options_from(const config& settings) {
   return options;
 }
 
-std::string nats_library() {
-  return std::string("cnats ") + nats_GetVersion();
+registration nats_engine() {
+  return {"nats", keys(), [](const config& settings) { return make_nats(nats_options_from(settings)); },
+          std::string("cnats ") + nats_GetVersion()};
 }
 
 }  // namespace amc::queue_system

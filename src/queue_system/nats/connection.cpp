@@ -2,12 +2,10 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/url/parse.hpp>
 #include <charconv>
 #include <thread>
 
 #include "core/config.hpp"
-#include "core/text.hpp"
 #include "core/why_unreachable.hpp"
 
 namespace amc::queue_system::nats {
@@ -43,39 +41,16 @@ std::int64_t nanoseconds_of(milliseconds time) {
   return std::chrono::nanoseconds(time).count();
 }
 
-std::string text_of(boost::urls::pct_string_view encoded) {
-  return encoded.decode();
-}
-
 }  // namespace
 
-std::optional<address> parse_address(const std::string& url) {
-  const auto scheme_end = url.find("://");
-  if (scheme_end == std::string::npos) return {};
-  const auto scheme = url.substr(0, scheme_end + 3);
-  auto hosts = url.substr(scheme.size());
-  const auto at = hosts.rfind('@');
-  const auto user = at == std::string::npos ? "" : hosts.substr(0, at + 1);
-  hosts.erase(0, user.size());
-  address where;
-  where.tls = scheme == "tls://";
-  if (!where.tls && scheme != "nats://") return {};
-  for (std::size_t begin = 0; begin <= hosts.size();) {
-    const auto end = std::min(hosts.find(',', begin), hosts.size());
-    const auto text = scheme + user + hosts.substr(begin, end - begin);
-    const auto one = boost::urls::parse_uri(text);
-    begin = end + 1;
-    if (!one || one->host().empty() || one->encoded_path().size() > 1 || one->has_query() || one->has_fragment())
-      return {};
-    const std::string port = one->has_port() && !one->port().empty() ? std::string(one->port()) : "4222";
-    if (port_in(port) == 0) return {};
-    where.hosts.push_back(text_of(one->encoded_host()) + ":" + port);
-    where.user = text_of(one->encoded_user());
-    where.password = text_of(one->encoded_password());
-  }
-  const auto has_nul = [](const std::string& part) { return part.find('\0') != std::string::npos; };
-  if (has_nul(where.user) || has_nul(where.password)) return {};
-  return where;
+std::optional<server_url> parse_address(const std::string& url) {
+  constexpr url_rules rules{.scheme = "nats",
+                            .tls_scheme = "tls",
+                            .port = 4'222,
+                            .tls_port = 4'222,
+                            .has_path = false,
+                            .has_many_hosts = true};
+  return parse_server_url(url, rules);
 }
 
 std::string_view bytes_of(natsMsg& of) {
@@ -127,7 +102,10 @@ void connection::connect(const std::string& role) {
   check(natsOptions_Create(&made), "connecting");
   const std::unique_ptr<natsOptions, freed_by<natsOptions_Destroy>> how(made);
   std::vector<std::string> urls;
-  for (const auto& host : where->hosts) urls.push_back("nats://" + host);
+  for (const auto& [host, port] : where->hosts) {
+    const bool is_ipv6 = host.find(':') != std::string::npos;
+    urls.push_back("nats://" + (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port));
+  }
   std::vector<const char*> servers;
   for (const auto& url : urls) servers.push_back(url.c_str());
   natsOptions_SetServers(made, servers.data(), static_cast<int>(servers.size()));
@@ -148,8 +126,7 @@ void connection::connect(const std::string& role) {
     if (options_.verify && natsOptions_LoadCATrustedCertificates(made, options_.ca_file.c_str()) != NATS_OK)
       fail(unavailable::reason::refused,
            "\"" + options_.ca_file + "\" holds no certificates; check queue_system.nats.ca_file");
-    const auto& host = where->hosts.front();
-    if (options_.verify) natsOptions_SetExpectedHostname(made, host.substr(0, host.rfind(':')).c_str());
+    if (options_.verify) natsOptions_SetExpectedHostname(made, where->hosts.front().host.c_str());
   }
   natsConnection* link = nullptr;
   const auto status = natsConnection_Connect(&link, made);
@@ -157,11 +134,10 @@ void connection::connect(const std::string& role) {
   if (status != NATS_OK) fail_to_connect(status, where->hosts.front());
 }
 
-void connection::fail_to_connect(natsStatus status, const std::string& host) const {
-  const auto colon = host.rfind(':');
+void connection::fail_to_connect(natsStatus status, const server_url::host_and_port& where) const {
   const auto why =
       "connecting: " + (status == NATS_NO_SERVER || status == NATS_IO_ERROR
-                            ? why_unreachable(host.substr(0, colon), host.substr(colon + 1), options_.connect_timeout)
+                            ? why_unreachable(where.host, std::to_string(where.port), options_.connect_timeout)
                             : natsStatus_GetText(status));
   if (status == NATS_CONNECTION_AUTH_FAILED)
     fail(unavailable::reason::refused, why + "; check the user and the password in queue_system.nats.url");

@@ -14,19 +14,12 @@
 #include "core/error.hpp"
 #include "queue_system/nats/names.hpp"
 #include "queue_system/nats/nats.hpp"
+#include "queue_system/server_url.hpp"
 
 namespace amc::queue_system::nats {
 
-/// Where the servers are, and as whom to log in.
-struct address {
-  std::string user{};  ///< without a password: a token
-  std::string password{};
-  std::vector<std::string> hosts{};  ///< "127.0.0.1:4222", "[::1]:4222"
-  bool tls = false;
-};
-
-/// Reads "nats://USER:PASSWORD@HOST:PORT,HOST:PORT", percent-encoded bytes included; nothing for another text.
-std::optional<address> parse_address(const std::string& url);
+/// Reads "nats://USER:PASSWORD@HOST:PORT,HOST:PORT"; nothing for another text. A user without a password is a token.
+std::optional<server_url> parse_address(const std::string& url);
 
 template <auto Free>
 struct freed_by {
@@ -94,7 +87,7 @@ class connection {
  private:
   void let_it_be_gone(const std::string& stream);
   void connect(const std::string& role);
-  [[noreturn]] void fail_to_connect(natsStatus status, const std::string& host) const;
+  [[noreturn]] void fail_to_connect(natsStatus status, const server_url::host_and_port& where) const;
   void check(natsStatus status, const std::string& doing) const;
   void check_rights() const;
   bool fits(const boost::json::object& existing, const boost::json::object& wanted) const;

@@ -5,7 +5,7 @@
 #include <map>
 #include <thread>
 
-#include "core/back_off.hpp"
+#include "queue_system/driver.hpp"
 #include "queue_system/nats/connection.hpp"
 
 namespace amc::queue_system {
@@ -27,7 +27,7 @@ class publishing {
   /// Publishes all and waits for the confirms. Returns what nobody took: the stream has been deleted.
   std::vector<outgoing> publish(std::span<const outgoing> batch) {
     unconfirmed_.clear();
-    untaken_ = 0;
+    if (std::exchange(untaken_, 0) > 0) link_.make_stream();
     const auto window = link_.options().publish_window;
     for (const auto& out : batch) {
       const auto number = link_.new_number();
@@ -51,8 +51,6 @@ class publishing {
       link_.refuse(known, "asking for the depth of \"" + where.consumer + "\"");
     return known.at("num_pending").to_number<std::size_t>() + known.at("num_ack_pending").to_number<std::size_t>();
   }
-
-  void make_stream() { link_.make_stream(); }
 
   bool is_up() const { return link_.is_up(); }
 
@@ -108,54 +106,12 @@ class publishing {
   std::size_t untaken_ = 0;                               ///< of those
 };
 
-class publisher : public queue_publisher {
- public:
-  explicit publisher(nats_options options) : options_(std::move(options)) {}
-
-  void publish(std::span<const outgoing> batch) override {
-    using_link([&](publishing& link) {
-      constexpr int tries = 5;
-      auto left = link.publish(batch);
-      for (int again = 1; !left.empty(); ++again) {
-        if (again == tries)
-          throw unavailable(unavailable::reason::away, "nats: the stream of \"" + options_.prefix + left.front().queue +
-                                                           "\" does not take what is published");
-        link.make_stream();
-        const auto batch_again = std::move(left);
-        left = link.publish(batch_again);
-      }
-    });
-  }
-
-  std::size_t depth(const std::string& queue) override {
-    std::size_t waiting = 0;
-    using_link([&](publishing& link) { waiting = link.depth(queue); });
-    return waiting;
-  }
-
- private:
-  template <class Use>
-  void using_link(const Use& use) {
-    if (link_.current() && !link_.current()->is_up()) link_.drop();  // cut while idle: that costs nobody a request
-    auto& link = link_.get([&] { return std::make_unique<publishing>(options_); });
-    try {
-      use(link);
-    } catch (const unavailable&) {
-      link_.drop();
-      throw;
-    }
-  }
-
-  nats_options options_;
-  reconnecting<publishing> link_;
-};
-
 class subscriber : public queue_subscriber {
  public:
   subscriber(const nats_options& options, const std::string& queue, std::size_t prefetch)
       : place_(nats::place_of(options.prefix, queue)),
-        prefetch_(prefetch),
         link_(options, "subscriber of " + options.prefix + queue),
+        unsettled_(prefetch),
         last_heard_(clock::now()),
         last_touch_(last_heard_) {
     link_.make_consumer(place_);
@@ -163,7 +119,7 @@ class subscriber : public queue_subscriber {
 
   ~subscriber() override {
     try {
-      for (const auto& [tag, reply] : unsettled_) link_.send(reply, "", "-NAK");
+      for (const auto& reply : unsettled_.settle_all()) link_.send(reply, "", "-NAK");
     } catch (const unavailable&) {
       // It comes again when queue_system.nats.ack_wait_ms is over.
     }
@@ -171,7 +127,7 @@ class subscriber : public queue_subscriber {
 
   std::vector<incoming> receive(std::size_t max, milliseconds longest) override {
     touch();
-    if (early_.empty()) wait_for(std::min(max, prefetch_ - std::min(prefetch_, unsettled_.size())), longest);
+    if (early_.empty()) wait_for(unsettled_.room(max), longest);
     const auto end = early_.begin() + static_cast<std::ptrdiff_t>(std::min(max, early_.size()));
     std::vector<incoming> received(std::make_move_iterator(early_.begin()), std::make_move_iterator(end));
     early_.erase(early_.begin(), end);
@@ -186,22 +142,22 @@ class subscriber : public queue_subscriber {
   void wait_for(std::size_t max, milliseconds longest) {
     // The server says when its time is over, unless something came in that moment.
     constexpr milliseconds grace{100};
-    const auto deadline = clock::now() + longest;
+    const deadline patience(longest), server_patience(longest + grace);
     for (bool first = true; early_.size() < std::max<std::size_t>(max, 1); first = false) {
-      if (asked_ == 0 && max > 0) ask_for(max, first ? longest : left_until(deadline));
-      const auto arrived = link_.next(left_until(deadline + (asked_ > 0 ? grace : milliseconds(0))));
+      if (asked_ == 0 && max > 0) ask_for(max, first ? longest : patience.left());
+      const auto arrived = link_.next((asked_ > 0 ? server_patience : patience).left());
       if (link_.unheard() > 0)
         link_.fail(unavailable::reason::away, "\"" + place_.subject + "\": its consumer was deleted");
       if (arrived) note(*arrived);
-      if (!arrived || (asked_ == 0 && (!early_.empty() || clock::now() >= deadline))) break;
+      if (!arrived || (asked_ == 0 && (!early_.empty() || patience.is_over()))) break;
       // Others have asked for all that is there.
-      if (asked_ == 0) std::this_thread::sleep_for(std::min(milliseconds(5), left_until(deadline)));
+      if (asked_ == 0) std::this_thread::sleep_for(std::min(milliseconds(5), patience.left()));
     }
     if (asked_ > 0 && clock::now() - last_heard_ >= link_.options().answer_timeout)
       link_.fail(unavailable::reason::away, "\"" + place_.subject + "\": no answer within " +
                                                 std::to_string(link_.options().answer_timeout.count()) +
                                                 " ms (queue_system.nats.answer_timeout_ms)");
-    if (clock::now() >= deadline) asked_ = 0;
+    if (patience.is_over()) asked_ = 0;
   }
 
   /// For what is there now, or else for what comes first in this time.
@@ -213,16 +169,11 @@ class subscriber : public queue_subscriber {
     link_.send(nats::pull_subject(place_), link_.reply_subject(asked_as_), json::serialize(request));
   }
 
-  static milliseconds left_until(clock::time_point deadline) {
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - clock::now()));
-  }
-
   void note(natsMsg& arrived) {
     last_heard_ = clock::now();
     const auto words = nats::words_of(arrived);
     if (words.empty()) {
-      unsettled_.emplace(++last_tag_, natsMsg_GetReply(&arrived));
-      early_.push_back({last_tag_, std::string(nats::bytes_of(arrived))});
+      early_.push_back({unsettled_.add(natsMsg_GetReply(&arrived)), std::string(nats::bytes_of(arrived))});
       if (asked_ > 0) --asked_;
       return;
     }
@@ -233,8 +184,7 @@ class subscriber : public queue_subscriber {
   }
 
   void settle(std::span<const std::uint64_t> tags, std::string_view how) {
-    for (const auto tag : tags)
-      if (const auto found = unsettled_.extract(tag)) link_.send(found.mapped(), "", how);
+    for (const auto& reply : unsettled_.settle(tags)) link_.send(reply, "", how);
   }
 
   /// Tells the server that this process still works on what it has.
@@ -242,16 +192,14 @@ class subscriber : public queue_subscriber {
     const auto now = clock::now();
     if (now - last_touch_ < link_.options().ack_wait / 3) return;
     last_touch_ = now;
-    for (const auto& [tag, reply] : unsettled_) link_.send(reply, "", "+WPI");
+    for (const auto& [tag, reply] : unsettled_.all()) link_.send(reply, "", "+WPI");
   }
 
   place place_;
-  std::size_t prefetch_;
   connection link_;
-  std::deque<incoming> early_;                      ///< arrived, not received yet
-  std::map<std::uint64_t, std::string> unsettled_;  ///< where each is answered
-  std::uint64_t last_tag_ = 0;
-  std::size_t asked_ = 0;  ///< may still arrive
+  std::deque<incoming> early_;               ///< arrived, not received yet
+  unsettled_events<std::string> unsettled_;  ///< where each is answered
+  std::size_t asked_ = 0;                    ///< may still arrive
   std::uint64_t asked_as_ = 0;
   clock::time_point last_heard_, last_touch_;
 };
@@ -268,7 +216,10 @@ class nats_platform : public platform {
     for (const auto& queue : received) trial.prove_the_right_to_receive(queue);
   }
 
-  std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(options_); }
+  std::unique_ptr<queue_publisher> make_publisher() override {
+    return std::make_unique<reconnecting_publisher<publishing>>(
+        "nats at " + mask_url(options_.url), [options = options_] { return std::make_unique<publishing>(options); });
+  }
 
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
     return std::make_unique<subscriber>(options_, queue, prefetch);

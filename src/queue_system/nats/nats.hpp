@@ -26,12 +26,8 @@ struct nats_options {
   std::shared_ptr<std::atomic<bool>> stream_was_there = std::make_shared<std::atomic<bool>>(false);
 };
 
-/// What it can be configured with, beside `queue_system.prefix`.
-std::vector<config_key> nats_keys();
 /// As configured.
 nats_options nats_options_from(const config& settings);
-/// The client library, as it is now linked: "cnats 3.4.1".
-std::string nats_library();
 
 /// Queues on NATS servers with JetStream (2.9 or newer): one stream, which keeps an event until it is acknowledged,
 /// with a subject and a durable pull consumer for each queue. One connection for each publisher and subscriber. What

@@ -2,10 +2,12 @@
 
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 #include "queue_system/rabbitmq/rabbitmq_c.hpp"
+#include "queue_system/registration.hpp"
 
 namespace amc::queue_system {
+namespace {
 
-std::vector<config_key> rabbitmq_keys() {
+std::vector<config_key> keys() {
   return {
       {.path = "queue_system.rabbitmq.url",
        .kind = config_key::type::url,
@@ -38,6 +40,8 @@ std::vector<config_key> rabbitmq_keys() {
   };
 }
 
+}  // namespace
+
 rabbitmq_options rabbitmq_options_from(const config& settings) {
   rabbitmq_options options;
   options.url = settings.text("queue_system.rabbitmq.url");
@@ -56,8 +60,9 @@ rabbitmq_options rabbitmq_options_from(const config& settings) {
   return options;
 }
 
-std::string rabbitmq_library() {
-  return std::string("rabbitmq-c ") + amqp_version();
+registration rabbitmq_engine() {
+  return {"rabbitmq", keys(), [](const config& settings) { return make_rabbitmq(rabbitmq_options_from(settings)); },
+          std::string("rabbitmq-c ") + amqp_version()};
 }
 
 }  // namespace amc::queue_system

@@ -5,7 +5,6 @@
 #include <openssl/x509_vfy.h>
 
 #include <algorithm>
-#include <boost/url/parse.hpp>
 #include <cerrno>
 #include <cstring>
 #include <random>
@@ -14,7 +13,6 @@
 #include "core/config.hpp"
 #include "core/invariant.hpp"
 #include "core/log.hpp"
-#include "core/text.hpp"
 #include "core/why_unreachable.hpp"
 
 namespace amc::queue_system::rabbitmq {
@@ -75,6 +73,17 @@ amqp_field_value_t text(const std::string& content) {
   return value;
 }
 
+/// Of the last node; what rabbitmq-c takes, and points into this.
+amqp_connection_info info_of(server_url& where) {
+  auto& [host, port] = where.hosts.back();
+  return {.user = where.user.data(),
+          .password = where.password.data(),
+          .host = host.data(),
+          .vhost = where.path.data(),
+          .port = port,
+          .ssl = where.tls};
+}
+
 /// Whether what answers there would take a TLS client. Leaves errno alone.
 bool speaks_tls(const amqp_connection_info& where, milliseconds longest) {
   const int before = errno;
@@ -93,12 +102,13 @@ bool speaks_tls(const amqp_connection_info& where, milliseconds longest) {
 
 connection::connection(const rabbitmq_options& options, watchdog& guards, const std::string& role)
     : options_(options), guards_(guards) {
-  auto nodes = parse_addresses(options_.url);
-  if (nodes.empty()) fail(unavailable::reason::refused, "its URL cannot be read");
+  auto where = parse_address(options_.url);
+  if (!where) fail(unavailable::reason::refused, "its URL cannot be read");
+  auto& nodes = where->hosts;
   std::shuffle(nodes.begin(), nodes.end(), std::minstd_rand(std::random_device{}()));
   for (; !handle_; nodes.pop_back()) {
     try {
-      connect(nodes.back(), role);
+      connect(*where, role);
     } catch (const unavailable& failed) {
       amqp_destroy_connection(std::exchange(handle_, nullptr));
       // What a person has to mend is the same at each of them.
@@ -107,9 +117,10 @@ connection::connection(const rabbitmq_options& options, watchdog& guards, const 
   }
 }
 
-void connection::connect(address& node, const std::string& role) {
+/// To the last of the nodes.
+void connection::connect(server_url& nodes, const std::string& role) {
   handle_ = amqp_new_connection();
-  const auto where = node.as_info();
+  const auto where = info_of(nodes);
   open_socket(where);
   const auto guard = guarded(options_.connect_timeout);
   log_in(where, role);
@@ -199,69 +210,15 @@ unavailable::reason reason_of_close(int code, std::string_view text) {
   return refused ? unavailable::reason::refused : unavailable::reason::away;
 }
 
-namespace {
-
-/// Of a URL with one host.
-std::optional<address> parse_address(const std::string& url) {
-  const auto parsed = boost::urls::parse_uri(url);
-  if (!parsed || !parsed->has_authority() || parsed->has_query() || parsed->has_fragment()) return {};
-  std::string scheme(parsed->scheme());
-  for (char& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const bool tls = scheme == "amqps";
-  if (!tls && scheme != "amqp") return {};
-  address where;
-  where.tls = tls;
-  if (parsed->has_userinfo()) {
-    where.user = parsed->user();
-    where.password = parsed->password();
-  }
-  where.host = parsed->host_address();
-  if (where.host.empty()) where.host = "localhost";
-  if (parsed->has_port() && !parsed->port().empty()) {
-    where.port = port_in(parsed->port());
-    if (where.port == 0) return {};
-  } else {
-    where.port = tls ? 5'671 : 5'672;
-  }
-  // Boost 1.81 takes what follows the digits of a port for a path.
-  if (!parsed->encoded_path().empty() && !parsed->is_path_absolute()) return {};
-  if (parsed->segments().size() > 1) return {};
-  if (!parsed->segments().empty()) where.virtual_host = parsed->segments().front();
-  if (where.virtual_host.empty()) where.virtual_host = "/";
-  const auto has_nul = [](const std::string& part) { return part.find('\0') != std::string::npos; };
-  if (has_nul(where.user) || has_nul(where.password) || has_nul(where.host) || has_nul(where.virtual_host)) return {};
+std::optional<server_url> parse_address(const std::string& url) {
+  constexpr url_rules rules{
+      .scheme = "amqp", .tls_scheme = "amqps", .port = 5'672, .tls_port = 5'671, .has_many_hosts = true};
+  auto where = parse_server_url(url, rules);
+  if (!where) return {};
+  if (where->user.empty() && where->password.empty() && url.find('@') == std::string::npos)
+    where->user = where->password = "guest";
+  if (where->path.empty()) where->path = "/";
   return where;
-}
-
-}  // namespace
-
-std::vector<address> parse_addresses(const std::string& url) {
-  const auto scheme_end = std::min(url.find("://"), url.size());
-  const auto begin = std::min(scheme_end + 3, url.size());
-  const auto path = std::min(url.find_first_of("/?#", begin), url.size());
-  // A user or a password may have commas of its own.
-  const auto at = url.rfind('@', path);
-  const auto hosts = at == std::string::npos || at < begin ? begin : at + 1;
-  std::vector<address> nodes;
-  for (auto from = hosts; from <= path;) {
-    const auto to = std::min(url.find(',', from), path);
-    const bool nameless = from == to && path - hosts > 0;  // between two commas
-    const auto one =
-        nameless ? std::nullopt : parse_address(url.substr(0, hosts) + url.substr(from, to - from) + url.substr(path));
-    if (!one) return {};
-    nodes.push_back(*one);
-    from = to + 1;
-  }
-  return nodes;
-}
-
-amqp_connection_info address::as_info() {
-  return {.user = user.data(),
-          .password = password.data(),
-          .host = host.data(),
-          .vhost = virtual_host.data(),
-          .port = port,
-          .ssl = tls};
 }
 
 std::size_t connection::declare(const std::string& queue) {

@@ -9,24 +9,14 @@
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 #include "queue_system/rabbitmq/rabbitmq_c.hpp"
 #include "queue_system/rabbitmq/watchdog.hpp"
+#include "queue_system/server_url.hpp"
 
 namespace amc::queue_system::rabbitmq {
 
 /// Where a server is, and as whom to log in.
-struct address {
-  std::string user = "guest", password = "guest";  // as AMQP 0-9-1's clients begin
-  std::string host{};
-  int port = 0;
-  std::string virtual_host = "/";
-  bool tls = false;
-
-  /// What rabbitmq-c takes; it points into this.
-  amqp_connection_info as_info();
-};
-
-/// Reads "amqps://USER:PASSWORD@HOST:PORT,HOST:PORT/VHOST", percent-encoded bytes of any value included: an address for
-/// each node of a cluster. Nothing for another text.
-std::vector<address> parse_addresses(const std::string& url);
+/// Reads "amqps://USER:PASSWORD@HOST:PORT,HOST:PORT/VHOST", with a host for each node of a cluster; nothing for another
+/// text. Without a user and a virtual host they are guest and "/", as AMQP 0-9-1's clients begin.
+std::optional<server_url> parse_address(const std::string& url);
 
 /// Why a server that closes a channel or connection with this code does not do what was asked: refused when only a
 /// person can help. What heals by itself is `away`: a queue that was deleted between declaring it and using it (404),
@@ -74,7 +64,7 @@ class connection {
   const rabbitmq_options& options() const { return options_; }
 
  private:
-  void connect(address& where, const std::string& role);
+  void connect(server_url& nodes, const std::string& role);
   void open_socket(const amqp_connection_info& where);
   void log_in(const amqp_connection_info& where, const std::string& role);
   void note(const amqp_method_t& method);

@@ -3,9 +3,8 @@
 #include <deque>
 #include <map>
 #include <set>
-#include <thread>
 
-#include "core/back_off.hpp"
+#include "queue_system/driver.hpp"
 #include "queue_system/rabbitmq/connection.hpp"
 
 namespace amc::queue_system {
@@ -66,13 +65,19 @@ class publishing {
     return link_.declare(queue);
   }
 
+  /// Over a new connection a blocked server would take, later, what is sent with every try.
   bool is_blocked() const { return !link_.blocked().empty(); }
 
-  /// Takes note of what the server has said since the last call; throws when it has gone.
-  void catch_up() {
-    const auto guard = link_.guarded(link_.options().answer_timeout);
-    while (const auto frame = link_.next_frame(milliseconds(0))) note(*frame);
-    link_.release_buffers();
+  /// Takes note of what the server has said since the last call.
+  bool is_up() {
+    try {
+      const auto guard = link_.guarded(link_.options().answer_timeout);
+      while (const auto frame = link_.next_frame(milliseconds(0))) note(*frame);
+      link_.release_buffers();
+      return true;
+    } catch (const unavailable&) {
+      return false;
+    }
   }
 
  private:
@@ -116,14 +121,13 @@ class publishing {
   }
 
   void await_confirms(std::size_t at_most) {
-    auto deadline = clock::now() + link_.options().answer_timeout;
+    const deadline patience(link_.options().answer_timeout);
     const auto guard = link_.guarded(2 * link_.options().answer_timeout);
     while (unconfirmed_.size() > at_most) {
-      const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now());
-      const auto frame = link_.next_frame(left);
+      const auto frame = link_.next_frame(patience.left());
       if (frame) note(*frame);
       link_.release_buffers();
-      if (is_blocked() || (!frame && clock::now() >= deadline)) give_up_waiting();
+      if (is_blocked() || (!frame && patience.is_over())) give_up_waiting();
     }
   }
 
@@ -170,56 +174,6 @@ class publishing {
   std::vector<outgoing> left_over_;
 };
 
-class publisher : public queue_publisher {
- public:
-  publisher(rabbitmq_options options, std::shared_ptr<watchdog> guards)
-      : options_(std::move(options)), guards_(std::move(guards)) {}
-
-  void publish(std::span<const outgoing> batch) override {
-    using_link([&](publishing& link) {
-      constexpr int tries = 5;
-      auto left = link.publish(batch);
-      for (int again = 1; !left.empty() && again < tries; ++again) {
-        std::this_thread::sleep_for(again * milliseconds(20));
-        const auto batch_again = std::move(left);
-        left = link.publish(batch_again);
-      }
-      if (!left.empty())
-        // not covered: takes a queue that refuses or loses what is published five times
-        throw unavailable(unavailable::reason::away, "rabbitmq: queue \"" + options_.prefix + left.front().queue +
-                                                         "\" does not take what is published");
-    });
-  }
-
-  std::size_t depth(const std::string& queue) override {
-    std::size_t ready = 0;
-    using_link([&](publishing& link) { ready = link.depth(queue); });
-    return ready;
-  }
-
- private:
-  template <class Use>
-  void using_link(const Use& use) {
-    try {
-      if (link_.current()) link_.current()->catch_up();
-    } catch (const unavailable&) {
-      link_.drop();  // cut while idle: that costs nobody a request
-    }
-    auto& link = link_.get([&] { return std::make_unique<publishing>(options_, *guards_); });
-    try {
-      use(link);
-    } catch (const unavailable&) {
-      // Over a new connection a blocked server would take, later, what is sent with every try.
-      if (!link.is_blocked()) link_.drop();
-      throw;
-    }
-  }
-
-  rabbitmq_options options_;
-  std::shared_ptr<watchdog> guards_;
-  reconnecting<publishing> link_;
-};
-
 /// One subscription over one connection.
 class subscription {
  public:
@@ -242,15 +196,14 @@ class subscription {
 
   std::vector<incoming> receive(std::size_t max, milliseconds longest) {
     const auto guard = link_.guarded(longest + link_.options().answer_timeout);
-    const auto deadline = clock::now() + longest;
+    const deadline patience(longest);
     // With no room this only lets the heartbeats move.
     while (early_.size() < std::max<std::size_t>(max, 1)) {
       const bool waits = early_.empty() && max > 0;
-      const auto left = waits ? std::chrono::ceil<milliseconds>(deadline - clock::now()) : milliseconds(0);
-      const auto frame = link_.next_frame(left);
+      const auto frame = link_.next_frame(waits ? patience.left() : milliseconds(0));
       if (frame)
         note(*frame);
-      else if (!waits || clock::now() >= deadline)
+      else if (!waits || patience.is_over())
         break;
     }
     link_.release_buffers();
@@ -382,7 +335,11 @@ class rabbitmq_platform : public platform {
     }
   }
 
-  std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(options_, guards_); }
+  std::unique_ptr<queue_publisher> make_publisher() override {
+    return std::make_unique<reconnecting_publisher<publishing>>(
+        "rabbitmq at " + mask_url(options_.url),
+        [options = options_, guards = guards_] { return std::make_unique<publishing>(options, *guards); });
+  }
 
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
     return std::make_unique<subscriber>(options_, guards_, queue, prefetch);
@@ -404,7 +361,7 @@ std::shared_ptr<platform> make_rabbitmq(rabbitmq_options options) {
   if (options.prefix.starts_with("amq."))
     throw config_error("queue_system.prefix: \"" + options.prefix +
                        "\" begins with \"amq.\", which RabbitMQ keeps for itself; take another");
-  if (rabbitmq::parse_addresses(options.url).empty())
+  if (!rabbitmq::parse_address(options.url))
     throw config_error(
         "queue_system.rabbitmq.url: \"" + mask_url(options.url) +
         "\" is not like amqp://USER:PASSWORD@HOST:PORT/VHOST, with HOST:PORT,HOST:PORT for the nodes of a cluster");

@@ -26,13 +26,8 @@ struct rabbitmq_options {
   bool verify = true;              ///< the server's certificate and name (amqps)
 };
 
-/// What it can be configured with, beside `queue_system.prefix`.
-std::vector<config_key> rabbitmq_keys();
 /// As configured.
 rabbitmq_options rabbitmq_options_from(const config& settings);
-
-/// The client library, as it is now linked: "rabbitmq-c 0.11.0".
-std::string rabbitmq_library();
 
 /// Queues on a RabbitMQ server (3.8 or newer). One connection for each publisher and subscriber; they connect again at
 /// their next call. Published with confirms and `mandatory`; queues are declared before use, and again when they have

@@ -1,10 +1,12 @@
 #include <hiredis.h>
 
 #include "queue_system/redis/redis.hpp"
+#include "queue_system/registration.hpp"
 
 namespace amc::queue_system {
+namespace {
 
-std::vector<config_key> redis_keys() {
+std::vector<config_key> keys() {
   return {
       {.path = "queue_system.redis.url",
        .kind = config_key::type::url,
@@ -20,6 +22,8 @@ std::vector<config_key> redis_keys() {
   };
 }
 
+}  // namespace
+
 redis_options redis_options_from(const config& settings) {
   redis_options options;
   options.url = settings.text("queue_system.redis.url");
@@ -34,6 +38,11 @@ redis_options redis_options_from(const config& settings) {
 std::string redis_library() {
   return "hiredis " + std::to_string(HIREDIS_MAJOR) + "." + std::to_string(HIREDIS_MINOR) + "." +
          std::to_string(HIREDIS_PATCH);
+}
+
+registration redis_engine() {
+  return {"redis", keys(), [](const config& settings) { return make_redis(redis_options_from(settings)); },
+          redis_library()};
 }
 
 }  // namespace amc::queue_system

@@ -2,13 +2,11 @@
 
 #include <sys/socket.h>
 
-#include <boost/url/parse.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 
 #include "core/config.hpp"
-#include "core/text.hpp"
 
 namespace amc::queue_system::redis {
 namespace {
@@ -40,24 +38,11 @@ bool starts_with_one_of(std::string_view text, std::initializer_list<std::string
 
 }  // namespace
 
-std::optional<address> parse_address(const std::string& url) {
-  const auto parsed = boost::urls::parse_uri(url);
-  if (!parsed || !parsed->has_authority() || parsed->has_query() || parsed->has_fragment()) return {};
-  address where;
-  where.tls = parsed->scheme() == "rediss";
-  if (!where.tls && parsed->scheme() != "redis") return {};
-  where.user = parsed->user();
-  where.password = parsed->password();
-  where.host = parsed->host_address();
-  if (where.host.empty()) where.host = "localhost";
-  if (parsed->has_port() && !parsed->port().empty()) {
-    where.port = port_in(parsed->port());
-    if (where.port == 0) return {};
-  }
-  if (parsed->segments().size() > 1) return {};
-  if (!parsed->segments().empty()) where.database = parsed->segments().front();
-  if (where.database.find_first_not_of("0123456789") != std::string::npos) return {};
-  if (where.password.empty() && !where.user.empty()) return {};  // a password alone is ":PASSWORD@"
+std::optional<server_url> parse_address(const std::string& url) {
+  constexpr url_rules rules{.scheme = "redis", .tls_scheme = "rediss", .port = 6'379, .tls_port = 6'379};
+  auto where = parse_server_url(url, rules);
+  if (!where || where->path.find_first_not_of("0123456789") != std::string::npos) return {};
+  if (where->password.empty() && !where->user.empty()) return {};  // a password alone is ":PASSWORD@"
   return where;
 }
 
@@ -80,17 +65,18 @@ const redisReply* refusal_in(const redisReply& of) {
 connection::connection(const redis_options& options, const std::string& role) : options_(options) {
   const auto where = parse_address(options_.url);
   if (!where) fail(unavailable::reason::refused, "its URL cannot be read");
-  link_.reset(redisConnectWithTimeout(where->host.c_str(), where->port, to_timeval(options_.connect_timeout)));
+  const auto& [host, port] = where->hosts.front();
+  link_.reset(redisConnectWithTimeout(host.c_str(), port, to_timeval(options_.connect_timeout)));
   if (!link_ || link_->err) fail_by_link("connecting");
   redisEnableKeepAlive(link_.get());
   log_in(*where, role);
   check_server();
 }
 
-void connection::log_in(const address& where, const std::string& role) {
+void connection::log_in(const server_url& where, const std::string& role) {
   if (!where.password.empty())
     ask(where.user.empty() ? command{"AUTH", where.password} : command{"AUTH", where.user, where.password});
-  if (!where.database.empty()) ask({"SELECT", where.database});
+  if (!where.path.empty()) ask({"SELECT", where.path});
   const auto name = "amc-" + role;
   add({"CLIENT", "SETNAME", name});
   next();  // a user without the right to it has no name

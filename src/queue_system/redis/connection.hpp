@@ -10,20 +10,12 @@
 
 #include "core/error.hpp"
 #include "queue_system/redis/redis.hpp"
+#include "queue_system/server_url.hpp"
 
 namespace amc::queue_system::redis {
 
-/// Where a server is, and as whom to log in.
-struct address {
-  std::string user{}, password{};  ///< without a user, the default one
-  std::string host{};
-  int port = 6'379;
-  std::string database{};  ///< a number; empty: 0
-  bool tls = false;
-};
-
-/// Reads "redis://USER:PASSWORD@HOST:PORT/DATABASE", percent-encoded bytes included; nothing for another text.
-std::optional<address> parse_address(const std::string& url);
+/// Reads "redis://USER:PASSWORD@HOST:PORT/DATABASE"; nothing for another text. Without a user it is the default one.
+std::optional<server_url> parse_address(const std::string& url);
 
 /// A command: its name and what follows it, bytes of any value.
 using command = std::vector<std::string_view>;
@@ -65,7 +57,7 @@ class connection {
   [[noreturn]] void refuse(const redisReply& refusal) const;
 
  private:
-  void log_in(const address& where, const std::string& role);
+  void log_in(const server_url& where, const std::string& role);
   /// Refused when the server is too old, or may throw away what is in a queue.
   void check_server();
   [[noreturn]] void fail(unavailable::reason why, const std::string& what) const;

@@ -4,7 +4,7 @@
 #include <random>
 #include <thread>
 
-#include "core/back_off.hpp"
+#include "queue_system/driver.hpp"
 #include "queue_system/redis/connection.hpp"
 
 namespace amc::queue_system {
@@ -38,49 +38,36 @@ void make_group(connection& link, const std::string& key) {
   if (made->type == REDIS_REPLY_ERROR && !text_of(*made).starts_with("BUSYGROUP")) link.refuse(*made);
 }
 
-class publisher : public queue_publisher {
+/// A connection that publishes.
+class publishing {
  public:
-  explicit publisher(redis_options options) : options_(std::move(options)) {}
+  explicit publishing(const redis_options& options) : link_(options, "publisher") {}
 
-  void publish(std::span<const outgoing> batch) override {
-    using_link([&](connection& link) {
-      while (!batch.empty()) {
-        const auto part = batch.first(std::min(batch.size(), options_.publish_window));
-        batch = batch.subspan(part.size());
-        for (const auto& out : part) {
-          const auto key = key_of(options_, out.queue);
-          link.add({"XADD", key, "*", field, out.bytes});
-        }
-        redis::reply refused;
-        for (std::size_t i = 0; i < part.size(); ++i)
-          if (auto answer = link.next(); answer->type == REDIS_REPLY_ERROR) refused = std::move(answer);
-        if (refused) link.refuse(*refused);
+  std::vector<outgoing> publish(std::span<const outgoing> batch) {
+    while (!batch.empty()) {
+      const auto part = batch.first(std::min(batch.size(), link_.options().publish_window));
+      batch = batch.subspan(part.size());
+      for (const auto& out : part) {
+        const auto key = key_of(link_.options(), out.queue);
+        link_.add({"XADD", key, "*", field, out.bytes});
       }
-    });
+      redis::reply refused;
+      for (std::size_t i = 0; i < part.size(); ++i)
+        if (auto answer = link_.next(); answer->type == REDIS_REPLY_ERROR) refused = std::move(answer);
+      if (refused) link_.refuse(*refused);
+    }
+    return {};
   }
 
-  std::size_t depth(const std::string& queue) override {
-    std::size_t waiting = 0;
-    const auto key = key_of(options_, queue);
-    using_link([&](connection& link) { waiting = static_cast<std::size_t>(link.ask({"XLEN", key})->integer); });
-    return waiting;
+  std::size_t depth(const std::string& queue) {
+    const auto key = key_of(link_.options(), queue);
+    return static_cast<std::size_t>(link_.ask({"XLEN", key})->integer);
   }
+
+  bool is_up() const { return link_.is_up(); }
 
  private:
-  template <class Use>
-  void using_link(const Use& use) {
-    if (link_.current() && !link_.current()->is_up()) link_.drop();  // cut while idle: that costs nobody a request
-    auto& link = link_.get([&] { return std::make_unique<connection>(options_, "publisher"); });
-    try {
-      use(link);
-    } catch (const unavailable&) {
-      link_.drop();
-      throw;
-    }
-  }
-
-  redis_options options_;
-  reconnecting<connection> link_;
+  connection link_;
 };
 
 class subscriber : public queue_subscriber {
@@ -88,9 +75,9 @@ class subscriber : public queue_subscriber {
   subscriber(const redis_options& options, const std::string& queue, std::size_t prefetch)
       : key_(key_of(options, queue)),
         consumer_(new_consumer_name()),
-        prefetch_(prefetch),
         claim_(std::to_string(options.claim.count())),
         link_(options, "subscriber"),
+        unsettled_(prefetch),
         last_touch_(clock::now()) {
     make_group(link_, key_);
     forget_the_dead();
@@ -98,9 +85,7 @@ class subscriber : public queue_subscriber {
 
   ~subscriber() override {
     try {
-      std::vector<std::uint64_t> all;
-      for (const auto& [tag, held] : unsettled_) all.push_back(tag);
-      give_back(all);
+      add_again(unsettled_.settle_all());
       link_.ask({"XGROUP", "DELCONSUMER", key_, group, consumer_});
     } catch (const unavailable&) {
       // What is unsettled is claimed by another when queue_system.redis.claim_ms is over.
@@ -110,7 +95,7 @@ class subscriber : public queue_subscriber {
   std::vector<incoming> receive(std::size_t max, milliseconds longest) override {
     touch();
     std::vector<incoming> received;
-    const auto room = std::min(max, prefetch_ - std::min(prefetch_, unsettled_.size()));
+    const auto room = unsettled_.room(max);
     if (room == 0) {
       std::this_thread::sleep_for(longest);
       return received;
@@ -120,18 +105,11 @@ class subscriber : public queue_subscriber {
   }
 
   void acknowledge(std::span<const std::uint64_t> tags) override {
-    const auto entries = settle(tags);
+    const auto entries = unsettled_.settle(tags);
     if (!entries.empty()) link_.transact(removal_of(entries));
   }
 
-  /// A stream has no way to give an entry back: it is added once more, and the old one is removed, in one step.
-  void give_back(std::span<const std::uint64_t> tags) override {
-    const auto entries = settle(tags);
-    if (entries.empty()) return;
-    auto all = removal_of(entries);
-    for (const auto& each : entries) all.push_back({"XADD", key_, "*", field, each.bytes});
-    link_.transact(all);
-  }
+  void give_back(std::span<const std::uint64_t> tags) override { add_again(unsettled_.settle(tags)); }
 
  private:
   struct entry {
@@ -149,18 +127,19 @@ class subscriber : public queue_subscriber {
     return {acknowledged, deleted};
   }
 
-  std::vector<entry> settle(std::span<const std::uint64_t> tags) {
-    std::vector<entry> entries;
-    for (const auto tag : tags)
-      if (auto found = unsettled_.extract(tag)) entries.push_back(std::move(found.mapped()));
-    return entries;
+  /// A stream has no way to give an entry back: it is added once more, and the old one is removed, in one step.
+  void add_again(const std::vector<entry>& entries) {
+    if (entries.empty()) return;
+    auto all = removal_of(entries);
+    for (const auto& each : entries) all.push_back({"XADD", key_, "*", field, each.bytes});
+    link_.transact(all);
   }
 
   void read(std::size_t room, milliseconds longest, std::vector<incoming>& received) {
-    const auto deadline = clock::now() + longest;
+    const deadline patience(longest);
     const auto count = std::to_string(room);
     for (bool again = true; again;) {
-      const auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - clock::now()));
+      const auto left = patience.left();
       const auto block = std::to_string(left.count());
       command words{"XREADGROUP", "GROUP", group, consumer_, "COUNT", count};
       if (left.count() > 0) words.insert(words.end(), {"BLOCK", block});  // 0 would be for ever
@@ -201,8 +180,7 @@ class subscriber : public queue_subscriber {
         continue;
       }
       const auto bytes = std::string(text_of(*pairs[1]));
-      unsettled_[++last_tag_] = {id, bytes};
-      received.push_back({last_tag_, bytes});
+      received.push_back({unsettled_.add({id, bytes}), bytes});
     }
     if (!empty.empty()) link_.transact(removal_of(empty));
   }
@@ -221,7 +199,7 @@ class subscriber : public queue_subscriber {
     last_touch_ = now;
     if (unsettled_.empty()) return;
     command words{"XCLAIM", key_, group, consumer_, "0"};
-    for (const auto& [tag, held] : unsettled_) words.push_back(held.id);
+    for (const auto& [tag, held] : unsettled_.all()) words.push_back(held.id);
     words.push_back("JUSTID");
     link_.add(words);
     const auto answer = link_.next();
@@ -244,11 +222,9 @@ class subscriber : public queue_subscriber {
 
   std::string key_;
   std::string consumer_;
-  std::size_t prefetch_;
   std::string claim_;  ///< in ms
   connection link_;
-  std::map<std::uint64_t, entry> unsettled_;
-  std::uint64_t last_tag_ = 0;
+  unsettled_events<entry> unsettled_;
   std::string claim_from_ = "0-0";
   clock::time_point next_claim_{}, last_touch_;
 };
@@ -280,7 +256,10 @@ class redis_platform : public platform {
     }
   }
 
-  std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(options_); }
+  std::unique_ptr<queue_publisher> make_publisher() override {
+    return std::make_unique<reconnecting_publisher<publishing>>(
+        "redis at " + mask_url(options_.url), [options = options_] { return std::make_unique<publishing>(options); });
+  }
 
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
     return std::make_unique<subscriber>(options_, queue, prefetch);

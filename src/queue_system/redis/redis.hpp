@@ -18,8 +18,6 @@ struct redis_options {
   std::size_t publish_window = 0;  ///< events published and not confirmed yet
 };
 
-/// What it can be configured with, beside `queue_system.prefix`.
-std::vector<config_key> redis_keys();
 /// As configured.
 redis_options redis_options_from(const config& settings);
 /// The client library that this is made with: "hiredis 0.14.1".
