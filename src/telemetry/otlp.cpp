@@ -40,102 +40,81 @@ const char* type_of(operation what) {
   }
 }
 
-/// A list of KeyValue.
-class attributes {
- public:
-  void add(std::string_view name, std::string_view text) {
-    if (text.empty()) return;
-    json_object_text value;
-    value.add("stringValue", text);
-    add_value(name, value.take());
-  }
-  void add(std::string_view name, std::int64_t number) {
-    if (number == 0) return;
-    json_object_text value;
-    value.add("intValue", std::to_string(number));  // 64 bits are a text
-    add_value(name, value.take());
-  }
-  std::string take() { return "[" + std::move(list_) + "]"; }
-
- private:
-  void add_value(std::string_view name, std::string_view value) {
-    json_object_text one;
-    one.add("key", name);
-    one.add_json("value", value);
-    if (!list_.empty()) list_ += ',';
-    list_ += one.take();
-  }
-
-  std::string list_;
-};
-
-std::string attributes_of(const span& s) {
-  attributes all;
-  all.add("messaging.system", "amc");
-  all.add("messaging.operation.name", to_string(s.operation));
-  if (const char* type = type_of(s.operation)) all.add("messaging.operation.type", type);
-  all.add("messaging.destination.name", s.queue);
-  all.add("messaging.message.id", amc::to_string(s.message));
-  all.add("messaging.amc.revision", s.revision);
-  all.add("messaging.amc.claim", s.claim);
-  all.add("messaging.amc.attempt", s.attempt);
-  all.add("messaging.amc.holder", s.holder);
-  all.add("messaging.amc.next_queue", s.next_queue);
-  all.add("error.type", s.error_type);
-  return all.take();
+void begin_item(std::string& to) {
+  if (to.back() != '[') to += ',';
 }
 
-std::string json_of(const span& s) {
-  json_object_text one;
-  one.add("traceId", trace_digits(s.context));
-  one.add("spanId", span_digits(s.context.span));
-  if (!s.tracestate.empty()) one.add("traceState", s.tracestate);
-  if (s.parent != 0) one.add("parentSpanId", span_digits(s.parent));
-  one.add("flags", static_cast<int>(s.context.flags));
-  one.add("name", to_string(s.operation) + (s.queue.empty() ? "" : " " + s.queue));
-  one.add("kind", static_cast<int>(kind_of(s.operation)));
-  one.add("startTimeUnixNano", std::to_string(s.begun));
-  one.add("endTimeUnixNano", std::to_string(s.ended));
-  one.add_json("attributes", attributes_of(s));
+/// One KeyValue more in a list. What is empty or 0 is left out.
+void append(std::string& to, std::string_view name, std::string_view text) {
+  if (text.empty()) return;
+  begin_item(to);
+  to.append(R"({"key":")").append(name).append(R"(","value":{"stringValue":)");
+  append_json_string(to, text);
+  to += "}}";
+}
+void append(std::string& to, std::string_view name, std::int64_t number) {
+  if (number == 0) return;
+  begin_item(to);
+  // 64 bits are a text.
+  to.append(R"({"key":")").append(name).append(R"(","value":{"intValue":")");
+  to.append(std::to_string(number)).append("\"}}");
+}
+
+void append_attributes(std::string& to, const span& s) {
+  const char* type = type_of(s.operation);
+  append(to, "messaging.system", "amc");
+  append(to, "messaging.operation.name", to_string(s.operation));
+  append(to, "messaging.operation.type", type ? type : "");
+  append(to, "messaging.destination.name", s.queue);
+  append(to, "messaging.message.id", amc::to_string(s.message));
+  append(to, "messaging.amc.revision", s.revision);
+  append(to, "messaging.amc.claim", s.claim);
+  append(to, "messaging.amc.attempt", s.attempt);
+  append(to, "messaging.amc.holder", s.holder);
+  append(to, "messaging.amc.next_queue", s.next_queue);
+  append(to, "error.type", s.error_type);
+}
+
+void append(std::string& to, const span& s) {
+  begin_item(to);
+  to.append(R"({"traceId":")").append(trace_digits(s.context));
+  to.append(R"(","spanId":")").append(span_digits(s.context.span));
+  if (s.parent != 0) to.append(R"(","parentSpanId":")").append(span_digits(s.parent));
+  to.append(R"(","flags":)").append(std::to_string(s.context.flags));
+  if (!s.tracestate.empty()) append_json_string(to += R"(,"traceState":)", s.tracestate);
+  append_json_string(to += R"(,"name":)", to_string(s.operation) + (s.queue.empty() ? "" : " " + s.queue));
+  to.append(R"(,"kind":)").append(std::to_string(kind_of(s.operation)));
+  to.append(R"(,"startTimeUnixNano":")").append(std::to_string(s.begun));
+  to.append(R"(","endTimeUnixNano":")").append(std::to_string(s.ended));
+  append_attributes(to += R"(","attributes":[)", s);
+  to += ']';
   if (!s.error_type.empty()) {
-    json_object_text status;
-    status.add("message", s.error);
-    status.add("code", status_error);
-    one.add_json("status", status.take());
+    append_json_string(to += R"(,"status":{"message":)", s.error);
+    to.append(R"(,"code":)").append(std::to_string(status_error)).append("}");
   }
-  return one.take();
+  to += '}';
 }
 
-std::string resource_of(const std::string& service, const std::string& spans) {
-  attributes named;
-  named.add("service.name", service);
-  json_object_text resource, scope, scoped, all;
-  resource.add_json("attributes", named.take());
-  scope.add("name", "amc");
-  scoped.add_json("scope", scope.take());
-  scoped.add_json("spans", "[" + spans + "]");
-  scoped.add("schemaUrl", schema_url);
-  all.add_json("resource", resource.take());
-  all.add_json("scopeSpans", "[" + scoped.take() + "]");
-  all.add("schemaUrl", schema_url);
-  return all.take();
+/// What is around the spans of one service.
+void append_resource(std::string& to, const std::string& service, std::string_view spans) {
+  const auto schema = R"(,"schemaUrl":")" + std::string(schema_url) + '"';
+  begin_item(to);
+  append(to += R"({"resource":{"attributes":[)", "service.name", service);
+  to.append(R"(]},"scopeSpans":[{"scope":{"name":"amc"},"spans":)").append(spans).append(schema);
+  to.append("}]").append(schema).append("}");
 }
 
 }  // namespace
 
 std::string otlp_json(const std::vector<span>& spans) {
-  std::map<std::string, std::string> of_services;
+  std::map<std::string_view, std::string> of_services;
   for (const auto& s : spans) {
-    auto& list = of_services[s.service ? *s.service : ""];
-    if (!list.empty()) list += ',';
-    list += json_of(s);
+    auto& list = of_services.try_emplace(s.service ? std::string_view(*s.service) : "", "[").first->second;
+    append(list, s);
   }
-  std::string resources;
-  for (const auto& [service, list] : of_services) {
-    if (!resources.empty()) resources += ',';
-    resources += resource_of(service, list);
-  }
-  return R"({"resourceSpans":[)" + resources + "]}";
+  std::string all = R"({"resourceSpans":[)";
+  for (auto& [service, list] : of_services) append_resource(all, std::string(service), list += ']');
+  return all += "]}";
 }
 
 rejection rejected_by(std::string_view response) {
