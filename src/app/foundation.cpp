@@ -24,6 +24,7 @@ foundation make_foundation(const environment& env, const config& settings, opene
 std::unique_ptr<broker::parts> make_parts(const environment& env, const foundation& base, const config& settings) {
   auto options = broker::parts_options_from(settings);
   options.engine_is_heard = base.engine_is_heard;
+  options.verbs.traces = base.traces;
   return std::make_unique<broker::parts>(env, message_store::async_store(env, base.store), base.publisher, base.routes,
                                          uuid_v7_source(env.wall_clock, env.random), options, base.seen);
 }

@@ -12,11 +12,15 @@
 #include "message_store/stores.hpp"
 #include "queue_system/platforms.hpp"
 #include "service/configuration.hpp"
+#include "telemetry/configuration.hpp"
 
 namespace amc::app {
 namespace {
 
 using namespace consumer_services;
+
+/// Whose spans those are that a broker tells, or whatever else works on the store.
+constexpr const char* broker_name = "amc-broker";
 
 /// How long services may finish what they have in hand: not at all when the store cannot take it any more.
 milliseconds drain_time(const config& settings, int exit_code) {
@@ -69,14 +73,17 @@ void stop_when_broken(message_store::shared_store& store, stop_request& stop) {
 std::vector<config_provider> providers() {
   return {startup_provider(),       log::provider(),          message_store::provider(),
           broker::provider(),       access::provider(),       api::provider(),
-          queue_system::provider(), amc::service::provider(), consumer_services::provider()};
+          queue_system::provider(), amc::service::provider(), consumer_services::provider(),
+          telemetry::provider()};
 }
 
 int broker_process(const config& settings, reread read) {
   check_listener(settings);
   return until_stopped([&](stop_request& stop) {
     loop main("broker");
+    telemetry::traces traces(settings, main.env().metrics);
     auto base = patient_foundation(stop, main, settings);
+    base.traces = traces.of(broker_name);
     stop_when_broken(*base.store, stop);
     look_for_engine(*base.platform, settings, base.routes->queues(), {});
     base.engine_is_heard = !base.platform->capabilities().in_process;
@@ -88,6 +95,7 @@ int broker_process(const config& settings, reread read) {
                               "(POST /queues/{queue}/receive)");
     const int exit_code = stop.wait();
     broker.stop();
+    traces.stop();
     return exit_code;
   });
 }
@@ -103,12 +111,15 @@ int service_process(const config& settings, consumer_services::example_service s
                        "in one process with \"amc all\"");
   return until_stopped([&](stop_request& stop) {
     loop main("service");
+    telemetry::traces traces(settings, main.env().metrics);
     workplace at;
+    at.traces = &traces;
     at.broker_url = settings.text("consumer_services.broker_client.url");
     at.worker = amc::service::new_worker_name(main.env());
     std::optional<foundation> base;
     if (service.on_the_store && !receives) {
       base = patient_foundation(stop, main, settings);
+      base->traces = traces.of(broker_name);
       stop_when_broken(*base->store, stop);
       stop.when_asked_to_reload(reloading(settings, std::move(read), base->routes));
     } else {
@@ -125,7 +136,9 @@ int service_process(const config& settings, consumer_services::example_service s
     }
     running_service running(main, settings, std::move(service), at);
     const int exit_code = stop.wait();
-    amc::service::end_or_exit(running.stop(drain_time(settings, exit_code)), exit_code);
+    const bool finished = running.stop(drain_time(settings, exit_code));
+    traces.stop();
+    amc::service::end_or_exit(finished, exit_code);
     return exit_code;
   });
 }
@@ -138,7 +151,9 @@ int all_process(const config& settings, reread read,
   return until_stopped([&](stop_request& stop) {
     loop broker_loop("broker");
     loop services_loop("services", broker_loop.env().metrics);
+    telemetry::traces traces(settings, broker_loop.env().metrics);
     auto base = patient_foundation(stop, broker_loop, settings);
+    base.traces = traces.of(broker_name);
     stop_when_broken(*base.store, stop);
     const bool in_process = base.platform->capabilities().in_process;
     const bool receive = receives_from_broker(settings, in_process);
@@ -153,6 +168,7 @@ int all_process(const config& settings, reread read,
     const bool secure = !settings.text("broker.http.tls.certificate_file").empty();
     at.broker_url = secure ? settings.text("consumer_services.broker_client.url") : broker.url();
     at.worker = amc::service::new_worker_name(services_loop.env());
+    at.traces = &traces;
     if (!receive) at.engine = base.platform.get(), at.base = &base;
     running_service a(services_loop, settings, std::move(definition_a), at);
     running_service b(services_loop, settings, std::move(definition_b), at);
@@ -162,6 +178,7 @@ int all_process(const config& settings, reread read,
     const bool finished_a = a.stop(drain_time(settings, *exit_code));
     const bool finished_b = b.stop(drain_time(settings, *exit_code));
     broker.stop();
+    traces.stop();
     amc::service::end_or_exit(finished_a && finished_b, *exit_code);
     return *exit_code;
   });

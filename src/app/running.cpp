@@ -21,6 +21,7 @@ running_service::running_service(loop& on, const config& settings, consumer_serv
     : loop_(on) {
   auto options = amc::service::runtime_options_from(settings, service.what);
   options.company = at.company;
+  if (at.traces) options.traces = at.traces->of(service.what.name);
   // A broker takes no more claims than this in one request.
   options.concurrency = std::min(options.concurrency, settings.size("broker.http.claims_max"));
   if (service.on_the_store && at.engine) options.peer = "store";

@@ -5,6 +5,7 @@
 #include "consumer_services/services.hpp"
 #include "core/loop.hpp"
 #include "service/running.hpp"
+#include "telemetry/configuration.hpp"
 
 /// What runs in a process, each on the thread of its loop.
 namespace amc::app {
@@ -15,7 +16,8 @@ struct workplace {
   platform* engine = nullptr;        ///< whose events they hear; null: they receive from the broker
   const foundation* base = nullptr;  ///< where services that hear events may work on the store
   std::shared_ptr<amc::service::company> company = std::make_shared<amc::service::company>();
-  std::string worker{};  ///< what they receive as: of one start of one process
+  std::string worker{};                       ///< what they receive as: of one start of one process
+  const telemetry::traces* traces = nullptr;  ///< of the process; null: nothing is traced
 };
 
 /// A service, which receives from its broker, or hears the engine and may work on the store.

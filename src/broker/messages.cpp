@@ -79,7 +79,8 @@ messages::messages(const environment& env, message_store::async_store store, std
       routes_(std::move(routes)),
       new_id_(std::move(new_id)),
       seen_(std::move(seen)),
-      options_(options) {}
+      options_(std::move(options)),
+      spans_(options_.traces) {}
 
 std::optional<error> messages::refuses_queue(std::string_view name, const principal_ptr& by) const {
   if (routes_->names(name)) return {};
@@ -144,8 +145,9 @@ task<result<row>> messages::accept(uuid id, content said, life_cycle::accept_opt
 
 task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all, principal_ptr by) {
   std::vector<change> changes;
-  std::vector<std::optional<error>> wrong;  // of each new message
-  std::vector<on_its_way> arriving;         // of each change
+  std::vector<std::optional<error>> wrong;           // of each new message
+  std::vector<on_its_way> arriving;                  // of each change
+  std::vector<std::optional<telemetry::span>> sent;  // of each change
   for (auto& a : all) {
     wrong.push_back(unfit_message(a.said, options_.text_max_bytes));
     const auto to = wrong.back() ? result<destination>(*wrong.back()) : where_new(a.said, a.options.to, by);
@@ -153,12 +155,14 @@ task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all,
     if (!to) continue;
     if (by) a.options.owner = by->name;
     if (a.options.once) a.options.once->key = life_cycle::key_of(by, a.options.once->key);
+    sent.push_back(spans_.send(a.options));
     // What is to be delivered later is the sweeper's.
     arriving.push_back(a.options.deliver_at ? on_its_way() : arrives(*to, a.said.text.size(), true));
     changes.push_back(life_cycle::accept(a.id, std::move(a.said), *to, arriving.back().room.has_value(),
                                          routes_->rules_of(*to), std::move(a.options)));
     hand_off_if_claimed(changes.back(), arriving.back());
   }
+  const auto begun = spans_.now();
   const auto outcomes = co_await store_arrivals(changes, arriving);
   std::vector<result<row>> results;
   std::size_t at = 0;
@@ -169,6 +173,8 @@ task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all,
     }
     if (outcomes[at].applied) {
       numbers_->accepted();
+      spans_.sent(std::move(sent[at]), *outcomes[at].now);
+      if (arriving[at].claim()) spans_.handed_off(*outcomes[at].now, begun);
       go_on(outcomes[at].now, std::move(arriving[at]));
     }
     results.push_back(settled(changes[at], outcomes[at]));
@@ -257,12 +263,15 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
     if (by) changes.back() = life_cycle::wanted_by(by, {needed, false, a.claim.has_value()}, std::move(changes.back()));
     hand_off_if_claimed(changes.back(), arriving.back());
   }
+  const auto begun = spans_.now();
   auto outcomes = co_await store_arrivals(changes, arriving);
   co_await end_what_has_run_out(changes, outcomes);
   // First rings what is stored: the store may go away while the others are looked up.
   for (std::size_t i = 0; i < outcomes.size(); ++i)
     if (outcomes[i].applied) {
       seen_->answered(*outcomes[i].now);
+      spans_.answered(*outcomes[i].now, begun);
+      if (arriving[i].claim()) spans_.handed_off(*outcomes[i].now, begun);
       go_on(outcomes[i].now, std::move(arriving[i]));
     }
   arriving.clear();
@@ -334,15 +343,18 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
                                             life_cycle::claim(r.ready, r.number, r.alone, holder, lease_max)));
     if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / claims.size();
   }
+  const auto begun = spans_.now();
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<row>> results;
   results.reserve(outcomes.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     results.push_back(settled(changes[i], outcomes[i]));
-    if (results.back())
+    if (results.back()) {
       seen_->claimed(**results.back(), claims[i].held_until);
-    else
+      spans_.claimed(**results.back(), begun);
+    } else {
       numbers_->claim_refused(results.back().error().code);
+    }
   }
   co_return results;
 }
@@ -405,12 +417,14 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
         life_cycle::fail(read, told.what.claim, kept_reason(told.reason), told.is_final, routes_->of(read.queue).rules);
     changes.push_back(life_cycle::wanted_by(by, of_holder, std::move(failed)));
   }
+  const auto begun = spans_.now();
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     results.push_back(settled(changes[i], outcomes[i]));
     if (!outcomes[i].applied) continue;
     seen_->failed(*outcomes[i].now);
+    spans_.failed(*outcomes[i].now, begun);
     note_end(*numbers_, *outcomes[i].now);
   }
   co_return results;

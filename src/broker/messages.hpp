@@ -11,6 +11,7 @@
 #include "broker/explanation.hpp"
 #include "broker/hand_off.hpp"
 #include "broker/life_cycle.hpp"
+#include "broker/message_spans.hpp"
 #include "broker/messages_metrics.hpp"
 #include "broker/ringing.hpp"
 #include "broker/router.hpp"
@@ -23,9 +24,10 @@
 namespace amc::broker {
 
 struct messages_options {
-  std::size_t text_max_bytes = 0;    ///< of one message
-  std::size_t claims_max_bytes = 0;  ///< of the texts of one batch of claims
-  std::size_t older_max = 0;         ///< rows that are counted before one that is explained
+  std::size_t text_max_bytes = 0;                     ///< of one message
+  std::size_t claims_max_bytes = 0;                   ///< of the texts of one batch of claims
+  std::size_t older_max = 0;                          ///< rows that are counted before one that is explained
+  std::shared_ptr<const telemetry::tracer> traces{};  ///< null: nothing is traced
 };
 
 /// Of a claim whose delivery has not been written yet: then its broker extends it to the lease.
@@ -163,6 +165,7 @@ class messages {
   uuid_source new_id_;
   std::shared_ptr<activity> seen_;
   messages_options options_;
+  message_spans spans_;
   hand_off* hand_off_ = nullptr;
   std::set<std::string, std::less<>> unrouted_;  ///< queues that messages were sent to, and nothing names
 };

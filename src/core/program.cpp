@@ -67,8 +67,9 @@ void hide_secrets(int argc, char** argv, const std::vector<config_provider>& kno
   constexpr std::string_view option = "--set=";
   const auto is_secret = [&](std::string_view path) {
     return std::any_of(known.begin(), known.end(), [&](const auto& provider) {
-      return std::any_of(provider.keys.begin(), provider.keys.end(),
-                         [&](const auto& key) { return key.path == path && key.kind == config_key::type::url; });
+      return std::any_of(provider.keys.begin(), provider.keys.end(), [&](const auto& key) {
+        return key.path == path && (key.kind == config_key::type::url || key.kind == config_key::type::settings);
+      });
     });
   };
   for (int i = 1; i < argc; ++i) {

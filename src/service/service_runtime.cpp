@@ -28,6 +28,7 @@ service_runtime::service_runtime(const environment& env, service_definition serv
       window_(2 * options.concurrency),
       peer_(options.peer),
       company_(options.company),
+      traces_(options.traces),
       rules_(options, [this] { go_on(); }),
       receive_clock_(env),
       pause_(env.random()),
@@ -265,10 +266,10 @@ task<void> service_runtime::end_round() {
 void service_runtime::start_handler(work_rules::beginning beginning) {
   // Its end comes from any thread, and after the end of this where the process ends without it.
   const auto told = [this, there = std::weak_ptr(there_), on = env_.executor, number = beginning.number,
-                     begun = env_.timers->now()](handler_outcome outcome) {
+                     begun = env_.timers->now(), traced = span_of(*beginning.work)](handler_outcome outcome) {
     if (there.expired()) return;  // nor may its executor be there
-    boost::asio::dispatch(on, [this, there, number, begun, outcome = std::move(outcome)]() mutable {
-      if (!there.expired()) ended(number, begun, std::move(outcome));
+    boost::asio::dispatch(on, [this, there, number, begun, traced, outcome = std::move(outcome)]() mutable {
+      if (!there.expired()) ended(number, begun, traced, std::move(outcome));
     });
   };
   boost::asio::post(handlers_, [this, work = delivery(std::move(beginning.work)),
@@ -277,9 +278,38 @@ void service_runtime::start_handler(work_rules::beginning beginning) {
   });
 }
 
-void service_runtime::ended(std::uint64_t number, timers::time_point begun, handler_outcome outcome) {
+/// What the handler sees as its trace, and what it hands on, is this span then. Null where there is none.
+std::shared_ptr<telemetry::span> service_runtime::span_of(claimed_revision& work) const {
+  auto begun = traces_ ? traces_->begin(work.traceparent, telemetry::operation::process) : std::nullopt;
+  if (!begun) return nullptr;
+  begun->tracestate = work.tracestate;
+  begun->message = work.id;
+  begun->revision = work.revision;
+  begun->claim = work.claim;
+  begun->attempt = work.attempt;
+  begun->queue = service_.queue;
+  work.traceparent = to_traceparent(begun->context);
+  return std::make_shared<telemetry::span>(*std::move(begun));
+}
+
+void service_runtime::end_span(telemetry::span one, bool counts, const std::optional<handler_failure>& failed) const {
+  if (!counts) {
+    one.error_type = "late";
+    one.error = "it took longer than consumer_services.handler_timeout_ms, or its message was released";
+  } else if (failed) {
+    one.error_type = failed->is_final ? "rejected" : "failed";
+    one.error = kept_reason(failed->reason);
+  }
+  traces_->end(std::move(one));
+}
+
+void service_runtime::ended(std::uint64_t number, timers::time_point begun,
+                            const std::shared_ptr<telemetry::span>& traced, handler_outcome outcome) {
   auto& durations = outcome ? durations_ : failed_durations_;
-  if (!rules_.handler_ended(number, std::move(outcome))) return go_on();
+  const auto failed = traced && !outcome ? std::optional(outcome.error()) : std::nullopt;
+  const bool counts = rules_.handler_ended(number, std::move(outcome));
+  if (traced) end_span(std::move(*traced), counts, failed);
+  if (!counts) return go_on();
   durations.Observe(std::chrono::duration<double>(env_.timers->now() - begun).count());
   tell_soon();
 }

@@ -58,7 +58,10 @@ class service_runtime {
   task<void> take(received_round came);
   task<void> end_round();
   void start_handler(work_rules::beginning beginning);
-  void ended(std::uint64_t number, timers::time_point begun, handler_outcome outcome);
+  std::shared_ptr<telemetry::span> span_of(claimed_revision& work) const;
+  void end_span(telemetry::span one, bool counts, const std::optional<handler_failure>& failed) const;
+  void ended(std::uint64_t number, timers::time_point begun, const std::shared_ptr<telemetry::span>& traced,
+             handler_outcome outcome);
   void tell_soon();
   void tell_by_itself();
   task<void> tell_outcomes();
@@ -88,6 +91,7 @@ class service_runtime {
   std::size_t window_;
   std::string peer_;
   std::shared_ptr<company> company_;
+  std::shared_ptr<const telemetry::tracer> traces_;  ///< null: nothing is traced
   work_rules rules_;
 
   std::unique_ptr<queue_system::event_source> source_;

@@ -12,12 +12,13 @@
 #include "core/text.hpp"
 #include "service/configuration.hpp"
 #include "service/running.hpp"
+#include "telemetry/configuration.hpp"
 
 namespace amc {
 namespace {
 
 std::vector<config_provider> providers() {
-  return {startup_provider(), log::provider(), access::provider(), service::provider()};
+  return {startup_provider(), log::provider(), access::provider(), service::provider(), telemetry::provider()};
 }
 
 /// A folder may be for brokers, too.
@@ -65,6 +66,7 @@ class team {
     for (auto& one : services) {
       auto options = service::runtime_options_from(settings_, one);
       options.company = together;
+      options.traces = traces_.of(one.name);
       const auto make = [&](boost::asio::any_io_executor handlers) {
         return std::make_unique<service::service_runtime>(
             loop_.env(), one, service::make_http_broker_client(broker_, timeout),
@@ -86,12 +88,14 @@ class team {
     bool finished = true;
     for (auto& end : ends) finished = end.get() && finished;
     if (finished) running_.clear();
+    traces_.stop();
     return finished;
   }
 
  private:
   config settings_;
   loop loop_{"services"};
+  telemetry::traces traces_{settings_, loop_.env().metrics};
   std::shared_ptr<http::caller> broker_;
   std::vector<std::unique_ptr<service::running_service>> running_;
 };

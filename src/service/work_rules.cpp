@@ -193,7 +193,7 @@ work_rules::beginning work_rules::take(claimed_revision work, time_point now) {
   const auto number = ++last_number_;
   const auto lease_ends = now + work.lease;
   // Shared: a handler that takes too long still needs it when nobody waits for it any more.
-  auto shared = std::make_shared<const claimed_revision>(std::move(work));
+  auto shared = std::make_shared<claimed_revision>(std::move(work));
   in_hand_.emplace(number, in_hand{shared, lease_ends, now + handler_timeout_});
   return {number, std::move(shared)};
 }

@@ -15,6 +15,7 @@
 #include "queue_system/event_source.hpp"
 #include "service/company.hpp"
 #include "service/handling.hpp"
+#include "telemetry/tracer.hpp"
 
 namespace amc::service {
 
@@ -26,6 +27,7 @@ struct runtime_options {
   std::string peer = "broker";  ///< who grants claims and takes answers, for logs
   /// Of the process; services that share one share this, and its name as a worker.
   std::shared_ptr<service::company> company = std::make_shared<service::company>();
+  std::shared_ptr<const telemetry::tracer> traces{};  ///< null: nothing is traced
 };
 
 /// The rules of a service's runtime, as plain logic without I/O, clock or coroutines: what to claim, when alone, which
@@ -47,7 +49,7 @@ class work_rules {
   /// A delivery in hand, whose handler is to be started.
   struct beginning {
     std::uint64_t number = 0;
-    std::shared_ptr<const claimed_revision> work;
+    std::shared_ptr<claimed_revision> work;  ///< whoever starts the handler may still change its trace
   };
   /// A refusal that is not the course of things.
   struct refusal {

@@ -4,6 +4,7 @@
 #include "core/loop.hpp"
 #include "core/temporary_folder.hpp"
 #include "message_store/sqlite/sqlite.hpp"
+#include "telemetry/configuration.hpp"
 #include "testing/moving_clock.hpp"
 
 namespace amc::testing {
@@ -36,6 +37,8 @@ struct broker::parts {
     message_store::sqlite_options file{folder.path() + "/amc.db", env.wall_clock};
     auto base = app::make_foundation(env, settings, message_store::open_sqlite(std::move(file)));
     base.engine_is_heard = !base.platform->capabilities().in_process;
+    traces = std::make_unique<telemetry::traces>(settings, env.metrics);
+    base.traces = traces->of("amc-broker");
     on->run([&] {
       server = std::make_unique<app::broker_server>(env, base, settings);
       server->run();
@@ -46,6 +49,7 @@ struct broker::parts {
   void stop() {
     if (server) on->run(server->stop());
     on->run([&] { server.reset(); });
+    traces.reset();
     clock.reset();
     env = {};
     on.reset();
@@ -57,6 +61,7 @@ struct broker::parts {
   environment env;
   std::shared_ptr<moving_clock> clock;
   milliseconds ahead{};
+  std::unique_ptr<telemetry::traces> traces;
   std::unique_ptr<app::broker_server> server;
   std::string url;
 };

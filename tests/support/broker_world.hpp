@@ -33,7 +33,9 @@ class scripted_feed : public change_feed {
 
 /// A whole broker without sockets, threads or a real clock: the production logic over a store and an engine in memory.
 struct broker_world {
-  explicit broker_world(std::vector<std::string> sets = {}, std::shared_ptr<access::identity> identity = nullptr) {
+  explicit broker_world(std::vector<std::string> sets = {}, std::shared_ptr<access::identity> identity = nullptr,
+                        std::shared_ptr<const telemetry::tracer> tells = nullptr)
+      : traces(std::move(tells)) {
     const auto settings = configured(std::move(sets));
     auto opened = open_memory([this] { return world.wall_clock(); });
     disk = static_cast<memory_store*>(opened.drivers.front().get());
@@ -52,7 +54,7 @@ struct broker_world {
     auto options = api::api_options_from(settings);
     options.refuses_forwarded = access::refuses_forwarded(settings);
     options.of_each = access::quota_from(settings);
-  options.quota_refusal_delay = settings.duration("broker.access.quota.refusal_delay_ms");
+    options.quota_refusal_delay = settings.duration("broker.access.quota.refusal_delay_ms");
     api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, std::move(options),
                                           std::move(identity));
   }
@@ -68,9 +70,11 @@ struct broker_world {
 
   /// One more of what works on the same store and engine.
   std::unique_ptr<broker::parts> make_parts(const config& settings) {
+    auto options = broker::parts_options_from(settings);
+    options.verbs.traces = traces;
     return std::make_unique<broker::parts>(world.env(), message_store::async_store(world.env(), shared), publisher,
                                            std::make_shared<const broker::router>(settings), system_uuid_source(),
-                                           broker::parts_options_from(settings));
+                                           options);
   }
 
   uuid accept(const std::string& text) {
@@ -98,6 +102,7 @@ struct broker_world {
     return reply;
   }
 
+  std::shared_ptr<const telemetry::tracer> traces;  ///< null: nothing is traced
   manual_environment world;
   /// What other processes tell that they have changed.
   std::deque<change_feed::news> elsewhere;
