@@ -159,11 +159,6 @@ milliseconds ago(time_point then, time_point now) {
   return std::chrono::floor<milliseconds>(std::max(now - then, time_point::duration(0)));
 }
 
-/// What somebody else has written there says nothing.
-std::optional<past> latest_known(const message& m) try { return latest_of(m); } catch (const std::invalid_argument&) {
-  return {};
-}
-
 }  // namespace
 
 std::string service_of(std::string_view holder) {
@@ -218,7 +213,7 @@ class activity::implementation {
   }
 
   void ended(const message& m, bool has_failed, time_point now) {
-    const auto last = latest_known(m);
+    const auto last = latest_of(m);
     if (!last) return;
     const auto service = service_of(last->by);
     numbers_.outcome(last->queue, service, has_failed);
@@ -405,7 +400,7 @@ class activity::implementation {
     const auto known = claims_.find(m.id);
     if (known != claims_.end() && known->second.revision == m.revision && known->second.open_since)
       return known->second.open_since;
-    const auto last = latest_known(m);
+    const auto last = latest_of(m);
     return at - (at_of_store - (last ? last->at : m.created_at));
   }
 
