@@ -42,8 +42,12 @@ task<boost::system::result<row, http::response>> found_to_read(context& api, con
   access_condition reads{.by = who.by, .needed = right::read};
   const auto found = co_await api.messages->find_for(*parsed, std::move(reads));
   if (found) co_return *found;
-  note_refusal(who, found.error(), id);
-  co_return found.error().code == errc::not_found ? not_found(id, false) : refused(found.error());
+  co_return not_to_be_read(who, found.error(), id);
+}
+
+http::response not_to_be_read(const visitor& who, const error& why, const std::string& id) {
+  note_refusal(who, why, id);
+  return why.code == errc::not_found ? not_found(id, false) : refused(why);
 }
 
 std::optional<http::response> match_fault(const http::request& asked, bool root) {

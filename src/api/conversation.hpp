@@ -16,6 +16,8 @@ task<http::response> read(context& api, http::request& asked, visitor& who, std:
 /// The message of an id, for who may read what became of it; or the answer to anybody else, and to what is no id.
 task<boost::system::result<row, http::response>> found_to_read(context& api, const visitor& who, std::string id);
 http::response not_found(const std::string& id, bool root);
+/// The answer to who may not read what became of a message, or of what there is none; and a log line about it.
+http::response not_to_be_read(const visitor& who, const error& why, const std::string& id);
 
 /// The refusal of an `If-Match` that cannot be read; nothing where there is none.
 std::optional<http::response> match_fault(const http::request& asked, bool root);

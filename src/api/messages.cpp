@@ -1,5 +1,6 @@
 #include "api/batches.hpp"
 #include "api/conversation.hpp"
+#include "api/history.hpp"
 #include "api/json_body.hpp"
 #include "api/outcomes.hpp"
 #include "api/reading.hpp"
@@ -81,9 +82,13 @@ task<http::response> list_messages(context& api, http::request& asked, visitor& 
 }
 
 task<http::response> get_history(context& api, http::request& asked, visitor& who) {
-  const auto found = co_await found_to_read(api, who, id_in(asked));
-  if (!found) co_return found.error();
-  co_return json_reply(200, history_for(who.by, **found));
+  const auto id = id_in(asked);
+  const auto parsed = parse_uuid(id);
+  if (!parsed) co_return not_found(id, false);
+  access_condition reads{.by = who.by, .needed = right::read};
+  const auto told = co_await api.messages->history_for(*parsed, std::move(reads));
+  if (!told) co_return not_to_be_read(who, told.error(), id);
+  co_return json_reply(200, history_for(who.by, *told));
 }
 
 task<http::response> retry_message(context& api, http::request& asked, visitor& who) {
@@ -97,6 +102,19 @@ task<http::response> retry_message(context& api, http::request& asked, visitor& 
   }
   note_operation(who, id, "retried");
   co_return json_reply(200, shown_to(who.by, **retried));
+}
+
+task<http::response> erase_message(context& api, http::request& asked, visitor& who) {
+  const auto id = id_in(asked);
+  const auto parsed = parse_uuid(id);
+  if (!parsed) co_return not_found(id, false);
+  const auto erased = co_await api.messages->erase(*parsed, who.by);
+  if (!erased) {
+    note_refusal(who, erased.error(), id);
+    co_return refused(erased.error());
+  }
+  note_operation(who, id, "erased");
+  co_return json_reply(200, shown_to(who.by, **erased));
 }
 
 task<http::response> delete_message(context& api, http::request& asked, visitor& who) {

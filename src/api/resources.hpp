@@ -24,6 +24,7 @@ task<http::response> delete_message(context& api, http::request& asked, visitor&
 task<http::response> get_history(context& api, http::request& asked, visitor& who);
 task<http::response> get_explanation(context& api, http::request& asked, visitor& who);  // explaining.cpp
 task<http::response> retry_message(context& api, http::request& asked, visitor& who);
+task<http::response> erase_message(context& api, http::request& asked, visitor& who);
 
 // work.cpp: for services
 task<http::response> post_claims(context& api, http::request& asked, visitor& who);

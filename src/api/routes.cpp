@@ -24,6 +24,7 @@ constexpr route table[] = {
     {"/messages/*/history", "GET", {right::read, at::message}, get_history},
     {"/messages/*/explain", "GET", {right::read, at::message}, get_explanation},
     {"/messages/*/retry", "POST", {right::operate, at::message}, retry_message},
+    {"/messages/*/erase", "POST", {right::operate, at::message}, erase_message},
     {"/claims", "POST", {right::serve, at::message}, post_claims},
     {"/leases", "POST", {right::serve, at::message}, post_leases},
     {"/releases", "POST", {right::serve, at::message}, post_releases},

@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "api/contents.hpp"
+#include "api/history.hpp"
 #include "core/text.hpp"
 #include "core/time_text.hpp"
 
@@ -125,26 +126,12 @@ std::string unknown_name(std::string_view kind, std::string_view name, std::span
 
 namespace {
 
-/// What became of a message in a queue is for those who may read that queue. The attempts of a revision that no line of
-/// the history is about any more are for those who may read every queue.
-std::vector<attempt> attempts_for(const principal_ptr& by, const message& m) {
-  if (!by || by->where(right::read).has_all() || m.attempts.empty()) return m.attempts;
-  const auto past = history_of(m);
-  std::vector<attempt> readable;
-  for (const auto& a : m.attempts) {
-    const auto known = std::find_if(past.begin(), past.end(), [&](const auto& p) { return p.revision == a.revision; });
-    const bool is_now = a.revision == m.revision && known == past.end();
-    const std::string_view queue = is_now ? queue_of(m) : known == past.end() ? "" : std::string_view(known->queue);
-    if (by->may(right::read, queue)) readable.push_back(a);
-  }
-  return readable;
-}
-
 std::string for_its_owner(const message& m) {
   auto body = brief(m);
   body.add("created_at", to_rfc3339(m.created_at));
   body.add("updated_at", to_rfc3339(m.updated_at));
   if (m.expires_at) body.add("expires_at", to_rfc3339(*m.expires_at));
+  if (m.erased_at) body.add("erased_at", to_rfc3339(*m.erased_at));
   if (!m.traceparent.empty()) body.add("traceparent", m.traceparent);
   if (!m.tracestate.empty()) body.add("tracestate", m.tracestate);
   return body.take();
@@ -157,29 +144,6 @@ std::string shown_to(const principal_ptr& by, const message& m) {
   if (is_owner(*by, m)) return for_its_owner(m);
   return json::serialize(
       json::object{{"id", to_string(m.id)}, {"revision", m.revision}, {"status", to_string(m.status)}});
-}
-
-std::string history_for(const principal_ptr& by, const message& m) {
-  json_object_text body;
-  body.add("id", to_string(m.id));
-  body.add("revision", m.revision);
-  body.add("status", to_string(m.status));
-  body.add("created_at", to_rfc3339(m.created_at));
-  if (!m.owner.empty()) body.add("owner", m.owner);
-  const auto told_attempts = attempts_for(by, m);
-  json::array steps;
-  for (const auto& step : history_of(m)) {
-    if (by && !by->may(right::read, step.queue)) continue;
-    json::object told{
-        {"revision", step.revision}, {"at", to_rfc3339(step.at)}, {"what", step.what}, {"queue", step.queue}};
-    if (!step.by.empty()) told["by"] = step.by;
-    // A failure is kept in both at the same moment.
-    for (const auto& a : told_attempts)
-      if (a.revision == step.revision && a.at == step.at) told["error"] = a.error;
-    steps.push_back(std::move(told));
-  }
-  body.add_json("history", json::serialize(steps));
-  return body.take();
 }
 
 std::string in_full(const message& m, const principal_ptr& by) {
@@ -197,6 +161,7 @@ std::string in_full(const message& m, const principal_ptr& by) {
   body.add("created_at", to_rfc3339(m.created_at));
   body.add("updated_at", to_rfc3339(m.updated_at));
   if (m.expires_at) body.add("expires_at", to_rfc3339(*m.expires_at));
+  if (m.erased_at) body.add("erased_at", to_rfc3339(*m.erased_at));
   if (!m.traceparent.empty()) body.add("traceparent", m.traceparent);
   if (!m.tracestate.empty()) body.add("tracestate", m.tracestate);
   if (told_attempts.empty()) return body.take();

@@ -33,9 +33,6 @@ std::string in_full(const message& m, const principal_ptr& by = {});
 /// In JSON, as much as who asks may know: everything, what an owner may, or that it is there.
 std::string shown_to(const principal_ptr& by, const message& m);
 
-/// In JSON, what became of each revision, as far as who asks may read the queues that they were in.
-std::string history_for(const principal_ptr& by, const message& m);
-
 /// Who receives from a queue, as data.
 boost::json::array services_told(std::span<const broker::activity::service> services);
 

@@ -158,7 +158,7 @@ const subcommand subcommands[] = {
 /// `amc messages VERB`, with options of its own for each verb.
 void declare_messages(CLI::App& app, messages_question& asked) {
   auto* messages =
-      app.add_subcommand("messages", "list, show, retry and cancel messages, and tell what became of them");
+      app.add_subcommand("messages", "list, show, retry, cancel and erase messages, and tell what became of them");
   messages->require_subcommand(1);
   const auto verb = [&](const char* name, const char* help, const char* example) {
     auto* sub = messages->add_subcommand(name, help);
@@ -170,6 +170,7 @@ void declare_messages(CLI::App& app, messages_question& asked) {
   list->add_option("--limit", asked.limit, "no more than this")->capture_default_str();
   auto* show = verb("show", "print messages in full", "amc messages show ID");
   auto* history = verb("history", "print what became of each revision, and by whom", "amc messages history ID");
+  history->add_flag("--diff", asked.with_diffs, "what each answer has changed, line by line");
   auto* explain = verb("explain", "print why a message is where it is", "amc messages explain ID");
   for (auto* sub : {history, explain}) sub->add_flag("--json", asked.as_json, "one JSON object a line");
   auto* retry = verb("retry", "make dead or cancelled messages pending again: those named, or all that match",
@@ -177,11 +178,12 @@ void declare_messages(CLI::App& app, messages_question& asked) {
   retry->add_option("--error", asked.error, "a part of the latest error");
   retry->add_flag("--all", asked.all, "all dead messages, where nothing else says which");
   auto* cancel = verb("cancel", "cancel pending messages", "amc messages cancel ID");
+  auto* erase = verb("erase", "erase what messages said that have ended, for good", "amc messages erase ID");
   for (auto* sub : {list, retry}) {
     sub->add_option("--status", asked.status, "pending, done, dead, cancelled or expired");
     sub->add_option("--queue", asked.queue, "of this queue");
   }
-  for (auto* sub : {show, history, explain, retry, cancel}) sub->add_option("id", asked.ids, "ids of messages");
+  for (auto* sub : {show, history, explain, retry, cancel, erase}) sub->add_option("id", asked.ids, "ids of messages");
 }
 
 void declare_bench(CLI::App& app, bench_options& asked) {

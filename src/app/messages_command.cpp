@@ -1,18 +1,17 @@
 #include "app/messages_command.hpp"
 
-#include <array>
 #include <boost/json.hpp>
 #include <boost/url/params_encoded_view.hpp>
 #include <boost/url/url.hpp>
-#include <cstdio>
+#include <functional>
 #include <thread>
 
 #include "app/processes.hpp"
 #include "app/replies.hpp"
+#include "app/timeline.hpp"
 #include "core/log.hpp"
 #include "core/standard_streams.hpp"
 #include "core/text.hpp"
-#include "core/time_text.hpp"
 
 namespace amc::app {
 namespace json = boost::json;
@@ -29,29 +28,9 @@ std::string text_in(const json::object& step, std::string_view name) {
   return value ? escaped(std::string_view(value->as_string())) : std::string();
 }
 
-/// "  +  1.204 s  revision 2  failed in payments, by charge/w1: the bank is away", after the line of its posting.
-std::string timeline(const json::object& told) {
-  const auto posted = text_in(told, "created_at");
-  const auto begun = parse_rfc3339(posted).value_or(timestamp{});
-  auto all = text_in(told, "id") + "  " + text_in(told, "status") + " at revision " +
-             std::to_string(told.at("revision").to_number<int>()) + "\n" + posted + "  posted" +
-             (told.contains("owner") ? " by " + text_in(told, "owner") : "") + "\n";
-  for (const auto& item : told.at("history").as_array()) {
-    const auto& step = item.as_object();
-    const auto after = parse_rfc3339(text_in(step, "at")).value_or(begun) - begun;
-    std::array<char, 40> time{};
-    std::snprintf(time.data(), time.size(), "%+22.3f s", static_cast<double>(after.count()) / 1'000);
-    all += std::string(time.data()) + "  revision " + std::to_string(step.at("revision").to_number<int>()) + "  " +
-           text_in(step, "what");
-    if (const auto queue = text_in(step, "queue"); !queue.empty()) all += " in " + queue;
-    if (const auto by = text_in(step, "by"); !by.empty()) all += ", by " + by;
-    if (const auto error = text_in(step, "error"); !error.empty()) all += ": " + error;
-    all += "\n";
-  }
-  return all;
-}
-
-std::string sentence(const json::object& told) {
+std::string sentence(std::string_view explanation) {
+  const auto read = json::parse(explanation);
+  const auto& told = read.as_object();
   return text_in(told, "id") + "  " + text_in(told, "sentence") + "\n";
 }
 
@@ -66,13 +45,14 @@ class messages_client {
     if (asked.verb == "retry" && asked.ids.empty()) return retry_all(asked);
     if (asked.ids.empty()) throw config_error("name at least one id: amc messages " + asked.verb + " ID …");
     int exit_code = 0;
-    if (asked.verb == "history") return each_told(asked, "/history", timeline);
+    if (asked.verb == "history")
+      return each_told(asked, "/history", [&](const auto& told) { return timeline(told, asked.with_diffs); });
     if (asked.verb == "explain") return each_told(asked, "/explain", sentence);
     for (const auto& id : asked.ids) {
       const auto path = "/messages/" + id;
       const auto reply = asked.verb == "show"     ? broker_.ask("GET", path)
                          : asked.verb == "cancel" ? broker_.ask("DELETE", path)
-                                                  : broker_.ask("POST", path + "/retry");
+                                                  : broker_.ask("POST", path + "/" + asked.verb);  // retry, erase
       if (reply.status < 300)
         print(json_line(reply.body));
       else
@@ -111,14 +91,15 @@ class messages_client {
     return 0;
   }
 
-  int each_told(const messages_question& asked, const std::string& what, std::string (*in_words)(const json::object&)) {
+  int each_told(const messages_question& asked, const std::string& what,
+                const std::function<std::string(const std::string& answer)>& in_words) {
     int exit_code = 0;
     for (const auto& id : asked.ids) {
       const auto reply = broker_.ask("GET", "/messages/" + id + what);
       if (reply.status != 200)
         exit_code = refused(reply, id + ": ");
       else
-        print(asked.as_json ? json_line(reply.body) : in_words(json::parse(reply.body).as_object()));
+        print(asked.as_json ? json_line(reply.body) : in_words(reply.body));
     }
     return exit_code;
   }

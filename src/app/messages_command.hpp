@@ -9,13 +9,14 @@ namespace amc::app {
 
 /// What `amc messages` was asked for.
 struct messages_question {
-  std::string verb;                ///< list, show, history, explain, retry, cancel
+  std::string verb;                ///< list, show, history, explain, retry, cancel, erase
   std::vector<std::string> ids{};  ///< of all but list
   std::string status{};            ///< of list, and of retry without ids
   std::string queue{};
   std::string error{};      ///< of retry without ids: a part of the latest error
   bool all = false;         ///< of retry without ids or any of the above
   std::size_t limit = 100;  ///< of list
+  bool with_diffs = false;  ///< of history: what each answer has changed
   bool as_json = false;     ///< of history and explain, which are for people otherwise
 };
 

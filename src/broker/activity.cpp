@@ -160,11 +160,6 @@ milliseconds ago(time_point then, time_point now) {
   return std::chrono::floor<milliseconds>(std::max(now - then, time_point::duration(0)));
 }
 
-/// What somebody else has written there says nothing.
-std::optional<past> latest_known(const message& m) try { return latest_of(m); } catch (const std::invalid_argument&) {
-  return {};
-}
-
 }  // namespace
 
 std::string service_of(std::string_view holder) {
@@ -391,7 +386,7 @@ class activity::implementation {
     if (known != claims_.end() && known->second.claimed_at && known->second.revision == revision &&
         known->second.claim == m.claim)
       return known->second;
-    const auto last = latest_known(m);
+    const auto last = latest_of(m);
     if (!last) return {};
     return known_revision{.revision = last->revision, .queue = last->queue, .service = service_of(last->by)};
   }
@@ -424,7 +419,7 @@ class activity::implementation {
     const auto known = claims_.find(m.id);
     if (known != claims_.end() && known->second.revision == m.revision && known->second.open_since)
       return known->second.open_since;
-    const auto last = latest_known(m);
+    const auto last = latest_of(m);
     return at - (at_of_store - (last ? last->at : m.created_at));
   }
 

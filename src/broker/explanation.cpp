@@ -102,11 +102,8 @@ class explainer {
 
   void done(const std::string& after) {
     std::optional<past> last;
-    try {
-      last = latest_of(m_);
-    } catch (const std::invalid_argument&) {
-      // What somebody else has written there says nothing.
-    }
+    for (auto& step : history_of(m_))
+      if (step.what == "answered") last = std::move(step);
     auto sentence = "is done since " + clock_time(m_.updated_at, of_.now);
     if (last && !last->by.empty()) {
       told_.by = last->by;
@@ -118,9 +115,10 @@ class explainer {
   void dead() {
     tried();
     told_.error = error_of(m_);
-    say(whereabouts::dead, "is dead" + in_queue() + " since " + clock_time(m_.updated_at, of_.now) + ": " +
-                               (told_.error ? shown(*told_.error) : "no reason was kept") +
-                               (m_.failures > 1 ? "; it failed " + times(m_.failures) : "") +
+    const auto since = "is dead" + in_queue() + " since " + clock_time(m_.updated_at, of_.now);
+    const auto failed = m_.failures > 1 ? "; it failed " + times(m_.failures) : "";
+    if (m_.erased_at) return say(whereabouts::dead, since + failed + "; what it said was erased " + at(*m_.erased_at));
+    say(whereabouts::dead, since + ": " + (told_.error ? shown(*told_.error) : "no reason was kept") + failed +
                                "; a retry gives it another chance");
   }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/invariant.hpp"
+#include "core/time_text.hpp"
 
 namespace amc::broker::life_cycle {
 namespace {
@@ -19,12 +20,15 @@ effect arrival(content said, const destination& to, bool rings_now, const policy
               .due_in = rings_now ? rules.ring_again : milliseconds(0),
               .unanswered = effect::count::zero,
               .failures = effect::count::zero,
+              .rings = rings_now,
               .lease = rules.lease,
               .max_claims = rules.max_claims};
-  if (const auto* queue = std::get_if<to_queue>(&to))
+  if (const auto* queue = std::get_if<to_queue>(&to)) {
     then.queue = queue->name;
-  else
+  } else {
     then.status = status::done;
+    then.rings = false;
+  }
   return then;
 }
 
@@ -58,6 +62,9 @@ change well_formed(change&& what) {
   ensure(!then.new_claim || (then.held && *then.held && then.due_after_lease), "a claim holds a row for a lease");
   ensure(!then.new_claim || then.text || (when.open && when.claims_left), "what is claimed is new, or open");
   ensure(what.durable || !(then.text || then.status), "what is told to a client is durable");
+  ensure(!then.rings || (then.held == false && then.due_in), "what is rung is open, and rung again later");
+  ensure(!then.erases || (*when.status != status::pending && !then.text && !then.status),
+         "only what has ended is erased, and stays as it ended");
   ensure(then.status != status::pending || !then.error, "only what ends or fails has a reason");
   return std::move(what);
 }
@@ -74,6 +81,7 @@ change accept(const uuid& id, content said, const destination& to, bool rings_no
   if (options.deliver_at && what.then.status == status::pending) {
     what.then.held = true;
     what.then.due_at = options.deliver_at;
+    what.then.rings = false;
   }
   what.then.expires_at = options.expires_at;
   what.then.once = std::move(options.once);
@@ -105,6 +113,7 @@ change handed_off(change arriving, std::int64_t number, std::string_view holder,
          "only what arrives in a queue is handed off");
   then.held = true;
   then.due_in.reset();
+  then.rings = false;
   then.due_after_lease = true;
   then.lease_max = lease_max;
   then.new_claim = number;
@@ -137,6 +146,7 @@ change answer(const uuid& id, std::optional<int> revision, content said, const d
   if (runs_out) {
     what.then.status = status::dead;
     what.then.error = "more than " + std::to_string(rules.max_revisions) + " revisions";
+    what.then.rings = false;
   }
   // Without a revision only the row knows; and no number is above the greatest.
   what.when.revision_below = goes_on && !revision ? rules.max_revisions : INT32_MAX;
@@ -206,7 +216,7 @@ change cancel(const uuid& id, std::optional<int> revision) {
 
 change retry(const message& read) {
   change what{.id = read.id,
-              .when = {.status = read.status, .revision = read.revision, .expired = false},
+              .when = {.status = read.status, .revision = read.revision, .expired = false, .erased = false},
               .then = {.status = status::pending, .unanswered = effect::count::zero, .failures = effect::count::zero},
               .text_back = text_back::always};
   // One that was cancelled before its date, and never worked on, keeps it.
@@ -218,10 +228,17 @@ change retry(const message& read) {
   return well_formed(std::move(what));
 }
 
+change erase(const message& read) {
+  return well_formed({.id = read.id,
+                      .when = {.status = read.status, .revision = read.revision, .erased = false},
+                      .then = {.erases = true},
+                      .text_back = text_back::always});
+}
+
 change ring(const due_row& read, const policy& rules) {
   return well_formed({.id = read.id,
                       .when = as_read(read),
-                      .then = {.held = false, .due_in = rules.ring_again},
+                      .then = {.held = false, .due_in = rules.ring_again, .rings = true},
                       .durable = false,
                       .text_back = text_back::never});
 }
@@ -266,6 +283,11 @@ std::optional<error> refused_access(const access_condition& asked, const message
   return permits(but_for_claim, current) ? std::nullopt : std::optional(forbidden());
 }
 
+error erased(const message& m) {
+  return {errc::terminal, "The content of this message was erased at " + to_rfc3339(*m.erased_at) +
+                              ": there is nothing left to work on. Post it anew."};
+}
+
 error unreadable(const uuid& id) {
   return {errc::unreadable, "The row of message \"" + to_string(id) +
                                 "\", or of the one that has its Idempotency-Key, "
@@ -290,6 +312,8 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (refused.then.status && *refused.then.status == by->status && !refused.then.text && !when.claim) return {};
   if (when.status && by->status != *when.status)
     return error{errc::terminal, std::string("The message is ") + to_string(by->status) + "."};
+  if (refused.then.erases && by->erased_at) return {};  // already so
+  if (when.erased == false && by->erased_at) return erased(*by);
   if (when.revision && by->revision != *when.revision)
     return error{errc::stale, "The message is at revision " + std::to_string(by->revision) + ", not " +
                                   std::to_string(*when.revision) + "."};

@@ -93,6 +93,9 @@ std::string key_of(const principal_ptr& owner, const std::string& key);
 /// A dead or cancelled row, as it was read, is pending again.
 change retry(const message& read);
 
+/// What a message said that has ended, in all its revisions, and why it failed, for good: the row as it was read.
+change erase(const message& read);
+
 /// The sweeper's, for rows that are still as they were read: rung again, dead because no claim is left, expired.
 change ring(const due_row& read, const policy& rules);
 change bury(const due_row& read);
@@ -102,6 +105,9 @@ change expire(const due_row& read);
 error not_found(const uuid& id, bool hides = false);
 /// Why a row that is there is neither shown nor changed.
 error unreadable(const uuid& id);
+
+/// Why what was erased is not worked on again.
+error erased(const message& m);
 
 /// Why who asked may not do what it may know of.
 error forbidden();

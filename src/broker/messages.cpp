@@ -218,20 +218,37 @@ task<std::vector<outcome>> messages::store_arrivals(std::vector<change> changes,
   }
 }
 
+namespace {
+
+result<row> readable(const uuid& id, found_row found) {
+  if (found.unreadable) return life_cycle::unreadable(id);
+  if (!found.now) return life_cycle::not_found(id);
+  return std::move(found.now);
+}
+
+result<row> readable_for(const access_condition& asked, const uuid& id, found_row found) {
+  if (asked.by && found.unreadable && !asked.by->sees_everything()) return life_cycle::not_found(id, true);
+  auto read = readable(id, std::move(found));
+  if (!asked.by || !read) return read;
+  if (auto refused = life_cycle::refused_access(asked, **read)) return *std::move(refused);
+  return read;
+}
+
+}  // namespace
+
 task<result<row>> messages::find(uuid id) {
-  const auto found = co_await store_.find(id);
-  if (found.unreadable) co_return life_cycle::unreadable(id);
-  if (!found.now) co_return life_cycle::not_found(id);
-  co_return found.now;
+  co_return readable(id, co_await store_.find(id));
 }
 
 task<result<row>> messages::find_for(uuid id, access_condition asked) {
-  auto found = co_await find(id);
-  if (!asked.by) co_return found;
-  if (!found && found.error().code == errc::unreadable && !asked.by->sees_everything())
-    co_return life_cycle::not_found(id, true);
-  if (auto refused = found ? life_cycle::refused_access(asked, **found) : std::nullopt) co_return *std::move(refused);
-  co_return found;
+  co_return readable_for(asked, id, co_await store_.find(id));
+}
+
+task<result<told_past>> messages::history_for(uuid id, access_condition asked) {
+  auto told = co_await store_.past_of(id);
+  const auto read = readable_for(asked, id, told.of);
+  if (!read) co_return read.error();
+  co_return told;
 }
 
 task<result<row>> messages::answer(uuid id, std::optional<int> revision, content said, std::optional<destination> to,
@@ -445,12 +462,24 @@ task<result<row>> messages::retry(uuid id, principal_ptr by) {
   const auto state = (*found)->status;
   if (state != status::dead && state != status::cancelled)
     co_return error{errc::terminal, std::string("The message is ") + to_string(state) + "."};
+  if ((*found)->erased_at) co_return life_cycle::erased(**found);
   const auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::retry(**found));
   const auto became = co_await store_.apply(what);
   if (became.applied) {
     seen_->arrived(*became.now);
     rings_->want(ringing::errand::look);
   }
+  co_return settled(what, became);
+}
+
+task<result<row>> messages::erase(uuid id, principal_ptr by) {
+  access_condition of_operator{.by = by, .needed = right::operate};
+  auto found = co_await find_for(id, std::move(of_operator));
+  if (!found || (*found)->erased_at) co_return found;
+  if ((*found)->status == status::pending)
+    co_return error{errc::held, "The message is pending: only what has ended can be erased. Cancel it first."};
+  const auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::erase(**found));
+  const auto became = co_await store_.apply(what);
   co_return settled(what, became);
 }
 

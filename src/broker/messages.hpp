@@ -70,6 +70,8 @@ class messages {
   task<result<row>> find(uuid id);
   /// The same for who has a right to it. Errors: not_found, forbidden.
   task<result<row>> find_for(uuid id, access_condition asked);
+  /// The same, with what its earlier revisions said.
+  task<result<told_past>> history_for(uuid id, access_condition asked);
   /// Errors of each: not_found, terminal, stale, invalid, too_large, unroutable.
   /// `needed`: in the queue that each is in. To go on to another it takes the right to send there, or, where a route
   /// decides, to serve a queue that the route's `from` names.
@@ -109,6 +111,9 @@ class messages {
   /// Errors: not_found, terminal. No error when it is so already.
   task<result<row>> cancel(uuid id, std::optional<int> revision = {}, principal_ptr by = {});
   task<result<row>> retry(uuid id, principal_ptr by = {});
+  /// What it says and said, and why it failed, for good. Errors: not_found; held, while it has not ended. No error when
+  /// it is so already.
+  task<result<row>> erase(uuid id, principal_ptr by = {});
   /// `needed`: in the queue of each. Errors: invalid, for a queue's name that no store can hold.
   task<result<message_page>> list(list_filter filter, principal_ptr by = {}, right needed = right::read);
   /// How many pending messages a principal owns, counted no further than `at_most`.

@@ -41,18 +41,32 @@ struct attempt {
 /// A row keeps the last this many attempts.
 constexpr std::size_t attempts_max = 10;
 
-/// What became of a revision: "answered", "failed", "retried", or how the message ended there.
+/// What became of a revision: "answered", "failed", "retried", "erased", or how the message ended there.
 struct past {
   int revision = 0;
-  timestamp at{};  ///< the store's clock
+  timestamp at{};  ///< the store's clock, as all times here
   std::string what{};
-  std::string queue{};  ///< where the revision was
-  std::string by{};     ///< who held its claim; empty: nobody, or nobody told
+  std::string queue{};                    ///< where the revision was
+  std::string by{};                       ///< who held its claim; empty: nobody, or nobody told
+  std::int64_t claim = 0;                 ///< the number of that claim; 0: nobody held one
+  std::optional<timestamp> claimed_at{};  ///< since when it was held
+  std::optional<timestamp> rung_at{};     ///< when the revision was rung first; nothing: never, or not known
+  std::string asked_by{};                 ///< the principal that wanted this; empty: the broker itself, or not known
 };
 
-/// A row keeps the last this many of what became of its revisions. With queues and holders of bounded names that is
-/// at most 32 KiB.
+/// What a revision said that another has followed.
+struct past_content {
+  int revision = 0;
+  std::string text{};  ///< as of a row
+  content_form form = content_form::text;
+  std::string content_type{};
+};
+
+/// A row keeps the last this many of what became of its revisions. With queues, holders and principals of bounded names
+/// that is at most 48 KiB.
 constexpr std::size_t history_max = 32;
+/// What a content of the past is counted with besides its text, where those of one message are bounded.
+constexpr std::size_t past_content_overhead_bytes = 100;
 /// Of the name of who holds a claim; a longer one is cut.
 constexpr std::size_t holder_max_bytes = 200;
 
@@ -78,18 +92,22 @@ struct message {
   std::string tracestate{};               ///< what belongs to it
   std::string owner{};                    ///< who made it; empty: nobody is known
   content_form form = content_form::text;
-  std::string content_type{};     ///< empty: none was told, and the text is a text
-  std::vector<header> headers{};  ///< of the whole conversation, until an answer replaces them
-  std::string holder{};           ///< who has the latest claim; empty: nobody, or nobody told
-  std::string last_queue{};       ///< where a message that is done waited last
-  std::string history{};          ///< what became of its revisions, the latest last; `history_of` reads it
+  std::string content_type{};             ///< empty: none was told, and the text is a text
+  std::vector<header> headers{};          ///< of the whole conversation, until an answer replaces them
+  std::string holder{};                   ///< who has the latest claim; empty: nobody, or nobody told
+  std::string last_queue{};               ///< where a message that is done waited last
+  std::string history{};                  ///< what became of its revisions, the latest last; `history_of` reads it
+  std::optional<timestamp> rung_at{};     ///< when this revision was rung first, or was to be
+  std::optional<timestamp> claimed_at{};  ///< since when the latest claim is held; nothing once that has ended
+  std::optional<timestamp> erased_at{};   ///< when its content was erased, for good
   timestamp created_at{};
   timestamp updated_at{};
 };
 
-/// Throws std::invalid_argument where it is not what `changed` writes.
+/// What can be read of it; `unreadable` counts the lines that cannot, which are not what `changed` writes.
+std::vector<past> history_of(const message& m, std::size_t& unreadable);
 std::vector<past> history_of(const message& m);
-/// The last of it; nothing where there is none.
+/// The last of it; nothing where there is none, or it cannot be read.
 std::optional<past> latest_of(const message& m);
 
 /// A row as it was read or written; shared, never changed.

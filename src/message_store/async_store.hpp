@@ -32,6 +32,7 @@ class async_store {
     return store_->pending_of(env_, std::move(owner), at_most);
   }
   task<place_told> place_of(place_question which) const { return store_->place_of(env_, std::move(which)); }
+  task<told_past> past_of(uuid id) const { return store_->past_of(env_, id); }
   task<purged> purge(purge_request what) const { return store_->purge(env_, what); }
   task<timestamp> now() const { return store_->now(env_); }
   /// Throws while the store can be read and not written, too. That costs a write only where one has failed, after an

@@ -55,6 +55,9 @@ inline constexpr column columns[] = {
     {"holder", &message::holder, column::writer::any_change},
     {"last_queue", &message::last_queue, column::writer::change_of_place},
     {"history", &message::history, column::writer::change_of_place},
+    {"rung_at", &message::rung_at, column::writer::any_change},
+    {"claimed_at", &message::claimed_at, column::writer::any_change},
+    {"erased_at", &message::erased_at, column::writer::change_of_text},
     {"text", &message::text, column::writer::change_of_text},
 };
 

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
-#include <stdexcept>
 #include <utility>
 
 #include "core/json_text.hpp"
@@ -34,6 +33,7 @@ bool admits_but_for_text(const guard& when, const message& current, timestamp no
          (!when.unanswered_below || current.unanswered < *when.unanswered_below) &&  //
          (!when.unanswered_above || current.unanswered > *when.unanswered_above) &&  //
          (!when.expired || expired == *when.expired) &&                              //
+         (!when.erased || current.erased_at.has_value() == *when.erased) &&          //
          (!when.access || permits(*when.access, current));
 }
 
@@ -67,12 +67,21 @@ const char* what_becomes(const change& what) {
   const auto& then = what.then;
   if (what.insert) return nullptr;
   if (then.text) return "answered";
+  if (then.erases) return "erased";
   if (then.status) return *then.status == status::pending ? "retried" : to_string(*then.status);
   return then.error ? "failed" : nullptr;
 }
 
-/// One line for each: [revision, milliseconds since 1970, "what", "queue", "by"].
-void remember(std::string& history, const message& before, const char* what, timestamp now) {
+/// How long ago that was, in milliseconds; null where it is not known.
+void append_ago(std::string& line, const std::optional<timestamp>& then, timestamp now) {
+  line += ',';
+  line += then ? std::to_string((now - *then).count()) : "null";
+}
+
+/// One line for each: [revision, milliseconds since 1970, "what", "queue", "by", claim, claimed so many milliseconds
+/// before, rung first so many milliseconds before, "asked by"]. Schema 3 knew the first five, and reads no further.
+void remember(std::string& history, const message& before, const char* what, timestamp now,
+              const std::string& asked_by) {
   if (static_cast<std::size_t>(std::count(history.begin(), history.end(), '\n')) >= history_max)
     history.erase(0, history.find('\n') + 1);
   history.append("[").append(std::to_string(before.revision)).append(",");
@@ -80,7 +89,22 @@ void remember(std::string& history, const message& before, const char* what, tim
   append_json_string(history, before.queue);
   history += ',';
   append_json_string(history, before.holder);
+  history.append(",").append(std::to_string(before.claimed_at ? before.claim : 0));
+  append_ago(history, before.claimed_at, now);
+  append_ago(history, before.rung_at, now);
+  history += ',';
+  append_json_string(history, asked_by);
   history += "]\n";
+}
+
+/// What the content was, and why it failed, in all places that the row has.
+void erase(message& of, timestamp now) {
+  of.text.clear();
+  of.form = content_form::text;
+  of.content_type.clear();
+  of.headers.clear();
+  of.attempts.clear();
+  of.erased_at = now;
 }
 
 }  // namespace
@@ -97,7 +121,10 @@ message changed(const change& what, const message* current, timestamp now) {
 
 void change_row(const change& what, message& after, timestamp now) {
   const auto& then = what.then;
-  if (const auto* became = what_becomes(what)) remember(after.history, after, became, now);
+  if (const auto* became = what_becomes(what)) remember(after.history, after, became, now, asked_by(what));
+  if (then.erases) erase(after, now);
+  if (then.text || then.status == status::pending) after.rung_at.reset();
+  if (then.rings && !after.rung_at) after.rung_at = now;
   if (then.text) {
     after.text = *then.text;
     after.form = then.form;
@@ -117,8 +144,10 @@ void change_row(const change& what, message& after, timestamp now) {
   if (then.new_claim) {
     after.claim = *then.new_claim;
     after.holder = then.holder;
+    after.claimed_at = now;
   } else if (!then.due_after_lease) {
     after.holder.clear();
+    after.claimed_at.reset();
   }
   after.unanswered = counted(then.unanswered, after.unanswered);
   after.failures = counted(then.failures, after.failures);
@@ -126,7 +155,7 @@ void change_row(const change& what, message& after, timestamp now) {
     if (after.attempts.size() >= attempts_max) after.attempts.erase(after.attempts.begin());
     after.attempts.push_back({after.revision, after.claim, now, *then.error});
   }
-  after.updated_at = now;
+  if (!then.erases) after.updated_at = now;  // it is kept no longer for that
   if (what.insert) {
     after.expires_at = then.expires_at;
     after.traceparent = then.traceparent;
@@ -139,32 +168,72 @@ void change_row(const change& what, message& after, timestamp now) {
   }
 }
 
+const std::string& asked_by(const change& what) {
+  static const std::string nobody;
+  return what.when.access ? what.when.access->by->name : nobody;
+}
+
+bool supersedes(const change& what) {
+  return what.then.text && !what.insert;
+}
+
+void keep_past(std::vector<past_content>& kept, const message& before, std::size_t max_bytes) {
+  const auto counted = [](const std::string& text) { return text.size() + past_content_overhead_bytes; };
+  if (counted(before.text) > max_bytes) return;
+  kept.push_back({before.revision, before.text, before.form, before.content_type});
+  std::size_t bytes = 0;
+  auto oldest = kept.end();
+  while (oldest != kept.begin() && (bytes += counted(std::prev(oldest)->text)) <= max_bytes) --oldest;
+  kept.erase(kept.begin(), oldest);
+}
+
 namespace {
 
-past past_in(std::string_view line) try {
+std::optional<timestamp> so_long_before(timestamp at, const boost::json::value& ago) {
+  if (ago.is_null()) return {};
+  return at - milliseconds(ago.to_number<std::int64_t>());
+}
+
+/// Nothing where it is not what `remember` writes.
+std::optional<past> past_in(std::string_view line) try {
   const auto item = boost::json::parse(line);
-  return {item.at(0).to_number<int>(), timestamp(milliseconds(item.at(1).to_number<std::int64_t>())),
-          std::string(item.at(2).as_string()), std::string(item.at(3).as_string()),
-          std::string(item.at(4).as_string())};
-} catch (const boost::system::system_error& failed) {
-  throw std::invalid_argument(std::string("not the history that a row keeps: ") + failed.what());
+  past read{item.at(0).to_number<int>(), timestamp(milliseconds(item.at(1).to_number<std::int64_t>())),
+            std::string(item.at(2).as_string()), std::string(item.at(3).as_string()),
+            std::string(item.at(4).as_string())};
+  if (item.as_array().size() == 5) return read;
+  read.claim = item.at(5).to_number<std::int64_t>();
+  read.claimed_at = so_long_before(read.at, item.at(6));
+  read.rung_at = so_long_before(read.at, item.at(7));
+  read.asked_by = item.at(8).as_string();
+  return read;
+} catch (const boost::system::system_error&) {
+  return {};
 }
 
 }  // namespace
 
-std::vector<past> history_of(const message& m) {
+std::vector<past> history_of(const message& m, std::size_t& unreadable) {
   std::vector<past> all;
+  unreadable = 0;
   for (std::size_t at = 0; at < m.history.size();) {
     const auto end = std::min(m.history.find('\n', at), m.history.size());
-    all.push_back(past_in(std::string_view(m.history).substr(at, end - at)));
+    if (auto read = past_in(std::string_view(m.history).substr(at, end - at)))
+      all.push_back(*std::move(read));
+    else
+      ++unreadable;
     at = end + 1;
   }
   return all;
 }
 
+std::vector<past> history_of(const message& m) {
+  std::size_t unreadable = 0;
+  return history_of(m, unreadable);
+}
+
 std::optional<past> latest_of(const message& m) {
   if (m.history.empty()) return {};
-  const auto before = m.history.rfind('\n', m.history.size() - 2);
+  const auto before = m.history.size() < 2 ? std::string::npos : m.history.rfind('\n', m.history.size() - 2);
   return past_in(std::string_view(m.history).substr(before == std::string::npos ? 0 : before + 1));
 }
 

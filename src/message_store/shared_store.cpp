@@ -23,9 +23,10 @@ shared_store::shared_store(const environment& env, opened_store opened, limits b
   using reader = batching_worker<question, look>;
   reader::options looks{"reader", bounds.inbox_max, bounds.batch_max};
   looks.batch_max_bytes = bounds.batch_max_bytes;
-  looks.bytes_of = [](const question& asked) {
+  looks.bytes_of = [bounds](const question& asked) {
     const auto* filter = std::get_if<list_filter>(&asked);
-    return job_bytes{0, filter ? filter->text_bytes_max : 0};
+    const auto one = std::holds_alternative<past_question>(asked) ? bounds.text_max_bytes + bounds.past_max_bytes : 0;
+    return job_bytes{0, filter ? filter->text_bytes_max : one};
   };
   looks.numbers = env.metrics;
   reader_ = std::make_unique<reader>(
@@ -117,6 +118,12 @@ task<place_told> shared_store::place_of(const environment& env, place_question w
   question asked = std::move(which);
   auto seen = co_await reader_->run(env, std::move(asked));
   co_return std::get<place_told>(std::move(seen));
+}
+
+task<told_past> shared_store::past_of(const environment& env, uuid id) {
+  question asked = past_question{id};
+  auto seen = co_await reader_->run(env, std::move(asked));
+  co_return std::get<told_past>(std::move(seen));
 }
 
 task<purged> shared_store::purge(const environment& env, purge_request what) {
@@ -268,6 +275,8 @@ std::vector<shared_store::look> shared_store::look_up(const std::vector<question
         looks.emplace_back(opened_.reader->pending_of(of->owner, of->at_most));
       } else if (const auto* which = std::get_if<place_question>(&asked)) {
         looks.emplace_back(opened_.reader->place_of(*which));
+      } else if (const auto* past = std::get_if<past_question>(&asked)) {
+        looks.emplace_back(opened_.reader->past_of(past->id));
       } else {
         if (!counted) counted = opened_.reader->counts();
         looks.emplace_back(*counted);

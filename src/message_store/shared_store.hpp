@@ -19,6 +19,7 @@ struct limits {
   std::size_t batch_max = 0;        ///< requests that become one transaction
   std::size_t batch_max_bytes = 0;  ///< of the texts that it takes and gives
   std::size_t text_max_bytes = 0;   ///< of one message
+  std::size_t past_max_bytes = 0;   ///< of what its earlier revisions said
 };
 
 /// A store that the threads of a process share, asynchronously and in batches: each of its drivers, and its reader, on
@@ -39,6 +40,7 @@ class shared_store {
   task<std::vector<queue_counts>> counts(const environment& env);
   task<std::size_t> pending_of(const environment& env, std::string owner, std::size_t at_most);
   task<place_told> place_of(const environment& env, place_question which);
+  task<told_past> past_of(const environment& env, uuid id);
   task<purged> purge(const environment& env, purge_request what);
   task<timestamp> now(const environment& env);
   task<void> check(const environment& env);
@@ -77,8 +79,11 @@ class shared_store {
     std::string owner;
     std::size_t at_most;
   };
-  using question = std::variant<list_filter, count_all, count_owned, place_question>;
-  using look = std::variant<message_page, std::vector<queue_counts>, std::size_t, place_told>;
+  struct past_question {
+    uuid id;
+  };
+  using question = std::variant<list_filter, count_all, count_owned, place_question, past_question>;
+  using look = std::variant<message_page, std::vector<queue_counts>, std::size_t, place_told, told_past>;
   struct observer {
     boost::asio::any_io_executor executor;
     std::weak_ptr<std::function<void(const news&)>> call;

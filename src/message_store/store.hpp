@@ -40,6 +40,7 @@ struct guard {
   std::optional<int> unanswered_below{};
   std::optional<int> unanswered_above{};
   std::optional<bool> expired{};                 ///< whether expires_at is there and has passed
+  std::optional<bool> erased{};                  ///< whether its content was erased
   std::optional<std::string> text_other_than{};  ///< … as this form and of this type: another content
   content_form form_other_than = content_form::text;
   std::string type_other_than{};
@@ -55,7 +56,7 @@ struct idempotency {
 };
 
 /// What a change does to a row. An absent member leaves its column alone. What follows from the others is kept with
-/// them: where a message that is done waited last, and its history.
+/// them: where a message that is done waited last, and its history, with what a revision said that another follows.
 struct effect {
   enum class count { keep, zero, one, one_more, one_less };
 
@@ -74,6 +75,9 @@ struct effect {
   std::string holder{};                     ///< of a new claim: who has it. Whatever else but a longer lease ends that
   count unanswered = count::keep;
   count failures = count::keep;
+  bool rings = false;   ///< the revision is rung once this is stored
+  bool erases = false;  ///< what the message says and said, and why it failed, for good; erased_at = the store's now.
+                        ///< It is not kept longer for that: updated_at stays
   std::optional<milliseconds> lease{};
   std::optional<int> max_claims{};
   std::optional<std::string> error{};  ///< one more attempt: the row's revision and claim, the store's now, this
@@ -189,13 +193,20 @@ struct place_told {
   std::vector<std::string> holders{};
 };
 
+/// A row with what its revisions said that others have followed, as they were at one moment.
+struct told_past {
+  found_row of{};                        ///< with its text
+  std::vector<past_content> contents{};  ///< the oldest first; those that are kept
+  bool unreadable = false;               ///< some of them cannot be read
+};
+
 /// What may be deleted: messages that have been terminal for so long.
 struct purge_request {
   milliseconds kept{};                    ///< done, cancelled, expired
   milliseconds dead_kept{};               ///< dead
   uuid after{};                           ///< looks at rows with a greater id
   std::size_t limit = 0;                  ///< rows that it looks at
-  std::size_t text_bytes_max = 64 << 20;  ///< stops once the texts deleted have so many bytes
+  std::size_t text_bytes_max = 64 << 20;  ///< stops once the texts deleted, of the past too, have so many bytes
 };
 
 /// `next` is where to go on; nothing when all that is old enough has been looked at.
@@ -262,6 +273,9 @@ class store_reader {
   static constexpr std::size_t holders_looked_at = 32;
   /// Among so many rows that are held: the others are scheduled, or in their back-off.
   static constexpr std::size_t held_looked_at = 1'000;
+
+  /// A row, and what its earlier revisions said. Nothing else reads that.
+  virtual told_past past_of(const uuid& id) = 0;
 };
 
 /// Tells what other processes have changed in a store. Blocking; used by one thread. Throws `unavailable` while it
@@ -302,6 +316,12 @@ inline bool says_the_same(const guard& when, const message& current) {
   return when.text_other_than && current.text == *when.text_other_than && current.form == when.form_other_than &&
          current.content_type == when.type_other_than;
 }
+/// The principal that wants the change; empty where nobody is asked who they are, and of what the broker does itself.
+const std::string& asked_by(const change& what);
+/// Whether there is a revision that another follows: what it said is kept.
+bool supersedes(const change& what);
+/// Adds what a revision said, unless it alone has more than `max_bytes`; the oldest go where they would be more.
+void keep_past(std::vector<past_content>& kept, const message& before, std::size_t max_bytes);
 message changed(const change& what, const message* current, timestamp now);
 /// The same of a row in place; of an insert the row is a fresh one.
 void change_row(const change& what, message& row, timestamp now);

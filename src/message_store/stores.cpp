@@ -9,6 +9,10 @@
 namespace amc::message_store {
 namespace {
 
+std::size_t past_max_bytes(const config& settings) {
+  return settings.boolean("broker.history") ? settings.size("broker.history_max_bytes") : 0;
+}
+
 struct registration {
   std::string name;
   std::string place;  ///< the key that says where it is
@@ -19,7 +23,7 @@ struct registration {
 };
 
 sqlite_options sqlite_options_from(const config& settings) {
-  return {settings.text("broker.store.sqlite.path"), {}};
+  return {settings.text("broker.store.sqlite.path"), {}, past_max_bytes(settings)};
 }
 
 const std::vector<registration>& registrations() {
@@ -34,7 +38,11 @@ const std::vector<registration>& registrations() {
        [](const config& settings, bool only_plan) { return migrate_sqlite(sqlite_options_from(settings), only_plan); }},
       {"postgresql", "broker.store.postgresql.url", postgresql_keys(),
        [](const config& settings) { postgresql_options_from(settings); },
-       [](const config& settings) { return open_postgresql(postgresql_options_from(settings)); },
+       [](const config& settings) {
+         auto options = postgresql_options_from(settings);
+         options.past_max_bytes = past_max_bytes(settings);
+         return open_postgresql(options);
+       },
        [](const config& settings, bool only_plan) {
          return migrate_postgresql(postgresql_options_from(settings), only_plan);
        }},
@@ -57,6 +65,16 @@ config_provider provider() {
                                 std::int64_t{1} << 40));
   all.keys.push_back(number_key("broker.store.batch_max_bytes", "67108864",
                                 "of the texts that one transaction takes and gives", 1 << 20, std::int64_t{1} << 40));
+  all.keys.push_back({.path = "broker.history",
+                      .kind = config_key::type::boolean,
+                      .default_yaml = "true",
+                      .help = "whether what the earlier revisions of a message said is kept with it; what became of "
+                              "them, when and by whom, always is"});
+  all.keys.push_back(
+      number_key("broker.history_max_bytes", "65536",
+                 "of what the earlier revisions of one message said, at 100 bytes more than the text of each; the "
+                 "oldest go first, and a larger one is not kept",
+                 0, 1 << 30));
   return all;
 }
 
@@ -87,8 +105,12 @@ migration migrate_store(const config& settings, bool only_plan) {
 limits limits_from(const config& settings, std::size_t text_max_bytes) {
   // What a row has of a message of so many bytes: these may be in base64, with headers beside them.
   const auto kept_max_bytes = text_max_bytes / 3 * 4 + 4 + headers_max_bytes;
-  return {settings.size("broker.store.inbox_max"), settings.size("broker.store.inbox_max_bytes"),
-          settings.size("broker.store.batch_max"), settings.size("broker.store.batch_max_bytes"), kept_max_bytes};
+  return {settings.size("broker.store.inbox_max"),
+          settings.size("broker.store.inbox_max_bytes"),
+          settings.size("broker.store.batch_max"),
+          settings.size("broker.store.batch_max_bytes"),
+          kept_max_bytes,
+          past_max_bytes(settings)};
 }
 
 std::string store_name(const config& settings) {

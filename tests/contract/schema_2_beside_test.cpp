@@ -95,6 +95,13 @@ class old_process {
   std::string ring(const uuid& id) {
     return changed("update", {{"id", to_string(id)}, {"if_status", "pending"}, {"new_held", "f"}, {"due_in", "1000"}});
   }
+  std::string retry_cancelled(const uuid& id) {
+    return changed("update", {{"id", to_string(id)},
+                              {"if_status", "cancelled"},
+                              {"new_status", "pending"},
+                              {"new_held", "f"},
+                              {"due_in", "0"}});
+  }
   /// The member of the row that it finds.
   std::string found(const uuid& id, const std::string& column) {
     const auto list = to_string(id);
@@ -149,6 +156,7 @@ class Schema2Beside : public testing::Test {
     auto options = message_store::postgresql_options_from(tests::configured());
     options.url = database_.url();
     options.connections = 1;
+    options.past_max_bytes = 1'000;
     opened_.emplace(message_store::open_postgresql(options));
     store_ = opened_->drivers.at(0).get();
   }
@@ -270,6 +278,35 @@ TEST_F(Schema2Beside, WorksOnWhatItKnowsAgain) {
   EXPECT_EQ(old.claim(id, 2), "applied");
   apply(life_cycle::answer(id, 2, value(), to_queue{"q"}, false, times_));
   EXPECT_EQ(old.claim(id, 3), "refused");
+}
+
+TEST_F(Schema2Beside, LeavesThePastOfWhatItChangesReadable) {
+  open();
+  old_process old(database_.url());
+  const auto id = accept("one");
+  apply(life_cycle::claim({id, 1}, 1, false, "new"));
+  apply(life_cycle::answer(id, 1, "two", to_queue{"q"}, true, times_));
+  EXPECT_EQ(old.claim(id, 2), "applied");
+  EXPECT_EQ(old.answer(id, 2, "three"), "applied");
+  apply(life_cycle::claim({id, 3}, 2, false, "new"));
+  apply(life_cycle::answer(id, 3, "four", to_queue{"q"}, true, times_));
+  const auto told = opened_->reader->past_of(id);
+  ASSERT_EQ(told.contents.size(), 2U) << "what it has followed nobody has noted";
+  EXPECT_EQ(told.contents[0].text, "one");
+  EXPECT_EQ(told.contents[1].revision, 3);
+  EXPECT_EQ(told.contents[1].text, "three");
+  EXPECT_EQ(history_of(*told.of.now).size(), 2U);
+}
+
+TEST_F(Schema2Beside, RetriesNothingThatWasErased) {
+  open();
+  old_process old(database_.url());
+  const auto id = accept("a secret"), other = accept("no secret");
+  for (const auto& one : {id, other}) apply(life_cycle::cancel(one));
+  EXPECT_TRUE(apply(life_cycle::erase(*find(id))).applied);
+  EXPECT_EQ(old.retry_cancelled(other), "applied");
+  EXPECT_EQ(old.retry_cancelled(id), "23514");
+  EXPECT_EQ(find(id)->status, status::cancelled);
 }
 
 }  // namespace

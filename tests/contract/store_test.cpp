@@ -26,6 +26,7 @@ struct surroundings {
   tests::temporary_folder folder;
   std::unique_ptr<tests::postgresql_database> database{};
   timestamp now{milliseconds(1'700'000'000'000)};
+  std::size_t past_max_bytes = 2'000;
 };
 
 struct driver {
@@ -88,6 +89,13 @@ class StoreContract : public testing::TestWithParam<driver> {
     for (std::uint64_t bits = 42; text.size() < bytes; bits = bits * 6'364'136'223'846'793'005 + 1)
       text += static_cast<char>('0' + (bits >> 33) % 64);
     return text;
+  }
+  /// What is kept of what its earlier revisions said: "REVISION TEXT".
+  std::vector<std::string> past_texts(const uuid& id) {
+    std::vector<std::string> all;
+    for (const auto& c : opened_->reader->past_of(id).contents)
+      all.push_back(std::to_string(c.revision) + " " + c.text);
+    return all;
   }
   /// The first column in which two rows differ; empty: none.
   static std::string unlike(const message& one, const message& other) {
@@ -267,6 +275,7 @@ TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
   EXPECT_TRUE(refuses({.expired = true}));
   EXPECT_TRUE(refuses({.text_other_than = "Hi, "}));
   EXPECT_TRUE(refuses({.text_bytes_max = 3}));
+  EXPECT_TRUE(refuses({.erased = true}));
   EXPECT_FALSE(refuses({.status = status::pending,
                         .revision = 1,
                         .claim = 1,
@@ -277,6 +286,7 @@ TEST_P(StoreContract, EveryMemberOfAGuardCounts) {
                         .unanswered_below = 2,
                         .unanswered_above = 0,
                         .expired = false,
+                        .erased = false,
                         .text_other_than = "other",
                         .text_bytes_max = 4}));
 }
@@ -478,6 +488,8 @@ TEST_P(StoreContract, EveryColumnIsKept) {
   };
   EXPECT_EQ(unlike_after(life_cycle::claim({id, 1}, 1, false, "worker \"7\"")), "");
   EXPECT_EQ(find(id)->holder, "worker \"7\"");
+  EXPECT_EQ(find(id)->claimed_at, around_.now);
+  EXPECT_EQ(find(id)->rung_at, around_.now - milliseconds(7));
   EXPECT_EQ(unlike_after(life_cycle::fail(*find(id), 1, "it broke", false, times_)), "");
   EXPECT_EQ(unlike_after(life_cycle::answer(id, 1, "next", to_queue{"r"}, true, times_)), "");
   EXPECT_EQ(unlike_after({.id = id, .then = {.status = status::dead, .queue = "z"}}), "");
@@ -485,6 +497,9 @@ TEST_P(StoreContract, EveryColumnIsKept) {
   EXPECT_EQ(find(id)->attempts.size(), 1U);
   const auto page = opened_->reader->list({});
   EXPECT_EQ(unlike(*page.rows.at(0), *find(id)), "");
+  EXPECT_EQ(unlike(*opened_->reader->past_of(id).of.now, *find(id)), "");
+  EXPECT_EQ(unlike_after(life_cycle::erase(*find(id))), "");
+  EXPECT_EQ(find(id)->erased_at, around_.now);
 }
 
 TEST_P(StoreContract, AKeyThatIsTakenFromARowIsNotToldOfItAnyMore) {
@@ -624,6 +639,123 @@ TEST_P(StoreContract, AHistoryIsBounded) {
   ASSERT_EQ(known.size(), history_max);
   EXPECT_EQ(known.front().revision, 4) << "the oldest go first";
   EXPECT_EQ(known.back().revision, revisions);
+}
+
+TEST_P(StoreContract, ItsHistoryTellsWhenARevisionWasRungAndClaimedAndWhoAskedForWhat) {
+  const auto id = accept("Hi, ", "q", false);
+  const auto accepted = around_.now;
+  pass(5);
+  apply(life_cycle::ring(store_->due(1).at(0), times_));
+  pass(5);
+  apply(life_cycle::claim({id, 1}, 77, false, "one"));
+  pass(5);
+  apply(life_cycle::extend({id, 1}, 77));
+  pass(5);
+  const auto boss = who_may(right::operate, {"*"});
+  apply(life_cycle::answer(id, 1, "next", to_queue{"q"}, true, times_));
+  apply(life_cycle::wanted_by(boss, {}, life_cycle::cancel(id)));
+  apply(life_cycle::wanted_by(boss, {}, life_cycle::retry(*find(id))));
+  const auto known = history_of(*find(id));
+  ASSERT_EQ(known.size(), 3U);
+  EXPECT_EQ(known[0].rung_at, accepted + milliseconds(5));
+  EXPECT_EQ(known[0].claim, 77);
+  EXPECT_EQ(known[0].claimed_at, accepted + milliseconds(10)) << "a longer lease is the same claim";
+  EXPECT_EQ(known[0].at, accepted + milliseconds(20));
+  EXPECT_EQ(known[0].asked_by, "");
+  EXPECT_EQ(known[1].claim, 0) << "of the new revision there is none";
+  EXPECT_FALSE(known[1].claimed_at);
+  EXPECT_EQ(known[1].rung_at, accepted + milliseconds(20)) << "it was to be rung at once";
+  EXPECT_EQ(known[1].asked_by, "team_a");
+  EXPECT_FALSE(find(id)->rung_at) << "a retry begins anew";
+}
+
+TEST_P(StoreContract, WhatARevisionSaidIsKeptWhenAnotherFollows) {
+  const auto id = next_id_();
+  apply(life_cycle::accept(id, order(), to_queue{"q"}, true, times_));
+  EXPECT_THAT(past_texts(id), testing::IsEmpty());
+  apply(life_cycle::claim({id, 1}, 1, false));
+  apply(life_cycle::answer(id, 1, "two \n \"2\" \\ é \x01", to_queue{"q"}, true, times_));
+  apply(life_cycle::answer(id, {}, "three", to_done{}, true, times_));
+  EXPECT_FALSE(apply(life_cycle::answer(id, 3, "too late", to_done{}, true, times_)).applied);
+  const auto told = opened_->reader->past_of(id);
+  ASSERT_TRUE(told.of.now);
+  EXPECT_EQ(told.of.now->text, "three");
+  EXPECT_FALSE(told.unreadable);
+  ASSERT_EQ(told.contents.size(), 2U);
+  EXPECT_EQ(told.contents[0].revision, 1);
+  EXPECT_EQ(told.contents[0].text, order().text);
+  EXPECT_EQ(told.contents[0].form, content_form::json);
+  EXPECT_EQ(told.contents[0].content_type, "application/json");
+  EXPECT_EQ(told.contents[1].text, "two \n \"2\" \\ é \x01");
+  EXPECT_EQ(told.contents[1].form, content_form::text);
+  EXPECT_FALSE(opened_->reader->past_of(next_id_()).of.now);
+}
+
+TEST_P(StoreContract, TwoAnswersInABatchKeepWhatEachOneFollowed) {
+  const auto id = accept("one");
+  const std::vector<change> batch{life_cycle::answer(id, {}, "two", to_queue{"q"}, true, times_),
+                                  life_cycle::answer(id, {}, "three", to_queue{"q"}, true, times_)};
+  store_->apply(batch);
+  EXPECT_THAT(past_texts(id), testing::ElementsAre("1 one", "2 two"));
+}
+
+TEST_P(StoreContract, OfThePastTheOldestGoesFirst) {
+  const std::string text(500, 'a');
+  const auto id = accept(text);
+  for (int i = 1; i <= 6; ++i) apply(life_cycle::answer(id, i, text, to_queue{"q"}, true, times_));
+  EXPECT_THAT(past_texts(id), testing::ElementsAre("4 " + text, "5 " + text, "6 " + text));
+}
+
+TEST_P(StoreContract, AContentThatIsTooLargeForThePastCostsNoOther) {
+  const auto id = accept("small");
+  apply(life_cycle::answer(id, 1, std::string(2'000, 'l'), to_queue{"q"}, true, times_));
+  apply(life_cycle::answer(id, 2, "small again", to_queue{"q"}, true, times_));
+  apply(life_cycle::answer(id, 3, "last", to_queue{"q"}, true, times_));
+  EXPECT_THAT(past_texts(id), testing::ElementsAre("1 small", "3 small again"));
+}
+
+TEST_P(StoreContract, APastOfNoBytesIsNone) {
+  around_.past_max_bytes = 0;
+  reopen();
+  const auto id = accept();
+  EXPECT_TRUE(apply(life_cycle::answer(id, 1, "two", to_queue{"q"}, true, times_)).applied);
+  EXPECT_THAT(past_texts(id), testing::IsEmpty());
+}
+
+TEST_P(StoreContract, WhatIsErasedIsNowhere) {
+  const auto id = next_id_();
+  apply(life_cycle::accept(id, order(), to_queue{"q"}, true, times_));
+  apply(life_cycle::claim({id, 1}, 1, false));
+  apply(life_cycle::fail(*find(id), 1, "the secret is 42", false, times_));
+  apply(life_cycle::answer(id, 1, "a secret", to_queue{"q"}, true, times_));
+  apply(life_cycle::cancel(id));
+  const auto ended = around_.now;
+  pass(5);
+  EXPECT_FALSE(apply(life_cycle::erase(message{.id = id, .revision = 1, .status = status::cancelled})).applied);
+  const auto became = apply(life_cycle::wanted_by(who_may(right::operate, {"*"}), {}, life_cycle::erase(*find(id))));
+  ASSERT_TRUE(became.applied);
+  const auto now = find(id);
+  EXPECT_EQ(now->text, "");
+  EXPECT_EQ(now->form, content_form::text);
+  EXPECT_EQ(now->content_type, "");
+  EXPECT_TRUE(now->headers.empty());
+  EXPECT_TRUE(now->attempts.empty());
+  EXPECT_EQ(now->erased_at, ended + milliseconds(5));
+  EXPECT_EQ(now->updated_at, ended) << "it is kept no longer for that";
+  EXPECT_EQ(now->status, status::cancelled);
+  EXPECT_THAT(past_texts(id), testing::IsEmpty());
+  EXPECT_EQ(latest_of(*now)->what, "erased");
+  EXPECT_EQ(latest_of(*now)->asked_by, "team_a");
+  EXPECT_FALSE(apply(life_cycle::erase(*now)).applied) << "it is so already";
+  EXPECT_FALSE(apply(life_cycle::retry(*now)).applied);
+}
+
+TEST_P(StoreContract, ThePastIsDeletedWithItsMessage) {
+  const auto id = accept();
+  apply(life_cycle::answer(id, 1, "done", to_done{}, true, times_));
+  pass(10);
+  EXPECT_EQ(store_->purge({.kept = milliseconds(1), .dead_kept = milliseconds(1), .limit = 10}).count, 1U);
+  EXPECT_THAT(past_texts(id), testing::IsEmpty());
 }
 
 TEST_P(StoreContract, ALeaseThatChangesCountsForTheDueThatGoesWithIt) {
@@ -1022,25 +1154,33 @@ TEST_P(StoreContract, AnEmptyBatchIsFine) {
   EXPECT_TRUE(store_->find({}, true).empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Drivers, StoreContract,
-    testing::Values(driver{"sqlite", true,
-                           [](surroundings& around) {
-                             return message_store::open_sqlite(
-                                 {(around.folder.path / "amc.db").string(), [&around] { return around.now; }});
-                           }},
-                    driver{"postgresql", true,
-                           [](surroundings& around) {
-                             if (!around.database) around.database = std::make_unique<tests::postgresql_database>();
-                             auto options = message_store::postgresql_options_from(tests::configured());
-                             options.url = around.database->url();
-                             options.now = [&around] { return around.now; };
-                             options.connections = 1;
-                             return message_store::open_postgresql(options);
-                           }},
-                    driver{"memory", false,
-                           [](surroundings& around) { return tests::open_memory([&around] { return around.now; }); }}),
-    [](const auto& suite) { return suite.param.name; });
+INSTANTIATE_TEST_SUITE_P(Drivers, StoreContract,
+                         testing::Values(driver{"sqlite", true,
+                                                [](surroundings& around) {
+                                                  return message_store::open_sqlite(
+                                                      {(around.folder.path / "amc.db").string(),
+                                                       [&around] { return around.now; }, around.past_max_bytes});
+                                                }},
+                                         driver{"postgresql", true,
+                                                [](surroundings& around) {
+                                                  if (!around.database)
+                                                    around.database = std::make_unique<tests::postgresql_database>();
+                                                  auto options =
+                                                      message_store::postgresql_options_from(tests::configured());
+                                                  options.url = around.database->url();
+                                                  options.now = [&around] { return around.now; };
+                                                  options.connections = 1;
+                                                  options.past_max_bytes = around.past_max_bytes;
+                                                  return message_store::open_postgresql(options);
+                                                }},
+                                         driver{"memory", false,
+                                                [](surroundings& around) {
+                                                  auto opened = tests::open_memory([&around] { return around.now; });
+                                                  static_cast<tests::memory_store&>(*opened.drivers[0]).past_max_bytes =
+                                                      around.past_max_bytes;
+                                                  return opened;
+                                                }}),
+                         [](const auto& suite) { return suite.param.name; });
 
 }  // namespace
 }  // namespace amc

@@ -91,6 +91,7 @@ class weighing_reader : public store_reader {
     return to_->pending_of(owner, at_most);
   }
   place_told place_of(const place_question& which) override { return to_->place_of(which); }
+  told_past past_of(const uuid& id) override { return to_->past_of(id); }
 
  private:
   std::unique_ptr<store_reader> to_;

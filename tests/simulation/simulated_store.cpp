@@ -69,6 +69,10 @@ class database::reader : public store_reader {
     of_.reach(by_);
     return of_.now_.place_of(which);
   }
+  told_past past_of(const uuid& id) override {
+    of_.reach(by_);
+    return of_.now_.past_of(id);
+  }
 
  private:
   database& of_;

@@ -48,6 +48,8 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
       outcomes.push_back({false, told(current, what, false), now_()});
       continue;
     }
+    if (supersedes(what)) keep_past(past_[what.id], *current, past_max_bytes);
+    if (what.then.erases) past_.erase(what.id);
     const auto after = std::make_shared<const message>(changed(what, current.get(), now_()));
     rows_[what.id] = after;
     outcomes.push_back({true, told(after, what, true), now_()});
@@ -184,6 +186,17 @@ place_told memory_store::place_of(const place_question& which) {
   return told;
 }
 
+told_past memory_store::past_of(const uuid& id) {
+  fail_as_told();
+  told_past told;
+  const auto found = rows_.find(id);
+  if (found == rows_.end()) return told;
+  told.of.unreadable = unreadable.contains(id);
+  if (!told.of.unreadable) told.of.now = found->second;
+  if (const auto kept = past_.find(id); kept != past_.end()) told.contents = kept->second;
+  return told;
+}
+
 purged memory_store::purge(const purge_request& what) {
   fail_writing_as_told();
   purged done;
@@ -194,6 +207,7 @@ purged memory_store::purge(const purge_request& what) {
     const auto kept = m.status == status::dead ? what.dead_kept : what.kept;
     const bool old = m.status != status::pending && m.updated_at <= now_() - kept;
     if (old) bytes += m.text.size();
+    if (old) past_.erase(id);
     it = old ? rows_.erase(it) : std::next(it);
     done.count += old;
     if (++looked_at == what.limit || bytes >= what.text_bytes_max) done.next = id;

@@ -22,6 +22,7 @@ class memory_store : public store {
   std::vector<queue_counts> counts();
   std::size_t pending_of(const std::string& owner, std::size_t at_most);
   place_told place_of(const place_question& which);
+  told_past past_of(const uuid& id);
   purged purge(const purge_request& what) override;
   void try_writing() override;
   timestamp now() override { return now_(); }
@@ -46,6 +47,8 @@ class memory_store : public store {
   std::size_t looked_at_max = SIZE_MAX;
   /// Rows that are there and cannot be read.
   std::set<uuid> unreadable{};
+  /// Of what a message's earlier revisions said.
+  std::size_t past_max_bytes = 64 << 10;
   int finds = 0;
   int dues = 0;
   int looks = 0;  ///< at what waits in a queue
@@ -65,6 +68,7 @@ class memory_store : public store {
 
   std::function<timestamp()> now_;
   std::map<uuid, row> rows_;
+  std::map<uuid, std::vector<past_content>> past_;
 };
 
 /// Reads a store that lives longer.
@@ -77,6 +81,7 @@ class memory_reader : public store_reader {
     return from_.pending_of(owner, at_most);
   }
   place_told place_of(const place_question& which) override { return from_.place_of(which); }
+  told_past past_of(const uuid& id) override { return from_.past_of(id); }
 
  private:
   memory_store& from_;

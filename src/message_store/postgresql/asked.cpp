@@ -31,8 +31,9 @@ asked_column effect_member(const char* name, T effect::*member, std::string assi
           std::move(assignment)};
 }
 
-asked_column flag(const char* name, bool (*is_set)(const change&)) {
-  return {name, sql_type<bool>::name, [is_set](const asked_change& c, array_text& to) { to.add(is_set(c.what)); }};
+asked_column flag(const char* name, bool (*is_set)(const change&), std::string assignment = "") {
+  return {name, sql_type<bool>::name, [is_set](const asked_change& c, array_text& to) { to.add(is_set(c.what)); },
+          std::move(assignment)};
 }
 
 template <class Read>
@@ -59,6 +60,7 @@ const std::vector<asked_column>& guard_members() {
       guard_member("if_unanswered_below", &guard::unanswered_below, "m.unanswered < if_unanswered_below"),
       guard_member("if_unanswered_above", &guard::unanswered_above, "m.unanswered > if_unanswered_above"),
       guard_member("if_expired", &guard::expired, "(m.expires_at IS NOT NULL AND m.expires_at <= now) = if_expired"),
+      guard_member("if_erased", &guard::erased, "(m.erased_at IS NOT NULL) = if_erased"),
       // The length of a text that is kept elsewhere stands in the row.
       guard_member("if_text_bytes_max", &guard::text_bytes_max,
                    "octet_length(m.text) + octet_length(m.headers) <= if_text_bytes_max"),
@@ -90,28 +92,63 @@ std::string signed_sql(const std::string& max_claims, const std::string& type, c
   return "CASE WHEN " + type + " = '' AND " + headers + " = '' THEN 1 ELSE -1 END * " + max_claims;
 }
 
+/// How long ago that was, for a line of the history.
+std::string ago_sql(const std::string& column) {
+  return "coalesce((now - m." + column + ")::text, 'null')";
+}
+
 /// The row's history after the change, as `changed` has it.
 std::string history_sql() {
   const std::string what =
-      "CASE WHEN new_text IS NOT NULL THEN 'answered' WHEN new_status = 'pending' THEN 'retried' "
-      "WHEN new_status IS NOT NULL THEN new_status ELSE 'failed' END";
-  return "history = CASE WHEN new_text IS NULL AND new_status IS NULL AND new_error IS NULL THEN m.history ELSE "
+      "CASE WHEN new_text IS NOT NULL THEN 'answered' WHEN erases THEN 'erased' WHEN new_status = 'pending' THEN "
+      "'retried' WHEN new_status IS NOT NULL THEN new_status ELSE 'failed' END";
+  return "history = CASE WHEN new_text IS NULL AND new_status IS NULL AND new_error IS NULL AND NOT erases "
+         "THEN m.history ELSE "
          "CASE WHEN length(m.history) - length(replace(m.history, E'\\n', '')) < " +
          std::to_string(history_max) +
          " THEN m.history ELSE substr(m.history, strpos(m.history, E'\\n') + 1) END || '[' || m.revision || ',' || "
          "now || ',\"' || " +
-         what + " || '\",' || to_json(m.queue) || ',' || to_json(m.holder) || E']\\n' END";
+         what +
+         " || '\",' || to_json(m.queue) || ',' || to_json(m.holder) || ',' || "
+         "CASE WHEN m.claimed_at IS NULL THEN 0 ELSE m.claim END || ',' || " +
+         ago_sql("claimed_at") + " || ',' || " + ago_sql("rung_at") +
+         " || ',' || to_json(coalesce(asked_by, '')) || E']\\n' END";
+}
+
+/// What earlier revisions said, after the change: lines of [revision, "form", "content type", "text"], of so many bytes
+/// together. Where that many are sure to be left there is no look at the lines.
+std::string past_sql() {
+  const std::string line =
+      "('[' || m.revision || ',' || to_json(m.form) || ',' || to_json(m.content_type) || ',' || to_json(m.text) || "
+      "E']\\n')";
+  const std::string line_max_bytes = "6 * (octet_length(m.text) + octet_length(m.content_type)) + 100";
+  return "past = CASE WHEN erases THEN '' WHEN new_text IS NULL OR octet_length(m.text) + " +
+         std::to_string(past_content_overhead_bytes) +
+         " > past_max_bytes THEN m.past "
+         "WHEN octet_length(m.past) + " +
+         line_max_bytes + " <= past_max_bytes THEN m.past || " + line +
+         " ELSE (SELECT coalesce(string_agg(kept, '' ORDER BY place), '') FROM ("
+         "SELECT one || E'\\n' AS kept, place, sum(octet_length(one) + 1) OVER (ORDER BY place DESC) AS so_far "
+         "FROM unnest(string_to_array(m.past || " +
+         line +
+         ", E'\\n')) WITH ORDINALITY AS lines(one, place) WHERE one <> '') l WHERE so_far <= past_max_bytes) END";
 }
 
 const std::vector<asked_column>& effect_members() {
   const std::string next_revision = "m.revision + CASE WHEN new_text IS NULL THEN 0 ELSE 1 END";
-  const std::string next_form = "CASE WHEN new_text IS NULL THEN m.form ELSE new_form END";
-  const std::string next_type = "CASE WHEN new_text IS NULL THEN m.content_type ELSE new_content_type END";
-  const std::string next_headers =
-      "CASE WHEN new_text IS NULL THEN m.headers ELSE coalesce(new_headers, m.headers) END";
+  const std::string unless_erased = "CASE WHEN erases THEN '' WHEN new_text IS NULL THEN ";
+  const std::string next_form = unless_erased + "m.form ELSE new_form END";
+  const std::string next_type = unless_erased + "m.content_type ELSE new_content_type END";
+  const std::string next_headers = unless_erased + "m.headers ELSE coalesce(new_headers, m.headers) END";
   const std::string next_claim = "coalesce(new_claim, m.claim)";
   const std::string next_claim_set = "claim = " + next_claim;
-  const std::string next_text = "text = coalesce(new_text, m.text), revision = " + next_revision;
+  const std::string next_text =
+      "text = CASE WHEN erases THEN '' ELSE coalesce(new_text, m.text) END, revision = " + next_revision;
+  const std::string next_rung =
+      "rung_at = CASE WHEN new_text IS NOT NULL OR new_status = 'pending' THEN CASE WHEN rings THEN now END "
+      "WHEN rings THEN coalesce(m.rung_at, now) ELSE m.rung_at END";
+  const std::string next_claimed =
+      "claimed_at = CASE WHEN new_claim IS NOT NULL THEN now WHEN due_after_lease THEN m.claimed_at END";
   static const std::vector<asked_column> all{
       effect_member("new_text", &effect::text, next_text),
       effect_member("new_form", &effect::form, "form = " + next_form),
@@ -125,10 +162,20 @@ const std::vector<asked_column>& effect_members() {
       effect_member("due_in", &effect::due_in),
       effect_member("due_at", &effect::due_at),
       effect_member("lease_max", &effect::lease_max),
+      flag(
+          "rings", [](const change& c) { return c.then.rings; }, next_rung),
+      flag(
+          "erases", [](const change& c) { return c.then.erases; },
+          "erased_at = CASE WHEN erases THEN now ELSE m.erased_at END, " + past_sql()),
+      {"asked_by", sql_type<std::string>::name,
+       [](const asked_change& c, array_text& to) {
+         const auto& by = asked_by(c.what);
+         to.add(by.empty() ? std::nullopt : std::optional(by));
+       }},
       effect_member("due_after_lease", &effect::due_after_lease,
                     "due = CASE WHEN due_after_lease THEN now + least(coalesce(new_lease, m.lease), lease_max) "
                     "ELSE coalesce(due_at, now + due_in, m.due) END"),
-      effect_member("new_claim", &effect::new_claim, next_claim_set),
+      effect_member("new_claim", &effect::new_claim, next_claim_set + ", " + next_claimed),
       effect_member("unanswered_change", &effect::unanswered, counted_sql("unanswered", "unanswered_change")),
       effect_member("failures_change", &effect::failures, counted_sql("failures", "failures_change")),
       effect_member("new_lease", &effect::lease, "lease = coalesce(new_lease, m.lease)"),
@@ -139,7 +186,7 @@ const std::vector<asked_column>& effect_members() {
           "new_max_claims", &effect::max_claims,
           "max_claims = " + signed_sql("abs(coalesce(new_max_claims, m.max_claims))", next_type, next_headers)),
       effect_member("new_error", &effect::error,
-                    "attempts = CASE WHEN new_error IS NULL THEN m.attempts ELSE "
+                    "attempts = CASE WHEN erases THEN '[]' WHEN new_error IS NULL THEN m.attempts ELSE "
                     "(CASE WHEN jsonb_array_length(m.attempts) < " +
                         std::to_string(attempts_max) +
                         " THEN m.attempts ELSE m.attempts - 0 END) || jsonb_build_object('revision', " + next_revision +
@@ -256,7 +303,7 @@ void add_asked(parameters& to, const std::vector<asked_column>& of, std::span<co
 }
 
 std::string assignments_sql() {
-  std::vector<std::string> all{"updated_at = now", history_sql()};
+  std::vector<std::string> all{"updated_at = CASE WHEN erases THEN m.updated_at ELSE now END", history_sql()};
   for (const auto& member : effect_members())
     if (!member.sql.empty()) all.push_back(member.sql);
   return joined(all, ", ");
@@ -275,6 +322,8 @@ std::string inserted_sql() {
     const auto asked = name_when_inserted(c);
     if (const auto* given = given_when_inserted(c))
       all.emplace_back(given);
+    else if (&c == &column_of(&message::rung_at) || &c == &column_of(&message::claimed_at))
+      all.push_back("now + " + asked);  // both are given as they are at the time 0
     else if (&c == &column_of(&message::due))
       all.push_back("CASE WHEN due_from_now THEN now + " + asked + " ELSE " + asked + " END");
     else if (&c == &column_of(&message::max_claims))

@@ -35,7 +35,10 @@ void prepare(connection& fresh) {
 class postgresql_store : public store {
  public:
   postgresql_store(const postgresql_options& options, std::string sender, std::shared_ptr<unreadable_rows> faults)
-      : sender_(std::move(sender)), faults_(std::move(faults)), session_(options, "store", prepare) {}
+      : sender_(std::move(sender)),
+        past_max_bytes_(std::to_string(options.past_max_bytes)),
+        faults_(std::move(faults)),
+        session_(options, "store", prepare) {}
 
   std::vector<outcome> apply(std::span<const change> batch) override {
     std::vector<outcome> outcomes;
@@ -227,6 +230,7 @@ class postgresql_store : public store {
     }
     auto arguments = parameters().add_if(session_.clock_now());
     add_asked(arguments, first.insert ? asked_of_inserts() : asked_of_updates(), asked);
+    if (!first.insert) arguments.add(past_max_bytes_);
     const auto* once = first.insert && first.then.once ? &*first.then.once : nullptr;
     if (once)
       calls.push_back(
@@ -275,6 +279,7 @@ class postgresql_store : public store {
   }
 
   std::string sender_;
+  std::string past_max_bytes_;
   std::shared_ptr<unreadable_rows> faults_;
   session session_;
   announcements announced_;

@@ -20,6 +20,7 @@ struct postgresql_options {
   milliseconds answer_timeout{};     ///< for one batch, list or count; then the connection is given up
   milliseconds poll_interval{};      ///< a notification of another process that was lost is made good after this
   std::function<timestamp()> now{};  ///< the store's clock; empty: the server's own
+  std::size_t past_max_bytes = 0;    ///< of what a message's earlier revisions said, as far as it is kept
 };
 
 /// What it can be configured with.

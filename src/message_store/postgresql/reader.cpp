@@ -1,6 +1,8 @@
 #include "message_store/postgresql/reader.hpp"
 
+#include <boost/json/parse.hpp>
 #include <map>
+#include <sstream>
 
 #include "message_store/postgresql/asked.hpp"
 #include "message_store/postgresql/rows.hpp"
@@ -9,6 +11,17 @@
 
 namespace amc::message_store::postgresql {
 namespace {
+
+/// [revision, "form", "content type", "text"]; nothing where it is something else.
+std::optional<past_content> content_in(const std::string& line) try {
+  const auto item = boost::json::parse(line);
+  return past_content{checked_count(item.at(0).to_number<std::int64_t>()), std::string(item.at(3).as_string()),
+                      checked_form(std::string_view(item.at(1).as_string())), std::string(item.at(2).as_string())};
+} catch (const row_fault&) {
+  return {};
+} catch (const boost::system::system_error&) {
+  return {};
+}
 
 class reader : public store_reader {
  public:
@@ -75,6 +88,23 @@ class reader : public store_reader {
     std::vector<queue_counts> all;
     for (const auto& [name, q] : queues) all.push_back(q);
     return all;
+  }
+
+  told_past past_of(const uuid& id) override {
+    const auto results = session_.run({{nullptr, say().past.c_str(), parameters().add(to_string(id))}});
+    const auto* r = results[0].get();
+    told_past told;
+    if (PQntuples(r) == 0) return told;
+    constexpr int first_of_row = 1;
+    told.of = found_row_at(r, 0, first_of_row, columns, *faults_);
+    std::istringstream lines(text_at(r, 0, 0));
+    for (std::string line; std::getline(lines, line);) {
+      if (auto read = content_in(line))
+        told.contents.push_back(*std::move(read));
+      else
+        told.unreadable = true;
+    }
+    return told;
   }
 
   place_told place_of(const place_question& which) override {

@@ -13,8 +13,8 @@ std::string now_sql(const std::string& parameter) {
 
 /// Read once for a statement, of which $1 is now. Compared with a clock that is read for each row, an index is of no
 /// use.
-std::string clock_sql() {
-  return "clock AS MATERIALIZED (SELECT " + now_sql("$1") + " AS now)";
+std::string clock_sql(const std::string& besides = "") {
+  return "clock AS MATERIALIZED (SELECT " + now_sql("$1") + " AS now" + (besides.empty() ? "" : ", " + besides) + ")";
 }
 constexpr const char* now_read = "(SELECT now FROM clock)";
 
@@ -44,9 +44,11 @@ std::string insert_sql() {
 
 /// Guarded changes, each of another row.
 std::string update_sql() {
-  return "WITH " + clock_sql() + ", " + asked_sql(asked_of_updates()) + ", done AS (UPDATE amc_message m SET " +
-         assignments_sql() + " FROM asked, clock WHERE m.id = asked.id AND m.id = ANY ($2::uuid[]) AND " +
-         conditions_sql() + " RETURNING " + row_sql("m.", "text_if_applied") + ") " + outcomes_sql();
+  const auto past_max_bytes = "$" + std::to_string(asked_of_updates().size() + 2) + "::bigint AS past_max_bytes";
+  return "WITH " + clock_sql(past_max_bytes) + ", " + asked_sql(asked_of_updates()) +
+         ", done AS (UPDATE amc_message m SET " + assignments_sql() +
+         " FROM asked, clock WHERE m.id = asked.id AND m.id = ANY ($2::uuid[]) AND " + conditions_sql() +
+         " RETURNING " + row_sql("m.", "text_if_applied") + ") " + outcomes_sql();
 }
 
 /// Its own statement, since it must see what was committed while the insert waited.
@@ -141,7 +143,8 @@ std::string holders_sql() {
 std::string purge_sql() {
   const std::string is_old =
       "status <> 'pending' AND updated_at <= CASE WHEN status = 'dead' THEN $5::bigint ELSE $4::bigint END";
-  return "WITH seen AS MATERIALIZED (SELECT id, status, updated_at, octet_length(text) AS bytes FROM amc_message "
+  return "WITH seen AS MATERIALIZED (SELECT id, status, updated_at, octet_length(text) + octet_length(past) AS bytes "
+         "FROM amc_message "
          "WHERE id > $1::uuid AND id < $2::uuid ORDER BY id LIMIT $3::integer), "
          "old AS MATERIALIZED (SELECT id, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before FROM seen WHERE " +
          is_old +
@@ -172,6 +175,7 @@ statements render() {
       .find_key = find_key_sql(),
       .find = "SELECT true, 0, " + row_sql("m.", "$2::boolean") +
               " FROM amc_message m WHERE m.id = ANY (string_to_array($1, ',')::uuid[])",
+      .past = "SELECT m.past, " + names(columns, "m.") + " FROM amc_message m WHERE m.id = $1::uuid",
       .due = due_sql(),
       .waiting = waiting_sql(),
       .list = list_sql(""),

@@ -8,11 +8,13 @@ namespace amc::message_store::postgresql {
 /// Rendered once, from the tables of columns, guards and effects.
 struct statements {
   std::string insert;  ///< $1 now, then as asked_of_inserts
-  std::string update;  ///< $1 now, then as asked_of_updates
+  /// $1 now, then as asked_of_updates, then how many bytes are kept of what earlier revisions said.
+  std::string update;
   /// What else an insert with a key needs. Before it, a key that is too old is taken from its row: $1 key, $2 now, $3
   /// how long it is kept. After it, the row that has the key, with its text if $3: $1 key, $2 now.
   std::string drop_key, find_key;
   std::string find;       ///< $1 ids, with commas between them
+  std::string past;       ///< $1 id; gives what earlier revisions said, and the row
   std::string due;        ///< $1 now, $2 limit
   std::string waiting;    ///< $1 now, $2 queue, $3 how long after a ringing a row is due, $4 limit
   std::string list;       ///< $1 after, $2 rows to look at, $3 status, $4 queue, $5 limit, $6 bytes of texts

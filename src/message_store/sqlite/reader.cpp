@@ -65,6 +65,27 @@ class reader : public store_reader {
     return all;
   }
 
+  told_past past_of(const uuid& id) override {
+    told_past told;
+    const ending found(find_);
+    find_.bind(1, id);
+    if (!file_.step(find_)) return told;
+    try {
+      told.of.now = row_at(find_, all_columns);
+    } catch (const row_fault& fault) {
+      faults_->note(find_.name_of_row(0), fault);
+      told.of.unreadable = true;
+    }
+    // While the row is being looked at, the file stays as it was.
+    const ending in_the_end(past_);
+    past_.bind(1, id);
+    while (file_.step(past_)) {
+      const auto read = [&] { told.contents.push_back({past_.count(0), past_.text(3), past_.form(1), past_.text(2)}); };
+      if (!reads(read)) told.unreadable = true;
+    }
+    return told;
+  }
+
   place_told place_of(const place_question& which) override {
     place_told told;
     const auto now = now_();
@@ -170,6 +191,8 @@ class reader : public store_reader {
                               " FROM message WHERE id IN (SELECT id FROM message INDEXED BY message_dead "
                               "WHERE status = 'dead' AND id > ?1 ORDER BY id LIMIT ?2) ORDER BY id"};
   statement find_{file_.handle(), "SELECT " + names(columns) + " FROM message WHERE id = ?1"};
+  statement past_{file_.handle(),
+                  "SELECT revision, form, content_type, text FROM past_content WHERE id = ?1 ORDER BY revision"};
   statement last_queue_{file_.handle(), "SELECT last_queue FROM message WHERE id = ?1"};
   statement owned_{file_.handle(),
                    "SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_owned "

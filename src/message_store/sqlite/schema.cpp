@@ -56,6 +56,22 @@ ALTER TABLE message ADD COLUMN history TEXT NOT NULL DEFAULT '';
      R"sql(
 CREATE INDEX message_owned ON message (owner) WHERE status = 'pending' AND owner <> '';
 )sql"},
+    {"when a message was rung, claimed and erased, and what its earlier revisions said",
+     // A table of its own: a change writes its row anew, whatever it changes. What is large stands last.
+     R"sql(
+ALTER TABLE message ADD COLUMN rung_at INTEGER;
+ALTER TABLE message ADD COLUMN claimed_at INTEGER;
+ALTER TABLE message ADD COLUMN erased_at INTEGER;
+CREATE TABLE past_content (
+  id           BLOB    NOT NULL,
+  revision     INTEGER NOT NULL,
+  form         TEXT    NOT NULL,
+  content_type TEXT    NOT NULL,
+  bytes        INTEGER NOT NULL,  -- of the text
+  text         TEXT    NOT NULL,
+  PRIMARY KEY (id, revision)
+) WITHOUT ROWID;
+)sql"},
 };
 
 constexpr const char* path_key = "broker.store.sqlite.path";

@@ -72,6 +72,17 @@ struct statements {
     }
     return update;
   }
+  /// A text that nobody has read goes from one table to the other.
+  statement keep_past{db, "INSERT OR REPLACE INTO past_content VALUES (?1, ?2, ?3, ?4, ?5, ?6)"};
+  statement move_to_past{db,
+                         "INSERT OR REPLACE INTO past_content SELECT id, revision, form, content_type, "
+                         "length(CAST(text AS BLOB)), text FROM message "
+                         "WHERE id = ?1 AND length(CAST(text AS BLOB)) <= ?2"};
+  statement shorten_past{
+      db,
+      "DELETE FROM past_content WHERE id = ?1 AND revision <= (SELECT max(revision) FROM (SELECT revision, "
+      "sum(bytes + ?3) OVER (ORDER BY revision DESC) AS so_far FROM past_content WHERE id = ?1) WHERE so_far > ?2)"};
+  statement drop_past{db, "DELETE FROM past_content WHERE id = ?1 RETURNING bytes"};
   statement next_queue{db, "SELECT queue FROM message WHERE status = 'pending' AND queue > ?1 ORDER BY queue LIMIT 1"};
   statement due{db, "SELECT " + names(due_columns) +
                         " FROM message WHERE status = 'pending' AND queue = ?1 AND due <= ?2 ORDER BY due LIMIT ?3"};
@@ -111,7 +122,8 @@ timestamp wall_clock() {
 
 class sqlite_store : public store {
  public:
-  explicit sqlite_store(sqlite_options options) : now_(std::move(options.now)), file_(std::move(options.path)) {}
+  explicit sqlite_store(sqlite_options options)
+      : now_(std::move(options.now)), past_max_bytes_(options.past_max_bytes), file_(std::move(options.path)) {}
 
   /// To be called once after the making, before anything else.
   migration migrate() {
@@ -242,7 +254,7 @@ class sqlite_store : public store {
     done.count = change_some(old.size(), what.text_bytes_max, [&](std::size_t i) {
       const ending in_the_end(say_->remove);
       say_->remove.bind(1, old[i]);
-      return run_for_bytes(say_->remove, old[i]);
+      return run_for_bytes(say_->remove, old[i]) + drop_past(old[i]);
     });
     if (done.count < old.size()) done.next = old[done.count - 1];
     return done;
@@ -318,6 +330,8 @@ class sqlite_store : public store {
     if (current && tells_text(what, applies) && !(applies && what.then.text)) read_whole();
     if (applies) {
       if (!current) current = std::make_shared<message>(fresh_row(what.id, now));
+      if (supersedes(what)) keep_past(*current, whole);
+      if (what.then.erases) drop_past(what.id);
       change_row(what, *current, now);
       write(what, *current);
       remember(current, whole || what.then.text, tells_text(what, true));
@@ -335,6 +349,33 @@ class sqlite_store : public store {
     remember(made, true, tells_text(what, true));
     if (!tells_text(what, true)) made->text.clear();
     return made;
+  }
+
+  /// What a revision said that another is about to follow. `whole`: with its text.
+  void keep_past(const message& before, bool whole) {
+    if (past_max_bytes_ <= past_content_overhead_bytes) return;
+    const auto text_max_bytes = past_max_bytes_ - past_content_overhead_bytes;
+    if (whole && before.text.size() > text_max_bytes) return;
+    auto& keep = whole ? say_->keep_past : say_->move_to_past;
+    const ending kept(keep);
+    keep.bind(1, before.id);
+    if (whole) {
+      keep.bind(2, std::int64_t{before.revision});
+      keep.bind_constant(3, to_string(before.form));
+      keep.bind(4, before.content_type);
+      keep.bind(5, static_cast<std::int64_t>(before.text.size()));
+      keep.bind(6, before.text);
+    } else {
+      keep.bind(2, static_cast<std::int64_t>(text_max_bytes));
+    }
+    file_.execute(keep);
+    if (before.revision == 1) return;  // there is no older one
+    auto& shorten = say_->shorten_past;
+    const ending shortened(shorten);
+    shorten.bind(1, before.id);
+    shorten.bind(2, static_cast<std::int64_t>(past_max_bytes_));
+    shorten.bind(3, static_cast<std::int64_t>(past_content_overhead_bytes));
+    file_.execute(shorten);
   }
 
   /// A row as it was written. `shared`: it will not be changed any more.
@@ -396,7 +437,7 @@ class sqlite_store : public store {
   void write(const change& what, const message& after) {
     const auto& then = what.then;
     const auto by = what.insert                               ? column::writer::insert
-                    : then.text                               ? column::writer::change_of_text
+                    : then.text || then.erases                ? column::writer::change_of_text
                     : then.status || then.queue || then.error ? column::writer::change_of_place
                                                               : column::writer::any_change;
     auto& s = say_->writing(by);
@@ -433,6 +474,13 @@ class sqlite_store : public store {
     return bytes;
   }
 
+  /// The bytes of what the earlier revisions said, which is deleted.
+  std::size_t drop_past(const uuid& id) {
+    const ending in_the_end(say_->drop_past);
+    say_->drop_past.bind(1, id);
+    return run_for_bytes(say_->drop_past, id);
+  }
+
   /// Those that come behind it, are not due and not held.
   std::vector<place_in_queue> not_due(const std::string& queue, const place_in_queue& last) {
     constexpr std::int64_t limit = 1'000;
@@ -463,6 +511,7 @@ class sqlite_store : public store {
   }
 
   std::function<timestamp()> now_;
+  std::size_t past_max_bytes_;
   std::shared_ptr<unreadable_rows> faults_ = std::make_shared<unreadable_rows>();
   database file_;
   std::optional<statements> say_;

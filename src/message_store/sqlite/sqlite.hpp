@@ -12,6 +12,7 @@ namespace amc::message_store {
 struct sqlite_options {
   std::string path;                ///< the file; its folder is made
   std::function<timestamp()> now;  ///< the store's clock; empty: the wall clock
+  std::size_t past_max_bytes = 0;  ///< of what a message's earlier revisions said, as far as it is kept
 };
 
 /// A store in one SQLite file (write-ahead log, synchronous=FULL: a durable change is on the disk when it is told).

@@ -159,6 +159,12 @@ def messages(contract):
         ask("GET /messages/{id}/explain", id=id)
     ask("GET /messages/{id}/explain", id=UNKNOWN, expected=404)
     ask("POST /messages/{id}/retry", id=UNKNOWN, expected=404)
+    ask("POST /messages/{id}/erase", id=traced, expected=409)
+    erased = ask("POST /messages/{id}/erase", id=done)
+    contract.expect("what is erased says so, and nothing else", erased["message"] == "" and "erased_at" in erased)
+    told = ask("GET /messages/{id}/history", id=done)
+    contract.expect("and said nothing", all(r.get("content_gone") for r in told["revisions"]))
+    ask("POST /messages/{id}/erase", id=UNKNOWN, expected=404)
 
 
 def contents(contract):

@@ -124,6 +124,7 @@ const std::multimap<std::pair<std::string, std::string>, asking>& questions() {
       {{"GET", "/messages/*/history"}, [](auto& id, auto) { return question{"/messages/" + id + "/history"}; }},
       {{"GET", "/messages/*/explain"}, [](auto& id, auto) { return question{"/messages/" + id + "/explain"}; }},
       {{"POST", "/messages/*/retry"}, [](auto& id, auto) { return question{"/messages/" + id + "/retry"}; }},
+      {{"POST", "/messages/*/erase"}, [](auto& id, auto) { return question{"/messages/" + id + "/erase"}; }},
       {{"POST", "/claims"},
        [](auto& id, auto) {
          return question{"/claims", entry(id, 0)};
@@ -218,7 +219,9 @@ verdict expected(const std::string& name, const std::string& endpoint, const que
   if (endpoint == "GET /messages/*/history" || endpoint == "GET /messages/*/explain") return unless(has(name, "read"));
   if (endpoint == "DELETE /messages/*") return unless(name == "owner" || has(name, "operate"));
   const bool any_revision = asked.headers.find("If-Match") == "*";
-  if (endpoint == "PUT /" || endpoint == "POST /messages/*/retry" || any_revision) return unless(has(name, "operate"));
+  if (endpoint == "PUT /" || endpoint == "POST /messages/*/retry" || endpoint == "POST /messages/*/erase" ||
+      any_revision)
+    return unless(has(name, "operate"));
   if (!has(name, "serve")) return verdict::forbidden;
   // A claim is its holder's, for as long as it has no outcome.
   const bool names_claim = asked.body.find("\"claim\"") != std::string::npos;

@@ -592,6 +592,60 @@ TEST_F(Api, TheHistoryTellsWhatBecameOfEachRevisionAndByWhom) {
   EXPECT_EQ(w_.ask("GET", "/messages/x/history").status, 404);
 }
 
+TEST_F(Api, TheHistoryTellsWhatEachRevisionSaidAndHowLongItTook) {
+  const auto id = body(w_.ask("POST", "/queues/orders/messages", R"({"message":{"n":2.50}})")).at("id").as_string();
+  const std::string path = "/messages/" + std::string(id);
+  w_.world.advance(milliseconds(2'000));
+  const auto received = body(w_.ask("POST", "/queues/orders/receive", R"({"service":"pack","worker":"w"})"));
+  const auto claim = received.at("deliveries").at(0).at("claim").as_int64();
+  w_.world.advance(milliseconds(700));
+  w_.ask("POST", "/answers",
+         R"([{"id":")" + std::string(id) + R"(","revision":1,"claim":)" + std::to_string(claim) +
+             R"(,"message_base64":"aGk=","done":true}])");
+  const auto reply = w_.ask("GET", path + "/history");
+  EXPECT_THAT(reply.body, HasSubstr(R"("message":{"n":2.50})")) << "as it was sent";
+  const auto told = body(reply);
+  ASSERT_EQ(told.at("revisions").as_array().size(), 2U) << told;
+  const auto& first = told.at("revisions").at(0).as_object();
+  EXPECT_EQ(first.at("queue"), "orders");
+  EXPECT_EQ(first.at("content_type"), "application/json");
+  EXPECT_EQ(first.at("stored_at"), told.at("created_at"));
+  EXPECT_EQ(first.at("by"), "pack/w");
+  EXPECT_EQ(first.at("claim"), claim);
+  EXPECT_GE(first.at("waited_ms").as_int64(), 2'000);
+  EXPECT_GE(first.at("worked_ms").as_int64(), 700);
+  EXPECT_EQ(first.at("answered_at"), told.at("history").at(0).at("at"));
+  EXPECT_EQ(told.at("history").at(0).at("claim"), claim);
+  const auto& last = told.at("revisions").at(1).as_object();
+  EXPECT_EQ(last.at("message_base64"), "aGk=");
+  EXPECT_EQ(last.at("stored_at"), first.at("answered_at"));
+  EXPECT_FALSE(last.contains("claim"));
+  EXPECT_FALSE(told.as_object().contains("unreadable"));
+}
+
+TEST_F(Api, WhatHasEndedCanBeErasedForGood) {
+  const auto id = post();
+  EXPECT_EQ(w_.ask("POST", "/messages/" + id + "/erase").status, 409) << "it is pending";
+  fail(id, "the secret is 42", R"(,"final":true)");
+  const auto reply = w_.ask("POST", "/messages/" + id + "/erase");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const auto erased = body(reply).as_object();
+  EXPECT_EQ(erased.at("message"), "");
+  EXPECT_EQ(erased.at("status"), "dead");
+  EXPECT_TRUE(erased.contains("erased_at"));
+  EXPECT_FALSE(erased.contains("attempts"));
+  EXPECT_EQ(body(w_.ask("POST", "/messages/" + id + "/erase")).at("erased_at"), erased.at("erased_at")) << "so already";
+  const auto told = w_.ask("GET", "/messages/" + id + "/history");
+  EXPECT_THAT(told.body, testing::Not(testing::AnyOf(HasSubstr("Hi,"), HasSubstr("42"))));
+  EXPECT_EQ(body(told).at("revisions").at(0).at("content_gone"), true);
+  EXPECT_EQ(body(told).at("history").as_array().back().at("what"), "erased");
+  const auto retried = w_.ask("POST", "/messages/" + id + "/retry");
+  EXPECT_EQ(retried.status, 409);
+  EXPECT_THAT(retried.body, HasSubstr("was erased at"));
+  EXPECT_THAT(w_.ask("GET", "/messages/" + id + "/explain").body, HasSubstr("what it said was erased"));
+  EXPECT_EQ(w_.ask("POST", "/messages/x/erase").status, 404);
+}
+
 TEST_F(Api, AFinalFailureEndsTheMessageAtOnce) {
   const auto id = post();
   EXPECT_EQ(fail(id, "no such product", R"(,"final":true)").at(0).at("status").as_string(), "dead");
