@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,14 +10,16 @@ namespace amc::app {
 
 /// What `amc messages` was asked for.
 struct messages_question {
-  std::string verb;                ///< list, show, history, explain, retry, cancel
-  std::vector<std::string> ids{};  ///< of all but list
-  std::string status{};            ///< of list, and of retry without ids
+  std::string verb;  ///< list, show, history, explain, retry, cancel, run-now, move
+  std::vector<std::string> ids{};
+  std::string to{};      ///< the queue to move to  ///< of all but list
+  std::string status{};  ///< of list, and of retry without ids
   std::string queue{};
-  std::string error{};      ///< of retry without ids: a part of the latest error
-  bool all = false;         ///< of retry without ids or any of the above
-  std::size_t limit = 100;  ///< of list
-  bool as_json = false;     ///< of history and explain, which are for people otherwise
+  std::optional<std::string> text{};  ///< of retry with ids: another than they have
+  std::string error{};                ///< of retry without ids: a part of the latest error
+  bool all = false;                   ///< of retry without ids or any of the above
+  std::size_t limit = 100;            ///< of list
+  bool as_json = false;               ///< of history and explain, which are for people otherwise
 };
 
 /// Asks the broker and prints its answer, one JSON object a line. Exit code 0, or 1 when anything was refused.

@@ -60,6 +60,14 @@ ALTER TABLE amc_message
      R"sql(
 CREATE INDEX amc_message_owned ON amc_message (owner) WHERE status = 'pending' AND owner <> '';
 )sql"},
+    {"the queues that are paused",
+     R"sql(
+CREATE TABLE amc_paused_queue (
+  queue    text   NOT NULL PRIMARY KEY,
+  since    bigint NOT NULL,
+  asked_by text   NOT NULL
+);
+)sql"},
 };
 
 int version_found(connection& link) {

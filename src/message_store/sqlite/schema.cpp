@@ -56,6 +56,14 @@ ALTER TABLE message ADD COLUMN history TEXT NOT NULL DEFAULT '';
      R"sql(
 CREATE INDEX message_owned ON message (owner) WHERE status = 'pending' AND owner <> '';
 )sql"},
+    {"the queues that are paused",
+     R"sql(
+CREATE TABLE paused_queue (
+  queue    TEXT    NOT NULL PRIMARY KEY,
+  since    INTEGER NOT NULL,
+  asked_by TEXT    NOT NULL
+) WITHOUT ROWID;
+)sql"},
 };
 
 constexpr const char* path_key = "broker.store.sqlite.path";
