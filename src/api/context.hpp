@@ -19,6 +19,7 @@ struct context {
   std::shared_ptr<broker::waiters> waiters;
   std::shared_ptr<broker::receivers> receivers;
   std::shared_ptr<broker::mass_retry> retries;
+  std::shared_ptr<broker::mass_cancel> purges;
   api_options options;
   std::shared_ptr<access::identity> identity{};       ///< null: nobody is asked who they are
   std::shared_ptr<access::page_sessions> sessions{};  ///< the identity, where browsers may sign in; null: they may not

@@ -40,6 +40,7 @@ void add_queue(json::object& to, const broker::explanation& e) {
 json::object data_of(const broker::explanation& e) {
   json::object data;
   if (e.older) add_queue(data, e);
+  if (e.paused) data["paused"] = paused_told(&*e.paused);
   add(data, "nearest_queue", e.nearest_queue);
   add(data, "watching_for_ms", e.watching_for);
   add(data, "due", e.due);

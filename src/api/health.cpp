@@ -21,6 +21,7 @@ void tell_counted(context& api, const broker::messages::queue_state& q) {
   tell(api.env.metrics->gauge("amc_oldest_pending_age_seconds",
                               "Since the oldest message was accepted that could be worked on now"),
        {{"queue", queue}}, age);
+  tell(api.env.metrics->gauge("amc_queue_paused", "Whether the queue is paused"), {{"queue", queue}}, q.paused ? 1 : 0);
   if (q.depth)
     tell(api.env.metrics->gauge("amc_engine_depth", "Events that wait in the queue engine"), {{"queue", queue}},
          static_cast<double>(*q.depth));

@@ -69,10 +69,11 @@ class teller {
       here.queue = step.queue;
       here.queue_is_known = true;
       if (step.rung_at) here.rung_at = step.rung_at;
-      if (step.what != "answered") continue;
+      if (step.what != "answered" && step.what != "edited") continue;
+      if (step.revision < m_.revision) revisions_[step.revision + 1].stored_at = step.at;
+      if (step.what == "edited") continue;
       here.answered_at = step.at;
       here.note_claim(step.claim, step.claimed_at, maker_of(step));
-      if (step.revision < m_.revision) revisions_[step.revision + 1].stored_at = step.at;
     }
     for (const auto& content : told_.contents)
       if (content.revision < m_.revision) revisions_[content.revision].content = &content;

@@ -142,11 +142,11 @@ class http_api::implementation {
 
 http_api::http_api(const environment& env, std::shared_ptr<broker::messages> messages,
                    std::shared_ptr<broker::waiters> waiters, std::shared_ptr<broker::receivers> receivers,
-                   std::shared_ptr<broker::mass_retry> retries, api_options options,
-                   std::shared_ptr<access::identity> identity)
-    : implementation_(
-          std::make_unique<implementation>(context{env, std::move(messages), std::move(waiters), std::move(receivers),
-                                                   std::move(retries), std::move(options), std::move(identity)})) {}
+                   std::shared_ptr<broker::mass_retry> retries, std::shared_ptr<broker::mass_cancel> purges,
+                   api_options options, std::shared_ptr<access::identity> identity)
+    : implementation_(std::make_unique<implementation>(
+          context{env, std::move(messages), std::move(waiters), std::move(receivers), std::move(retries),
+                  std::move(purges), std::move(options), std::move(identity)})) {}
 
 http_api::~http_api() = default;
 

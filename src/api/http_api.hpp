@@ -7,6 +7,7 @@
 
 #include "access/identity.hpp"
 #include "access/page_sessions.hpp"
+#include "broker/maintenance/mass_cancel.hpp"
 #include "broker/maintenance/mass_retry.hpp"
 #include "broker/messages.hpp"
 #include "broker/receivers.hpp"
@@ -40,7 +41,8 @@ class http_api {
  public:
   http_api(const environment& env, std::shared_ptr<broker::messages> messages, std::shared_ptr<broker::waiters> waiters,
            std::shared_ptr<broker::receivers> receivers, std::shared_ptr<broker::mass_retry> retries,
-           api_options options, std::shared_ptr<access::identity> identity = nullptr);
+           std::shared_ptr<broker::mass_cancel> purges, api_options options,
+           std::shared_ptr<access::identity> identity = nullptr);
   ~http_api();
 
   /// Answers a request, and drops its body once that has been read and it waits; throws `unavailable` when the store is

@@ -131,6 +131,55 @@ result<answer_body> answer_of(std::string_view body, others unknown) {
   return answer_body{std::move(*said), std::move(*to)};
 }
 
+namespace {
+
+bool is_blank(std::string_view body) {
+  return body.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+/// The object that a body is, with no other members than these.
+result<json::object> object_of(std::string_view body, std::span<const std::string_view> known, const char* what) {
+  auto parsed = is_blank(body) ? result<json::value>(json::object()) : parse_body(body);
+  if (!parsed) return parsed.error();
+  auto* fields = parsed->if_object();
+  if (!fields) return error{errc::invalid, std::string("Send ") + what + "."};
+  if (const auto checked = only_known(*fields, known); !checked) return checked.error();
+  return std::move(*fields);
+}
+
+}  // namespace
+
+result<void> says_nothing(std::string_view body) {
+  const auto fields = object_of(body, {}, "no body, or {}");
+  if (!fields) return fields.error();
+  return {};
+}
+
+result<second_try_body> second_try_of(std::string_view body) {
+  constexpr std::string_view known[] = {"message", "message_base64", "content_type", "headers", "queue"};
+  const auto fields = object_of(body, known, R"(no body, or {"message": "…", "queue": "…"}, each or none)");
+  if (!fields) return fields.error();
+  second_try_body told;
+  const auto to = destination_in(*fields);
+  if (!to) return to.error();
+  if (*to) told.queue = std::get<to_queue>(**to).name;
+  if (fields->size() == (told.queue ? 1 : 0)) return told;
+  auto said = content_in(*fields, body);
+  if (!said) return said.error();
+  told.said = *std::move(said);
+  return told;
+}
+
+result<std::string> queue_of_move(std::string_view body) {
+  constexpr std::string_view known[] = {"queue"};
+  const auto fields = object_of(body, known, R"({"queue": "…"})");
+  if (!fields) return fields.error();
+  const auto to = destination_in(*fields);
+  if (!to) return to.error();
+  if (!*to) return error{errc::invalid, "Missing the \"queue\" attribute: the queue that the message is to wait in."};
+  return std::get<to_queue>(**to).name;
+}
+
 result<new_message> new_message_in(const json::object& fields, std::string_view written, others unknown) {
   auto said = said_in(fields, written, unknown);
   if (!said) return said.error();

@@ -35,6 +35,19 @@ result<answer_body> answer_of(std::string_view body, others unknown = others::re
 /// Also nothing where unknown members are ignored.
 result<std::optional<destination>> destination_in(const boost::json::object& fields, others unknown = others::refused);
 
+/// `{}`, or no body at all.
+result<void> says_nothing(std::string_view body);
+
+/// What a retry brings along, if anything: what the message says from now on (`content_in`), and the queue.
+struct second_try_body {
+  std::optional<content> said{};
+  std::optional<std::string> queue{};
+};
+result<second_try_body> second_try_of(std::string_view body);
+
+/// `{"queue": "…"}`.
+result<std::string> queue_of_move(std::string_view body);
+
 /// What the body of a new message asks for.
 struct new_message {
   content said{};

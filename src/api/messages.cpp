@@ -91,32 +91,6 @@ task<http::response> get_history(context& api, http::request& asked, visitor& wh
   co_return json_reply(200, history_for(who.by, *told));
 }
 
-task<http::response> retry_message(context& api, http::request& asked, visitor& who) {
-  const auto id = id_in(asked);
-  const auto parsed = parse_uuid(id);
-  if (!parsed) co_return not_found(id, false);
-  const auto retried = co_await api.messages->retry(*parsed, who.by);
-  if (!retried) {
-    note_refusal(who, retried.error(), id);
-    co_return refused(retried.error());
-  }
-  note_operation(who, id, "retried");
-  co_return json_reply(200, shown_to(who.by, **retried));
-}
-
-task<http::response> erase_message(context& api, http::request& asked, visitor& who) {
-  const auto id = id_in(asked);
-  const auto parsed = parse_uuid(id);
-  if (!parsed) co_return not_found(id, false);
-  const auto erased = co_await api.messages->erase(*parsed, who.by);
-  if (!erased) {
-    note_refusal(who, erased.error(), id);
-    co_return refused(erased.error());
-  }
-  note_operation(who, id, "erased");
-  co_return json_reply(200, shown_to(who.by, **erased));
-}
-
 task<http::response> delete_message(context& api, http::request& asked, visitor& who) {
   if (auto fault = match_fault(asked, false)) co_return *std::move(fault);
   const auto id = id_in(asked);

@@ -72,7 +72,8 @@ json::object told(context& api, const broker::messages::queue_state& q) {
                     {"rate_out_per_s", rounded(q.seen.out_per_s)},
                     {"rate_failed_per_s", rounded(q.seen.failed_per_s)},
                     {"receivers", api.receivers->parked_for(q.counts.queue)},
-                    {"services", services_told(q.seen.services)}};
+                    {"services", services_told(q.seen.services)},
+                    {"paused", paused_told(q.paused ? &*q.paused : nullptr)}};
   json::object left;
   for (const auto& [engine, count] : q.left) left[engine] = or_null(count);
   if (!left.empty()) item["left"] = std::move(left);

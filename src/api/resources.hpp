@@ -23,8 +23,12 @@ task<http::response> put_message(context& api, http::request& asked, visitor& wh
 task<http::response> delete_message(context& api, http::request& asked, visitor& who);
 task<http::response> get_history(context& api, http::request& asked, visitor& who);
 task<http::response> get_explanation(context& api, http::request& asked, visitor& who);  // explaining.cpp
+
+// message_operations.cpp
 task<http::response> retry_message(context& api, http::request& asked, visitor& who);
 task<http::response> erase_message(context& api, http::request& asked, visitor& who);
+task<http::response> run_message_now(context& api, http::request& asked, visitor& who);
+task<http::response> move_message(context& api, http::request& asked, visitor& who);
 
 // work.cpp: for services
 task<http::response> post_claims(context& api, http::request& asked, visitor& who);
@@ -42,6 +46,12 @@ task<http::response> get_queue(context& api, http::request& asked, visitor& who)
 task<http::response> get_queue_rates(context& api, http::request& asked, visitor& who);
 task<http::response> get_retries(context& api, http::request& asked, visitor& who);
 task<http::response> post_retries(context& api, http::request& asked, visitor& who);
+
+// queue_operations.cpp
+task<http::response> post_pause(context& api, http::request& asked, visitor& who);
+task<http::response> post_resume(context& api, http::request& asked, visitor& who);
+task<http::response> post_purge(context& api, http::request& asked, visitor& who);
+task<http::response> get_purge(context& api, http::request& asked, visitor& who);
 
 // health.cpp
 task<http::response> get_metrics(context& api, http::request& asked, visitor& who);

@@ -192,6 +192,13 @@ http::response represent(const message& m, int status, bool root) {
   return json_reply(status, body.take());
 }
 
+json::value paused_told(const paused_queue* how) {
+  if (!how) return {};
+  json::object told{{"since", to_rfc3339(how->since)}};
+  if (!how->by.empty()) told["by"] = how->by;
+  return told;
+}
+
 std::string entity_tag(const message& m) {
   auto tag = "\"" + std::to_string(m.revision);
   if (m.status != status::pending) tag += std::string("-") + to_string(m.status);

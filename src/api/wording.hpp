@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/message.hpp"
 #include "http/message.hpp"
+#include "message_store/store.hpp"
 
 /// How the HTTP API words its answers.
 namespace amc::api {
@@ -32,6 +34,9 @@ http::response represent(const message& m, int status, bool root);
 std::string in_full(const message& m, const principal_ptr& by = {});
 /// In JSON, as much as who asks may know: everything, what an owner may, or that it is there.
 std::string shown_to(const principal_ptr& by, const message& m);
+
+/// Since when a queue is paused, and by whom, as data; null where it is not.
+boost::json::value paused_told(const paused_queue* how);
 
 /// Who receives from a queue, as data.
 boost::json::array services_told(std::span<const broker::activity::service> services);

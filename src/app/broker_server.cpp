@@ -20,7 +20,8 @@ broker_server::broker_server(const environment& env, const foundation& base, con
           base.engine_is_heard ? base.platform.get() : nullptr, api::receivers_options_from(settings))),
       retries_(std::make_shared<broker::mass_retry>(
           env, parts_->messages(), broker::mass_retry_options{settings.size("broker.retries_per_second")})),
-      api_(env, parts_->messages(), waiters_, receivers_, retries_, api_options(settings), identity_),
+      purges_(std::make_shared<broker::mass_cancel>(env, parts_->messages())),
+      api_(env, parts_->messages(), waiters_, receivers_, retries_, purges_, api_options(settings), identity_),
       server_(
           env, server_options(settings), [this](http::request& asked) { return api_.handle(asked); },
           api::http_api::fault) {
@@ -63,6 +64,7 @@ task<void> broker_server::stop() {
   co_await waiters_->stop();
   co_await receivers_->stop();
   co_await retries_->stop();
+  co_await purges_->stop();
   co_await parts_->stop();
 }
 

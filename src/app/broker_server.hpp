@@ -33,6 +33,7 @@ class broker_server {
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::receivers> receivers_;
   std::shared_ptr<broker::mass_retry> retries_;
+  std::shared_ptr<broker::mass_cancel> purges_;
   api::http_api api_;
   http::server server_;
 };

@@ -31,7 +31,7 @@ struct invocation {
   bench_options bench{};
   post_options post{};
   receive_options receive{};
-  bool queues_as_json = false;
+  queues_question queues{};
   token_options token{};
   top_options top{};
   std::vector<config_provider> known = providers();
@@ -157,8 +157,8 @@ const subcommand subcommands[] = {
 
 /// `amc messages VERB`, with options of its own for each verb.
 void declare_messages(CLI::App& app, messages_question& asked) {
-  auto* messages =
-      app.add_subcommand("messages", "list, show, retry, cancel and erase messages, and tell what became of them");
+  auto* messages = app.add_subcommand(
+      "messages", "list, show, retry, cancel, move and erase messages, and tell what became of them");
   messages->require_subcommand(1);
   const auto verb = [&](const char* name, const char* help, const char* example) {
     auto* sub = messages->add_subcommand(name, help);
@@ -176,14 +176,20 @@ void declare_messages(CLI::App& app, messages_question& asked) {
   auto* retry = verb("retry", "make dead or cancelled messages pending again: those named, or all that match",
                      "amc messages retry --queue topic-a --error timeout");
   retry->add_option("--error", asked.error, "a part of the latest error");
+  retry->add_option("--text", asked.text, "what those named say from now on: the next revision");
   retry->add_flag("--all", asked.all, "all dead messages, where nothing else says which");
   auto* cancel = verb("cancel", "cancel pending messages", "amc messages cancel ID");
   auto* erase = verb("erase", "erase what messages said that have ended, for good", "amc messages erase ID");
+  auto* run_now = verb("run-now", "let what waits for its date, or for the end of a back-off, be worked on at once",
+                       "amc messages run-now ID");
+  auto* move = verb("move", "let messages wait in another queue", "amc messages move --to orders ID");
+  move->add_option("--to", asked.to, "the queue")->required();
   for (auto* sub : {list, retry}) {
     sub->add_option("--status", asked.status, "pending, done, dead, cancelled or expired");
     sub->add_option("--queue", asked.queue, "of this queue");
   }
-  for (auto* sub : {show, history, explain, retry, cancel, erase}) sub->add_option("id", asked.ids, "ids of messages");
+  for (auto* sub : {show, history, explain, retry, cancel, erase, run_now, move})
+    sub->add_option("id", asked.ids, "ids of messages");
 }
 
 void declare_bench(CLI::App& app, bench_options& asked) {
@@ -232,10 +238,22 @@ void declare_receive(CLI::App& app, receive_options& asked) {
       ->check(CLI::Range(1, 86'400));
 }
 
-void declare_queues(CLI::App& app, bool& as_json) {
-  auto* sub = app.add_subcommand("queues", "print what waits in each queue");
-  sub->footer("Example:\n  amc queues --json");
-  sub->add_flag("--json", as_json, "one JSON object a line");
+void declare_queues(CLI::App& app, queues_question& asked) {
+  auto* queues = app.add_subcommand("queues", "print what waits in each queue; pause, resume and purge queues");
+  queues->footer("Example:\n  amc queues --json");
+  queues->add_flag("--json", asked.as_json, "one JSON object a line");
+  const auto verb = [&](const char* name, const char* help) {
+    auto* sub = queues->add_subcommand(name, help);
+    sub->footer(std::string("Example:\n  amc queues ") + name + " orders");
+    sub->add_option("queue", asked.queue, "the queue")->required();
+    sub->callback([&asked, name] { asked.verb = name; });
+    return sub;
+  };
+  verb("pause", "let nobody claim from a queue until it is resumed; what is posted to it waits");
+  verb("resume", "let a queue that was paused go on");
+  verb("purge", "cancel what waits in a queue and nobody works on")
+      ->add_flag("--yes", asked.yes, "that this is meant")
+      ->required();
 }
 
 void declare_top(CLI::App& app, top_options& asked) {
@@ -312,7 +330,7 @@ int run(int argc, char** argv) {
   declare_bench(app, call.bench);
   declare_post(app, call.post);
   declare_receive(app, call.receive);
-  declare_queues(app, call.queues_as_json);
+  declare_queues(app, call.queues);
   declare_top(app, call.top);
   declare_token(app, call.token);
   const std::vector<std::string> words(argv + 1, argv + argc);
@@ -335,7 +353,7 @@ int run(int argc, char** argv) {
   if (app.got_subcommand("receive"))
     return program::reporting("amc receive", [&] { return receive_command(call.settings(), call.receive); });
   if (app.got_subcommand("queues"))
-    return program::reporting("amc queues", [&] { return queues_command(call.settings(), call.queues_as_json); });
+    return program::reporting("amc queues", [&] { return queues_command(call.settings(), call.queues); });
   if (app.got_subcommand("top"))
     return program::reporting("amc top", [&] { return top_command(call.settings(), call.top); });
   if (app.got_subcommand("token")) return program::reporting("amc token", [&] { return token_command(call.token); });

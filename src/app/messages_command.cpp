@@ -42,17 +42,21 @@ class messages_client {
     program_ = "amc messages " + asked.verb;
     check_ids(asked);
     if (asked.verb == "list") return list(asked);
-    if (asked.verb == "retry" && asked.ids.empty()) return retry_all(asked);
+    if (asked.verb == "retry" && asked.ids.empty() && !asked.text) return retry_all(asked);
     if (asked.ids.empty()) throw config_error("name at least one id: amc messages " + asked.verb + " ID …");
     int exit_code = 0;
     if (asked.verb == "history")
       return each_told(asked, "/history", [&](const auto& told) { return timeline(told, asked.with_diffs); });
     if (asked.verb == "explain") return each_told(asked, "/explain", sentence);
+    std::string body;
+    if (asked.verb == "move") body = json::serialize(json::object{{"queue", asked.to}});
+    if (asked.text) body = json::serialize(json::object{{"message", *asked.text}});
     for (const auto& id : asked.ids) {
       const auto path = "/messages/" + id;
       const auto reply = asked.verb == "show"     ? broker_.ask("GET", path)
                          : asked.verb == "cancel" ? broker_.ask("DELETE", path)
-                                                  : broker_.ask("POST", path + "/" + asked.verb);  // retry, erase
+                                                  // retry, erase, run-now, move
+                                                  : broker_.ask("POST", path + "/" + asked.verb, body);
       if (reply.status < 300)
         print(json_line(reply.body));
       else

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <boost/url/segments_ref.hpp>
+#include <boost/url/url.hpp>
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "app/processes.hpp"
 #include "app/replies.hpp"
@@ -102,14 +105,60 @@ std::string engines_left(const json::array& queues) {
 
 }  // namespace
 
+namespace {
+
+std::string pauses(const json::array& queues) {
+  std::string told;
+  for (const auto& queue : queues) {
+    const auto* paused = queue.as_object().if_contains("paused");
+    if (!paused || paused->is_null()) continue;
+    told += escaped(queue.at("queue").as_string()) + " is paused since " + escaped(paused->at("since").as_string());
+    if (const auto* by = paused->as_object().if_contains("by")) told += " by " + escaped(by->as_string());
+    told += "\n";
+  }
+  return told;
+}
+
+}  // namespace
+
 std::string queues_table(const json::value& answer) {
   std::vector<line> lines{
       {"QUEUE", "PENDING", "DUE", "HELD", "DEAD", "OLDEST", "IN/S", "OUT/S", "FAILED/S", "SERVICES", "IN ENGINE"}};
   for (const auto& queue : answer.at("queues").as_array()) lines.push_back(line_about(queue));
-  return table(lines) + engines_left(answer.at("queues").as_array());
+  const auto& queues = answer.at("queues").as_array();
+  return table(lines) + pauses(queues) + engines_left(queues);
 }
 
-int queues_command(const config& settings, bool as_json) {
+namespace {
+
+bool is_running(const json::value& told) {
+  const auto* running = told.as_object().if_contains("running");
+  return running && running->as_bool();
+}
+
+int change_queue(const config& settings, const queues_question& asked) {
+  boost::urls::url target;
+  target.segments() = {"queues", asked.queue, asked.verb};
+  target.set_path_absolute(true);
+  broker_caller broker(settings);
+  auto reply = broker.ask("POST", std::string(target.buffer()));
+  // A purge runs in the broker; here it is only waited for.
+  while (reply.status == 200 && is_running(json::parse(reply.body))) {
+    std::this_thread::sleep_for(milliseconds(200));
+    reply = broker.ask("GET", std::string(target.buffer()));
+  }
+  if (reply.status != 200) {
+    log::last_words("amc queues " + asked.verb, reason_of(reply));
+    return 1;
+  }
+  print(json_line(reply.body));
+  return json::parse(reply.body).as_object().contains("stopped_because") ? 1 : 0;
+}
+
+}  // namespace
+
+int queues_command(const config& settings, const queues_question& asked) {
+  if (!asked.verb.empty()) return change_queue(settings, asked);
   const auto reply = broker_caller(settings).ask("GET", "/queues");
   if (reply.status != 200) {
     log::last_words("amc queues", reason_of(reply));
@@ -117,9 +166,9 @@ int queues_command(const config& settings, bool as_json) {
   }
   const auto body = json::parse(reply.body);
   std::string told;
-  if (as_json)
+  if (asked.as_json)
     for (const auto& queue : body.at("queues").as_array()) told += json_line(json::serialize(queue));
-  print(as_json ? told : queues_table(body));
+  print(asked.as_json ? told : queues_table(body));
   return 0;
 }
 

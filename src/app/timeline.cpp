@@ -103,7 +103,7 @@ std::string timeline(std::string_view history, bool with_diffs) {
   for (const auto& item : told.at("history").as_array()) {
     const auto& step = item.as_object();
     all += step_told(step, begun);
-    if (with_diffs && step.at("what").as_string() == "answered")
+    if (const auto what = text_in(step, "what"); with_diffs && (what == "answered" || what == "edited"))
       all += diff_below(said, step.at("revision").to_number<int>() + 1);
   }
   if (told.contains("erased_at")) all += text_in(told, "erased_at") + "  what it said was erased\n";

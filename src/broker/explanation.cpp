@@ -149,8 +149,8 @@ class explainer {
     if (m_.failures > 0)
       return say(whereabouts::back_off, "failed " + times(m_.failures) + in_queue() + ": " +
                                             shown(told_.error.value_or("no reason was told")) + "; is tried again " +
-                                            and_in(m_.due));
-    say(whereabouts::scheduled, "is to be delivered to " + m_.queue + " " + and_in(m_.due));
+                                            and_in(m_.due) + paused_then());
+    say(whereabouts::scheduled, "is to be delivered to " + m_.queue + " " + and_in(m_.due) + paused_then());
     if (nobody_was_seen()) told_.sentence += "; " + nobody();
   }
 
@@ -193,6 +193,7 @@ class explainer {
     told_.parked = of_.parked;
     told_.engine_is_away = of_.engine_is_needed && !of_.engine_reachable;
     const auto begins = "waits" + in_queue() + ": ";
+    if (of_.paused) return paused();
     if (m_.unanswered > 0) return left_unanswered(begins);
     if (told_.engine_is_away && of_.parked == 0 && of_.holders.empty())
       return say(whereabouts::engine_away, begins +
@@ -203,6 +204,16 @@ class explainer {
     auto reason = of_.older > 0 ? whereabouts::backlog : whereabouts::next;
     say(reason, begins + place() + takers() + estimate() + troubles());
   }
+
+  void paused() {
+    told_.paused = of_.paused;
+    say(whereabouts::paused, "waits in " + paused_in_words() + ": nobody can claim it until the queue is resumed" +
+                                 (of_.older == 0 ? "" : "; " + place()) + troubles());
+  }
+
+  std::string paused_in_words() const { return life_cycle::paused_in_words(m_.queue, *of_.paused, of_.now); }
+  /// Of what comes to wait there later.
+  std::string paused_then() const { return of_.paused ? "; " + paused_in_words() : ""; }
 
   void left_unanswered(const std::string& begins) {
     const auto left = *told_.claims_left;
@@ -284,9 +295,8 @@ class explainer {
 
 const char* to_string(whereabouts reason) {
   constexpr std::array<const char*, whereabouts_count> names{
-      "next",      "backlog", "nobody_receives", "services_gone", "engine_away", "left_unanswered",
-      "scheduled", "held",    "back_off",        "done",          "dead",        "cancelled",
-      "expired"};
+      "next",      "backlog", "nobody_receives", "services_gone", "paused", "engine_away", "left_unanswered",
+      "scheduled", "held",    "back_off",        "done",          "dead",   "cancelled",   "expired"};
   return names.at(static_cast<std::size_t>(reason));
 }
 

@@ -24,6 +24,7 @@ struct explanation_facts {
   milliseconds watching_for{};                ///< how long this broker has looked
   std::optional<pace> at{};                   ///< at which what waits before it is claimed
   std::optional<milliseconds> claimed_for{};
+  std::optional<paused_queue> paused{};
   bool engine_is_needed = false;  ///< services may hear of it through the queue engine
   bool engine_reachable = true;
   std::vector<std::string> received_from{};  ///< queues that are, of which who asks may know
@@ -34,6 +35,7 @@ enum class whereabouts {
   backlog,          ///< waits behind others
   nobody_receives,  ///< waits, and nobody was ever seen to receive from its queue
   services_gone,    ///< waits, and nobody receives from its queue any more
+  paused,           ///< waits, and its queue is paused
   engine_away,      ///< waits, and the queue engine cannot tell anybody
   left_unanswered,  ///< waits, after claims that nobody has answered
   scheduled,        ///< is to be delivered later
@@ -65,6 +67,7 @@ struct explanation {
   std::optional<std::string> nearest_queue{};
   std::optional<milliseconds> watching_for{};
   bool engine_is_away = false;
+  std::optional<paused_queue> paused{};
   // Of what is held, scheduled or to be tried again:
   std::optional<timestamp> due{};
   std::string holder{};

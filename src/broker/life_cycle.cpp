@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/invariant.hpp"
+#include "core/text.hpp"
 #include "core/time_text.hpp"
 
 namespace amc::broker::life_cycle {
@@ -67,6 +68,15 @@ change well_formed(change&& what) {
          "only what has ended is erased, and stays as it ended");
   ensure(then.status != status::pending || !then.error, "only what ends or fails has a reason");
   return std::move(what);
+}
+
+const paused_queue* find_in(const paused_queues& all, const std::string& queue) {
+  const auto found = all.find(queue);
+  return found == all.end() ? nullptr : &found->second;
+}
+
+std::string by_whom(const message& claimed) {
+  return claimed.holder.empty() ? "" : " (" + escaped(claimed.holder) + ")";
 }
 
 guard as_read(const due_row& read) {
@@ -214,7 +224,53 @@ change cancel(const uuid& id, std::optional<int> revision) {
                       .text_back = text_back::always});
 }
 
-change retry(const message& read) {
+change cancel_unclaimed(const uuid& id) {
+  auto what = cancel(id);
+  what.when.unclaimed = true;
+  what.text_back = text_back::never;
+  return well_formed(std::move(what));
+}
+
+change run_now(const uuid& id) {
+  return well_formed({.id = id,
+                      .when = {.status = status::pending, .expired = false, .unclaimed = true},
+                      .then = {.held = false, .due_in = milliseconds(0)},
+                      .text_back = text_back::always});
+}
+
+change move(const message& read, const other_queue& to) {
+  change what{.id = read.id,
+              .when = {.status = status::pending,
+                       .revision = read.revision,
+                       .held = read.held,
+                       .expired = false,
+                       .unclaimed = true},
+              .then = {.queue = to.name,
+                       .unanswered = effect::count::zero,
+                       .failures = effect::count::zero,
+                       .lease = to.rules.lease,
+                       .max_claims = to.rules.max_claims},
+              .text_back = text_back::always};
+  // What is held is due when it was to be: at its date, or after its back-off.
+  if (!read.held) {
+    what.then.held = false;
+    what.then.due_in = milliseconds(0);
+  }
+  return well_formed(std::move(what));
+}
+
+change edit(const message& read, content said, const other_queue& to) {
+  return well_formed({.id = read.id,
+                      .when = {.status = read.status,
+                               .revision = read.revision,
+                               .revision_below = INT32_MAX,
+                               .expired = false,
+                               .erased = false},
+                      .then = arrival(std::move(said), to_queue{to.name}, false, to.rules),
+                      .text_back = text_back::always});
+}
+
+change retry(const message& read, std::optional<other_queue> to) {
   change what{.id = read.id,
               .when = {.status = read.status, .revision = read.revision, .expired = false, .erased = false},
               .then = {.status = status::pending, .unanswered = effect::count::zero, .failures = effect::count::zero},
@@ -224,6 +280,11 @@ change retry(const message& read) {
   if (!waits_for_its_date) {
     what.then.held = false;
     what.then.due_in = milliseconds(0);
+  }
+  if (to) {
+    what.then.queue = std::move(to->name);
+    what.then.lease = to->rules.lease;
+    what.then.max_claims = to->rules.max_claims;
   }
   return well_formed(std::move(what));
 }
@@ -261,6 +322,17 @@ change expire(const due_row& read) {
 change wanted_by(const principal_ptr& who, const entitlement& by, change what) {
   if (who) what.when.access = access_condition{who, by.needed, by.or_owner, by.as_holder};
   return what;
+}
+
+change unless_paused(std::shared_ptr<const paused_queues> queues, change what) {
+  what.when.not_in = std::move(queues);
+  return what;
+}
+
+std::string paused_in_words(std::string_view queue, const paused_queue& paused, timestamp now) {
+  auto words = escaped(queue) + " is paused since " + clock_time(paused.since, now);
+  if (!paused.by.empty()) words += " by " + escaped(paused.by);
+  return words;
 }
 
 /// No key has a line feed.
@@ -329,6 +401,11 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
     return error{errc::stale, "This claim has had its outcome already."};
   if (when.expired && !*when.expired && by->expires_at && *by->expires_at <= became.at)
     return error{errc::terminal, "The message has expired."};
+  if (when.unclaimed && is_claimed(*by, became.at))
+    return error{errc::held, "Somebody works on this revision" + by_whom(*by) + "; the lease ends in " +
+                                 in_words(by->due - became.at) + "."};
+  if (const auto* paused = when.not_in ? find_in(*when.not_in, by->queue) : nullptr)
+    return error{errc::held, "The queue " + paused_in_words(by->queue, *paused, became.at) + "."};
   if (when.open && by->held && by->due > became.at)
     return error{errc::held, "Somebody works on this revision, or it is not due yet."};
   if (when.claims_left && by->unanswered >= by->max_claims)

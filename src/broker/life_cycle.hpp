@@ -87,11 +87,27 @@ struct entitlement {
   bool as_holder = false;         ///< and no other principal has the claim that it is about
 };
 change wanted_by(const principal_ptr& who, const entitlement& by, change what);
+/// The same change, made unless the row is in a queue that is paused.
+change unless_paused(std::shared_ptr<const paused_queues> queues, change what);
 /// A key that is another one for each owner.
 std::string key_of(const principal_ptr& owner, const std::string& key);
 
-/// A dead or cancelled row, as it was read, is pending again.
-change retry(const message& read);
+/// A dead or cancelled row, as it was read, is pending again; `to`: in this queue, treated as it treats its messages.
+struct other_queue {
+  std::string name{};
+  policy rules{};
+};
+change retry(const message& read, std::optional<other_queue> to = {});
+/// The same with another content: the next revision, and so new work for whoever has seen this one.
+change edit(const message& read, content said, const other_queue& to);
+
+/// What waits for a date, or for the end of its back-off, is due now. What somebody works on is left alone.
+change run_now(const uuid& id);
+/// A pending row, as it was read, waits in this queue, treated as it treats its messages: tried afresh, no sooner than
+/// before. What somebody works on is left alone.
+change move(const message& read, const other_queue& to);
+/// Cancels what nobody works on.
+change cancel_unclaimed(const uuid& id);
 
 /// What a message said that has ended, in all its revisions, and why it failed, for good: the row as it was read.
 change erase(const message& read);
@@ -108,6 +124,9 @@ error unreadable(const uuid& id);
 
 /// Why what was erased is not worked on again.
 error erased(const message& m);
+
+/// "orders is paused since 14:02:11 UTC by ops": for people.
+std::string paused_in_words(std::string_view queue, const paused_queue& paused, timestamp now);
 
 /// Why who asked may not do what it may know of.
 error forbidden();

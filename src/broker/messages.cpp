@@ -70,7 +70,7 @@ uuid beginning_of_its_millisecond(uuid id) {
 messages::messages(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
                    std::shared_ptr<messages_metrics> numbers, std::shared_ptr<queue_system::publisher> publish,
                    std::shared_ptr<const router> routes, uuid_source new_id, std::shared_ptr<activity> seen,
-                   messages_options options)
+                   std::shared_ptr<pauses> paused, messages_options options)
     : env_(env),
       store_(std::move(store)),
       rings_(std::move(rings)),
@@ -79,8 +79,18 @@ messages::messages(const environment& env, message_store::async_store store, std
       routes_(std::move(routes)),
       new_id_(std::move(new_id)),
       seen_(std::move(seen)),
+      paused_(std::move(paused)),
       options_(std::move(options)),
-      spans_(options_.traces) {}
+      spans_(options_.traces) {
+  paused_->when_resumed([this](const std::string& queue) {
+    rings_->resumed(queue);
+    if (hand_off_) hand_off_->opened(queue);
+  });
+}
+
+messages::~messages() {
+  paused_->when_resumed(nullptr);
+}
 
 std::optional<error> messages::refuses_queue(std::string_view name, const principal_ptr& by) const {
   if (routes_->names(name)) return {};
@@ -188,6 +198,7 @@ messages::on_its_way messages::arrives(const destination& to, std::size_t text_b
   on_its_way one;
   const auto* queue = std::get_if<to_queue>(&to);
   if (!queue) return one;
+  may_be_claimed = may_be_claimed && !paused_->of(queue->name);
   if (hand_off_) one.arriving = hand_off_->arrives(queue->name, text_bytes, may_be_claimed);
   if (one.claim()) return one;
   if (auto room = rings_->take_room(to)) one.room.emplace(std::move(*room));
@@ -356,12 +367,14 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
   changes.reserve(claims.size());
   holder = holder_of(by, holder);
   for (const auto& r : claims) {
-    changes.push_back(life_cycle::wanted_by(by, {.needed = right::serve},
-                                            life_cycle::claim(r.ready, r.number, r.alone, holder, lease_max)));
+    auto one = life_cycle::wanted_by(by, {.needed = right::serve},
+                                     life_cycle::claim(r.ready, r.number, r.alone, holder, lease_max));
+    changes.push_back(life_cycle::unless_paused(paused_->known(), std::move(one)));
     if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / claims.size();
   }
   const auto begun = spans_.now();
-  const auto outcomes = co_await store_.apply(changes);
+  auto outcomes = co_await store_.apply(changes);
+  co_await try_resumed(changes, outcomes);
   std::vector<result<row>> results;
   results.reserve(outcomes.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
@@ -374,6 +387,32 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
     }
   }
   co_return results;
+}
+
+/// Who has resumed a queue may be another broker: nobody is refused for a pause that is over.
+task<void> messages::try_resumed(std::vector<change>& claims, std::vector<outcome>& outcomes) {
+  const auto refused = [&](std::size_t i) {
+    const auto& known = claims[i].when.not_in;
+    return known && !outcomes[i].applied && outcomes[i].now && known->contains(outcomes[i].now->queue);
+  };
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < claims.size(); ++i)
+    if (refused(i)) places.push_back(i);
+  if (places.empty()) co_return;
+  try {
+    co_await paused_->refresh();
+    std::erase_if(places, [&](std::size_t i) { return paused_->of(outcomes[i].now->queue) != nullptr; });
+    std::vector<change> again;
+    for (const auto i : places) {
+      claims[i].when.not_in = paused_->known();
+      again.push_back(claims[i]);
+    }
+    auto became = co_await store_.apply(std::move(again));
+    for (std::size_t i = 0; i < places.size(); ++i) outcomes[places[i]] = std::move(became[i]);
+  } catch (const unavailable& failed) {
+    // The others of the batch were granted: these are refused.
+    if (failed.why() == unavailable::reason::outcome_unknown) throw;
+  }
 }
 
 task<void> messages::reopen(std::vector<claimed> claims) {
@@ -455,21 +494,109 @@ task<result<row>> messages::cancel(uuid id, std::optional<int> revision, princip
   co_return settled(what, became);
 }
 
-task<result<row>> messages::retry(uuid id, principal_ptr by) {
+/// Where an operator wants a message to wait.
+result<life_cycle::other_queue> messages::queue_to_operate_in(const std::string& name, const principal_ptr& by) {
+  if (by && !by->may(right::operate, name)) return life_cycle::forbidden();
+  if (auto refused = refuses_new_queue(name, by)) return *std::move(refused);
+  return life_cycle::other_queue{name, routes_->of(name).rules};
+}
+
+/// An operator's change, after which the message waits, due at once or later.
+task<result<row>> messages::change_and_ring(change what) {
+  std::vector<change> one(1, std::move(what));
+  const auto became = co_await store_.apply(one);
+  if (became.front().applied) {
+    tell_opened(became);
+    rings_->want(ringing::errand::look);
+  }
+  auto result = settled(one.front(), became.front());
+  // Nobody has named a revision.
+  if (!result && result.error().code == errc::stale)
+    co_return error{errc::held, result.error().detail + " Look at it again."};
+  co_return result;
+}
+
+task<result<row>> messages::retry(uuid id, principal_ptr by, second_try how) {
   access_condition of_operator{.by = by, .needed = right::operate};
+  const bool as_it_is = !how.said && !how.queue;
   auto found = co_await find_for(id, std::move(of_operator));
-  if (!found || (*found)->status == status::pending) co_return found;
+  if (!found) co_return found;
   const auto state = (*found)->status;
+  if (state == status::pending && as_it_is) co_return found;
+  if (state == status::pending)
+    co_return error{errc::held, "The message is pending: cancel it first, or let it come to its end."};
   if (state != status::dead && state != status::cancelled)
     co_return error{errc::terminal, std::string("The message is ") + to_string(state) + "."};
   if ((*found)->erased_at) co_return life_cycle::erased(**found);
-  const auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::retry(**found));
-  const auto became = co_await store_.apply(what);
-  if (became.applied) {
-    seen_->arrived(*became.now);
-    rings_->want(ringing::errand::look);
+  if (auto wrong = how.said ? unfit_message(*how.said, options_.text_max_bytes) : std::nullopt)
+    co_return *std::move(wrong);
+  std::optional<life_cycle::other_queue> to;
+  if (!as_it_is) {
+    auto there = queue_to_operate_in(how.queue.value_or((*found)->queue), by);
+    if (!there) co_return there.error();
+    to = *std::move(there);
   }
-  co_return settled(what, became);
+  auto what =
+      how.said ? life_cycle::edit(**found, *std::move(how.said), *to) : life_cycle::retry(**found, std::move(to));
+  what = life_cycle::wanted_by(by, {.needed = right::operate}, std::move(what));
+  const auto again = co_await change_and_ring(std::move(what));
+  if (again) seen_->arrived(**again);
+  co_return again;
+}
+
+task<result<row>> messages::run_now(uuid id, principal_ptr by) {
+  auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::run_now(id));
+  const auto now = co_await change_and_ring(std::move(what));
+  if (now) seen_->opened(**now, (*now)->due);
+  co_return now;
+}
+
+task<result<row>> messages::move(uuid id, std::string queue, principal_ptr by) {
+  access_condition of_operator{.by = by, .needed = right::operate};
+  auto found = co_await find_for(id, std::move(of_operator));
+  if (!found) co_return found;
+  const auto to = queue_to_operate_in(queue, by);
+  if (!to) co_return to.error();
+  if ((*found)->status == status::pending && (*found)->queue == queue) co_return found;
+  auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::move(**found, *to));
+  const auto moved = co_await change_and_ring(std::move(what));
+  if (moved) seen_->arrived(**moved);
+  co_return moved;
+}
+
+task<std::size_t> messages::cancel_unclaimed(std::vector<uuid> ids, principal_ptr by) {
+  std::vector<change> changes;
+  for (const auto& id : ids)
+    changes.push_back(life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::cancel_unclaimed(id)));
+  const auto outcomes = co_await store_.apply(std::move(changes));
+  std::size_t count = 0;
+  for (const auto& became : outcomes) {
+    if (!became.applied) continue;
+    ++count;
+    note_end(*numbers_, *became.now);
+  }
+  co_return count;
+}
+
+task<result<void>> messages::pause(std::string queue, principal_ptr by) {
+  if (auto refused = refuses_queue(queue, by)) co_return *std::move(refused);
+  const auto& known = paused_->known();
+  if (known && !known->contains(queue) && known->size() >= routes_->queues_max())
+    co_return error{errc::invalid,
+                    "As many queues as there may be (broker.queues_max) are paused already; resume one first."};
+  pause_request what{std::move(queue), true, by ? by->name : std::string()};
+  co_await paused_->change(std::move(what));
+  co_return result<void>();
+}
+
+/// An event that came while the queue was paused has found its claim refused, and is gone. Who has paused it may be
+/// another broker, just now.
+task<result<void>> messages::resume(std::string queue) {
+  co_await paused_->refresh();
+  if (rings_->heard() && paused_->of(queue)) co_await store_.make_all_due(queue);
+  pause_request what{std::move(queue), false, {}};
+  co_await paused_->change(std::move(what));
+  co_return result<void>();
 }
 
 task<result<row>> messages::erase(uuid id, principal_ptr by) {
@@ -490,6 +617,11 @@ task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
   const auto counted = co_await store_.counts();
   const auto now = co_await store_.now();
   for (const auto& counts : counted) all[counts.queue].counts = counts;
+  if (const auto& paused = paused_->known())
+    for (const auto& [queue, how] : *paused) {
+      all[queue].counts.queue = queue;
+      all[queue].paused = how;
+    }
   for (auto& [name, state] : all) {
     if (state.counts.oldest) state.oldest_age = now - *state.counts.oldest;
     seen_->counted(name, state.counts.pending, state.oldest_age);
@@ -525,6 +657,7 @@ task<explanation_facts> messages::facts_about(row what, principal_ptr by) {
   facts.engine_reachable = rings_->engine_reachable();
   facts.watching_for = seen_->watching_for();
   facts.claimed_for = seen_->claimed_for(*what);
+  if (const auto* paused = paused_->of(queue)) facts.paused = *paused;
   if (what->status == status::pending) {
     place_question which{what->id, queue, what->due, facts.rules.ring_again, options_.older_max + 1};
     auto told = co_await store_.place_of(std::move(which));

@@ -13,6 +13,7 @@
 #include "broker/life_cycle.hpp"
 #include "broker/message_spans.hpp"
 #include "broker/messages_metrics.hpp"
+#include "broker/pauses.hpp"
 #include "broker/ringing.hpp"
 #include "broker/router.hpp"
 #include "core/task.hpp"
@@ -40,6 +41,13 @@ struct accept_request {
   life_cycle::accept_options options{};
 };
 
+/// What is tried again: as it is, or with another content, which makes the next revision of it, in the queue that it
+/// was in, or in another.
+struct second_try {
+  std::optional<content> said{};
+  std::optional<std::string> queue{};
+};
+
 /// The verbs of a message's life: each makes the guarded change durable first and rings the queue after. Every text
 /// passes `intake` before the store sees it. Any number of these may share a store and an engine, in one process or in
 /// many. For one thread. Every verb throws `unavailable` when the store is away: then nothing is claimed to have
@@ -50,7 +58,10 @@ class messages {
   messages(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
            std::shared_ptr<messages_metrics> numbers, std::shared_ptr<queue_system::publisher> publish,
            std::shared_ptr<const router> routes, uuid_source new_id, std::shared_ptr<activity> seen,
-           messages_options options);
+           std::shared_ptr<pauses> paused, messages_options options);
+  ~messages();
+  messages(const messages&) = delete;
+  messages& operator=(const messages&) = delete;
 
   /// Who is asked about each revision that arrives from now on; null: nobody.
   void hand_off_to(hand_off* who) { hand_off_ = who; }
@@ -110,10 +121,26 @@ class messages {
   task<std::vector<result<row>>> fail(std::vector<failed_claim> failures, principal_ptr by = {});
   /// Errors: not_found, terminal. No error when it is so already.
   task<result<row>> cancel(uuid id, std::optional<int> revision = {}, principal_ptr by = {});
-  task<result<row>> retry(uuid id, principal_ptr by = {});
+  /// Errors: not_found, terminal (also of what is done), stale, and, of another content or queue, invalid, too_large.
+  /// What is pending is left alone: no error as it is, held where it was to be changed.
+  task<result<row>> retry(uuid id, principal_ptr by = {}, second_try how = {});
   /// What it says and said, and why it failed, for good. Errors: not_found; held, while it has not ended. No error when
   /// it is so already.
   task<result<row>> erase(uuid id, principal_ptr by = {});
+  /// Errors: not_found, terminal, held (somebody works on it).
+  task<result<row>> run_now(uuid id, principal_ptr by = {});
+  /// Takes the right to operate in both queues. Errors: as of `run_now`, and invalid, stale.
+  task<result<row>> move(uuid id, std::string queue, principal_ptr by = {});
+  /// Cancels those of these that are pending and that nobody works on; how many those were.
+  task<std::size_t> cancel_unclaimed(std::vector<uuid> ids, principal_ptr by = {});
+  /// From now on nobody claims from the queue, nothing of it is handed off or rung; whoever has claims there keeps
+  /// them. Kept in the store, for all who work on it: those in other processes know within one sweep interval. Errors:
+  /// invalid.
+  task<result<void>> pause(std::string queue, principal_ptr by = {});
+  /// What waits is rung at once.
+  task<result<void>> resume(std::string queue);
+  /// As far as is known here; null where the queue is not paused.
+  const paused_queue* paused(std::string_view queue) const { return paused_->of(queue); }
   /// `needed`: in the queue of each. Errors: invalid, for a queue's name that no store can hold.
   task<result<message_page>> list(list_filter filter, principal_ptr by = {}, right needed = right::read);
   /// How many pending messages a principal owns, counted no further than `at_most`.
@@ -128,6 +155,7 @@ class messages {
     std::vector<left_events> left{};  ///< in engines that the system moves away from
     activity::queue_seen seen{};
     std::optional<milliseconds> oldest_age{};
+    std::optional<paused_queue> paused{};
   };
   task<std::vector<queue_state>> queues(principal_ptr by = {});
   /// What is known of a message here, but for who is parked. Costs no more however much waits before it.
@@ -160,6 +188,9 @@ class messages {
   task<std::vector<outcome>> store_arrivals(std::vector<change> changes, std::vector<on_its_way>& arriving);
   void go_on(const row& now, on_its_way one);
   void tell_opened(const std::vector<outcome>& outcomes) const;
+  result<life_cycle::other_queue> queue_to_operate_in(const std::string& name, const principal_ptr& by);
+  task<result<row>> change_and_ring(change what);
+  task<void> try_resumed(std::vector<change>& claims, std::vector<outcome>& outcomes);
 
   environment env_;
   message_store::async_store store_;
@@ -169,6 +200,7 @@ class messages {
   std::shared_ptr<const router> routes_;
   uuid_source new_id_;
   std::shared_ptr<activity> seen_;
+  std::shared_ptr<pauses> paused_;
   messages_options options_;
   message_spans spans_;
   hand_off* hand_off_ = nullptr;

@@ -33,10 +33,11 @@ parts::parts(const environment& env, message_store::async_store store, std::shar
              std::shared_ptr<activity> seen)
     : seen_(seen ? std::move(seen) : std::make_shared<activity>(env.timers, *env.metrics, options.seen)),
       numbers_(std::make_shared<messages_metrics>(*env.metrics)),
-      rings_(std::make_shared<ringing>(env, publish, routes, numbers_, options.engine_is_heard)),
+      paused_(std::make_shared<pauses>(store)),
+      rings_(std::make_shared<ringing>(env, publish, routes, numbers_, paused_, options.engine_is_heard)),
       messages_(std::make_shared<broker::messages>(env, store, rings_, numbers_, std::move(publish), std::move(routes),
-                                                   std::move(new_id), seen_, options.verbs)),
-      sweeper_(env, store, rings_, numbers_, seen_, options.sweep),
+                                                   std::move(new_id), seen_, paused_, options.verbs)),
+      sweeper_(env, store, rings_, numbers_, seen_, paused_, options.sweep),
       purger_(env, store, options.purge) {}
 
 void parts::run(bool engine_is_empty) {

@@ -39,6 +39,7 @@ class parts {
  private:
   std::shared_ptr<activity> seen_;
   std::shared_ptr<messages_metrics> numbers_;
+  std::shared_ptr<pauses> paused_;
   std::shared_ptr<ringing> rings_;
   std::shared_ptr<broker::messages> messages_;
   sweeper sweeper_;

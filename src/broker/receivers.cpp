@@ -284,7 +284,10 @@ task<void> receivers::look(std::string name) {
     const std::vector<std::shared_ptr<receiver>> before(q.parked.begin(), q.parked.end());
     std::optional<unavailable> failed;
     const auto heard_before = q.heard.size();
-    if (const auto room = wanted(q); room > 0) {
+    if (verbs_->paused(name)) {
+      q.empty.reset();
+      settle_events(q, heard_before, {}, true);  // they are rung again once it is resumed
+    } else if (const auto room = wanted(q); room > 0) {
       try {
         bool saw_all = false;
         auto rows = co_await rows_for(name, room, saw_all);

@@ -14,11 +14,13 @@ constexpr std::size_t shares = 16;
 }  // namespace
 
 ringing::ringing(const environment& env, std::shared_ptr<queue_system::publisher> publish,
-                 std::shared_ptr<const router> routes, std::shared_ptr<messages_metrics> numbers, bool heard)
+                 std::shared_ptr<const router> routes, std::shared_ptr<messages_metrics> numbers,
+                 std::shared_ptr<const pauses> paused, bool heard)
     : env_(env),
       publisher_(std::move(publish)),
       routes_(std::move(routes)),
       numbers_(std::move(numbers)),
+      paused_(std::move(paused)),
       heard_(heard),
       tasks_(env.executor) {
   for (const auto& queue : routes_->queues()) queues_[queue];
@@ -26,7 +28,7 @@ ringing::ringing(const environment& env, std::shared_ptr<queue_system::publisher
 
 std::optional<ringing::place> ringing::take_room(const life_cycle::destination& to) {
   const auto* queue = std::get_if<life_cycle::to_queue>(&to);
-  if (!queue || !heard_ || !engine_reachable_) return {};
+  if (!queue || !heard_ || !engine_reachable_ || paused_->of(queue->name)) return {};
   auto& state = queues_[queue->name];
   if (state.backlog) return {};
   if (state.depth >= routes_->of(queue->name).depth_max) {
@@ -97,7 +99,7 @@ std::vector<change> ringing::choose(const std::vector<due_row>& rows, std::size_
   if (!heard_) return changes;
   for (auto& [name, state] : queues_) state.backlog = false;
   for (const auto& r : rows) {
-    if (r.expired || r.used_up) continue;
+    if (r.expired || r.used_up || paused_->of(r.queue)) continue;
     auto& state = queues_[r.queue];
     const auto treated = routes_->of(r.queue);
     const auto chosen = ++seen[r.queue];
@@ -108,6 +110,12 @@ std::vector<change> ringing::choose(const std::vector<due_row>& rows, std::size_
       changes.push_back(life_cycle::ring(r, treated.rules));
   }
   return changes;
+}
+
+void ringing::resumed(const std::string& queue) {
+  if (!heard_) return;
+  queues_[queue].backlog = true;
+  want(errand::look);
 }
 
 bool ringing::feeding_has_room() const {

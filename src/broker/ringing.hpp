@@ -11,6 +11,7 @@
 
 #include "broker/life_cycle.hpp"
 #include "broker/messages_metrics.hpp"
+#include "broker/pauses.hpp"
 #include "broker/router.hpp"
 #include "core/task.hpp"
 #include "queue_system/publisher.hpp"
@@ -38,7 +39,8 @@ class ringing {
  public:
   /// `heard`: somebody can hear the engine. Otherwise nothing is ever rung: rows wait in the store, due at once.
   ringing(const environment& env, std::shared_ptr<queue_system::publisher> publish,
-          std::shared_ptr<const router> routes, std::shared_ptr<messages_metrics> numbers, bool heard = true);
+          std::shared_ptr<const router> routes, std::shared_ptr<messages_metrics> numbers,
+          std::shared_ptr<const pauses> paused, bool heard = true);
 
   /// Room in a queue for one event, until the engine has the event or it comes to nothing.
   class place {
@@ -59,12 +61,16 @@ class ringing {
 
   /// A place if a new revision may be rung at once; it is taken before the change is stored, so that a batch does not
   /// ring more than there is room for. A place that was taken for nothing is free again when depths are asked next.
-  /// Nothing for a message that is done, while the engine cannot be reached, and behind a backlog.
+  /// Nothing for a message that is done, while the engine cannot be reached, in a queue that is paused, and behind a
+  /// backlog.
   std::optional<place> take_room(const life_cycle::destination& to);
   /// `by`: "relay", right after the change, or "sweeper". What is rung in one turn of the loop is published together.
   void ring(const row& now, place taken, const char* by);
   /// The same for a row that has just been rung in the store.
   void ring_due(const row& now);
+
+  /// A queue that was paused may be rung again: the sweeper feeds it, what waits there first.
+  void resumed(const std::string& queue);
 
   /// Those that routes name, and those in which something was found.
   std::size_t known_queues() const { return queues_.size(); }
@@ -110,6 +116,7 @@ class ringing {
   std::shared_ptr<queue_system::publisher> publisher_;
   std::shared_ptr<const router> routes_;
   std::shared_ptr<messages_metrics> numbers_;
+  std::shared_ptr<const pauses> paused_;
   bool heard_;
   std::map<std::string, known_queue, std::less<>> queues_;  ///< also those that no route names any more
   together to_ring_;                                        ///< by the next `publish`

@@ -25,7 +25,10 @@ class async_store {
   }
   task<std::vector<due_row>> due(std::size_t limit) const { return store_->due(env_, limit); }
   task<std::vector<due_row>> waiting(waiting_request which) const { return store_->waiting(env_, std::move(which)); }
-  task<void> make_all_due() const { return store_->make_all_due(env_); }
+  task<void> make_all_due(std::string queue = {}) const { return store_->make_all_due(env_, std::move(queue)); }
+  task<paused_queues> paused(std::optional<pause_request> request = {}) const {
+    return store_->paused(env_, std::move(request));
+  }
   task<message_page> list(list_filter filter) const { return store_->list(env_, std::move(filter)); }
   task<std::vector<queue_counts>> counts() const { return store_->counts(env_); }
   task<std::size_t> pending_of(std::string owner, std::size_t at_most) const {

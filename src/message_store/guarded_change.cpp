@@ -19,6 +19,10 @@ bool permits(const access_condition& asked, const message& current) {
   return may && (!asked.as_holder || current.holder.empty() || is_holder(asked.by->name, current.holder));
 }
 
+bool is_claimed(const message& current, timestamp now) {
+  return current.held && current.unanswered > 0 && current.due > now;
+}
+
 bool admits_but_for_text(const guard& when, const message& current, timestamp now) {
   const bool expired = current.expires_at && *current.expires_at <= now;
   return (!when.status || current.status == *when.status) &&                         //
@@ -34,6 +38,8 @@ bool admits_but_for_text(const guard& when, const message& current, timestamp no
          (!when.unanswered_above || current.unanswered > *when.unanswered_above) &&  //
          (!when.expired || expired == *when.expired) &&                              //
          (!when.erased || current.erased_at.has_value() == *when.erased) &&          //
+         (!when.unclaimed || !is_claimed(current, now)) &&                           //
+         (!when.not_in || !when.not_in->contains(current.queue)) &&                  //
          (!when.access || permits(*when.access, current));
 }
 
@@ -66,9 +72,11 @@ timestamp next_due(const effect& then, const message& current, timestamp now) {
 const char* what_becomes(const change& what) {
   const auto& then = what.then;
   if (what.insert) return nullptr;
-  if (then.text) return "answered";
+  const bool had_ended = what.when.status && *what.when.status != status::pending;
+  if (then.text) return had_ended ? "edited" : "answered";
   if (then.erases) return "erased";
   if (then.status) return *then.status == status::pending ? "retried" : to_string(*then.status);
+  if (then.queue) return "moved";
   return then.error ? "failed" : nullptr;
 }
 

@@ -91,9 +91,15 @@ task<std::vector<due_row>> shared_store::waiting(const environment& env, waiting
   co_return std::get<std::vector<due_row>>(std::move(done));
 }
 
-task<void> shared_store::make_all_due(const environment& env) {
-  job asked = ring_all{};
+task<void> shared_store::make_all_due(const environment& env, std::string queue) {
+  job asked = ring_all{std::move(queue)};
   co_await worker_->run(env, std::move(asked));
+}
+
+task<paused_queues> shared_store::paused(const environment& env, std::optional<pause_request> request) {
+  job asked = pausing{std::move(request)};
+  auto done = co_await worker_->run(env, std::move(asked));
+  co_return std::get<paused_queues>(std::move(done));
 }
 
 task<message_page> shared_store::list(const environment& env, list_filter filter) {
@@ -234,12 +240,11 @@ std::vector<shared_store::answer> shared_store::run(store& driver, std::vector<j
     std::vector<answer> answers(batch.size());
     // What is new since a start is rung as it comes, and not once more.
     for (const auto& asked : batch)
-      if (std::holds_alternative<ring_all>(asked)) driver.make_all_due();
+      if (const auto* which = std::get_if<ring_all>(&asked)) driver.make_all_due(which->queue);
     const bool wrote = apply_all(driver, batch, answers);
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (std::holds_alternative<std::vector<change>>(batch[i]) || std::holds_alternative<ring_all>(batch[i])) continue;
-      on_failure = std::holds_alternative<purge_request>(batch[i]) ? availability::failed::writing
-                                                                   : availability::failed::reading;
+      on_failure = writes(batch[i]) ? availability::failed::writing : availability::failed::reading;
       answers[i] = read(driver, batch[i]);
     }
     const bool asked = std::any_of(batch.begin(), batch.end(), asks_for_a_check);
@@ -261,6 +266,7 @@ shared_store::answer shared_store::read(store& driver, const job& asked) {
   if (const auto* which = std::get_if<waiting_request>(&asked)) return driver.waiting(*which);
   if (const auto* what = std::get_if<purge_request>(&asked)) return driver.purge(*what);
   if (std::holds_alternative<tell_time>(asked)) return driver.now();
+  if (const auto* told = std::get_if<pausing>(&asked)) return driver.paused(told->request);
   return driver.find(std::array{uuid{}}, false);  // to be checked: no message has the nil UUID
 }
 

@@ -35,7 +35,8 @@ class shared_store {
   task<std::vector<row>> find(const environment& env, std::vector<uuid> ids, bool with_text);
   task<std::vector<due_row>> due(const environment& env, std::size_t limit);
   task<std::vector<due_row>> waiting(const environment& env, waiting_request which);
-  task<void> make_all_due(const environment& env);
+  task<void> make_all_due(const environment& env, std::string queue);
+  task<paused_queues> paused(const environment& env, std::optional<pause_request> request);
   task<message_page> list(const environment& env, list_filter filter);
   task<std::vector<queue_counts>> counts(const environment& env);
   task<std::size_t> pending_of(const environment& env, std::string owner, std::size_t at_most);
@@ -67,13 +68,18 @@ class shared_store {
   struct find_due {
     std::size_t limit;
   };
-  struct ring_all {};
+  struct ring_all {
+    std::string queue;
+  };
+  struct pausing {
+    std::optional<pause_request> request;
+  };
   struct tell_time {};
   struct be_checked {};
   using job = std::variant<std::vector<change>, find_all, find_due, waiting_request, ring_all, purge_request, tell_time,
-                           be_checked>;
+                           be_checked, pausing>;
   using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<found_row>, std::vector<due_row>,
-                              purged, timestamp, unavailable>;
+                              purged, timestamp, unavailable, paused_queues>;
   struct count_all {};
   struct count_owned {
     std::string owner;
@@ -95,6 +101,10 @@ class shared_store {
   std::vector<look> look_up(const std::vector<question>& batch);
   /// Whether anything was written.
   bool apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers);
+  static bool writes(const job& asked) {
+    const auto* told = std::get_if<pausing>(&asked);
+    return std::holds_alternative<purge_request>(asked) || (told && told->request);
+  }
   static bool asks_for_a_check(const job& asked) { return std::holds_alternative<be_checked>(asked); }
   void try_writing(store& driver, const std::vector<job>& batch, std::vector<answer>& answers);
   bool writes_are_in_doubt();

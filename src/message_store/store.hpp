@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,6 +26,20 @@ struct access_condition {
 };
 bool permits(const access_condition& asked, const message& current);
 
+/// A queue that nobody may claim from until it is resumed.
+struct paused_queue {
+  timestamp since{};  ///< by the store's clock
+  std::string by{};   ///< the principal that has paused it; empty where nobody is asked who they are
+};
+using paused_queues = std::map<std::string, paused_queue, std::less<>>;  ///< by name
+
+/// Pauses a queue, or resumes it. What is so already stays as it is.
+struct pause_request {
+  std::string queue{};
+  bool pauses = true;
+  std::string by{};
+};
+
 /// What a row must be like for a change to happen. An absent member asks for nothing. Times are compared with the
 /// store's clock, in the store.
 struct guard {
@@ -44,7 +59,9 @@ struct guard {
   std::optional<std::string> text_other_than{};  ///< … as this form and of this type: another content
   content_form form_other_than = content_form::text;
   std::string type_other_than{};
-  std::optional<std::size_t> text_bytes_max{};  ///< the text has no more bytes than this
+  std::optional<std::size_t> text_bytes_max{};    ///< the text has no more bytes than this
+  bool unclaimed = false;                         ///< nobody works on it: no claim is unanswered, or its lease is over
+  std::shared_ptr<const paused_queues> not_in{};  ///< the row's queue is none of these; null asks for nothing
   std::optional<access_condition> access{};
 };
 
@@ -238,9 +255,12 @@ class store {
   /// oldest due. Costs something for each held row that is due within `ring_again`.
   virtual std::vector<due_row> waiting(const waiting_request& which) = 0;
 
-  /// Makes every pending row that is not held due now, in bounded transactions: where it throws, some may be. For a
-  /// start with an engine that is known to be empty.
-  virtual void make_all_due() = 0;
+  /// Makes every pending row that is not held due now, in bounded transactions: where it throws, some may be. For an
+  /// engine that is known to be empty. `queue`: of this one, before what waits there already; empty: of all queues.
+  virtual void make_all_due(const std::string& queue) = 0;
+
+  /// The queues that are paused. With a request, once that has been carried out durably.
+  virtual paused_queues paused(const std::optional<pause_request>& request) = 0;
 
   /// Deletes what a look at `limit` rows finds old enough.
   virtual purged purge(const purge_request& what) = 0;
@@ -298,6 +318,9 @@ struct opened_store {
   std::unique_ptr<store_reader> reader{};            ///< may read through a driver's file, and so ends before them
   std::unique_ptr<change_feed> changes_elsewhere{};  ///< null where only this process can change it
 };
+
+/// Whether somebody works on the row: its latest claim has neither an outcome nor come to the end of its lease.
+bool is_claimed(const message& current, timestamp now);
 
 /// Whether the guard admits the row, and the row after the effect: what `apply` means, for stores that hold a row in
 /// hand. Stores that speak another language are held to it by the contract tests.

@@ -288,6 +288,134 @@ class Messages(PageTest):
         self.browser.until_says(HTML, "pre")
 
 
+class Operating(PageTest):
+    def test_a_queue_is_paused_once_that_is_agreed_to_and_resumed(self):
+        system = self.start()
+        system.post("orders")
+        self.open(system, "#/queues/orders")
+        self.browser.click("button", "Pause …")
+        self.confirm("Let it go on")
+        self.assertIsNone(system.call("GET", "/queues/orders")["paused"])
+        self.browser.click("button", "Pause …")
+        self.confirm("Pause the queue")
+        self.browser.until_says("orders is paused.", "#told")
+        self.browser.until_says("Paused since", ".paused")
+        self.assertIsNotNone(system.call("GET", "/queues/orders")["paused"])
+        self.picture("paused")
+        self.browser.run("location.hash = '#/queues'")
+        self.browser.until_says("paused since", "tbody th")
+        self.browser.run("location.hash = '#/queues/orders'")
+        self.browser.click("button", "Resume")
+        self.browser.until_says("orders goes on.", "#told")
+        self.assertEqual(self.browser.shown(".paused"), [])
+        self.assertIsNone(system.call("GET", "/queues/orders")["paused"])
+
+    def test_what_waits_in_a_queue_is_cancelled_once_its_name_is_typed(self):
+        system = self.start()
+        ids = system.post_many("orders", [{"message": f"order {n}"} for n in range(150)])
+        [held] = system.take("orders")
+        self.open(system, "#/queues/orders")
+        self.browser.until_says("150", "dl.tiles dd")
+        self.browser.click("button", "Purge …")
+        self.browser.type("#asked-queue", "order")
+        self.confirm("Cancel all of it")
+        self.browser.until_says("That is not the name", "dialog [role=alert]")
+        self.assertEqual(system.call("GET", "/queues/orders")["pending"], 150)
+        self.picture("purge")
+        self.browser.type("#asked-queue", "orders")
+        self.browser.press(ENTER)
+        self.browser.until_says("149 messages of orders cancelled, 1 left alone.", "#told")
+        self.assertEqual({system.find(id)["status"] for id in ids if id != held["id"]}, {"cancelled"})
+        self.assertEqual(system.find(held["id"])["status"], "pending")
+
+    def test_what_waits_for_its_date_is_run_now(self):
+        system = self.start()
+        id = system.post("orders", deliver_at="2999-01-01T00:00:00Z")
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says("scheduled", ".badge")
+        self.browser.click("button", "Run now …")
+        self.confirm("Run it now")
+        self.browser.until_says("The message is due now.", "#told")
+        self.browser.until_says("waiting", ".badge")
+        self.assertEqual([one["id"] for one in system.take("orders")], [id])
+        self.browser.until_says("held", ".badge")
+        self.assertEqual([self.browser.text_of(one) for one in self.browser.shown("article .actions button")], ["Cancel …"])
+
+    def test_what_waits_in_a_misspelt_queue_is_moved(self):
+        system = self.start()
+        id = system.post("ordres")
+        system.post("orders")
+        self.open(system, f"#/messages/{id}")
+        self.browser.click("button", "Move …")
+        self.browser.until(lambda: self.browser.run("return [...document.querySelectorAll('datalist option')].some(o => o.value === 'orders')"), "known queues")
+        self.browser.type("#asked-queue", "no queue")
+        self.confirm("Move it")
+        self.browser.until_says("A queue's name has", "dialog [role=alert]")
+        self.picture("move")
+        self.browser.type("#asked-queue", "orders")
+        self.confirm("Move it")
+        self.browser.until_says("The message waits in orders.", "#told")
+        self.browser.until_says("moved in ordres", ".timeline")
+        self.assertEqual(system.find(id)["queue"], "orders")
+        self.expected_lines = [f"{id}/move.* 422"]
+
+    def test_a_poison_message_is_edited_and_retried(self):
+        system = self.start()
+        body = b'{"message": {"order": 12345678901234567890, "boxes": -1}}'
+        big = system.ask("POST", "/queues/fragile/messages", (), body).json()["id"]
+        system.fail(system.take("fragile")[0], "-1 boxes", final=True)
+        self.open(system, f"#/messages/{big}")
+        self.browser.click("button", "Edit and retry …")
+        content = lambda: self.browser.run("return document.querySelector('#asked-content').value")
+        self.assertIn('"order": 12345678901234567890', content())
+        self.browser.type("#asked-content", content().replace("-1", "-"))
+        self.confirm("Retry it so")
+        self.browser.until_says("That is no JSON", "dialog [role=alert]")
+        self.picture("edit")
+        self.browser.type("#asked-content", content().replace("-", "2"))
+        self.confirm("Retry it so")
+        self.browser.until_says("The message is edited", "#told")
+        self.browser.until_says("edited in fragile", ".timeline")
+        raw = system.ask("GET", f"/messages/{big}").body.decode()
+        self.assertIn("12345678901234567890", raw)
+        self.assertEqual((system.find(big)["revision"], system.find(big)["message"]["boxes"]), (2, 2))
+
+    def test_a_text_is_edited_for_another_queue_by_the_keyboard_alone(self):
+        system = self.start()
+        [id] = system.kill("fragile", [{"message": "two boxs"}], "what is a boxs?")
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says("dead", ".badge")
+        for _ in range(40):
+            if self.browser.focused()[2] == "Edit and retry …":
+                break
+            self.browser.press(TAB)
+        self.browser.press(ENTER)
+        self.browser.until(lambda: self.browser.focused()[1] == "asked-content", "the content to have the focus")
+        self.browser.run("document.activeElement.select()")
+        self.browser.press(*"two boxes", TAB, TAB)
+        self.assertEqual(self.browser.focused()[1], "asked-queue")
+        self.browser.run("document.activeElement.select()")
+        self.browser.press(*"orders", ENTER)
+        self.browser.until_says("The message is edited", "#told")
+        self.assertEqual([one["message"] for one in system.take("orders")], ["two boxes"])
+
+    def test_who_may_not_operate_has_none_of_these(self):
+        with tempfile.TemporaryDirectory() as folder:
+            system = Guarded(folder, chief="send:*,serve:*,read:*,operate:*", reader="read:*")
+            self.addCleanup(system.__exit__)
+            [id] = system.kill("orders", [{"message": "x"}], "no")
+            self.open(system)
+            self.browser.until(lambda: self.browser.shown("#token"), "a field for the token")
+            self.browser.type("#token", system.tokens["reader"])
+            self.browser.press(ENTER)
+            self.browser.until_says("orders", "tbody")
+            for view in ("#/queues/orders", f"#/messages/{id}"):
+                self.browser.run("location.hash = arguments[0]", view)
+                self.browser.until(lambda: self.browser.text("h1").startswith(("orders", id)), view)
+                self.browser.until_says("orders")
+                self.assertEqual([self.browser.text_of(one) for one in self.browser.shown(".actions button")], [])
+
+
 class Finding(PageTest):
     def setUp(self):
         super().setUp()

@@ -519,8 +519,111 @@ TEST_P(StoreContract, AKeyThatIsTakenFromARowIsNotToldOfItAnyMore) {
 TEST_P(StoreContract, MakingAllDueIsSeenByTheNextChange) {
   const auto id = accept();
   const auto due = find(id)->due;
-  store_->make_all_due();
+  store_->make_all_due("");
   EXPECT_FALSE(apply({.id = id, .when = {.status = status::pending, .due = due}, .then = {.held = true}}).applied);
+}
+
+TEST_P(StoreContract, MakingOneQueueDuePutsWhatWasRungBeforeWhatWaitsThereAndLeavesTheOthers) {
+  const auto one = accept("Hi, ", "q"), other = accept("Hi, ", "r");
+  pass(10);
+  const auto waits = accept("Hi, ", "q", false);
+  pass(10);
+  const auto due = find(other)->due;
+  store_->make_all_due("q");
+  EXPECT_LT(find(one)->due, find(waits)->due);
+  EXPECT_EQ(find(other)->due, due);
+}
+
+TEST_P(StoreContract, QueuesArePausedUntilTheyAreResumed) {
+  EXPECT_TRUE(store_->paused({}).empty());
+  store_->paused(pause_request{"q", true, "ops \"night\""});
+  const auto since = around_.now;
+  pass(10);
+  const auto known = store_->paused(pause_request{"q", true, "somebody else"});
+  ASSERT_EQ(known.size(), 1U);
+  EXPECT_EQ(known.at("q").since, since) << "it was paused already";
+  EXPECT_EQ(known.at("q").by, "ops \"night\"");
+  EXPECT_EQ(store_->paused(pause_request{"r", true, ""}).size(), 2U);
+  EXPECT_EQ(store_->paused(pause_request{"q", false, ""}).count("q"), 0U);
+  EXPECT_EQ(store_->paused(pause_request{"q", false, ""}).size(), 1U) << "it was resumed already";
+}
+
+TEST_P(StoreContract, APauseOutlivesTheProcess) {
+  if (!GetParam().keeps) GTEST_SKIP() << "keeps nothing";
+  store_->paused(pause_request{"q", true, "ops"});
+  reopen();
+  EXPECT_EQ(store_->paused({}).count("q"), 1U);
+}
+
+TEST_P(StoreContract, AChangeThatIsNotForTheseQueuesIsRefusedThere) {
+  const auto paused = std::make_shared<const paused_queues>(paused_queues{{"p", {}}, {"q", {}}});
+  const auto in_one = accept("Hi, ", "q"), in_another = accept("Hi, ", "qq");
+  const auto refused = apply(life_cycle::unless_paused(paused, life_cycle::claim({in_one, 1}, 1, false)));
+  EXPECT_FALSE(refused.applied);
+  EXPECT_EQ(
+      life_cycle::refusal(life_cycle::unless_paused(paused, life_cycle::claim({in_one, 1}, 1, false)), refused)->code,
+      errc::held);
+  EXPECT_TRUE(apply(life_cycle::unless_paused(paused, life_cycle::claim({in_another, 1}, 1, false))).applied);
+  EXPECT_TRUE(apply(life_cycle::unless_paused(nullptr, life_cycle::claim({in_one, 1}, 1, false))).applied);
+}
+
+TEST_P(StoreContract, WhatSomebodyWorksOnIsLeftAloneUntilTheLeaseIsOver) {
+  const auto id = accept();
+  apply(life_cycle::claim({id, 1}, 1, false));
+  EXPECT_FALSE(apply(life_cycle::run_now(id)).applied);
+  EXPECT_FALSE(apply(life_cycle::cancel_unclaimed(id)).applied);
+  EXPECT_FALSE(apply(life_cycle::move(*find(id), {"r", times_})).applied);
+  pass(100);
+  EXPECT_TRUE(apply(life_cycle::move(*find(id), {"r", times_})).applied);
+  EXPECT_TRUE(apply(life_cycle::run_now(id)).applied);
+  EXPECT_TRUE(apply(life_cycle::cancel_unclaimed(id)).applied);
+  EXPECT_EQ(find(id)->status, status::cancelled);
+}
+
+TEST_P(StoreContract, WhatWaitsForItsDateIsDueNow) {
+  const auto id = next_id_();
+  life_cycle::accept_options later{.deliver_at = around_.now + milliseconds(90'000)};
+  apply(life_cycle::accept(id, "Hi, ", to_queue{"q"}, true, times_, later));
+  ASSERT_TRUE(apply(life_cycle::run_now(id)).applied);
+  EXPECT_FALSE(find(id)->held);
+  EXPECT_EQ(find(id)->due, around_.now);
+}
+
+TEST_P(StoreContract, WhatIsMovedIsTreatedAsItsNewQueueIsAndRemembersTheOldOne) {
+  const auto id = next_id_();
+  apply(life_cycle::accept(id, order(), to_queue{"q"}, true, times_));
+  apply(life_cycle::claim({id, 1}, 1, false));
+  apply(life_cycle::fail(*find(id), 1, "no", false, times_));
+  auto rules = times_;
+  rules.lease = milliseconds(7'000);
+  rules.max_claims = 9;
+  const auto before = find(id);
+  const auto moved = apply(life_cycle::move(*before, {"r", rules}));
+  ASSERT_TRUE(moved.applied);
+  EXPECT_EQ(unlike(*moved.now, *find(id)), "");
+  EXPECT_EQ(moved.now->queue, "r");
+  EXPECT_EQ(moved.now->lease, rules.lease);
+  EXPECT_EQ(moved.now->max_claims, 9);
+  EXPECT_EQ(moved.now->failures, 0);
+  EXPECT_EQ(moved.now->due, before->due) << "its back-off";
+  EXPECT_EQ(latest_of(*moved.now)->what, "moved");
+  EXPECT_EQ(latest_of(*moved.now)->queue, "q");
+}
+
+TEST_P(StoreContract, WhatIsEditedIsANextRevisionThatIsTriedAfresh) {
+  const auto id = accept();
+  apply(life_cycle::claim({id, 1}, 1, false));
+  apply(life_cycle::fail(*find(id), 1, "no", true, times_));
+  ASSERT_EQ(find(id)->status, status::dead);
+  const auto edited = apply(life_cycle::edit(*find(id), order(), {"r", times_}));
+  ASSERT_TRUE(edited.applied);
+  EXPECT_EQ(unlike(*edited.now, *find(id)), "");
+  EXPECT_EQ(edited.now->revision, 2);
+  EXPECT_EQ(edited.now->text, order().text);
+  EXPECT_EQ(edited.now->queue, "r");
+  EXPECT_EQ(edited.now->failures, 0);
+  EXPECT_EQ(edited.now->attempts.size(), 1U);
+  EXPECT_EQ(latest_of(*edited.now)->what, "edited");
 }
 
 TEST_P(StoreContract, AnAnswerIsWhatItSays) {
@@ -884,7 +987,7 @@ TEST_P(StoreContract, MakeAllDueLeavesOutWhatIsHeld) {
   const auto done = accept();
   apply(life_cycle::claim({held, 1}, 1, false));
   apply(life_cycle::answer(done, 1, "y", to_done{}, false, times_));
-  store_->make_all_due();
+  store_->make_all_due("");
   EXPECT_THAT(due_ids(), testing::ElementsAre(free));
 }
 
@@ -900,7 +1003,7 @@ TEST_P(StoreContract, MakesABacklogDueWhateverItsSizeAndLengths) {
   std::vector<change> holds;
   for (int i = 0; i < small; i += 5) holds.push_back({.id = backlog[i].id, .then = {.held = true}});
   store_->apply(holds);
-  store_->make_all_due();
+  store_->make_all_due("");
   EXPECT_EQ(store_->due(10'000).size(), backlog.size() - holds.size());
   for (const auto& one : store_->due(10'000)) EXPECT_FALSE(one.held);
 }

@@ -62,8 +62,11 @@ class dying_store : public store {
   std::vector<due_row> waiting(const waiting_request& which) override {
     return counted([&] { return real_->waiting(which); });
   }
-  void make_all_due() override {
-    counted([&] { real_->make_all_due(); });
+  void make_all_due(const std::string& queue) override {
+    counted([&] { real_->make_all_due(queue); });
+  }
+  paused_queues paused(const std::optional<pause_request>& request) override {
+    return counted([&] { return real_->paused(request); });
   }
   purged purge(const purge_request& what) override {
     return counted([&] { return real_->purge(what); });

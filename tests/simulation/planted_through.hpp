@@ -14,7 +14,8 @@ class store_through : public store {
   std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override { return to_->find(ids, with_text); }
   std::vector<due_row> due(std::size_t limit) override { return to_->due(limit); }
   std::vector<due_row> waiting(const waiting_request& which) override { return to_->waiting(which); }
-  void make_all_due() override { to_->make_all_due(); }
+  void make_all_due(const std::string& queue) override { to_->make_all_due(queue); }
+  paused_queues paused(const std::optional<pause_request>& request) override { return to_->paused(request); }
   purged purge(const purge_request& what) override { return to_->purge(what); }
   void try_writing() override { to_->try_writing(); }
   timestamp now() override { return to_->now(); }

@@ -142,7 +142,8 @@ class running_broker : public running {
             is_heard(around.in.plan()) ? base_->platform.get() : nullptr,
             broker::receivers_options{waiters_max, around.in.plan().sweep_interval})),
         retries_(std::make_shared<broker::mass_retry>(by.env(), parts_->messages(), retry_options())),
-        api_(by.env(), parts_->messages(), waiters_, receivers_, retries_, options_of_api(around.in.plan())) {
+        purges_(std::make_shared<broker::mass_cancel>(by.env(), parts_->messages())),
+        api_(by.env(), parts_->messages(), waiters_, receivers_, retries_, purges_, options_of_api(around.in.plan())) {
     parts_->run(base_->platform->capabilities().empty_at_start);
     net_.listen(by.name(), by, [this](http::request& asked) { return api_.handle(asked); });
   }
@@ -155,6 +156,7 @@ class running_broker : public running {
     co_await waiters_->stop();
     co_await receivers_->stop();
     co_await retries_->stop();
+    co_await purges_->stop();
     co_await parts_->stop();
   }
 
@@ -168,6 +170,7 @@ class running_broker : public running {
   std::shared_ptr<broker::waiters> waiters_;
   std::shared_ptr<broker::receivers> receivers_;
   std::shared_ptr<broker::mass_retry> retries_;
+  std::shared_ptr<broker::mass_cancel> purges_;
   api::http_api api_;
 };
 

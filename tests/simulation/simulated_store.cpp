@@ -24,11 +24,12 @@ class database::connection : public store {
     to_.reach(by_);
     return to_.now_.waiting(which);
   }
-  void make_all_due() override {
+  void make_all_due(const std::string& queue) override {
     to_.reach(by_);
-    to_.now_.make_all_due();
+    to_.now_.make_all_due(queue);
     to_.keep(false);
   }
+  paused_queues paused(const std::optional<pause_request>& request) override { return to_.paused(by_, request); }
   purged purge(const purge_request& what) override {
     to_.reach(by_);
     return to_.purge(what);
@@ -160,6 +161,22 @@ void database::reach(const process& by) const {
 void database::refuse_writes(const process& by) const {
   reach(by);
   if (world_.now() < full_until_) throw unavailable(unavailable::reason::full, "the database's disk is full");
+}
+
+/// What becomes of a change is as uncertain as of any other.
+paused_queues database::paused(process& by, const std::optional<pause_request>& request) {
+  reach(by);
+  if (!request) return now_.paused({});
+  refuse_writes(by);
+  const bool unknown = world_.strikes(fault::store_unknown, 0.2);
+  if (unknown && world_.random(fault::store_unknown).chance(0.5))
+    throw unavailable(unavailable::reason::outcome_unknown, "lost while committing, before the commit");
+  auto now = now_.paused(request);
+  world_.note(by.name(), (request->pauses ? "pauses " : "resumes ") + request->queue);
+  keep(true);
+  if (seen_pause) seen_pause(*request);
+  if (unknown) throw unavailable(unavailable::reason::outcome_unknown, "lost while committing, after the commit");
+  return now;
 }
 
 std::vector<outcome> database::apply(process& by, std::span<const change> batch) {

@@ -24,6 +24,7 @@ class database {
 
   timestamp clock() const;
   const std::map<uuid, row>& rows() const { return now_.rows(); }
+  const paused_queues& pauses() const { return now_.pauses(); }
   /// How often anybody has looked for due rows.
   int looks() const { return looks_; }
 
@@ -43,6 +44,8 @@ class database {
     row after;
   };
   std::function<void(const committed& seen)> seen;
+  /// A queue was paused, or resumed.
+  std::function<void(const pause_request& what)> seen_pause;
   /// Called for every row that is deleted, and when.
   std::function<void(const row& gone, timestamp at)> seen_purge;
   /// Called when rows went back to what they were before, and when the clock has jumped.
@@ -56,6 +59,7 @@ class database {
 
   void reach(const process& by) const;
   void refuse_writes(const process& by) const;
+  paused_queues paused(process& by, const std::optional<pause_request>& request);
   std::vector<outcome> apply(process& by, std::span<const change> batch);
   std::vector<outcome> commit(process& by, std::span<const change> batch);
   outcome commit_one(process& by, const change& what);

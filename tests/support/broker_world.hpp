@@ -55,8 +55,9 @@ struct broker_world {
     options.refuses_forwarded = access::refuses_forwarded(settings);
     options.of_each = access::quota_from(settings);
     options.quota_refusal_delay = settings.duration("broker.access.quota.refusal_delay_ms");
-    api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, std::move(options),
-                                          std::move(identity));
+    purges = std::make_shared<broker::mass_cancel>(world.env(), messages);
+    api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, purges,
+                                          std::move(options), std::move(identity));
   }
 
   ~broker_world() {
@@ -65,6 +66,7 @@ struct broker_world {
     world.run(waiters->stop());
     world.run(receivers->stop());
     world.run(retries->stop());
+    world.run(purges->stop());
     world.run(parts->stop());
   }
 
@@ -115,6 +117,7 @@ struct broker_world {
   std::shared_ptr<broker::waiters> waiters;
   std::shared_ptr<broker::receivers> receivers;
   std::shared_ptr<broker::mass_retry> retries;
+  std::shared_ptr<broker::mass_cancel> purges;
   std::unique_ptr<api::http_api> api;
 };
 

@@ -232,12 +232,22 @@ void memory_store::try_writing() {
   if (failing_inserts) throw unavailable(*failing_inserts);
 }
 
-void memory_store::make_all_due() {
+paused_queues memory_store::paused(const std::optional<pause_request>& request) {
+  if (request)
+    fail_writing_as_told();
+  else
+    fail_as_told();
+  if (request && request->pauses) paused_.try_emplace(request->queue, paused_queue{now_(), request->by});
+  if (request && !request->pauses) paused_.erase(request->queue);
+  return paused_;
+}
+
+void memory_store::make_all_due(const std::string& queue) {
   fail_writing_as_told();
   for (auto& [id, m] : rows_)
-    if (m->status == status::pending && !m->held && m->due > now_()) {
+    if (m->status == status::pending && !m->held && m->due > now_() && (queue.empty() || m->queue == queue)) {
       auto after = *m;
-      after.due = now_();
+      after.due = queue.empty() ? now_() : std::min(now_(), after.created_at);
       m = std::make_shared<const message>(after);
     }
 }

@@ -17,7 +17,8 @@ class memory_store : public store {
   std::vector<found_row> find(std::span<const uuid> ids, bool with_text) override;
   std::vector<due_row> due(std::size_t limit) override;
   std::vector<due_row> waiting(const waiting_request& which) override;
-  void make_all_due() override;
+  void make_all_due(const std::string& queue) override;
+  paused_queues paused(const std::optional<pause_request>& request) override;
   message_page list(const list_filter& filter);
   std::vector<queue_counts> counts();
   std::size_t pending_of(const std::string& owner, std::size_t at_most);
@@ -55,6 +56,7 @@ class memory_store : public store {
   int tried_writes = 0;
   std::size_t size() const { return rows_.size(); }
   const std::map<uuid, row>& rows() const { return rows_; }
+  const paused_queues& pauses() const { return paused_; }
 
  private:
   row find_key(const idempotency& once);
@@ -69,6 +71,7 @@ class memory_store : public store {
   std::function<timestamp()> now_;
   std::map<uuid, row> rows_;
   std::map<uuid, std::vector<past_content>> past_;
+  paused_queues paused_;
 };
 
 /// Reads a store that lives longer.

@@ -6,6 +6,7 @@ import {age, bytes, bytesOf, isId, moment, precise, rate} from './format.js';
 import {memberText, pretty} from './json_text.js';
 import {namesOf, queueLink} from './queues.js';
 import {showPairs} from './queue.js';
+import {messageActions} from './message_actions.js';
 import {may, maySomewhere} from './session.js';
 import {isWhole, markOf, sentenceOf, stateOf} from './state.js';
 
@@ -13,7 +14,8 @@ const shown_at_first = 20000;
 const over_every_ms = 15000;
 
 export function messageView(id) {
-  const parts = makeParts(id);
+  const actions = messageActions(id, () => refresh(true));
+  const parts = makeParts(id, actions.buttons);
   const leaving = new AbortController();
   let message = null, refreshed_at = 0;
 
@@ -50,13 +52,14 @@ export function messageView(id) {
     message = JSON.parse(text);
     refreshed_at = Date.now();
     showMessage(parts, message, text);
+    actions.show(message, text);
     await Promise.all([showHistory(parts, message, leaving.signal), showReason(parts, message, leaving.signal)]);
   }
 
   return {title: `Message ${id.slice(0, 8)}…`, element: parts.element, refresh, close: () => leaving.abort()};
 }
 
-function makeParts(id) {
+function makeParts(id, more_actions) {
   const parts = {
     reason: el('p', {class: 'reason', role: 'status'}),
     data: el('dl', {class: 'pairs'}),
@@ -75,7 +78,7 @@ function makeParts(id) {
   parts.timeline_section = section('What happened', parts.timeline);
   parts.body = el('div', {hidden: true},
     el('div', {class: 'standing'}, parts.status, parts.reason), parts.more,
-    el('p', {class: 'actions'}, parts.retry, parts.cancel),
+    el('p', {class: 'actions'}, parts.retry, more_actions, parts.cancel),
     el('div', {class: 'columns'},
       el('div', {}, section('What it says', parts.size, parts.content, parts.whole), parts.headers_section),
       el('div', {}, parts.timeline_section, section('Facts', parts.facts))));
@@ -203,7 +206,7 @@ function timelineOf(message, told) {
 }
 
 function markOfStep(what) {
-  return {answered: 'good', done: 'good', failed: 'poor', dead: 'bad', retried: 'plain'}[what] ?? 'over';
+  return {answered: 'good', done: 'good', failed: 'poor', dead: 'bad', retried: 'plain', edited: 'plain', moved: 'plain'}[what] ?? 'over';
 }
 
 function stepElement(step, before) {

@@ -3,6 +3,7 @@ import {page} from './broker.js';
 import {button, el, setText, show} from './dom.js';
 import {age, count, counted, rate} from './format.js';
 import {messagesTable} from './messages_table.js';
+import {queueActions} from './queue_actions.js';
 import {receiversOf} from './queues.js';
 import {may} from './session.js';
 import * as watch from './watch.js';
@@ -18,11 +19,12 @@ export function queueView(name, query) {
   const list = messagesTable(`Messages in ${name}`);
   const note = el('p', {class: 'quiet', role: 'status'});
   const more = button('Show more', () => loadMore(), {hidden: true});
+  const actions = queueActions(name);
   let rows = [], next = null;
 
   const link = ([value, label]) => el('a', {href: `#/queues/${encodeURIComponent(name)}${value ? `?status=${value}` : ''}`,
     'aria-current': value === status ? 'true' : null}, label);
-  const element = el('div', {}, el('p', {class: 'path'}, el('a', {href: '#/queues'}, 'Queues')), el('h1', {}, name), figures,
+  const element = el('div', {}, el('p', {class: 'path'}, el('a', {href: '#/queues'}, 'Queues')), el('h1', {}, name), actions.element, figures,
     may('read', name) ? [el('nav', {class: 'tabs', 'aria-label': 'Messages by status'}, statuses.map(link)),
       list.element, note, el('p', {class: 'actions'}, more)] : null);
 
@@ -42,6 +44,7 @@ export function queueView(name, query) {
   }
 
   async function refresh() {
+    await actions.refresh();
     if (!may('read', name) || rows.length > refreshed_max) return;
     const got = await ask('', Math.max(page_size, rows.length));
     if (rows.length > got.messages.length && got.next) return; // a page of large messages ends sooner
@@ -50,6 +53,7 @@ export function queueView(name, query) {
   }
 
   function drawFigures() {
+    actions.draw();
     const q = watch.now.names.get(name) ?? {pending: 0, due: 0, held: 0, dead: 0, oldest_age_ms: null};
     const told = [['Pending', count(q.pending)], ['Due', count(q.due)], ['Held', count(q.held)], ['Dead', count(q.dead)],
       ['Oldest', age(q.oldest_age_ms)]];

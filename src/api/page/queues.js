@@ -1,6 +1,7 @@
 // All queues: what waits in each, and who receives from it.
 import {el, setText, show, svg} from './dom.js';
 import {age, count, counted, rate} from './format.js';
+import {pausedText} from './queue_actions.js';
 import {table} from './table.js';
 import * as watch from './watch.js';
 
@@ -33,7 +34,8 @@ function isReceivedFrom(queue) {
 }
 
 const columns = [
-  {title: 'Queue', kind: 'name', text: q => q.queue, href: q => queueLink(q.queue), order: q => q.queue},
+  {title: 'Queue', kind: 'name', text: q => q.queue, href: q => queueLink(q.queue), order: q => q.queue,
+    note: q => q.paused ? `paused ${pausedText(q)}` : ''},
   {title: 'Pending', kind: 'number', text: q => count(q.pending), order: q => q.pending},
   {title: 'Due', kind: 'number', text: q => count(q.due), order: q => q.due},
   {title: 'Held', kind: 'number', text: q => count(q.held), order: q => q.held},
@@ -78,7 +80,7 @@ export function queuesView() {
     show(counting, at === 0);
     show(figures, at > 0);
     show(filtering, queues.length >= filter_from);
-    show(empty, at > 0 && queues.every(q => q.pending + q.dead === 0));
+    show(empty, at > 0 && queues.every(q => q.pending + q.dead === 0 && !q.paused));
     showTotals(tiles, watch.totalOf(queues));
     tableFor(queues).show(wanted.slice(0, shown_max));
     setText(note, wanted.length > shown_max ?

@@ -6,12 +6,14 @@
 namespace amc::broker {
 
 sweeper::sweeper(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
-                 std::shared_ptr<messages_metrics> numbers, std::shared_ptr<activity> seen, sweeper_options options)
+                 std::shared_ptr<messages_metrics> numbers, std::shared_ptr<activity> seen,
+                 std::shared_ptr<pauses> paused, sweeper_options options)
     : env_(env),
       store_(std::move(store)),
       rings_(std::move(rings)),
       numbers_(std::move(numbers)),
       seen_(std::move(seen)),
+      paused_(std::move(paused)),
       options_(options),
       clock_(env),
       tasks_(env.executor) {}
@@ -61,6 +63,7 @@ task<void> sweeper::sweep() {
     if (!rings_->engine_reachable() || !rings_->feeding_has_room()) co_return;
   }
   next_look_ = env_.timers->now() + options_.interval;
+  co_await paused_->refresh();
   const auto look_max = rows_of_each_queue(options_.look_max, rings_->known_queues());
   const auto rows = co_await store_.due(look_max);
   co_await end_what_is_over(rows);

@@ -16,12 +16,14 @@ struct sweeper_options {
   std::size_t look_max = 0;  ///< rows of one queue that one look rings
 };
 
-/// Rings what is due, buries what has no claims left, ends what has expired. Any number of them may sweep one store, in
-/// one process or in many, and any of them may be paused or killed in the middle. For one thread.
+/// Rings what is due, buries what has no claims left, ends what has expired, and looks up which queues are paused. Any
+/// number of them may sweep one store, in one process or in many, and any of them may be paused or killed in the
+/// middle. For one thread.
 class sweeper {
  public:
   sweeper(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
-          std::shared_ptr<messages_metrics> numbers, std::shared_ptr<activity> seen, sweeper_options options);
+          std::shared_ptr<messages_metrics> numbers, std::shared_ptr<activity> seen, std::shared_ptr<pauses> paused,
+          sweeper_options options);
 
   /// `engine_is_empty`: everything that nobody holds is rung at once.
   void run(bool engine_is_empty);
@@ -39,6 +41,7 @@ class sweeper {
   std::shared_ptr<ringing> rings_;
   std::shared_ptr<messages_metrics> numbers_;
   std::shared_ptr<activity> seen_;
+  std::shared_ptr<pauses> paused_;
   sweeper_options options_;
   timers::time_point next_look_{};  ///< at the store, when no queue that is fed has room
   bool stopping_ = false;

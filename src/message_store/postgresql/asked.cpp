@@ -36,6 +36,14 @@ asked_column flag(const char* name, bool (*is_set)(const change&), std::string a
           std::move(assignment)};
 }
 
+/// Each on a line of its own: no queue's name has a line feed.
+std::optional<std::string> names_of(const std::shared_ptr<const paused_queues>& queues) {
+  if (!queues) return {};
+  std::string lines;
+  for (const auto& [name, paused] : *queues) lines += (lines.empty() ? "" : "\n") + name;
+  return lines;
+}
+
 template <class Read>
 asked_column access_member(const char* name, Read read, std::string condition = "") {
   return {name, sql_type<std::string>::name,
@@ -61,6 +69,10 @@ const std::vector<asked_column>& guard_members() {
       guard_member("if_unanswered_above", &guard::unanswered_above, "m.unanswered > if_unanswered_above"),
       guard_member("if_expired", &guard::expired, "(m.expires_at IS NOT NULL AND m.expires_at <= now) = if_expired"),
       guard_member("if_erased", &guard::erased, "(m.erased_at IS NOT NULL) = if_erased"),
+      guard_member("if_unclaimed", &guard::unclaimed, "NOT m.held OR m.unanswered = 0 OR m.due <= now"),
+      {"if_not_in", sql_type<std::string>::name,
+       [](const asked_change& c, array_text& to) { to.add(names_of(c.what.when.not_in)); },
+       "m.queue <> ALL (string_to_array(if_not_in, E'\\n'))"},
       // The length of a text that is kept elsewhere stands in the row.
       guard_member("if_text_bytes_max", &guard::text_bytes_max,
                    "octet_length(m.text) + octet_length(m.headers) <= if_text_bytes_max"),
@@ -100,9 +112,11 @@ std::string ago_sql(const std::string& column) {
 /// The row's history after the change, as `changed` has it.
 std::string history_sql() {
   const std::string what =
-      "CASE WHEN new_text IS NOT NULL THEN 'answered' WHEN erases THEN 'erased' WHEN new_status = 'pending' THEN "
-      "'retried' WHEN new_status IS NOT NULL THEN new_status ELSE 'failed' END";
-  return "history = CASE WHEN new_text IS NULL AND new_status IS NULL AND new_error IS NULL AND NOT erases "
+      "CASE WHEN new_text IS NOT NULL THEN CASE WHEN if_status <> 'pending' THEN 'edited' ELSE 'answered' END "
+      "WHEN erases THEN 'erased' WHEN new_status = 'pending' THEN 'retried' WHEN new_status IS NOT NULL THEN "
+      "new_status "
+      "WHEN new_queue IS NOT NULL THEN 'moved' ELSE 'failed' END";
+  return "history = CASE WHEN coalesce(new_text, new_status, new_queue, new_error) IS NULL AND NOT erases "
          "THEN m.history ELSE "
          "CASE WHEN length(m.history) - length(replace(m.history, E'\\n', '')) < " +
          std::to_string(history_max) +

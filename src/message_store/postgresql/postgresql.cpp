@@ -81,14 +81,30 @@ class postgresql_store : public store {
     return due_rows("waiting", std::move(p));
   }
 
-  void make_all_due() override {
+  void make_all_due(const std::string& queue) override {
     // A long statement would hold its locks for as long, and find the server's answer late.
     constexpr int limit = 10'000;
     for (int changed_rows = limit; changed_rows == limit;) {
       auto arguments = parameters().add_if(session_.clock_now()).add(std::to_string(limit));
+      arguments.add_if(queue.empty() ? std::nullopt : std::optional(queue));
       const auto results = session_.run({{nullptr, say().make_due.c_str(), std::move(arguments)}});
       changed_rows = std::atoi(PQcmdTuples(results[0].get()));
     }
+  }
+
+  paused_queues paused(const std::optional<pause_request>& request) override {
+    std::vector<connection::call> calls;
+    if (request && request->pauses)
+      calls.push_back({nullptr, say().pause.c_str(),
+                       parameters().add(request->queue).add_if(session_.clock_now()).add(request->by)});
+    else if (request)
+      calls.push_back({nullptr, say().resume.c_str(), parameters().add(request->queue)});
+    calls.push_back({nullptr, say().paused.c_str(), {}});
+    const auto results = session_.run(calls);
+    const auto* r = results.back().get();
+    paused_queues found;
+    for (int at = 0; at < PQntuples(r); ++at) found[text_at(r, at, 0)] = {time_at(r, at, 1), text_at(r, at, 2)};
+    return found;
   }
 
   purged purge(const purge_request& what) override {

@@ -72,6 +72,14 @@ ALTER TABLE amc_message
   ADD COLUMN past       text NOT NULL DEFAULT '',
   ADD CONSTRAINT amc_message_erased_for_good CHECK (erased_at IS NULL OR status <> 'pending') NOT VALID;
 )sql"},
+    {"the queues that are paused",
+     R"sql(
+CREATE TABLE amc_paused_queue (
+  queue    text   NOT NULL PRIMARY KEY,
+  since    bigint NOT NULL,
+  asked_by text   NOT NULL
+);
+)sql"},
 };
 
 int version_found(connection& link) {

@@ -159,10 +159,14 @@ std::string purge_sql() {
 
 /// What is due already is passed by, so that asking again goes on.
 std::string make_due_sql() {
-  return with_queues_sql() + "UPDATE amc_message SET due = " + now_read +
-         " WHERE status = 'pending' AND NOT held AND id IN (SELECT d.id FROM queues q CROSS JOIN LATERAL ("
+  return with_queues_sql() + "UPDATE amc_message SET due = CASE WHEN $3::text IS NULL THEN " + now_read +
+         " ELSE least(" + now_read +
+         ", created_at) END WHERE status = 'pending' AND NOT held AND id IN (SELECT d.id FROM queues q CROSS JOIN "
+         "LATERAL ("
          "SELECT m.id FROM amc_message m WHERE m.status = 'pending' AND m.queue = q.queue AND m.due > " +
-         now_read + " AND NOT m.held LIMIT $2::integer) d WHERE q.queue IS NOT NULL LIMIT $2::integer)";
+         now_read +
+         " AND NOT m.held LIMIT $2::integer) d WHERE q.queue IS NOT NULL AND q.queue = coalesce($3, q.queue) "
+         "LIMIT $2::integer)";
 }
 
 statements render() {
@@ -188,6 +192,9 @@ statements render() {
       .holders = holders_sql(),
       .purge = purge_sql(),
       .make_due = make_due_sql(),
+      .pause = "INSERT INTO amc_paused_queue SELECT $1::text, " + now_sql("$2") + ", $3::text ON CONFLICT DO NOTHING",
+      .resume = "DELETE FROM amc_paused_queue WHERE queue = $1",
+      .paused = "SELECT queue, since, asked_by FROM amc_paused_queue",
       // With every right that changes need.
       .try_insert =
           "INSERT INTO amc_message (id, revision, status, queue, due, held, claim, unanswered, failures, created_at, "

@@ -26,7 +26,8 @@ struct statements {
   std::string holders;  ///< $1 now, $2 queue, $3 limit, $4 rows to look at
   /// $1 after, $2 younger ids are not looked at, $3 limit, $4 and $5: terminal since, dead since, $6 bytes of texts.
   std::string purge;
-  std::string make_due;                            ///< $1 now, $2 limit
+  std::string make_due;                            ///< $1 now, $2 limit, $3 queue: null for all
+  std::string pause, resume, paused;               ///< $1 queue; to pause also $2 now, $3 who; the last takes nothing
   std::string try_insert, try_update, try_delete;  ///< a row that nobody else ever sees
   std::string now;                                 ///< $1 now
 };

@@ -72,6 +72,14 @@ CREATE TABLE past_content (
   PRIMARY KEY (id, revision)
 ) WITHOUT ROWID;
 )sql"},
+    {"the queues that are paused",
+     R"sql(
+CREATE TABLE paused_queue (
+  queue    TEXT    NOT NULL PRIMARY KEY,
+  since    INTEGER NOT NULL,
+  asked_by TEXT    NOT NULL
+) WITHOUT ROWID;
+)sql"},
 };
 
 constexpr const char* path_key = "broker.store.sqlite.path";

@@ -94,7 +94,12 @@ struct statements {
   statement not_due{db,
                     "SELECT id, due FROM message WHERE status = 'pending' AND queue = ?1 AND NOT held "
                     "AND (due, held, id) > (?2, 0, ?3) ORDER BY due, held, id LIMIT ?4"};
+  statement pause{db, "INSERT INTO paused_queue VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"};
+  statement resume{db, "DELETE FROM paused_queue WHERE queue = ?1"};
+  statement paused{db, "SELECT queue, since, asked_by FROM paused_queue"};
   statement make_due{db, "UPDATE message SET due = ?1 WHERE id = ?2 RETURNING length(CAST(text AS BLOB))"};
+  statement make_due_first{
+      db, "UPDATE message SET due = min(?1, created_at) WHERE id = ?2 RETURNING length(CAST(text AS BLOB))"};
   statement purge_scan{
       db, "SELECT " + names(purge_columns) + " FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3"};
   statement remove{db, "DELETE FROM message WHERE id = ?1 RETURNING length(CAST(text AS BLOB))"};
@@ -204,24 +209,38 @@ class sqlite_store : public store {
     return rows;
   }
 
-  void make_all_due() override {
+  void make_all_due(const std::string& only) override {
     file_.refuse_when_broken();
     file_.set_durable(false);
     recent_.drop_all();
     const auto now = now_();
-    for (const auto& queue : queues()) {
+    for (const auto& queue : only.empty() ? queues() : std::vector{only}) {
       place_in_queue last{now, greatest_id};
       for (auto next = not_due(queue, last); !next.empty(); next = not_due(queue, last)) {
         for (std::size_t at = 0; at < next.size();)
           at += change_some(next.size() - at, text_bytes_max, [&](std::size_t i) {
-            const ending in_the_end(say_->make_due);
-            say_->make_due.bind(1, now);
-            say_->make_due.bind(2, next[at + i].id);
-            return run_for_bytes(say_->make_due, next[at + i].id);
+            auto& s = only.empty() ? say_->make_due : say_->make_due_first;
+            const ending made(s);
+            s.bind(1, now);
+            s.bind(2, next[at + i].id);
+            return run_for_bytes(s, next[at + i].id);
           });
         last = next.back();
       }
     }
+  }
+
+  paused_queues paused(const std::optional<pause_request>& request) override {
+    file_.refuse_when_broken();
+    if (request) {
+      file_.set_durable(true);
+      file_.in_transaction([&] { set_paused(*request); });
+    }
+    paused_queues found;
+    auto& s = say_->paused;
+    const ending in_the_end(s);
+    while (file_.step(s)) found[s.text(0)] = {s.time(1), s.text(2)};
+    return found;
   }
 
   purged purge(const purge_request& what) override {
@@ -283,6 +302,17 @@ class sqlite_store : public store {
         auto found = due_row_of(*row_at(s, due_columns), expired);
         if (!faults_->contains(found.id)) rows.push_back(std::move(found));
       });
+  }
+
+  void set_paused(const pause_request& what) {
+    auto& s = what.pauses ? say_->pause : say_->resume;
+    const ending in_the_end(s);
+    s.bind(1, what.queue);
+    if (what.pauses) {
+      s.bind(2, now_());
+      s.bind_copy(3, what.by);
+    }
+    file_.execute(s);
   }
 
   template <class Read>

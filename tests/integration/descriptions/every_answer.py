@@ -261,6 +261,48 @@ def operators(contract):
     ask("POST /retries", {"status": "done"}, expected=422)
 
 
+def operations(contract):
+    """What operators do to messages and queues."""
+    ask = contract.ask
+    later = contract.id_of(message="x", queue="paused", deliver_at="2999-01-01T00:00:00Z")
+    waits = contract.id_of(message="x", queue="paused")
+    for verb, told in (("pause", dict), ("resume", type(None))):
+        paused = ask(f"POST /queues/{{queue}}/{verb}", queue="paused")["paused"]
+        contract.expect("a pause is told", isinstance(paused, told))
+        ask("GET /queues/{queue}", queue="paused")
+        ask("GET /messages/{id}/explain", id=waits)
+        ask(f"POST /queues/{{queue}}/{verb}", queue="no%20queue" if verb == "pause" else "paused", body={"why": "x"}, expected=422)
+    ask("POST /messages/{id}/run-now", id=later)
+    ask("POST /messages/{id}/run-now", [], id=later, expected=422)
+    ask("POST /messages/{id}/move", {"queue": "moved"}, id=later)
+    ask("POST /messages/{id}/move", {"queue": "no queue"}, id=later, expected=422)
+    ask("GET /messages/{id}/history", id=later)
+    ask("DELETE /messages/{id}", id=waits)
+    ask("POST /messages/{id}/retry", {"message": {"a": 1}, "headers": {"h": "v"}, "queue": "moved"}, id=waits)
+    ask("GET /messages/{id}/history", id=waits)
+    ask("POST /messages/{id}/retry", {"message": "y"}, id=waits, expected=409)
+    ask("POST /messages/{id}/retry", {"headers": {}}, id=waits, expected=422)
+    ask("POST /claims", [{"id": later, "revision": 1}])
+    for verb, body in (("run-now", None), ("move", {"queue": "paused"})):
+        ask(f"POST /messages/{{id}}/{verb}", body, id=later, expected=409)
+        ask(f"POST /messages/{{id}}/{verb}", body, id=UNKNOWN, expected=404)
+    purges(contract)
+
+
+def purges(contract):
+    ask, again = contract.ask, None
+    ask("GET /queues/{queue}/purge", queue="purged")
+    for method in ("GET", "POST"):
+        ask(f"{method} /queues/{{queue}}/purge", queue="no%20queue", expected=422)
+    while again is None or again.status != 409:  # until one comes while the one before it is under way
+        for _ in range(8):
+            ask("POST /messages", [{"message": "", "queue": "purged"}] * 50)
+        ask("POST /queues/{queue}/purge", queue="purged")
+        again = contract.check("POST /queues/{queue}/purge", contract.broker.ask("POST", "/queues/purged/purge"))
+        while ask("GET /queues/{queue}/purge", queue="purged")["running"]:
+            pass
+
+
 def page(contract):
     """The files of the page, and a session where nobody is asked who they are."""
     ask = contract.ask
@@ -331,7 +373,7 @@ def main(amc):
             "max_claims: 1000000}]")
     with Broker(amc, *sets) as broker:
         contract = Contract(broker)
-        for part in (root, messages, contents, claims, work, operators, page, general_refusals, late_requests):
+        for part in (root, messages, contents, claims, work, operators, operations, page, general_refusals, late_requests):
             part(contract)
         too_many_connections(contract, amc)
         access(contract, amc)

@@ -125,6 +125,11 @@ const std::multimap<std::pair<std::string, std::string>, asking>& questions() {
       {{"GET", "/messages/*/explain"}, [](auto& id, auto) { return question{"/messages/" + id + "/explain"}; }},
       {{"POST", "/messages/*/retry"}, [](auto& id, auto) { return question{"/messages/" + id + "/retry"}; }},
       {{"POST", "/messages/*/erase"}, [](auto& id, auto) { return question{"/messages/" + id + "/erase"}; }},
+      {{"POST", "/messages/*/run-now"}, [](auto& id, auto) { return question{"/messages/" + id + "/run-now"}; }},
+      {{"POST", "/messages/*/move"},
+       [](auto& id, auto) {
+         return question{"/messages/" + id + "/move", R"({"queue":"orders"})"};
+       }},
       {{"POST", "/claims"},
        [](auto& id, auto) {
          return question{"/claims", entry(id, 0)};
@@ -160,6 +165,10 @@ const std::multimap<std::pair<std::string, std::string>, asking>& questions() {
       {{"GET", "/queues"}, [](auto&, auto) { return question{"/queues"}; }},
       {{"GET", "/queues/*"}, [](auto&, auto) { return question{"/queues/orders"}; }},
       {{"GET", "/queues/*/rates"}, [](auto&, auto) { return question{"/queues/orders/rates"}; }},
+      {{"POST", "/queues/*/pause"}, [](auto&, auto) { return question{"/queues/orders/pause"}; }},
+      {{"POST", "/queues/*/resume"}, [](auto&, auto) { return question{"/queues/orders/resume"}; }},
+      {{"GET", "/queues/*/purge"}, [](auto&, auto) { return question{"/queues/orders/purge"}; }},
+      {{"POST", "/queues/*/purge"}, [](auto&, auto) { return question{"/queues/orders/purge"}; }},
       {{"GET", "/retries"}, [](auto&, auto) { return question{"/retries"}; }},
       {{"POST", "/retries"},
        [](auto&, auto) {
@@ -209,6 +218,9 @@ verdict expected(const std::string& name, const std::string& endpoint, const que
   if (endpoint == "POST /queues/*/receive") return unless(has(name, "serve"));
   if (endpoint == "GET /messages" || endpoint == "GET /queues") return unless(has_anywhere(name, "read"));
   if (endpoint == "GET /queues/*" || endpoint == "GET /queues/*/rates") return unless(has(name, "read"));
+  static const std::set<std::string> of_operators{"POST /queues/*/pause", "POST /queues/*/resume",
+                                                  "GET /queues/*/purge", "POST /queues/*/purge"};
+  if (of_operators.contains(endpoint)) return unless(has(name, "operate"));
   if (endpoint == "GET /metrics") return unless(name == "chief");
   if (endpoint == "GET /retries") return unless(has_anywhere(name, "operate"));
   if (endpoint == "POST /retries") return unless(name == "chief" || (!asked.body.empty() && has(name, "operate")));
@@ -219,9 +231,9 @@ verdict expected(const std::string& name, const std::string& endpoint, const que
   if (endpoint == "GET /messages/*/history" || endpoint == "GET /messages/*/explain") return unless(has(name, "read"));
   if (endpoint == "DELETE /messages/*") return unless(name == "owner" || has(name, "operate"));
   const bool any_revision = asked.headers.find("If-Match") == "*";
-  if (endpoint == "PUT /" || endpoint == "POST /messages/*/retry" || endpoint == "POST /messages/*/erase" ||
-      any_revision)
-    return unless(has(name, "operate"));
+  static const std::set<std::string> operations{"PUT /", "POST /messages/*/retry", "POST /messages/*/erase",
+                                                "POST /messages/*/run-now", "POST /messages/*/move"};
+  if (operations.contains(endpoint) || any_revision) return unless(has(name, "operate"));
   if (!has(name, "serve")) return verdict::forbidden;
   // A claim is its holder's, for as long as it has no outcome.
   const bool names_claim = asked.body.find("\"claim\"") != std::string::npos;
