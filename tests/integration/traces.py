@@ -8,7 +8,9 @@ import pathlib
 import re
 import secrets
 import signal
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -85,7 +87,7 @@ def read_request(body):
 class Collector:
     """mode: "ok"; "busy": 503 twice, then as ok; "refuses": 400; "hangs"."""
 
-    def __init__(self, mode="ok"):
+    def __init__(self, mode="ok", certificate=None):
         self.mode, self.spans, self.wrong, self.requests = mode, [], [], 0
         collector = self
 
@@ -117,7 +119,11 @@ class Collector:
         self.released = threading.Event()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server.server_address[1]}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, f"{certificate}.key")
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def take(self, request, body):
@@ -310,6 +316,26 @@ def a_collector_that_is_busy_gets_all_the_same():
     collector.close()
 
 
+def a_collector_over_tls():
+    """It is sent something only by those who know its authority."""
+    if not shutil.which("openssl"):
+        print("openssl is not there: nothing is sent over TLS")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = f"{folder}/collector.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                        "/CN=collector", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-keyout",
+                        f"{certificate}.key", "-out", certificate], check=True, capture_output=True)
+        for known, sets in ((True, [f"telemetry.otlp.ca_file={certificate}"]), (False, [])):
+            collector = Collector(certificate=certificate)
+            with system(collector.url, *sets) as place:
+                trace, _, traceparent = new_traceparent()
+                place.converse(traceparent)
+                place.stop()
+            expect(bool(collector.of(trace)) == known and not collector.wrong, f"known: {known}; {collector.wrong}")
+            collector.close()
+
+
 def a_collector_that_fails_costs_spans_alone(mode, reason):
     """Away, hanging or refusing: conversations go on, drops are counted, the log is short, the end comes."""
     collector = Collector(mode)
@@ -334,6 +360,7 @@ def main():
     a_service_that_only_passes_it_on()
     a_trace_for_every_conversation()
     a_collector_that_is_busy_gets_all_the_same()
+    a_collector_over_tls()
     a_collector_that_fails_costs_spans_alone("away", "buffer_full")
     a_collector_that_fails_costs_spans_alone("hangs", "buffer_full")
     a_collector_that_fails_costs_spans_alone("refuses", "refused")
