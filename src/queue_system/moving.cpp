@@ -10,7 +10,7 @@
 namespace amc::queue_system {
 namespace {
 
-using clock = std::chrono::steady_clock;
+using clock = std::function<std::chrono::steady_clock::time_point()>;
 
 /// What an engine that may go at any time is used by: a subscriber or a publisher of it, made again after a while where
 /// it has failed. For one thread.
@@ -18,12 +18,13 @@ template <class Driver>
 class perhaps {
  public:
   using make_driver = std::function<std::unique_ptr<Driver>()>;
-  perhaps(std::string what, make_driver make) : what_(std::move(what)), make_(std::move(make)) {}
+  perhaps(std::string what, make_driver make, clock now)
+      : what_(std::move(what)), make_(std::move(make)), now_(std::move(now)) {}
 
   /// Whether the engine was there, and this has been done with it.
   template <class Use>
   bool with(const Use& use) {
-    if (!driver_ && clock::now() < next_try_) return false;
+    if (!driver_ && now_() < next_try_) return false;
     try {
       if (!driver_) driver_ = make_();
       use(*driver_);
@@ -32,7 +33,7 @@ class perhaps {
       return true;
     } catch (const unavailable& failed) {
       driver_.reset();
-      next_try_ = clock::now() + pause_;
+      next_try_ = now_() + pause_;
       pause_ = std::min(2 * pause_, longest);
       if (!std::exchange(away_, true)) log::warning("queue", "not now: " + what_ + ": " + failed.what());
       return false;
@@ -43,18 +44,20 @@ class perhaps {
   static constexpr milliseconds shortest{1'000}, longest{60'000};
   std::string what_;
   make_driver make_;
+  clock now_;
   std::unique_ptr<Driver> driver_;
-  clock::time_point next_try_{};
+  std::chrono::steady_clock::time_point next_try_{};
   milliseconds pause_ = shortest;
   bool away_ = false;
 };
 
 class moving_publisher : public queue_publisher {
  public:
-  moving_publisher(std::unique_ptr<queue_publisher> to, const std::vector<left_engine>& from) : to_(std::move(to)) {
+  moving_publisher(std::unique_ptr<queue_publisher> to, const std::vector<left_engine>& from, const clock& now)
+      : to_(std::move(to)) {
     for (const auto& [name, engine] : from) {
       const auto make = [of = engine] { return of->make_publisher(); };
-      from_.push_back({name, perhaps<queue_publisher>("asks what is left in " + name, make)});
+      from_.push_back({name, perhaps<queue_publisher>("asks what is left in " + name, make, now)});
     }
   }
 
@@ -83,11 +86,11 @@ class moving_publisher : public queue_publisher {
 class moving_subscriber : public queue_subscriber {
  public:
   moving_subscriber(std::unique_ptr<queue_subscriber> to, const std::vector<left_engine>& from,
-                    const std::string& queue, std::size_t prefetch)
+                    const std::string& queue, std::size_t prefetch, const clock& now)
       : to_(std::move(to)) {
     for (const auto& [name, engine] : from) {
       const auto make = [of = engine, queue, prefetch] { return of->make_subscriber(queue, prefetch); };
-      from_.emplace_back("receives what is left of " + queue + " in " + name, make);
+      from_.emplace_back("receives what is left of " + queue + " in " + name, make, now);
     }
   }
 
@@ -143,8 +146,8 @@ class moving_subscriber : public queue_subscriber {
 
 class moving_platform : public platform {
  public:
-  moving_platform(std::shared_ptr<platform> to, std::vector<left_engine> from)
-      : to_(std::move(to)), from_(std::move(from)) {}
+  moving_platform(std::shared_ptr<platform> to, std::vector<left_engine> from, clock now)
+      : to_(std::move(to)), from_(std::move(from)), now_(std::move(now)) {}
 
   amc::capabilities capabilities() const override {
     auto all = to_->capabilities();
@@ -165,21 +168,23 @@ class moving_platform : public platform {
   }
 
   std::unique_ptr<queue_publisher> make_publisher() override {
-    return std::make_unique<moving_publisher>(to_->make_publisher(), from_);
+    return std::make_unique<moving_publisher>(to_->make_publisher(), from_, now_);
   }
   std::unique_ptr<queue_subscriber> make_subscriber(const std::string& queue, std::size_t prefetch) override {
-    return std::make_unique<moving_subscriber>(to_->make_subscriber(queue, prefetch), from_, queue, prefetch);
+    return std::make_unique<moving_subscriber>(to_->make_subscriber(queue, prefetch), from_, queue, prefetch, now_);
   }
 
  private:
   std::shared_ptr<platform> to_;
   std::vector<left_engine> from_;
+  clock now_;
 };
 
 }  // namespace
 
-std::shared_ptr<platform> make_moving(std::shared_ptr<platform> to, std::vector<left_engine> from) {
-  return std::make_shared<moving_platform>(std::move(to), std::move(from));
+std::shared_ptr<platform> make_moving(std::shared_ptr<platform> to, std::vector<left_engine> from,
+                                      std::function<std::chrono::steady_clock::time_point()> now) {
+  return std::make_shared<moving_platform>(std::move(to), std::move(from), std::move(now));
 }
 
 }  // namespace amc::queue_system

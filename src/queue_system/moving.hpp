@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,7 +20,9 @@ struct left_engine {
 /// others. What is left in these is received while nothing else is, at least every 100 ms; of them together and of the
 /// new one each subscriber may hold as many as it may hold of one. One of the others that is away costs nothing but
 /// what is in it, which the sweeper rings again: it is tried again at longer and longer intervals, up to a minute, and
-/// told in the log.
-std::shared_ptr<platform> make_moving(std::shared_ptr<platform> to, std::vector<left_engine> from);
+/// told in the log. `now` is a clock for those intervals.
+std::shared_ptr<platform> make_moving(
+    std::shared_ptr<platform> to, std::vector<left_engine> from,
+    std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now);
 
 }  // namespace amc::queue_system

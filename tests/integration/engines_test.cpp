@@ -9,16 +9,12 @@
 namespace amc::tests {
 namespace {
 
-std::vector<std::string> engines() {
-  std::vector<std::string> all{"nats", "redis"};
-  std::erase_if(all, [](const auto& name) { return !is_built_in(name); });
-  return all;
-}
-
 class Engines : public testing::TestWithParam<std::string> {
  protected:
-  Engines() {
-    for (const auto& set : place_.sets()) sets_.push_back(set);
+  void SetUp() override {
+    if (const auto why = why_no_server(GetParam()); !why.empty()) GTEST_SKIP() << why;
+    place_ = std::make_unique<engine_place>(GetParam());
+    for (const auto& set : place_->impatient_sets()) sets_.push_back(set);
   }
 
   std::unique_ptr<process> start(const std::string& what, std::uint16_t broker_port = 0) const {
@@ -33,7 +29,7 @@ class Engines : public testing::TestWithParam<std::string> {
   }
 
   temporary_folder folder_;
-  engine_place place_{GetParam()};
+  std::unique_ptr<engine_place> place_;
   postgresql_database database_;
   std::vector<std::string> sets_{"broker.store.engine=postgresql", "broker.store.postgresql.url=" + database_.url(),
                                  "broker.http.port=0",
@@ -49,17 +45,18 @@ TEST_P(Engines, TheConversationGoesOnWhenWhatIsInTheQueuesIsDeleted) {
     for (int i = 0; i < 20; ++i) ids.push_back(text_in(ask(port, "POST", "/messages", R"({"message":"Hi, "})"), "id"));
   };
   post();  // nobody listens yet
-  place_.wipe();
+  place_->wipe();
   const auto a = start("service-a", port), b = start("service-b", port);
   b->wait_for_error_text("takes messages from");
   post();
-  place_.wipe();
+  place_->wipe();
   post();
   for (const auto& id : ids)
     ASSERT_EQ(status_after(port, id), "done") << id << "\n" << broker->errors() << a->errors() << b->errors();
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Engines, testing::ValuesIn(engines()), [](const auto& suite) { return suite.param; });
+INSTANTIATE_TEST_SUITE_P(All, Engines, testing::ValuesIn(served_engine_names()),
+                         [](const auto& suite) { return suite.param; });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Engines);
 
 }  // namespace

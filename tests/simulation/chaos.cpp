@@ -57,9 +57,13 @@ void chaos::strike_store() {
 
 void chaos::strike_queues() {
   auto& in = around_.in;
-  if (in.strikes(fault::queue_away, 0.03)) around_.queues.go_away(some_time(fault::queue_away, 100, 6'000));
-  if (in.strikes(fault::queue_wiped, 0.03)) around_.queues.wipe();
-  if (in.strikes(fault::queue_cut, 0.2)) around_.queues.cut_somebody();
+  for (auto* engine : {&around_.queues, &around_.next_queues}) {
+    if (engine == &around_.next_queues && !in.plan().moves_at) continue;
+    if (in.strikes(fault::queue_away, 0.03)) engine->go_away(some_time(fault::queue_away, 100, 6'000));
+    if (in.strikes(fault::queue_wiped, 0.03)) engine->wipe();
+    if (in.strikes(fault::queue_cut, 0.2)) engine->cut_somebody();
+    if (in.strikes(fault::queue_divided, 0.1)) engine->divide_anew();
+  }
 }
 
 }  // namespace amc::simulation

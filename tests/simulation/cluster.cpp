@@ -82,6 +82,7 @@ void node::end() {
   process_->die();
   around_.net.forget(*process_);
   around_.queues.forget(*process_);
+  around_.next_queues.forget(*process_);
   if (!std::exchange(stopping_, true)) process_->spawn(running_->stop());
   if (!process_->run_down()) around_.in.fail(name_ + " does not come to rest when it stops");
   running_.reset();

@@ -1,6 +1,7 @@
 #include "tests/simulation/planted.hpp"
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 
 #include "queue_system/event_codec.hpp"
@@ -447,6 +448,39 @@ seams never_acknowledging() {
   return planted;
 }
 
+/// As an engine is used that keeps one offset, by a driver that stores it as soon as an event is handled.
+class acknowledges_up_to : public subscriber_through {
+ public:
+  using subscriber_through::subscriber_through;
+  std::vector<incoming> receive(std::size_t max, milliseconds longest) override {
+    auto received = subscriber_through::receive(max, longest);
+    for (const auto& in : received) unsettled_.insert(in.tag);
+    return received;
+  }
+  void acknowledge(std::span<const std::uint64_t> tags) override {
+    if (tags.empty()) return;
+    const auto end = unsettled_.upper_bound(*std::max_element(tags.begin(), tags.end()));
+    const std::vector<std::uint64_t> all(unsettled_.begin(), end);
+    unsettled_.erase(unsettled_.begin(), end);
+    subscriber_through::acknowledge(all);
+  }
+
+ private:
+  std::set<std::uint64_t> unsettled_;
+};
+
+seams acknowledging_up_to() {
+  seams planted;
+  planted.wrap_engine = [](std::unique_ptr<platform> to, process&) {
+    auto through = std::make_unique<platform_through>(std::move(to));
+    through->subscribe = [](std::unique_ptr<queue_subscriber> made) {
+      return std::make_unique<acknowledges_up_to>(std::move(made));
+    };
+    return through;
+  };
+  return planted;
+}
+
 seams emptiness_unnoticed() {
   seams planted;
   planted.wrap_engine = [](std::unique_ptr<platform> to, process&) {
@@ -854,6 +888,13 @@ std::vector<planted_bug> all_bugs() {
        }},
       {"emptiness-unnoticed", "a start with an empty engine rings nothing", emptiness_unnoticed},
       {"never-acknowledged", "events are not acknowledged", never_acknowledging},
+      {"offset-above-unhandled", "an offset is stored above an event that is not handled", acknowledging_up_to},
+      {"engine-before-unheard", "who has moved to another engine does not hear what is left in the one before",
+       [] {
+         seams planted;
+         planted.hears_what_is_left = false;
+         return planted;
+       }},
       {"waiter-lost-on-reconnect", "a broker that had lost its change feed hears nothing any more", deaf_feed},
       {"waiters-hear-no-names", "who waits is told of others' changes once a second", nameless_feed},
       {"post-sent-again", "a client posts again without a key when it does not know what became of it",

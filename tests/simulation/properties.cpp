@@ -25,8 +25,10 @@ properties::properties(const surroundings& around)
   around_.net.seen_undelivered = [this](const process& by, const uuid& id, std::int64_t claim) {
     undelivered_.push_back({around_.in.now(), by.name(), id, claim});
   };
-  around_.queues.seen = [this](const process& by, const outgoing& out) { see_event(by, out); };
-  around_.queues.seen_depth = [this](const std::string& queue, std::size_t depth) { note_depth(queue, depth); };
+  for (auto* engine : {&around_.queues, &around_.next_queues}) {
+    engine->seen = [this, engine](const process& by, const outgoing& out) { see_event(by, out, *engine); };
+    engine->seen_depth = [this](const std::string& queue, std::size_t depth) { note_depth(queue, depth); };
+  }
 }
 
 /// Nothing has gone wrong at all.
@@ -56,12 +58,12 @@ void properties::expect_silence() {
   silent_ = true;
   silent_since_ = around_.in.now();
   looks_before_ = around_.store.looks();
-  depths_asked_before_ = around_.queues.depths_asked();
+  depths_asked_before_ = depths_asked();
 }
 
 /// One look of each sweeper in each interval, and a question for each queue with it.
 void properties::check_silence() const {
-  if (!clean() || around_.queues.waiting() > 0) return;
+  if (!clean() || around_.queues.waiting() + around_.next_queues.waiting() > 0) return;
   constexpr int queues = 2;
   constexpr int to_begin_with = 60;  // while the last event is on its way
   const auto& plan = around_.in.plan();
@@ -70,8 +72,21 @@ void properties::check_silence() const {
   const auto most = who * static_cast<int>(passed / plan.sweep_interval + 2);
   if (around_.store.looks() - looks_before_ > most + to_begin_with)
     around_.in.fail("there is nothing to do, and the store is asked again and again");
-  if (around_.queues.depths_asked() - depths_asked_before_ > queues * (most + to_begin_with))
+  if (depths_asked() - depths_asked_before_ > queues * (most + to_begin_with))
     around_.in.fail("there is nothing to do, and the engine is asked again and again");
+}
+
+/// Who has moved hears what is left in the engine before, unless that was away, or holds it back.
+void properties::check_what_is_left() const {
+  const auto& plan = around_.in.plan();
+  if (!plan.moves_at || around_.in.failure() || plan.of(fault::queue_away) > 0 || plan.of(fault::queue_delayed) > 0)
+    return;
+  if (around_.queues.waiting() > 0)
+    around_.in.fail(std::to_string(around_.queues.waiting()) + " events are left in the engine before the move");
+}
+
+int properties::depths_asked() const {
+  return around_.queues.depths_asked() + around_.next_queues.depths_asked();
 }
 
 void properties::see_change(const database::committed& seen) {
@@ -266,7 +281,7 @@ void properties::check_overtaking(const revision_history& claimed) {
 }
 
 /// Durable before anyone is told; and P1: a backlog does not multiply.
-void properties::see_event(const process& by, const outgoing& out) {
+void properties::see_event(const process& by, const outgoing& out, const engine& in) {
   const auto told = queue_system::decode(out.bytes);
   if (!told) return around_.in.fail(by.name() + " publishes something that cannot be read");
   const auto found = around_.store.rows().find(told->id);
@@ -279,10 +294,10 @@ void properties::see_event(const process& by, const outgoing& out) {
   if (silent_) around_.in.fail(by.name() + " still rings for " + name);
   revisions_[{told->id, told->revision}].last_rung = around_.in.now();
   timeliness_.see_event(by, told->id, told->revision);
-  note_depth(out.queue, around_.queues.depth(out.queue) + 1);
+  note_depth(out.queue, in.depth(out.queue) + 1);
   const auto most = rooms() * (around_.in.plan().queue_depth_max + 1);
-  if (clean() && around_.queues.depth(out.queue) > most)
-    around_.in.fail("queue " + out.queue + " holds " + std::to_string(around_.queues.depth(out.queue)) + " events");
+  if (clean() && in.depth(out.queue) > most)
+    around_.in.fail("queue " + out.queue + " holds " + std::to_string(in.depth(out.queue)) + " events");
 }
 
 /// A crash takes claims back, so what is known of them is no longer true.
@@ -348,7 +363,7 @@ void properties::check_due_rows_are_rung() {
   const auto soon = plan.sweep_interval + milliseconds(500);
   for (const auto& [id, m] : around_.store.rows()) {
     if (m->status != status::pending) continue;
-    note_depth(m->queue, around_.queues.depth(m->queue));
+    note_depth(m->queue, std::max(around_.queues.depth(m->queue), around_.next_queues.depth(m->queue)));
     // A handler that is over its time keeps its place until it ends, which nobody outside sees.
     if (!is_heard(plan)) last_full_[m->queue] = plan.slow_handlers > 0 ? around_.in.now() : idle_since(m->queue);
     if (clean() && around_.store.clock() - m->due > soon && around_.in.now() - last_full_[m->queue] > soon)

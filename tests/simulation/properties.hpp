@@ -25,6 +25,7 @@ class properties {
   void check_refusals() const;
   /// And: nobody died who was not to blame (P2, P3).
   void check_deaths() const;
+  void check_what_is_left() const;
   void check_final_failures() const;
   /// From here on there is nothing to do, and nothing may be done.
   void expect_silence();
@@ -59,7 +60,8 @@ class properties {
   void check_hand_off(const message& m, const revision_history& handed);
   void check_undelivered();
   void see_opening(const change& what, const outcome& became, revision_history& here);
-  void see_event(const process& by, const outgoing& out);
+  void see_event(const process& by, const outgoing& out, const engine& in);
+  int depths_asked() const;
   void forget_unsynced();
   void check_runs();
   void check_rows_stay();

@@ -10,7 +10,9 @@
 #include "consumer_services/direct_broker_client.hpp"
 #include "core/text.hpp"
 #include "message_store/stores.hpp"
+#include "queue_system/moving.hpp"
 #include "service/service_runtime.hpp"
+#include "tests/simulation/planted_through.hpp"
 #include "tests/simulation/recording.hpp"
 #include "tests/simulation/wording.hpp"
 
@@ -67,10 +69,41 @@ message_store::limits bounds() {
   return defaults;
 }
 
-std::unique_ptr<platform> connect_engine(const surroundings& around, process& by) {
-  auto connected = around.queues.connect(by);
+/// Tells the engine what was really done with, before a driver does.
+class honest_subscriber : public subscriber_through {
+ public:
+  honest_subscriber(std::unique_ptr<queue_subscriber> to, engine& at) : subscriber_through(std::move(to)), at_(at) {}
+  void acknowledge(std::span<const std::uint64_t> tags) override {
+    at_.note_settled(tags);
+    subscriber_through::acknowledge(tags);
+  }
+  void give_back(std::span<const std::uint64_t> tags) override {
+    at_.note_settled(tags);
+    subscriber_through::give_back(tags);
+  }
+
+ private:
+  engine& at_;
+};
+
+std::unique_ptr<platform> connect_to(engine& at, const surroundings& around, process& by) {
+  auto connected = at.connect(by);
   if (around.planted.wrap_engine) connected = around.planted.wrap_engine(std::move(connected), by);
-  return connected;
+  auto through = std::make_unique<platform_through>(std::move(connected));
+  through->subscribe = [&at](std::unique_ptr<queue_subscriber> made) {
+    return std::make_unique<honest_subscriber>(std::move(made), at);
+  };
+  return through;
+}
+
+/// As it is configured when a process starts: after a move, the next engine, and what is left in the one before.
+std::shared_ptr<platform> connect_engine(const surroundings& around, process& by) {
+  const auto moves_at = around.in.plan().moves_at;
+  if (!moves_at || around.in.now() < *moves_at) return connect_to(around.queues, around, by);
+  std::vector<queue_system::left_engine> left;
+  if (around.planted.hears_what_is_left) left.push_back({"the one before", connect_to(around.queues, around, by)});
+  return queue_system::make_moving(connect_to(around.next_queues, around, by), std::move(left),
+                                   [clock = by.env().timers] { return clock->now(); });
 }
 
 /// P7: a page is bounded by its bytes, but for a first text that is larger by itself.
@@ -123,7 +156,7 @@ struct foundation {
                                            std::move(ids), options);
   }
 
-  std::unique_ptr<amc::platform> platform;
+  std::shared_ptr<amc::platform> platform;
   std::shared_ptr<message_store::shared_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
 };
@@ -285,7 +318,7 @@ class running_service : public running {
   surroundings around_;
   process& by_;
   handling handling_;
-  std::unique_ptr<platform> platform_;
+  std::shared_ptr<platform> platform_;
   std::shared_ptr<const foundation> base_;
   std::unique_ptr<broker::parts> parts_;
   std::unique_ptr<service::service_runtime> runtime_;

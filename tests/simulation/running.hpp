@@ -16,6 +16,7 @@ struct surroundings {
   world& in;
   database& store;
   engine& queues;
+  engine& next_queues;  ///< of the engine that the system moves to
   network& net;
   journal& told;
   const seams& planted;

@@ -33,7 +33,8 @@ constexpr std::array<std::string_view, faults> names{"kill",
                                                      "queue_away",
                                                      "queue_wiped",
                                                      "ack_lost",
-                                                     "wall_clock"};
+                                                     "wall_clock",
+                                                     "queue_divided"};
 
 }  // namespace
 
@@ -54,6 +55,7 @@ bool may_cost_a_claim(fault kind) {
     case fault::queue_wiped:
     case fault::ack_lost:
     case fault::wall_clock:
+    case fault::queue_divided:
       return false;
     default:
       return true;
@@ -61,7 +63,7 @@ bool may_cost_a_claim(fault kind) {
 }
 
 bool scenario::calm() const {
-  return std::all_of(rate.begin(), rate.end(), [](double r) { return r == 0; });
+  return !moves_at && std::all_of(rate.begin(), rate.end(), [](double r) { return r == 0; });
 }
 
 namespace {
@@ -151,9 +153,27 @@ scenario with_its_faults(std::uint64_t seed) {
   if (random.chance(rushes)) return in_a_rush(s, random);
   // Each run has some of the faults only, some often and some seldom: together they would hide one another.
   if (random.chance(0.15)) return s;
-  for (auto& rate : s.rate)
-    if (random.chance(0.3)) rate = static_cast<double>(random.between(1, 100)) / 100;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(fault::queue_divided); ++i)
+    if (random.chance(0.3)) s.rate[i] = static_cast<double>(random.between(1, 100)) / 100;
   return s;
+}
+
+engine_kind any_kind(random_stream& random) {
+  engine_kind kind;
+  kind.by_offsets = random.chance(0.3);
+  kind.gives_back = !kind.by_offsets && random.chance(0.85);
+  kind.keeps_order = random.chance(0.8);
+  return kind;
+}
+
+/// Engines of every kind, and a move from one to another. The one that lives in a process is always of one kind.
+void choose_engines(scenario& s, random_stream& random) {
+  if (s.together) return;
+  s.engine = any_kind(random);
+  s.next_engine = any_kind(random);
+  if (s.engine.by_offsets && !s.calm() && random.chance(0.5))
+    s.rate[static_cast<std::size_t>(fault::queue_divided)] = static_cast<double>(random.between(1, 100)) / 100;
+  if (!s.unheard && random.chance(0.15)) s.moves_at = milliseconds(random.between(200, s.posts_until.count()));
 }
 
 }  // namespace
@@ -169,6 +189,9 @@ scenario scenario_of(std::uint64_t seed) {
   s.by_runtime = s.receive && (s.together || of_receivers.chance(0.5));
   s.unheard = s.by_runtime && !s.together && of_receivers.chance(0.5);
   if (s.receive && !s.by_runtime) s.slow_handlers = 0;  // such a service extends no lease
+  constexpr std::uint64_t stream_of_engines = 52;
+  random_stream of_engines(seed, stream_of_engines);
+  choose_engines(s, of_engines);
   return s;
 }
 
@@ -217,21 +240,36 @@ std::vector<std::string> settings_of(const scenario& plan) {
           "broker.back_off_max_ms=" + std::to_string(back_off_max.count())};
 }
 
+namespace {
+
+std::string describe(const engine_kind& kind) {
+  return std::string(kind.by_offsets   ? "knows offsets"
+                     : kind.gives_back ? "gives back"
+                                       : "gives nothing back") +
+         (kind.keeps_order ? "" : ", in no order");
+}
+
+}  // namespace
+
 std::string describe(const scenario& plan) {
-  std::string text = "seed " + std::to_string(plan.seed) + ": " + (plan.together ? "all in one process, " : "") +
-                     (plan.unheard      ? "nothing is rung, all receive, "
-                      : plan.by_runtime ? "a's runtime receives, "
-                      : plan.receive    ? "a receives over HTTP, "
-                                        : "") +
-                     std::to_string(plan.brokers) + " brokers, " + std::to_string(plan.messages) + " messages until " +
-                     std::to_string(plan.posts_until.count()) + " ms, lease " + std::to_string(plan.lease.count()) +
-                     ", ring again " + std::to_string(plan.ring_again.count()) + ", sweep " +
-                     std::to_string(plan.sweep_interval.count()) + ", depth " + std::to_string(plan.queue_depth_max) +
-                     ", concurrency " + std::to_string(plan.concurrency) + ", handlers " +
-                     std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +
-                     (plan.failing > 0 ? ", some fail" : "") + (plan.poisonous > 0 ? ", some kill" : "") +
-                     (plan.large > 0 ? ", some large" : "") + (plan.unfit > 0 ? ", some unfit" : "") +
-                     "; faults until " + std::to_string(plan.faults_until.count()) + ":";
+  std::string text =
+      "seed " + std::to_string(plan.seed) + ": " + (plan.together ? "all in one process, " : "") +
+      (plan.unheard      ? "nothing is rung, all receive, "
+       : plan.by_runtime ? "a's runtime receives, "
+       : plan.receive    ? "a receives over HTTP, "
+                         : "") +
+      "an engine that " + describe(plan.engine) + ", " +
+      (plan.moves_at
+           ? "at " + std::to_string(plan.moves_at->count()) + " ms another that " + describe(plan.next_engine) + ", "
+           : "") +
+      std::to_string(plan.brokers) + " brokers, " + std::to_string(plan.messages) + " messages until " +
+      std::to_string(plan.posts_until.count()) + " ms, lease " + std::to_string(plan.lease.count()) + ", ring again " +
+      std::to_string(plan.ring_again.count()) + ", sweep " + std::to_string(plan.sweep_interval.count()) + ", depth " +
+      std::to_string(plan.queue_depth_max) + ", concurrency " + std::to_string(plan.concurrency) + ", handlers " +
+      std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +
+      (plan.failing > 0 ? ", some fail" : "") + (plan.poisonous > 0 ? ", some kill" : "") +
+      (plan.large > 0 ? ", some large" : "") + (plan.unfit > 0 ? ", some unfit" : "") + "; faults until " +
+      std::to_string(plan.faults_until.count()) + ":";
   for (std::size_t i = 0; i < faults; ++i)
     if (plan.rate[i] > 0) text += " " + std::string(names[i]) + "=" + std::to_string(plan.rate[i]).substr(0, 4);
   return plan.calm() ? text + " none" : text;

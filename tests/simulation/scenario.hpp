@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,12 +40,22 @@ enum class fault {
   queue_wiped,        ///< the engine forgets everything
   ack_lost,           ///< an acknowledged event comes again
   wall_clock,         ///< a process's wall clock jumps, either way
+  queue_divided,      ///< a queue is divided anew among its subscribers: what they hold is delivered again
 };
-constexpr std::size_t faults = static_cast<std::size_t>(fault::wall_clock) + 1;
+constexpr std::size_t faults = static_cast<std::size_t>(fault::queue_divided) + 1;
 
 std::string_view name_of(fault kind);
 /// Whether a message may be left unanswered because of it, though nobody is to blame.
 bool may_cost_a_claim(fault kind);
+
+/// What engines differ in.
+struct engine_kind {
+  bool gives_back = true;   ///< otherwise what is given back is gone, and the sweeper rings it again
+  bool keeps_order = true;  ///< otherwise events come in any order
+  /// It knows of a subscriber only up to where everything is acknowledged: what was acknowledged above comes again with
+  /// the rest when its queue goes to another. Such a one gives nothing back.
+  bool by_offsets = false;
+};
 
 /// What one seed decides before anything runs: how large the world is, how it is configured, and what goes wrong in it
 /// how often.
@@ -59,6 +70,9 @@ struct scenario {
   bool unheard = false;     ///< nothing is rung, in several processes: those of b receive likewise
   int services_b = 1;       ///< on the store, unless they receive
   int requesters = 2;
+  engine_kind engine{};
+  engine_kind next_engine{};               ///< of the one that the system moves to
+  std::optional<milliseconds> moves_at{};  ///< then each process is restarted, hears both, and rings in the next
   int messages = 0;
   milliseconds lease{};
   milliseconds ring_again{};
@@ -85,7 +99,7 @@ struct scenario {
   milliseconds kept_for(amc::status end) const { return end == amc::status::dead ? dead_kept : kept; }
 
   double of(fault kind) const { return rate[static_cast<std::size_t>(kind)]; }
-  /// Nothing goes wrong from the beginning to the end.
+  /// Nothing goes wrong from the beginning to the end, and nothing is moved.
   bool calm() const;
 };
 

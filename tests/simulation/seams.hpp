@@ -22,6 +22,7 @@ struct seams {
   std::function<std::shared_ptr<http::caller>(std::shared_ptr<http::caller>, process&)> wrap_caller{};
   std::function<std::shared_ptr<service::broker_client>(std::shared_ptr<service::broker_client>, process&)>
       wrap_client{};
+  bool hears_what_is_left = true;  ///< a process that has moved to another engine hears the one before
 };
 
 }  // namespace amc::simulation

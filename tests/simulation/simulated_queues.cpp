@@ -33,15 +33,15 @@ class engine::subscriber : public queue_subscriber {
   }
   void acknowledge(std::span<const std::uint64_t> tags) override {
     reach();
-    for (const auto tag : tags) {
-      const auto settled = link_->unsettled.extract(tag);
-      if (settled && to_.world_.strikes(fault::ack_lost, 0.3)) to_.put(link_->queue, {settled.mapped(), {}, true});
-    }
+    for (const auto tag : tags) to_.acknowledge(*link_, tag);
   }
   void give_back(std::span<const std::uint64_t> tags) override {
     reach();
     for (const auto tag : tags)
-      if (const auto settled = link_->unsettled.extract(tag)) to_.put(link_->queue, {settled.mapped(), {}, true});
+      if (!to_.kind_.gives_back || to_.kind_.by_offsets)
+        to_.acknowledge(*link_, tag);
+      else if (const auto settled = link_->unsettled.extract(tag))
+        to_.put(link_->queue, {settled.mapped(), {}, true});
   }
 
  private:
@@ -59,7 +59,11 @@ class engine::connected : public platform {
   connected(engine& to, process& by) : to_(to), by_(by) {}
   amc::capabilities capabilities() const override {
     const bool together = by_.in().plan().together;
-    return {.in_process = together, .empty_at_start = together};
+    const auto& kind = to_.kind_;
+    return {.in_process = together,
+            .empty_at_start = together,
+            .gives_back = kind.gives_back && !kind.by_offsets,
+            .keeps_order = kind.keeps_order};
   }
   void check(std::span<const std::string>, std::span<const std::string>) override { to_.reach(by_); }
   std::unique_ptr<queue_publisher> make_publisher() override { return std::make_unique<publisher>(to_, by_); }
@@ -106,7 +110,7 @@ void engine::put(const std::string& queue, event_in_queue what) {
     delay = milliseconds(world_.random(fault::queue_delayed).between(1, 6'000));
   what.ready_at = world_.now() + delay;
   auto place = events.end();
-  if (world_.strikes(fault::queue_reordered, 0.7))
+  if (!kind_.keeps_order || world_.strikes(fault::queue_reordered, 0.7))
     place =
         events.begin() + static_cast<std::ptrdiff_t>(world_.random(fault::queue_reordered).below(events.size() + 1));
   events.insert(place, std::move(what));
@@ -142,10 +146,33 @@ std::vector<incoming> engine::receive(subscription& link, std::size_t max, milli
   return batch;
 }
 
+void engine::acknowledge(subscription& link, std::uint64_t tag) {
+  auto acknowledged = link.unsettled.extract(tag);
+  if (!acknowledged) return;
+  if (!settled_.contains(tag)) return world_.fail("an event is acknowledged that nobody has done with");
+  if (world_.strikes(fault::ack_lost, 0.3)) return put(link.queue, {acknowledged.mapped(), {}, true});
+  if (!kind_.by_offsets) return;
+  link.acknowledged_above.insert(std::move(acknowledged));
+  const auto first = link.unsettled.empty() ? UINT64_MAX : link.unsettled.begin()->first;
+  link.acknowledged_above.erase(link.acknowledged_above.begin(), link.acknowledged_above.lower_bound(first));
+}
+
+void engine::take_back(subscription& link) {
+  auto held = std::exchange(link.unsettled, {});
+  held.merge(std::exchange(link.acknowledged_above, {}));
+  for (auto& [tag, bytes] : held) put(link.queue, {std::move(bytes), {}, true});
+}
+
 void engine::cut(subscription& link) {
   link.lost = true;
-  auto unsettled = std::exchange(link.unsettled, {});
-  for (auto& [tag, bytes] : unsettled) put(link.queue, {std::move(bytes), {}, true});
+  take_back(link);
+}
+
+void engine::divide_anew() {
+  if (!kind_.by_offsets || links_.empty()) return;
+  const auto queue = links_[world_.random(fault::queue_divided).below(links_.size())]->queue;
+  for (const auto& link : links_)
+    if (link->queue == queue) take_back(*link);
 }
 
 void engine::cut_somebody() {
@@ -170,6 +197,7 @@ void engine::wipe() {
   queues_.clear();
   for (const auto& link : links_) {
     link->unsettled.clear();
+    link->acknowledged_above.clear();
     link->lost = true;
   }
 }

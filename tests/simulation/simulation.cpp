@@ -16,9 +16,10 @@ class run {
   run(const scenario& plan, const seams& planted, bool prints)
       : world_(plan, prints),
         store_(world_),
-        queues_(world_),
+        queues_(world_, plan.engine),
+        next_queues_(world_, plan.next_engine),
         net_(world_),
-        around_{world_, store_, queues_, net_, journal_, planted},
+        around_{world_, store_, queues_, next_queues_, net_, journal_, planted},
         nodes_(around_),
         properties_(around_),
         chaos_(around_, nodes_),
@@ -38,6 +39,7 @@ class run {
     world_.later(world_.plan().services_late, [this] {
       for (auto& n : nodes_.services) n->start();
     });
+    if (plan_moves()) world_.later(*world_.plan().moves_at, [this] { move(); });
     scripts_.begin();
     operator_.begin();
     chaos_.begin();
@@ -49,6 +51,7 @@ class run {
     properties_.check_refusals();
     properties_.check_deaths();
     properties_.check_final_failures();
+    properties_.check_what_is_left();
     return {world_.log().hash(), world_.failure(), world_.now()};
   }
 
@@ -65,6 +68,21 @@ class run {
     if (world_.now() > world_.plan().faults_until + longest) return world_.fail(what_is_left());
     constexpr milliseconds interval{250};
     world_.later(interval, [this] { look(); });
+  }
+
+  bool plan_moves() const { return world_.plan().moves_at.has_value(); }
+
+  /// One process after another is restarted, and uses the next engine then. Until the last one has been, who hears the
+  /// one before alone does not hear what others ring.
+  void move() {
+    constexpr milliseconds apart{300}, down{10}, to_stop{10'000};
+    milliseconds after{};
+    for (auto* group : {&nodes_.brokers, &nodes_.services})
+      for (auto& n : *group) {
+        world_.later(after, [node = n.get(), down] { node->stop(down); });
+        after += apart;
+      }
+    world_.note_trouble(fault::queue_away, world_.now() + after + to_stop);
   }
 
   /// Longer than any run.
@@ -99,7 +117,7 @@ class run {
 
   world world_;
   database store_;
-  engine queues_;
+  engine queues_, next_queues_;
   network net_;
   journal journal_;
   surroundings around_;

@@ -20,10 +20,10 @@ class stubborn_client {
  public:
   stubborn_client(std::atomic<std::uint16_t>& port, int count)
       : thread_([this, &port, count] {
-          while (static_cast<int>(accepted.size()) < count) {
+          while (!stopping_ && static_cast<int>(accepted.size()) < count) {
             try {
               raw_connection link(port);
-              while (static_cast<int>(accepted.size()) < count) {
+              while (!stopping_ && static_cast<int>(accepted.size()) < count) {
                 const auto got = link.ask("POST", "/", R"({"message":"Hi, "})");
                 if (got.status == 201)
                   accepted.push_back(text_in(got, "id"));
@@ -36,6 +36,13 @@ class stubborn_client {
             }
           }
         }) {}
+  /// Where a test ends by an exception, it posts no more.
+  ~stubborn_client() {
+    stopping_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  stubborn_client(const stubborn_client&) = delete;
+  stubborn_client& operator=(const stubborn_client&) = delete;
   void join() { thread_.join(); }
 
   std::size_t posted() const { return posted_; }
@@ -43,6 +50,7 @@ class stubborn_client {
 
  private:
   std::atomic<std::size_t> posted_ = 0;
+  std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };
 
