@@ -209,6 +209,40 @@ class Messages(PageTest):
             self.assertIn(text, steps)
         self.picture("message")
 
+    def test_one_tells_what_each_revision_said_and_what_has_changed(self):
+        system = self.start()
+        body = b'{"message": {"total": 19.90, "boxes": 2}}'
+        id = system.ask("POST", "/queues/orders/messages", (), body).json()["id"]
+        system.answer(system.take("orders")[0], message={"total": 19.9, "boxes": 3}, queue="fragile")
+        self.open(system, f"#/messages/{id}")
+        self.browser.click("summary", "Revision 1 in orders")
+        self.browser.until_says('"total": 19.90', ".revisions pre")
+        self.assertIn("worked on for", self.browser.text(".revisions summary"))
+        self.browser.click("summary", "Revision 2 in fragile")
+        self.browser.click(".revisions details[data-revision='2'] label")
+        self.browser.until_says('-   "boxes": 2', ".revisions del")
+        self.browser.until_says('+   "boxes": 3', ".revisions ins")
+        self.picture("revisions")
+
+    def test_what_one_said_is_erased_for_good_once_that_is_agreed_to(self):
+        system = self.start()
+        id = system.post("orders", "a secret")
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says("a secret", "pre")
+        self.assertFalse([b for b in self.browser.shown(".actions button") if "Erase" in self.browser.text_of(b)])
+        system.call("DELETE", f"/messages/{id}")
+        self.browser.until_says("Erase …", ".actions")
+        self.browser.click("button", "Erase …")
+        self.confirm("Keep it")
+        self.assertEqual(system.find(id)["message"], "a secret")
+        self.browser.click("button", "Erase …")
+        self.confirm("Erase for good")
+        self.browser.until_says("What it said was erased at")
+        self.assertEqual(system.find(id)["message"], "")
+        self.assertNotIn("a secret", self.browser.text("main"))
+        self.browser.until_says("erased", ".timeline")
+        self.assertEqual(self.browser.shown("main .actions button"), [])
+
     def test_the_broker_s_own_reason_is_shown_where_it_tells_one(self):
         system = self.start()
         id = system.post("orders")

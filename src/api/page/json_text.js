@@ -23,6 +23,25 @@ export function memberText(json, name) {
   return null;
 }
 
+/** The texts of the elements of an array. */
+export function itemTexts(json) {
+  const items = [];
+  let depth = 0, begin = -1;
+  for (const {text, end} of tokens(json)) {
+    if (text === '}' || text === ']') --depth;
+    if (begin >= 0 && (depth === 0 || (depth === 1 && text === ','))) {
+      const item = json.slice(begin, end - 1).trim();
+      if (item) items.push(item);
+    }
+    if (depth === 1 && text === ',') begin = end;
+    if (text === '{' || text === '[') {
+      if (depth === 0) begin = end;
+      ++depth;
+    }
+  }
+  return items;
+}
+
 /** With a line for each member and element. */
 export function pretty(json) {
   let shown = '', depth = 0, last = '';

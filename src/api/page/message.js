@@ -2,11 +2,13 @@
 import {ask, askText, messagePath, offers, post, Refused} from './broker.js';
 import {confirmed} from './confirm.js';
 import {button, el, setAttribute, setText, show, tell} from './dom.js';
+import {eraseAction} from './erasing.js';
 import {age, bytes, bytesOf, isId, moment, precise, rate} from './format.js';
 import {memberText, pretty} from './json_text.js';
 import {namesOf, queueLink} from './queues.js';
 import {showPairs} from './queue.js';
 import {messageActions} from './message_actions.js';
+import {revisionsList} from './revisions.js';
 import {may, maySomewhere} from './session.js';
 import {isWhole, markOf, sentenceOf, stateOf} from './state.js';
 
@@ -29,6 +31,8 @@ export function messageView(id) {
     }
     await refresh(true);
   };
+  parts.erasing = eraseAction(id, change);
+  parts.retry.after(' ', parts.erasing.button);
   parts.cancel.addEventListener('click', () => change(
     {title: 'Cancel this message?', text: 'No service works on it any more. It can be retried later.',
       yes: 'Cancel the message', no: 'Keep it'},
@@ -76,11 +80,12 @@ function makeParts(id, more_actions) {
   parts.more = el('details', {hidden: true}, el('summary', {}, 'What this is drawn from'), parts.data);
   parts.headers_section = section('Headers', parts.headers);
   parts.timeline_section = section('What happened', parts.timeline);
+  parts.revisions = revisionsList();
   parts.body = el('div', {hidden: true},
     el('div', {class: 'standing'}, parts.status, parts.reason), parts.more,
     el('p', {class: 'actions'}, parts.retry, more_actions, parts.cancel),
     el('div', {class: 'columns'},
-      el('div', {}, section('What it says', parts.size, parts.content, parts.whole), parts.headers_section),
+      el('div', {}, section('What it says', parts.size, parts.content, parts.whole), parts.headers_section, parts.revisions.element),
       el('div', {}, parts.timeline_section, section('Facts', parts.facts))));
   const missing = el('p', {class: 'empty', hidden: true});
   parts.missing = text => {
@@ -108,7 +113,8 @@ function showMessage(parts, message, text) {
   setText(parts.status, stateOf(message));
   setAttribute(parts.status, 'data-mark', markOf(message));
   show(parts.cancel, message.status === 'pending' && (operates || !isWhole(message))); // who posted it may
-  show(parts.retry, (message.status === 'dead' || message.status === 'cancelled') && operates);
+  show(parts.retry, (message.status === 'dead' || message.status === 'cancelled') && operates && !message.erased_at);
+  parts.erasing.show(message, operates);
   if (!parts.explained) setText(parts.reason, sentenceOf(message));
   showContent(parts, message, text);
   showFacts(parts, message, queue);
@@ -138,7 +144,11 @@ function prettyIfJson(message) {
 
 function showContent(parts, message, text) {
   const content = contentOf(message, text);
-  show(parts.content, content !== null);
+  show(parts.content, content !== null && !message.erased_at);
+  if (message.erased_at) {
+    show(parts.whole, false);
+    return setText(parts.size, `What it said was erased at ${precise(message.erased_at)}, for good.`);
+  }
   if (!content) return setText(parts.size, 'What it says is not for you to see.');
   setText(parts.size, `${content.kind}, ${bytes(content.size)}${content.note}`);
   if (parts.content_text !== content.text) {
@@ -175,16 +185,17 @@ function linkIn(node, href) {
 }
 
 async function showHistory(parts, message, signal) {
-  let told;
+  let text;
   if (!isWhole(message)) return show(parts.timeline_section, false);
   try {
-    told = await ask('GET', messagePath(message.id, '/history'), {signal});
+    text = await askText('GET', messagePath(message.id, '/history'), {signal});
   } catch (failed) {
     if (!(failed instanceof Refused)) throw failed;
     return show(parts.timeline_section, false);
   }
   show(parts.timeline_section, true);
-  const steps = timelineOf(message, told), before = parts.timeline.children.length;
+  parts.revisions.show(text);
+  const steps = timelineOf(message, JSON.parse(text)), before = parts.timeline.children.length;
   const changed = JSON.stringify(steps);
   if (parts.steps === changed) return;
   parts.steps = changed;
@@ -214,8 +225,10 @@ function stepElement(step, before) {
   return el('li', {'data-mark': step.mark, 'aria-current': step.now ? 'step' : null},
     el('strong', {}, step.what), step.queue ? [' in ', step.queue] : null,
     step.by ? [' by ', el('span', {class: 'code'}, step.by)] : null,
+    step.held_by ? [', held by ', el('span', {class: 'code'}, step.held_by)] : null,
     el('small', {}, step.at ? el('time', {datetime: step.at, title: precise(step.at)}, moment(step.at)) : 'now',
       took !== null && took >= 0 ? `, ${age(took)} later` : '', ` · revision ${step.revision}`,
+      step.worked_ms === undefined ? '' : ` · waited ${age(step.waited_ms ?? 0)}, worked on for ${age(step.worked_ms)}`,
       step.due ? ` · until ${moment(step.due)}` : ''),
     step.error ? el('p', {class: 'error'}, step.error) : null);
 }
