@@ -4,6 +4,7 @@
 #include "tests/simulation/checker.hpp"
 #include "tests/simulation/cluster.hpp"
 #include "tests/simulation/operator.hpp"
+#include "tests/simulation/pausing.hpp"
 #include "tests/simulation/properties.hpp"
 #include "tests/simulation/scripts.hpp"
 
@@ -23,7 +24,8 @@ class run {
         properties_(around_),
         chaos_(around_, nodes_),
         scripts_(around_, nodes_),
-        operator_(around_, nodes_) {}
+        operator_(around_, nodes_),
+        pausing_(around_, nodes_) {}
 
   ~run() {
     for (auto* n : nodes_.all) n->end();
@@ -40,6 +42,7 @@ class run {
     });
     scripts_.begin();
     operator_.begin();
+    pausing_.begin();
     chaos_.begin();
     look();
     while (!over_ && world_.step()) continue;
@@ -55,7 +58,8 @@ class run {
  private:
   void look() {
     properties_.look();
-    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && net_.quiet() && all_terminal())
+    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && pausing_.over() && net_.quiet() &&
+        all_terminal())
       fall_silent();
     if (silence_ && world_.now() > *silence_) {
       properties_.check_silence();
@@ -108,6 +112,7 @@ class run {
   chaos chaos_;
   scripts scripts_;
   store_operator operator_;
+  pausing pausing_;
   std::optional<milliseconds> silence_;
   bool over_ = false;
 };
