@@ -276,6 +276,24 @@ class purges_nothing : public store_through {
   purged purge(const purge_request&) override { return {}; }
 };
 
+/// Hears of no pause but when it pauses or resumes a queue itself.
+class deaf_to_pauses : public store_through {
+ public:
+  using store_through::store_through;
+  paused_queues paused(const std::optional<pause_request>& request) override {
+    return request ? to().paused(request) : paused_queues();
+  }
+};
+
+/// What was rung before a pause, and refused during it, waits until it is rung again.
+class resumes_without_ringing : public store_through {
+ public:
+  using store_through::store_through;
+  void make_all_due(const std::string& queue) override {
+    if (queue.empty()) to().make_all_due(queue);
+  }
+};
+
 /// Four looks of five find nothing.
 class looks_seldom : public store_through {
  public:
@@ -864,6 +882,10 @@ std::vector<planted_bug> all_bugs() {
        [] { return readers<lists_any_status>(); }},
       {"counts-wrongly", "what is due and what is held are counted for one another",
        [] { return readers<counts_wrongly>(); }},
+      {"deaf-to-pauses", "who has not paused a queue itself goes on working on it",
+       [] { return stores<deaf_to_pauses>(); }},
+      {"resumes-without-ringing", "what was rung before a queue was paused is not rung when it is resumed",
+       [] { return stores<resumes_without_ringing>(); }},
       {"looks-seldom", "four of five looks of the sweeper find nothing", [] { return stores<looks_seldom>(); }},
       {"sweep-by-id-cursor", "the sweeper goes on behind the last id that it has seen", sweep_by_cursor},
       {"sweep-newest-first", "the sweeper feeds the newest first",

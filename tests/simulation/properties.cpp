@@ -22,6 +22,7 @@ properties::properties(const surroundings& around)
   around_.store.seen_crash = [this] { forget_unsynced(); };
   around_.store.seen_jump = [this] { timeliness_.begin_again(); };
   around_.store.seen_purge = [this](const row& gone, timestamp at) { see_purge(*gone, at); };
+  around_.store.seen_pause = [this](const pause_request& what) { see_pause(what); };
   around_.net.seen_undelivered = [this](const process& by, const uuid& id, std::int64_t claim) {
     undelivered_.push_back({around_.in.now(), by.name(), id, claim});
   };
@@ -107,6 +108,7 @@ void properties::see_change(const database::committed& seen) {
   if (ends) revisions_[{what.id, after->revision}].ended = around_.in.now();
   if (what.then.text) see_arrival(what, {became.applied, after, became.at}, by);
   auto& here = revisions_[{what.id, became.now->revision}];
+  if (what.then.new_claim) check_pause(*after, by);
   if (what.then.new_claim) return see_claim(what, {became.applied, after, became.at}, here);
   const bool has_failed = what.then.failures == effect::count::one_more;
   if (what.then.status || has_failed) {
@@ -157,12 +159,43 @@ void properties::see_purge(const message& gone, timestamp at) {
   seen_rows_.erase(gone.id);
 }
 
+void properties::see_pause(const pause_request& what) {
+  const auto found = paused_since_.find(what.queue);
+  const bool was_paused = found != paused_since_.end();
+  if (what.pauses && !was_paused) paused_since_[what.queue] = around_.in.now();
+  if (what.pauses || !was_paused) return;
+  timeliness_.see_resume(what.queue, found->second);
+  paused_since_.erase(found);
+  resumed_[what.queue] = around_.in.now();
+}
+
+/// Since when there is no reason any more why nothing of a queue is rung: now, while it is paused.
+milliseconds properties::in_use_since(const std::string& queue) const {
+  if (paused_since_.contains(queue)) return around_.in.now();
+  const auto found = resumed_.find(queue);
+  return found == resumed_.end() ? milliseconds(-1) : found->second;
+}
+
+/// Nobody claims in a queue that is paused, once he must have looked.
+void properties::check_pause(const message& claimed, const process& by) const {
+  const auto found = paused_since_.find(claimed.queue);
+  if (found == paused_since_.end()) return;
+  const auto& in = around_.in;
+  const auto trouble = in.last_trouble({fault::store_away, fault::store_crash, fault::store_unknown, fault::store_busy,
+                                        fault::store_full, fault::store_clock});
+  constexpr milliseconds carried_out{250};
+  const auto since = std::max({found->second, trouble, in.last_trouble_of(by.name())});
+  if (in.now() - since > in.plan().sweep_interval + carried_out)
+    around_.in.fail(name_of(claimed.id, claimed.revision) + " is claimed in a queue that is paused");
+}
+
 /// In a world in which no event is lost and nobody is overloaded, one ringing is enough.
 void properties::check_rung_once(const message& m, revision_history& here) {
   const auto& plan = around_.in.plan();
   const bool at_ease = plan.queue_depth_max > 20 && plan.slow_handlers == 0 && plan.failing == 0 &&
                        plan.messages * plan.handler_longest < plan.ring_again;
-  if (calm() && at_ease && here.rung) around_.in.fail(name_of(m.id, m.revision) + " had to be rung twice");
+  if (calm() && at_ease && plan.pauses == 0 && here.rung)
+    around_.in.fail(name_of(m.id, m.revision) + " had to be rung twice");
   here.rung = true;
 }
 
@@ -307,6 +340,7 @@ void properties::forget_unsynced() {
 }
 
 void properties::look() {
+  for (const auto& [queue, since] : paused_since_) timeliness_.see_pause(queue);
   check_runs();
   check_undelivered();
   check_rows_stay();
@@ -366,7 +400,8 @@ void properties::check_due_rows_are_rung() {
     note_depth(m->queue, std::max(around_.queues.depth(m->queue), around_.next_queues.depth(m->queue)));
     // A handler that is over its time keeps its place until it ends, which nobody outside sees.
     if (!is_heard(plan)) last_full_[m->queue] = plan.slow_handlers > 0 ? around_.in.now() : idle_since(m->queue);
-    if (clean() && around_.store.clock() - m->due > soon && around_.in.now() - last_full_[m->queue] > soon)
+    if (clean() && around_.store.clock() - m->due > soon &&
+        around_.in.now() - std::max(last_full_[m->queue], in_use_since(m->queue)) > soon)
       return around_.in.fail(name_of(id, m->revision) + " is due and is not rung");
   }
 }
@@ -396,7 +431,7 @@ void properties::check_nobody_idles() {
     if (m->status != status::pending || m->held || here == revisions_.end()) continue;
     const auto rung = here->second.last_rung;
     const auto changed = around_.in.now() - (around_.store.clock() - m->updated_at);
-    if (rung >= changed && too_long_ago(rung) && all_idle(m->queue))
+    if (rung >= std::max(changed, in_use_since(m->queue)) && too_long_ago(rung) && all_idle(m->queue))
       return around_.in.fail(name_of(id, m->revision) + " is rung, and nobody takes it who could");
   }
 }
@@ -414,7 +449,8 @@ void properties::check_all_rung_after_a_start() {
     const bool untouched = m->status == status::pending && !m->held && here.last_rung < around_.in.last_start &&
                            here.arrived < around_.in.last_start;
     const bool long_so = around_.store.clock() - m->updated_at > soon;  // not just let go by the sweeper
-    if (untouched && long_so && around_.in.now() - last_full_[m->queue] > soon)
+    const auto hindered = std::max(last_full_[m->queue], in_use_since(m->queue));
+    if (untouched && long_so && around_.in.now() - hindered > soon)
       return around_.in.fail(name_of(id, m->revision) + " is not rung after a start with an empty engine");
   }
 }

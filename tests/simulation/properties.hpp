@@ -54,6 +54,9 @@ class properties {
   void check_table(const database::committed& seen, std::optional<step> which);
   void check_key(const database::committed& seen);
   void see_purge(const message& gone, timestamp at);
+  void see_pause(const pause_request& what);
+  void check_pause(const message& claimed, const process& by) const;
+  milliseconds in_use_since(const std::string& queue) const;
   void see_claim(const change& what, const outcome& became, revision_history& here);
   void check_company(const message& m);
   void see_arrival(const change& what, const outcome& became, const process& by);
@@ -93,7 +96,8 @@ class properties {
   std::vector<undelivered> undelivered_;
   std::map<uuid, row> seen_rows_;
   std::size_t seen_runs_ = 0;
-  std::map<std::string, milliseconds> last_full_;  ///< of each queue
+  std::map<std::string, milliseconds> last_full_;               ///< of each queue
+  std::map<std::string, milliseconds> paused_since_, resumed_;  ///< of each queue: while it is, and when it last was
   bool silent_ = false;
   milliseconds silent_since_{};
   int looks_before_ = 0;

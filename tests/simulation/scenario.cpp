@@ -192,6 +192,9 @@ scenario scenario_of(std::uint64_t seed) {
   constexpr std::uint64_t stream_of_engines = 52;
   random_stream of_engines(seed, stream_of_engines);
   choose_engines(s, of_engines);
+  constexpr std::uint64_t stream_of_pauses = 53;
+  random_stream of_pauses(seed, stream_of_pauses);
+  if (of_pauses.chance(0.25)) s.pauses = static_cast<int>(of_pauses.between(1, 4));
   return s;
 }
 
@@ -204,6 +207,7 @@ std::vector<std::string> what_goes_wrong(const scenario& plan) {
   if (plan.poisonous > 0) all.emplace_back("poisonous");
   if (plan.large > 0) all.emplace_back("large");
   if (plan.unfit > 0) all.emplace_back("unfit");
+  if (plan.pauses > 0) all.emplace_back("pauses");
   return all;
 }
 
@@ -218,6 +222,8 @@ void leave_out(scenario& plan, std::string_view name) {
     plan.large = 0;
   else if (name == "unfit")
     plan.unfit = 0;
+  else if (name == "pauses")
+    plan.pauses = 0;
   else if (const auto at = std::find(names.begin(), names.end(), name); at != names.end())
     plan.rate[static_cast<std::size_t>(at - names.begin())] = 0;
   else
@@ -268,8 +274,9 @@ std::string describe(const scenario& plan) {
       std::to_string(plan.queue_depth_max) + ", concurrency " + std::to_string(plan.concurrency) + ", handlers " +
       std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +
       (plan.failing > 0 ? ", some fail" : "") + (plan.poisonous > 0 ? ", some kill" : "") +
-      (plan.large > 0 ? ", some large" : "") + (plan.unfit > 0 ? ", some unfit" : "") + "; faults until " +
-      std::to_string(plan.faults_until.count()) + ":";
+      (plan.large > 0 ? ", some large" : "") + (plan.unfit > 0 ? ", some unfit" : "") +
+      (plan.pauses > 0 ? ", queues are paused" : "") + "; faults until " + std::to_string(plan.faults_until.count()) +
+      ":";
   for (std::size_t i = 0; i < faults; ++i)
     if (plan.rate[i] > 0) text += " " + std::string(names[i]) + "=" + std::to_string(plan.rate[i]).substr(0, 4);
   return plan.calm() ? text + " none" : text;

@@ -95,6 +95,7 @@ struct scenario {
   milliseconds kept{std::chrono::days(7)};  ///< messages that are done, cancelled or expired
   milliseconds dead_kept{std::chrono::days(30)};
   milliseconds key_kept{std::chrono::days(1)};  ///< how long an idempotency key is remembered
+  int pauses = 0;                               ///< of queues, one after another
   int operators_acts = 0;                       ///< what an operator does, one thing after another
   milliseconds kept_for(amc::status end) const { return end == amc::status::dead ? dead_kept : kept; }
 

@@ -4,6 +4,7 @@
 #include "tests/simulation/checker.hpp"
 #include "tests/simulation/cluster.hpp"
 #include "tests/simulation/operator.hpp"
+#include "tests/simulation/pausing.hpp"
 #include "tests/simulation/properties.hpp"
 #include "tests/simulation/scripts.hpp"
 
@@ -24,7 +25,8 @@ class run {
         properties_(around_),
         chaos_(around_, nodes_),
         scripts_(around_, nodes_),
-        operator_(around_, nodes_) {}
+        operator_(around_, nodes_),
+        pausing_(around_, nodes_) {}
 
   ~run() {
     for (auto* n : nodes_.all) n->end();
@@ -42,6 +44,7 @@ class run {
     if (plan_moves()) world_.later(*world_.plan().moves_at, [this] { move(); });
     scripts_.begin();
     operator_.begin();
+    pausing_.begin();
     chaos_.begin();
     look();
     while (!over_ && world_.step()) continue;
@@ -58,7 +61,8 @@ class run {
  private:
   void look() {
     properties_.look();
-    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && net_.quiet() && all_terminal())
+    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && pausing_.over() && net_.quiet() &&
+        all_terminal())
       fall_silent();
     if (silence_ && world_.now() > *silence_) {
       properties_.check_silence();
@@ -126,6 +130,7 @@ class run {
   chaos chaos_;
   scripts scripts_;
   store_operator operator_;
+  pausing pausing_;
   std::optional<milliseconds> silence_;
   bool over_ = false;
 };

@@ -91,6 +91,17 @@ void timeliness::see_depth(const std::string& queue, std::size_t depth) {
   if (shares * depth >= around_.in.plan().queue_depth_max) last_full_[queue] = around_.in.now();
 }
 
+void timeliness::see_resume(const std::string& queue, milliseconds paused_since) {
+  see_pause(queue);
+  // What a broker does that has not even heard of the pause is another matter.
+  if (around_.in.now() - paused_since < 2 * soon()) return;
+  for (const auto& [id, m] : around_.store.rows()) {
+    const auto changed = around_.in.now() - passed(m->updated_at);
+    if (m->status == status::pending && m->queue == queue && !m->held && changed < paused_since)
+      owe(m, milliseconds(0), "its queue was resumed");
+  }
+}
+
 void timeliness::begin_again() {
   owed_.clear();
   for (const auto& [id, m] : around_.store.rows())

@@ -19,6 +19,9 @@ class timeliness {
   void see(const database::committed& seen, step which);
   void see_event(const process& by, const uuid& id, int revision);
   void see_depth(const std::string& queue, std::size_t depth);
+  /// A queue is paused, or has just been resumed: then what has waited there since before `paused_since` is rung.
+  void see_pause(const std::string& queue) { last_full_[queue] = around_.in.now(); }
+  void see_resume(const std::string& queue, milliseconds paused_since);
   /// Rows are not what they were, or the clock is not: what is owed is told by when they are due.
   void begin_again();
   /// From time to time.

@@ -325,6 +325,7 @@ void tell_shortcomings(connection& link) {
 /// be written at all is another matter: that comes and goes.
 void try_everything(store& driver) {
   driver.find(std::array{uuid{}}, true);
+  driver.paused({});
   try {
     driver.try_writing();
   } catch (const unavailable& failed) {
