@@ -52,6 +52,7 @@ class properties {
   void see_change(const database::committed& seen);
   void check_table(const database::committed& seen, std::optional<step> which);
   void check_key(const database::committed& seen);
+  void check_past(const message& before) const;
   void see_purge(const message& gone, timestamp at);
   void see_claim(const change& what, const outcome& became, revision_history& here);
   void check_company(const message& m);

@@ -23,7 +23,9 @@ class run {
         properties_(around_),
         chaos_(around_, nodes_),
         scripts_(around_, nodes_),
-        operator_(around_, nodes_) {}
+        operator_(around_, nodes_) {
+    store_.note_past_through(planted.note_past);
+  }
 
   ~run() {
     for (auto* n : nodes_.all) n->end();
