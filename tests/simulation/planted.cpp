@@ -650,6 +650,17 @@ seams never_used_up() {
       [](change& what) { what.when.claims_left = false; });
 }
 
+/// As a statement would that reads it from a snapshot, and not from the row that it has locked.
+seams past_of_another_revision() {
+  seams planted;
+  planted.note_past = [last = std::make_shared<std::map<uuid, std::string>>()](message& noted) {
+    const auto said = noted.text;
+    if (const auto known = last->find(noted.id); known != last->end()) noted.text = known->second;
+    (*last)[noted.id] = said;
+  };
+  return planted;
+}
+
 std::vector<planted_bug> all_bugs() {
   using reason = unavailable::reason;
   return {
@@ -878,6 +889,8 @@ std::vector<planted_bug> all_bugs() {
       {"purges-all-alike", "dead messages are deleted when finished ones are",
        [] { return stores<purges_all_alike>(); }},
       {"purges-nothing", "nothing is ever deleted", [] { return stores<purges_nothing>(); }},
+      {"past-of-another-revision", "what is kept of a revision is what the one before it said",
+       past_of_another_revision},
       {"lists-any-status", "a list is not held to the status that was asked for",
        [] { return readers<lists_any_status>(); }},
       {"counts-wrongly", "what is due and what is held are counted for one another",

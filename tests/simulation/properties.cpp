@@ -95,6 +95,7 @@ void properties::see_change(const database::committed& seen) {
   if (what.insert) check_key(seen);
   if (!became.applied) return;
   if (silent_) around_.in.fail(by.name() + " still changes " + brief(what.id));
+  if (supersedes(what)) check_past(*before);
   const auto which = step_of(before.get(), *after, became.at);
   check_table(seen, which);
   // P7: what is claimed is held until it is answered.
@@ -132,6 +133,16 @@ void properties::check_table(const database::committed& seen, std::optional<step
   if (!which) return around_.in.fail(name + " is changed as nothing may change it");
   const auto objection = table_.objection(*which, seen.before.get(), *seen.after, seen.became.at);
   if (objection) around_.in.fail(name + " " + *objection + " (" + to_string(*which) + ")");
+}
+
+/// What a revision said is kept as it was stored, and nothing else of it, as far as there is room.
+void properties::check_past(const message& before) const {
+  const auto kept = around_.store.past().find(before.id);
+  const bool is_kept = kept != around_.store.past().end() && !kept->second.empty() &&
+                       kept->second.back().revision == before.revision && kept->second.back().text == before.text;
+  constexpr std::size_t room = 32 << 10;  // for one content, there always is
+  if (!is_kept && before.text.size() < room)
+    around_.in.fail("what " + name_of(before.id, before.revision) + " said is not what is kept of it");
 }
 
 /// A key makes one message, as long as it is remembered.

@@ -53,6 +53,7 @@ class properties {
   void see_change(const database::committed& seen);
   void check_table(const database::committed& seen, std::optional<step> which);
   void check_key(const database::committed& seen);
+  void check_past(const message& before) const;
   void see_purge(const message& gone, timestamp at);
   void see_pause(const pause_request& what);
   void check_pause(const message& claimed, const process& by) const;

@@ -17,6 +17,7 @@ class process;
 struct seams {
   std::function<std::unique_ptr<store>(std::unique_ptr<store>, process&, platform&)> wrap_store{};
   std::function<std::unique_ptr<store_reader>(std::unique_ptr<store_reader>)> wrap_reader{};
+  std::function<void(message&)> note_past{};  ///< what the database notes of a revision that another follows
   std::function<std::unique_ptr<change_feed>(std::unique_ptr<change_feed>)> wrap_feed{};
   std::function<std::unique_ptr<platform>(std::unique_ptr<platform>, process&)> wrap_engine{};
   std::function<std::shared_ptr<http::caller>(std::shared_ptr<http::caller>, process&)> wrap_caller{};

@@ -25,6 +25,10 @@ class database {
   timestamp clock() const;
   const std::map<uuid, row>& rows() const { return now_.rows(); }
   const paused_queues& pauses() const { return now_.pauses(); }
+  /// What the earlier revisions of each message said.
+  const std::map<uuid, std::vector<past_content>>& past() const { return now_.past(); }
+  /// What is noted of them passes this from now on.
+  void note_past_through(std::function<void(message&)> spoil) { now_.noting_past = std::move(spoil); }
   /// How often anybody has looked for due rows.
   int looks() const { return looks_; }
 

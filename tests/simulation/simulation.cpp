@@ -26,7 +26,9 @@ class run {
         chaos_(around_, nodes_),
         scripts_(around_, nodes_),
         operator_(around_, nodes_),
-        pausing_(around_, nodes_) {}
+        pausing_(around_, nodes_) {
+    store_.note_past_through(planted.note_past);
+  }
 
   ~run() {
     for (auto* n : nodes_.all) n->end();

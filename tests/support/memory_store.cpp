@@ -48,7 +48,7 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
       outcomes.push_back({false, told(current, what, false), now_()});
       continue;
     }
-    if (supersedes(what)) keep_past(past_[what.id], *current, past_max_bytes);
+    if (supersedes(what)) note_past(*current);
     if (what.then.erases) past_.erase(what.id);
     const auto after = std::make_shared<const message>(changed(what, current.get(), now_()));
     rows_[what.id] = after;
@@ -56,6 +56,11 @@ std::vector<outcome> memory_store::apply(std::span<const change> batch) {
   }
   if (const auto lost = std::exchange(failing_answer, {})) throw unavailable(*lost);
   return outcomes;
+}
+
+void memory_store::note_past(message before) {
+  if (noting_past) noting_past(before);
+  keep_past(past_[before.id], before, past_max_bytes);
 }
 
 std::vector<found_row> memory_store::find(std::span<const uuid> ids, bool with_text) {

@@ -50,6 +50,8 @@ class memory_store : public store {
   std::set<uuid> unreadable{};
   /// Of what a message's earlier revisions said.
   std::size_t past_max_bytes = 64 << 10;
+  /// What is noted of a revision that another follows, on its way.
+  std::function<void(message&)> noting_past{};
   int finds = 0;
   int dues = 0;
   int looks = 0;  ///< at what waits in a queue
@@ -57,9 +59,11 @@ class memory_store : public store {
   std::size_t size() const { return rows_.size(); }
   const std::map<uuid, row>& rows() const { return rows_; }
   const paused_queues& pauses() const { return paused_; }
+  const std::map<uuid, std::vector<past_content>>& past() const { return past_; }
 
  private:
   row find_key(const idempotency& once);
+  void note_past(message before);
   void fail_as_told() const {
     if (failing) throw unavailable(*failing);
   }
