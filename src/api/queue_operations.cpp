@@ -38,7 +38,7 @@ task<http::response> post_pause(context& api, http::request& asked, visitor& who
 task<http::response> post_resume(context& api, http::request& asked, visitor& who) {
   const auto queue = segment_of(asked, 1);
   if (const auto fits = says_nothing(asked.body); !fits) co_return refused(fits.error());
-  const auto done = co_await api.messages->resume(queue);
+  const auto done = co_await api.messages->resume(queue, who.by);
   if (!done) co_return refused(done.error());
   note_operation(who, "queue " + in_quotes(queue), "resumed");
   co_return pause_told(api, queue);

@@ -591,9 +591,12 @@ task<result<void>> messages::pause(std::string queue, principal_ptr by) {
 
 /// An event that came while the queue was paused has found its claim refused, and is gone. Who has paused it may be
 /// another broker, just now.
-task<result<void>> messages::resume(std::string queue) {
+task<result<void>> messages::resume(std::string queue, principal_ptr by) {
   co_await paused_->refresh();
-  if (rings_->heard() && paused_->of(queue)) co_await store_.make_all_due(queue);
+  const bool is_paused = paused_->of(queue) != nullptr;
+  // What is paused can be resumed, whatever names are taken by now.
+  if (auto refused = is_paused ? std::nullopt : refuses_queue(queue, by)) co_return *std::move(refused);
+  if (rings_->heard() && is_paused) co_await store_.make_all_due(queue);
   pause_request what{std::move(queue), false, {}};
   co_await paused_->change(std::move(what));
   co_return result<void>();

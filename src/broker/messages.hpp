@@ -137,8 +137,8 @@ class messages {
   /// them. Kept in the store, for all who work on it: those in other processes know within one sweep interval. Errors:
   /// invalid.
   task<result<void>> pause(std::string queue, principal_ptr by = {});
-  /// What waits is rung at once.
-  task<result<void>> resume(std::string queue);
+  /// What waits is rung at once. Errors: invalid, unless the queue is paused.
+  task<result<void>> resume(std::string queue, principal_ptr by = {});
   /// As far as is known here; null where the queue is not paused.
   const paused_queue* paused(std::string_view queue) const { return paused_->of(queue); }
   /// `needed`: in the queue of each. Errors: invalid, for a queue's name that no store can hold.

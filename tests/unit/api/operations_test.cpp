@@ -110,6 +110,7 @@ TEST_F(Operations, APauseIsMeasured) {
 
 TEST_F(Operations, NoQueueOfANameThatNoneCanHaveIsPaused) {
   EXPECT_EQ(act_on("no%20queue", "pause").status, 422);
+  EXPECT_EQ(act_on("no%20queue", "resume").status, 422);
   EXPECT_EQ(act_on("orders", "pause", R"({"reason":"x"})").status, 422);
   EXPECT_EQ(act_on("orders", "resume", "[]").status, 422);
 }
