@@ -11,6 +11,7 @@
 #include "core/environment.hpp"
 #include "message_store/stores.hpp"
 #include "queue_system/platforms.hpp"
+#include "telemetry/configuration.hpp"
 
 namespace amc::app {
 namespace {
@@ -49,6 +50,7 @@ void check_configuration(const config& settings) {
   message_store::check_store(settings);
   queue_system::make_platform(settings);
   consumer_services::configured_service_a(settings);
+  const telemetry::traces sends_nothing(settings, std::make_shared<metrics>());
   boost::asio::io_context unused;
   client_for(system_environment(unused.get_executor()), settings, settings.text("consumer_services.broker_client.url"));
 }

@@ -20,6 +20,7 @@
 #include "core/text.hpp"
 #include "core/uuid_source.hpp"
 #include "core/work.hpp"
+#include "telemetry/configuration.hpp"
 
 namespace amc::app {
 namespace json = boost::json;
@@ -38,6 +39,8 @@ class common {
                                         : settings.duration("consumer_services.handler_timeout_ms")),
         output_max_bytes(broker::message_max_bytes(settings)),
         target(target_for(asked.queue)),
+        spans(settings, std::make_shared<metrics>()),
+        traces(spans.of("amc-receive")),
         stop_(stop) {}
 
   bool draining() const { return draining_; }
@@ -72,6 +75,8 @@ class common {
   const milliseconds handler_timeout;
   const std::size_t output_max_bytes;
   const std::string target;
+  telemetry::traces spans;
+  const std::shared_ptr<const telemetry::tracer> traces;  ///< null: nothing is traced
 
  private:
   static std::string target_for(const std::string& queue) {
@@ -220,7 +225,9 @@ class place {
     lost_ = false;
     lease_ = milliseconds(delivery.at("lease_ms").to_number<std::int64_t>());
     extended_ = clock::now();
+    traced_ = span_of(delivery);
     const auto ended = run_child(command_for(delivery, std::move(said)));
+    if (traced_) end_span(ended);
     if (lost_) return;
     if (ended.ended == child_end::how::given_up) return give_back(delivery);
     if (auto why = why_failed(ended); !why.empty()) return fail(delivery, why);
@@ -235,6 +242,36 @@ class place {
     log::debug(component, "answered", about(delivery));
   }
 
+  static std::string text_of(const json::object& delivery, const char* name) {
+    const auto* value = delivery.if_contains(name);
+    return value ? std::string(value->as_string()) : std::string();
+  }
+
+  /// Of its handler, which goes on with it (`AMC_TRACEPARENT`).
+  std::optional<telemetry::span> span_of(const json::object& delivery) const {
+    if (!with_.traces) return {};
+    auto begun = with_.traces->begin(text_of(delivery, "traceparent"), telemetry::operation::process);
+    if (!begun) return {};
+    begun->tracestate = text_of(delivery, "tracestate");
+    begun->message = parse_uuid(delivery.at("id").as_string()).value_or(uuid{});
+    begun->revision = delivery.at("revision").to_number<int>();
+    begun->claim = delivery.at("claim").to_number<std::int64_t>();
+    begun->attempt = delivery.at("attempt").to_number<int>();
+    begun->queue = text_of(delivery, "queue");
+    return begun;
+  }
+
+  void end_span(const child_end& ended) {
+    if (lost_ || ended.ended == child_end::how::given_up) {
+      traced_->error_type = "late";
+      traced_->error = "it was ended: its message was lost, or released at the end";
+    } else if (const auto why = why_failed(ended); !why.empty()) {
+      traced_->error_type = "failed";
+      traced_->error = kept_reason(why);
+    }
+    with_.traces->end(*std::exchange(traced_, {}));
+  }
+
   child_command command_for(const json::object& delivery, std::string said) {
     child_command what;
     what.command = with_.options.command;
@@ -244,18 +281,15 @@ class place {
     what.errors_kept_bytes = reason_max_bytes - room_for_what_happened;
     what.deadline = clock::now() + with_.handler_timeout;
     what.goes_on = [this] { return !with_.over() && keep_lease(); };
-    const auto text_of = [&](const char* name) {
-      const auto* value = delivery.if_contains(name);
-      return value ? std::string(value->as_string()) : std::string();
-    };
-    what.environment = {"AMC_ID=" + std::string(delivery.at("id").as_string()),
-                        "AMC_REVISION=" + std::to_string(delivery.at("revision").to_number<int>()),
-                        "AMC_QUEUE=" + std::string(delivery.at("queue").as_string()),
-                        "AMC_ATTEMPT=" + std::to_string(delivery.at("attempt").to_number<int>()),
-                        "AMC_CREATED_AT=" + std::string(delivery.at("created_at").as_string()),
-                        "AMC_CONTENT_TYPE=" + text_of("content_type"),
-                        "AMC_TRACEPARENT=" + text_of("traceparent"),
-                        "AMC_TRACESTATE=" + text_of("tracestate")};
+    what.environment = {
+        "AMC_ID=" + std::string(delivery.at("id").as_string()),
+        "AMC_REVISION=" + std::to_string(delivery.at("revision").to_number<int>()),
+        "AMC_QUEUE=" + std::string(delivery.at("queue").as_string()),
+        "AMC_ATTEMPT=" + std::to_string(delivery.at("attempt").to_number<int>()),
+        "AMC_CREATED_AT=" + std::string(delivery.at("created_at").as_string()),
+        "AMC_CONTENT_TYPE=" + text_of(delivery, "content_type"),
+        "AMC_TRACEPARENT=" + (traced_ ? to_traceparent(traced_->context) : text_of(delivery, "traceparent")),
+        "AMC_TRACESTATE=" + text_of(delivery, "tracestate")};
     return what;
   }
 
@@ -320,6 +354,7 @@ class place {
   milliseconds lease_{};
   clock::time_point extended_{};
   bool lost_ = false;
+  std::optional<telemetry::span> traced_{};  ///< of the handler that runs; nothing where its message is not traced
   std::atomic<bool> asking_ = false, ended_ = false;
   std::thread thread_;  // the last: it uses the others
 };

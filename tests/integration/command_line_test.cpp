@@ -172,6 +172,8 @@ TEST_F(CommandLine, ConfigSaysWhatAStartWouldSay) {
       {"consumer_services.http.address=x"},
       {"consumer_services.receive_via=pigeon"},
       {"consumer_services.broker_client.url=ftp://x"},
+      {"telemetry.otlp.url=ftp://x"},
+      {"telemetry.otlp.sample_ratio=2"},
       {"consumer_services.name_provider.names=[]"},
       {"consumer_services.requester.answer_pattern=("},
       {"broker.store.postgresql.url=postgresql://db/amc?sslmode=requird", "broker.store.engine=postgresql"},

@@ -161,11 +161,11 @@ class Place:
                  "telemetry.otlp.headers=[X-Tenant=test]", "telemetry.otlp.interval_ms=100", *sets]
         self.settings = ["--config", str(self.folder / "none")] + [word for one in given for word in ("--set", one)]
 
-    def start(self, command):
+    def start(self, command, *words):
         def die_with_parent():
             ctypes.CDLL(None).prctl(1, signal.SIGTERM)
         with open(self.folder / f"{command}.log", "w") as log:
-            self.running.append(subprocess.Popen([AMC, command, *self.settings], stdout=log, stderr=log,
+            self.running.append(subprocess.Popen([AMC, command, *words, *self.settings], stdout=log, stderr=log,
                                                  preexec_fn=die_with_parent))
         until("the broker answers", lambda: self.ask("/healthz"))
 
@@ -290,6 +290,22 @@ def a_service_that_only_passes_it_on():
     collector.close()
 
 
+def a_handler_of_a_shell():
+    collector = Collector()
+    with system(collector.url, processes=("broker",)) as place:
+        place.start("receive", "orders", "--done", "--exec", "cat > /dev/null; echo $AMC_TRACEPARENT")
+        trace, caller, traceparent = new_traceparent()
+        said = place.ask("/queues/orders/messages", {"message": "one"}, traceparent=traceparent, tracestate="vendor=1",
+                         Prefer="wait=50")
+        place.stop()
+    spans = collector.of(trace)
+    expect(not collector.wrong, f"{collector.wrong}")
+    expect_one_tree(spans, caller)
+    process, = (span for span in spans if span["name"] == "process orders")
+    expect(said["message"] == f"00-{trace}-{process['id']}-01" and process["service"] == "amc-receive", f"{said} {process}")
+    collector.close()
+
+
 def a_trace_for_every_conversation():
     collector = Collector()
     with system(collector.url, "telemetry.otlp.sample_ratio=1", "telemetry.service_name=shop") as place:
@@ -358,6 +374,7 @@ def a_collector_that_fails_costs_spans_alone(mode, reason):
 def main():
     one_conversation_over_processes()
     a_service_that_only_passes_it_on()
+    a_handler_of_a_shell()
     a_trace_for_every_conversation()
     a_collector_that_is_busy_gets_all_the_same()
     a_collector_over_tls()
