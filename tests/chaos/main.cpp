@@ -16,12 +16,17 @@ int main(int count, char** words) {
   app.add_option("--disk-rounds", disk_rounds, "fill up a small disk so often");
   app.add_option("--backlog", messages, "let so many messages wait for services");
   app.add_option("--seed", seed, "decides what happens, and when")->capture_default_str();
+  std::vector<std::string> engines{"rabbitmq", "rabbitmq"};
+  app.add_option("--engines", engines, "disturb, and move between, servers of these two queue engines")
+      ->expected(2)
+      ->delimiter(',')
+      ->capture_default_str();
   CLI11_PARSE(app, count, words);
   keep_mounts_private();
   try {
     if (messages > 0) backlog(messages);
     if (disk_rounds > 0) small_disk(disk_rounds, seed);
-    if (seconds > 0) disturbed_cluster(std::chrono::seconds(seconds), seed);
+    if (seconds > 0) disturbed_cluster(std::chrono::seconds(seconds), seed, engines);
   } catch (const violation& failed) {
     std::cerr << "VIOLATION with --seed " << seed << ": " << failed.what() << std::endl;
     return 1;
