@@ -25,7 +25,7 @@ const agent::card agent::deck[] = {
     {"queues deleted", &agent::delete_queues},
     {"store connections cut", &agent::cut_store_connections},
     {"engine connections cut", &agent::cut_engine_connections},
-    {"moved to an empty RabbitMQ", &agent::move_to_rabbitmq},
+    {"moved to another engine, emptied", &agent::move_to_other},
     {"moved to the embedded engine", &agent::move_to_embedded},
     {"moved from a dead engine", &agent::move_from_dead_engine},
 };
@@ -46,16 +46,16 @@ void agent::disturb(std::chrono::seconds longest) {
         later.push_back(next);
     }
     for (const auto& next : later) {
-      if (!can_play(next)) move_to_rabbitmq();  // also after one of these has moved everything away
+      if (!can_play(next)) move_to_other();  // also after one of these has moved everything away
       play(next);
     }
   }
 }
 
-/// What concerns a RabbitMQ server means nothing while everything is on the embedded engine.
+/// What concerns an engine's server means nothing while everything is on the embedded engine.
 bool agent::can_play(const card& which) const {
   const std::string name = which.name;
-  return on_rabbitmq() || (name.find("engine") == std::string::npos && name != "queues deleted");
+  return on_a_server() || (name.find("engine") == std::string::npos && name != "queues deleted");
 }
 
 void agent::play(const card& which) {
@@ -186,9 +186,9 @@ void agent::move_to_embedded() {
 }
 
 /// To the other, or to any of them; it is empty.
-void agent::move_to_rabbitmq() {
-  const auto target = on_rabbitmq() ? 1 - system_.home() : static_cast<std::size_t>(any(0, 1));
-  tell("all move to RabbitMQ " + std::to_string(target + 1) + ", emptied");
+void agent::move_to_other() {
+  const auto target = on_a_server() ? 1 - system_.home() : static_cast<std::size_t>(any(0, 1));
+  tell("all move to " + system_.engines[target]->name + " " + std::to_string(target + 1) + ", emptied");
   system_.wipe(target);
   move_to(target);
 }

@@ -41,7 +41,7 @@ class agent {
   void cut_store_connections();
   void cut_engine_connections();
   void move_to_embedded();
-  void move_to_rabbitmq();
+  void move_to_other();
   void move_from_dead_engine();
 
   /// RabbitMQ 3.10 never serves a quorum queue again when it is killed within a second or so of making it: nothing is
@@ -54,7 +54,7 @@ class agent {
   void freeze(const tests::test_server& server);
   void cut(tests::tcp_proxy& proxy);
   cluster::member& anyone();
-  bool on_rabbitmq() const { return system_.home() != cluster::embedded; }
+  bool on_a_server() const { return system_.home() != cluster::embedded; }
   tests::test_server& engine() { return system_.engines[system_.home()]->server; }
   int any(int from, int to) { return std::uniform_int_distribution<int>(from, to)(random_); }
   void pause(int from_ms, int to_ms);

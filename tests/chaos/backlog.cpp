@@ -147,7 +147,7 @@ void run(cluster& system, int messages) {
   system.start_brokers();
   system.wait_for_brokers();
   const auto port = system.ports().front();
-  claim_count claimed(system.postgresql->url());
+  claim_count claimed(system.postgresql->address());
   const depth_watch watch(port);
   // A RabbitMQ that is killed right after it has made a quorum queue never serves that queue again.
   std::this_thread::sleep_for(std::chrono::seconds(3));
@@ -174,7 +174,7 @@ void run(cluster& system, int messages) {
 
 void backlog(int messages) {
   std::cout << "== a backlog of " << messages << " messages" << std::endl;
-  cluster system({.rabbitmq_servers = 1, .brokers = 1, .services_a = 2, .services_b = 2, .sets = short_queues()});
+  cluster system({.engines = {"rabbitmq"}, .brokers = 1, .services_a = 2, .services_b = 2, .sets = short_queues()});
   try {
     run(system, messages);
   } catch (const violation&) {

@@ -27,6 +27,12 @@ bool is_free(std::uint16_t port) {
   return bound;
 }
 
+/// Kafka's clients go where it says that it is, which has to be the proxy.
+std::vector<std::string> arguments_of(const std::string& engine, std::uint16_t proxy) {
+  if (engine != "kafka") return {};
+  return {"--conf", "advertised.listeners=PLAINTEXT://127.0.0.1:" + std::to_string(proxy) + ",SASL_SSL://localhost:1"};
+}
+
 }  // namespace
 
 const char* const routes_with_tokens =
@@ -41,26 +47,30 @@ std::uint16_t fixed_port() {
   }
 }
 
-std::string proxied_server::url() const {
-  auto url = server.url();
+proxied_server::proxied_server(std::string engine, std::uint64_t seed)
+    : name(std::move(engine)), proxy(0, seed), server(name, arguments_of(name, proxy.port())) {
+  proxy.set_target(server.port());
+}
+
+std::string proxied_server::address() const {
+  auto url = server.told(name == "kafka" ? "brokers" : "url");
   const auto own = ":" + std::to_string(server.port());
   return url.replace(url.rfind(own), own.size(), ":" + std::to_string(proxy.port()));
 }
 
 cluster::cluster(const options& how) : how_(how) {
-  const auto start_server = [&](const char* engine, std::uint64_t number) {
+  const auto start_server = [&](const std::string& engine, std::uint64_t number) {
     return std::async(std::launch::async,
                       [engine, seed = how_.seed + number] { return std::make_unique<proxied_server>(engine, seed); });
   };
   std::future<std::unique_ptr<proxied_server>> store;
   if (how_.own_postgresql) store = start_server("postgresql", 0);
   std::vector<std::future<std::unique_ptr<proxied_server>>> starting;
-  for (int i = 1; i <= how_.rabbitmq_servers; ++i)
-    starting.push_back(start_server("rabbitmq", static_cast<std::uint64_t>(i)));
+  for (const auto& engine : how_.engines) starting.push_back(start_server(engine, starting.size() + 1));
   if (how_.own_postgresql) postgresql = store.get();
   for (auto& each : starting) {
     engines.push_back(each.get());
-    queues_.push_back(std::make_unique<tests::rabbitmq_queues>(engines.back()->server.url()));
+    places_.push_back(std::make_unique<tests::engine_place>(engines.back()->name, engines.back()->address()));
   }
   std::vector<std::uint16_t> brokers;
   for (int i = 1; i <= how_.brokers; ++i) {
@@ -82,12 +92,14 @@ cluster::~cluster() {
 std::vector<std::string> cluster::configuration(const member& of) const {
   std::vector<std::string> sets{routes_with_tokens};
   if (postgresql)
-    sets.insert(sets.end(), {"broker.store.engine=postgresql", "broker.store.postgresql.url=" + postgresql->url()});
+    sets.insert(sets.end(),
+                {"broker.store.engine=postgresql", "broker.store.postgresql.url=" + postgresql->address()});
   if (home_ == embedded) {
     sets.push_back("queue_system.platform=embedded");
   } else if (home_ != named_by_sets) {
-    sets.insert(sets.end(), {"queue_system.platform=rabbitmq", "queue_system.rabbitmq.url=" + engines[home_]->url(),
-                             "queue_system.prefix=" + queues_[home_]->prefix()});
+    const auto& engine = engines[home_]->name;
+    for (const auto& set : places_[home_]->impatient_sets()) sets.push_back(set);
+    sets.push_back("queue_system." + engine + ".answer_timeout_ms=2000");
   }
   sets.push_back(of.is_broker() ? "broker.http.port=" + std::to_string(of.port)
                                 : "consumer_services.broker_client.url=http://127.0.0.1:" + std::to_string(of.port));
@@ -126,7 +138,7 @@ void cluster::wait_for_brokers() {
 }
 
 void cluster::wipe(std::size_t engine) const {
-  queues_[engine]->remove({"topic-a", "topic-b"});
+  places_[engine]->wipe();
 }
 
 std::vector<std::uint16_t> cluster::ports() const {

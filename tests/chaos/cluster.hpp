@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/engine_place.hpp"
 #include "tests/support/process.hpp"
-#include "tests/support/rabbitmq.hpp"
 #include "tests/support/tcp_proxy.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/test_server.hpp"
@@ -21,11 +21,13 @@ extern const char* const routes_with_tokens;
 
 /// A server and the proxy through which processes reach it.
 struct proxied_server {
-  proxied_server(const std::string& engine, std::uint64_t seed) : server(engine), proxy(server.port(), seed) {}
-  std::string url() const;
+  proxied_server(std::string engine, std::uint64_t seed);
+  /// A URL, or HOST:PORT.
+  std::string address() const;
 
-  tests::test_server server;
+  const std::string name;
   tests::tcp_proxy proxy;
+  tests::test_server server;
 };
 
 /// Brokers and services as processes over PostgreSQL, and one of several queue engines.
@@ -33,8 +35,8 @@ class cluster {
  public:
   struct options {
     std::uint64_t seed = 0;
-    int rabbitmq_servers = 2;
-    bool own_postgresql = true;  ///< otherwise `sets` name the store
+    std::vector<std::string> engines{"rabbitmq", "rabbitmq"};  ///< a server of each
+    bool own_postgresql = true;                                ///< otherwise `sets` name the store
     int brokers = 2, services_a = 3, services_b = 2;
     std::vector<std::string> sets{};  ///< added to every process's configuration
   };
@@ -46,7 +48,7 @@ class cluster {
     std::unique_ptr<tests::process> process{};
     bool is_broker() const { return what == "broker"; }
   };
-  /// Instead of a RabbitMQ server's place in `engines`; and an engine that `sets` name.
+  /// Instead of a server's place in `engines`; and an engine that `sets` name.
   static constexpr std::size_t embedded = 99, named_by_sets = 98;
 
   explicit cluster(const options& how);
@@ -83,7 +85,7 @@ class cluster {
 
   options how_;
   tests::temporary_folder folder_;
-  std::vector<std::unique_ptr<tests::rabbitmq_queues>> queues_;
+  std::vector<std::unique_ptr<tests::engine_place>> places_;  ///< at each of the engines
   std::size_t home_ = 0;
 };
 

@@ -16,7 +16,6 @@ const std::vector<std::string> impatient{"broker.lease_ms=1000",
                                          "broker.sweep_interval_ms=100",
                                          "broker.max_claims=1000",
                                          "broker.store.postgresql.answer_timeout_ms=2000",
-                                         "queue_system.rabbitmq.answer_timeout_ms=2000",
                                          "consumer_services.broker_client.timeout_ms=1500",
                                          "consumer_services.drain_timeout_ms=3000",
                                          "broker.drain_timeout_ms=3000",
@@ -39,9 +38,10 @@ void check_everything(const cluster& system, const load& clients) {
 
 }  // namespace
 
-void disturbed_cluster(std::chrono::seconds longest, std::uint64_t seed) {
-  std::cout << "== a disturbed cluster, seed " << seed << std::endl;
-  cluster system({.seed = seed, .sets = impatient});
+void disturbed_cluster(std::chrono::seconds longest, std::uint64_t seed, const std::vector<std::string>& engines) {
+  std::cout << "== a disturbed cluster over " << engines.at(0) << " and " << engines.at(1) << ", seed " << seed
+            << std::endl;
+  cluster system({.seed = seed, .engines = engines, .sets = impatient});
   try {
     system.start_brokers();
     system.start_services();

@@ -21,6 +21,11 @@ int main(int count, char** words) {
   app.add_option("--cluster", cluster, "disturb a cluster of servers: rabbitmq, nats, kafka or postgresql");
   app.add_option("--disturbances", disturbances, "of a cluster, only so many; 0: every one, to every member");
   app.add_option("--seed", seed, "decides what happens, and when")->capture_default_str();
+  std::vector<std::string> engines{"rabbitmq", "rabbitmq"};
+  app.add_option("--engines", engines, "disturb, and move between, servers of these two queue engines")
+      ->expected(2)
+      ->delimiter(',')
+      ->capture_default_str();
   CLI11_PARSE(app, count, words);
   keep_mounts_private();
   const bool apart = !cluster.empty() && have_own_network();
@@ -28,7 +33,7 @@ int main(int count, char** words) {
     if (messages > 0) backlog(messages);
     if (disk_rounds > 0) small_disk(disk_rounds, seed);
     if (!cluster.empty()) clustered(cluster, disturbances, apart, seed);
-    if (seconds > 0) disturbed_cluster(std::chrono::seconds(seconds), seed);
+    if (seconds > 0) disturbed_cluster(std::chrono::seconds(seconds), seed, engines);
   } catch (const violation& failed) {
     std::cerr << "VIOLATION with --seed " << seed << ": " << failed.what() << std::endl;
     return 1;

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 /// What amc_chaos runs, one after another. Each prints what it does and its numbers, and throws `violation`.
 namespace amc::chaos {
 
-/// Brokers, services, PostgreSQL and RabbitMQ under load, disturbed and moved.
-void disturbed_cluster(std::chrono::seconds longest, std::uint64_t seed);
+/// Brokers, services, PostgreSQL and servers of two queue engines under load, disturbed and moved from one to the
+/// other.
+void disturbed_cluster(std::chrono::seconds longest, std::uint64_t seed, const std::vector<std::string>& engines);
 
 /// `amc all` on an SQLite file, on a disk that is full now and then. Does without where nothing can be mounted.
 void small_disk(int rounds, std::uint64_t seed);

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <functional>
 #include <iostream>
+#include <optional>
 
 #include "tests/chaos/api.hpp"
 #include "tests/chaos/cluster.hpp"

@@ -14,6 +14,8 @@ namespace amc::tests {
 class tcp_proxy {
  public:
   tcp_proxy(std::uint16_t target, std::uint64_t seed);
+  /// For a server that has to know its proxy before it starts.
+  void set_target(std::uint16_t port) { target_ = port; }
   ~tcp_proxy();
   tcp_proxy(const tcp_proxy&) = delete;
   tcp_proxy& operator=(const tcp_proxy&) = delete;
@@ -37,7 +39,7 @@ class tcp_proxy {
   bool forward(int from, int to, std::size_t* left);
   std::size_t next_cut();
 
-  std::uint16_t target_;
+  std::atomic<std::uint16_t> target_;
   std::uint16_t port_ = 0;
   int listener_ = -1;
   std::mutex mutex_;
