@@ -33,7 +33,7 @@ class clustered_system {
   clustered_system(const std::string& engine, bool apart, std::uint64_t seed)
       : servers_(engine, apart),
         system_({.seed = seed,
-                 .rabbitmq_servers = 0,
+                 .engines = {},
                  .own_postgresql = engine != "postgresql",
                  .services_a = 2,
                  .services_b = 2,

@@ -26,6 +26,8 @@ const settings& preferred() {
       {"fetch.error.backoff.ms", "100"},
       {"reconnect.backoff.max.ms", "1000"},
       {"topic.metadata.propagation.max.ms", "1000"},
+      // A server that is cut off from the others goes on answering its clients, as if it still led its partitions.
+      {"topic.metadata.refresh.interval.ms", "5000"},
       {"log.connection.close", "false"}};
   return all;
 }
