@@ -192,6 +192,7 @@ http::response represent(const message& m, int status, bool root) {
 std::string entity_tag(const message& m) {
   auto tag = "\"" + std::to_string(m.revision);
   if (m.status != status::pending) tag += std::string("-") + to_string(m.status);
+  if (m.erased_at) tag += "-erased";
   return tag + "\"";
 }
 
