@@ -202,6 +202,7 @@ json::value paused_told(const paused_queue* how) {
 std::string entity_tag(const message& m) {
   auto tag = "\"" + std::to_string(m.revision);
   if (m.status != status::pending) tag += std::string("-") + to_string(m.status);
+  if (m.erased_at) tag += "-erased";
   return tag + "\"";
 }
 

@@ -106,7 +106,6 @@ std::string timeline(std::string_view history, bool with_diffs) {
     if (const auto what = text_in(step, "what"); with_diffs && (what == "answered" || what == "edited"))
       all += diff_below(said, step.at("revision").to_number<int>() + 1);
   }
-  if (told.contains("erased_at")) all += text_in(told, "erased_at") + "  what it said was erased\n";
   if (told.contains("unreadable")) all += "Some of what is kept of it cannot be read.\n";
   return all;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
+#include <stdexcept>
 #include <utility>
 
 #include "core/json_text.hpp"
@@ -215,6 +216,8 @@ std::optional<past> past_in(std::string_view line) try {
   read.asked_by = item.at(8).as_string();
   return read;
 } catch (const boost::system::system_error&) {
+  return {};
+} catch (const std::logic_error&) {  // of another shape
   return {};
 }
 

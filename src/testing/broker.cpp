@@ -35,6 +35,7 @@ struct broker::parts {
     env.timers = clock;
     env.wall_clock = [clock = clock] { return clock->wall_clock(); };
     message_store::sqlite_options file{folder.path() + "/amc.db", env.wall_clock};
+    if (settings.boolean("broker.history")) file.past_max_bytes = settings.size("broker.history_max_bytes");
     auto base = app::make_foundation(env, settings, message_store::open_sqlite(std::move(file)));
     base.engine_is_heard = !base.platform->capabilities().in_process;
     traces = std::make_unique<telemetry::traces>(settings, env.metrics);

@@ -115,6 +115,21 @@ TEST_F(PostgresqlRows, AChangeThatTheRowsValuesRefuseCostsThatChangeAlone) {
   EXPECT_TRUE(became.at(1).applied);
 }
 
+TEST_F(PostgresqlRows, ADamagedPastIsToldAsFarAsItCanBeRead) {
+  const auto id = accept();
+  apply(life_cycle::answer(id, 1, "two", life_cycle::to_done{}, true, tests::default_rules()));
+  set(id, R"(history = E'oops\n[1]\n' || history || '[', past = E'[7,"yaml","",""]\n[1,"","","one"]\n{}\n')");
+  const auto told = opened_.reader->past_of(id);
+  ASSERT_TRUE(told.of.now);
+  EXPECT_TRUE(told.unreadable);
+  ASSERT_EQ(told.contents.size(), 1U);
+  EXPECT_EQ(told.contents[0].text, "one");
+  std::size_t unreadable = 0;
+  EXPECT_EQ(history_of(*told.of.now, unreadable).size(), 1U);
+  EXPECT_EQ(unreadable, 3U);
+  EXPECT_FALSE(latest_of(*told.of.now));
+}
+
 TEST_F(PostgresqlRows, WhatSomebodyHasMendedIsReadAgain) {
   const auto id = accept();
   set(id, "attempts = '{}'");

@@ -42,6 +42,28 @@ TEST_F(Shell, HistoryIsATimelineOfWhatBecameOfAMessage) {
                           HasSubstr(" s  revision 1  dead in orders, by pack/w: no"), Not(HasSubstr("\x1b"))));
 }
 
+TEST_F(Shell, HistoryTellsWhatAnAnswerHasChangedUntilThatIsErased) {
+  start_broker();
+  const auto id = std::string(ask("POST", "/queues/orders/messages", R"({"message":{"total":19.90,"boxes":[1,2]}})")
+                                  .json()
+                                  .at("id")
+                                  .as_string());
+  const auto got = ask("POST", "/queues/orders/receive", R"({"service":"pack"})").json();
+  const auto claim = std::to_string(got.at("deliveries").at(0).at("claim").as_int64());
+  ask("POST", "/answers",
+      R"([{"id":")" + id + R"(","revision":1,"claim":)" + claim +
+          R"(,"message":{"total":19.90,"boxes":[1,3]},"done":true}])");
+  ASSERT_EQ(run({"messages", "history", "--diff", id}), 0) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr(" + {\n"), HasSubstr("answered in orders, by pack  [claim " + claim + ", waited "),
+                          HasSubstr("     \"total\": 19.90,\n"), HasSubstr(" -     2\n"), HasSubstr(" +     3\n")));
+  ASSERT_EQ(run({"messages", "erase", id}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("\"erased_at\""));
+  ASSERT_EQ(run({"messages", "history", "--diff", id}), 0) << err_;
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("(what revision 1 said is gone)"), HasSubstr("  erased\n"), Not(HasSubstr("total"))));
+  EXPECT_EQ(run({"messages", "retry", id}), 1);
+}
+
 TEST_F(Shell, ExplainSaysInOneSentenceWhyAMessageIsWhereItIs) {
   start_broker();
   ASSERT_EQ(run({"post", "--queue", "orders", "two boxes"}), 0) << err_;

@@ -3,6 +3,7 @@
 #include <boost/json/parse.hpp>
 #include <map>
 #include <sstream>
+#include <stdexcept>
 
 #include "message_store/postgresql/asked.hpp"
 #include "message_store/postgresql/rows.hpp"
@@ -20,6 +21,8 @@ std::optional<past_content> content_in(const std::string& line) try {
 } catch (const row_fault&) {
   return {};
 } catch (const boost::system::system_error&) {
+  return {};
+} catch (const std::logic_error&) {  // of another shape
   return {};
 }
 

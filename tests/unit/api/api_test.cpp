@@ -643,6 +643,7 @@ TEST_F(Api, WhatHasEndedCanBeErasedForGood) {
   EXPECT_EQ(retried.status, 409);
   EXPECT_THAT(retried.body, HasSubstr("was erased at"));
   EXPECT_THAT(w_.ask("GET", "/messages/" + id + "/explain").body, HasSubstr("what it said was erased"));
+  EXPECT_EQ(field(w_.ask("GET", "/messages/" + id), "ETag"), "\"1-dead-erased\"");
   EXPECT_EQ(w_.ask("POST", "/messages/x/erase").status, 404);
 }
 
