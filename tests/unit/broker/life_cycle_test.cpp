@@ -560,5 +560,55 @@ TEST_F(LifeCycle, WhatEndsAMessageIsDurable) {
   EXPECT_TRUE(life_cycle::bury({}).durable);
 }
 
+TEST_F(LifeCycle, RunNowLeavesAloneWhatSomebodyWorksOn) {
+  accept();
+  ASSERT_EQ(claim(1), "");
+  EXPECT_EQ(attempt(life_cycle::run_now(id)), "held");
+  EXPECT_EQ(attempt(life_cycle::move(*row_, {"r", times})), "held");
+  EXPECT_EQ(attempt(life_cycle::cancel_unclaimed(id)), "held");
+  pass(100);
+  EXPECT_EQ(attempt(life_cycle::run_now(id)), "");
+  EXPECT_EQ(row_->unanswered, 1) << "the claim stays counted";
+}
+
+TEST_F(LifeCycle, RunNowEndsABackOffAndKeepsTheFailure) {
+  accept();
+  ASSERT_EQ(claim(1), "");
+  ASSERT_EQ(attempt(life_cycle::fail(*row_, row_->claim, "no", false, times)), "");
+  ASSERT_TRUE(row_->held);
+  EXPECT_EQ(attempt(life_cycle::run_now(id)), "");
+  EXPECT_FALSE(row_->held);
+  EXPECT_EQ(row_->due, now_);
+  EXPECT_EQ(row_->failures, 1);
+}
+
+TEST_F(LifeCycle, AMoveIsOfTheRowAsItWasRead) {
+  accept();
+  const auto read = *row_;
+  ASSERT_EQ(answer(1, "next"), "");
+  EXPECT_EQ(attempt(life_cycle::move(read, {"s", times})), "stale");
+  EXPECT_EQ(attempt(life_cycle::move(*row_, {"s", times})), "");
+  EXPECT_EQ(row_->queue, "s");
+  EXPECT_EQ(row_->due, now_);
+}
+
+TEST_F(LifeCycle, AnEditIsOfWhatHasEndedAndOfThatRevision) {
+  accept();
+  ASSERT_EQ(attempt(life_cycle::cancel(id)), "");
+  const auto cancelled = *row_;
+  EXPECT_EQ(attempt(life_cycle::edit(cancelled, "other", {"r", times})), "");
+  EXPECT_EQ(row_->revision, 2);
+  EXPECT_EQ(row_->status, status::pending);
+  EXPECT_EQ(attempt(life_cycle::edit(cancelled, "once more", {"r", times})), "terminal") << "it is pending";
+}
+
+TEST_F(LifeCycle, AClaimInAPausedQueueIsRefusedWithSinceWhen) {
+  accept();
+  const auto queues = std::make_shared<const paused_queues>(paused_queues{{"q", {now_, "ops"}}});
+  const auto what = life_cycle::unless_paused(queues, life_cycle::claim({id, 1}, 1, false));
+  EXPECT_EQ(attempt(what), "held");
+  EXPECT_EQ(life_cycle::refusal(what, {false, row_, now_})->detail, "The queue q is paused since 00:16:40 UTC by ops.");
+}
+
 }  // namespace
 }  // namespace amc::broker
