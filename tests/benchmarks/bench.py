@@ -14,7 +14,7 @@ import subprocess
 import time
 
 import page
-from servers import (AMC, BINARIES, FOLDER, ROOT, Servers, apart, embedded, new_sqlite_path, output_of, separate, start, stop,
+from servers import (AMC, BINARIES, FOLDER, ROOT, Servers, apart, embedded, new_sqlite_path, output_of, over, separate, start, stop,
                      without_engine)
 from stored import fill_postgresql, fill_sqlite
 
@@ -104,6 +104,30 @@ def queue_types(servers, rounds, seconds):
                                   for turn in turns)
         told[kind] = {**middle([turn[kind] for turn in turns]), "of_quorum": round(ratio, 3)}
         say(f"{kind} queues: {ratio:.2f} of the speed with quorum queues")
+    return told
+
+
+def engines(servers, rounds, seconds):
+    """The same processes over each queue engine, and over PostgreSQL alone; they take turns. And what each driver does
+    by itself."""
+    driver = {one["name"]: one["driver_per_s"]
+              for one in probes(servers, "--only-engines", "--rounds", rounds, "--count", 12_800)["probes"]}
+    with contextlib.ExitStack() as running:
+        deployments = [running.enter_context(over(servers, engine)) for engine in servers.engines()]
+        deployments.append(running.enter_context(without_engine(servers)))
+        for deployment in deployments:
+            deployment.bench(2_000, 64)
+        count = count_for(deployments[0], 256, seconds)
+        turns = [{one.name: {many: one.bench(count if many > 1 else 300, many) for many in (1, 256)} for one in deployments}
+                 for _ in range(rounds)]
+    told = {}
+    for one in deployments:
+        ratio = statistics.median(turn[one.name][256]["conversations_per_s"] / turn["rabbitmq"][256]["conversations_per_s"]
+                                  for turn in turns)
+        told[one.name] = {"of_rabbitmq": round(ratio, 3), "publish_per_s": driver.get(f"{one.name} publish"),
+                          "receive_per_s": driver.get(f"{one.name} receive"),
+                          "middle": {many: middle([turn[one.name][many] for turn in turns]) for many in (1, 256)}}
+        say(f"{one.name}: {ratio:.2f} of the speed over RabbitMQ")
     return told
 
 
@@ -385,6 +409,7 @@ def of_each(servers, measure):
 
 
 LONG_PARTS = {
+    "engines": lambda servers, asked: engines(servers, 7 if asked.full else 3, 3 if asked.full else 2),
     "receiving": lambda servers, asked: receiving(servers, 7, 3),
     "parked": lambda servers, asked: parked_receivers(7, 3),
     "neighbour": lambda servers, asked: neighbour(7, 3),
@@ -397,7 +422,7 @@ LONG_PARTS = {
 
 def measure_long(servers, asked, parts):
     """Each part with the machine as it was then, so that one can be measured anew."""
-    results = kept("long.json") if asked.only else {"machine": {}}
+    results = (None if asked.full else kept("long.json")) or {"machine": {}}
     for name in parts:
         results["machine"][name] = machine()
         results[name] = LONG_PARTS[name](servers, asked)
@@ -424,7 +449,7 @@ def main():
     asked = asked.parse_args()
     if asked.only and not kept("long.json"):
         raise SystemExit("bench: there are no long runs yet, of which to measure one part anew: scripts/bench --full")
-    parts = [asked.only] if asked.only else list(LONG_PARTS) if asked.full else []
+    parts = [asked.only] if asked.only else list(LONG_PARTS) if asked.full else ["engines"]
     commit()
     if not asked.page:
         with Servers() as servers:

@@ -161,6 +161,20 @@ def probes(short):
     return table(("probe", "raw, a second", "through the driver", "ratio"), rows)
 
 
+def engines_text(long):
+    told = long and long.get("engines")
+    if not told:
+        return "Not measured yet: `scripts/bench --only engines`.\n"
+    rows = []
+    for name, one in told.items():
+        many, single = one["middle"]["256"], one["middle"]["1"]
+        rows.append((name, number(many["conversations_per_s"]), f"{one['of_rabbitmq']:.2f}", number(many["latency_ms"]["p99"], 1),
+                     number(single["latency_ms"]["p50"], 2), *(number(one[what]) if one[what] else "–"
+                                                               for what in ("publish_per_s", "receive_per_s"))))
+    return (f"{machine(long['machine']['engines'])}\n"
+            + table(("", "conversations/s at 256", "of RabbitMQ's", "p99 ms", "one at a time, p50 ms", "published/s", "received/s"), rows))
+
+
 def micro(short):
     return table(("benchmark", "ns", "items a second"),
                  [(one["name"], number(one["ns"]), number(one["per_s"]) if one["per_s"] else "")
@@ -210,7 +224,7 @@ def neighbour_text(long):
 
 
 def long_text(long):
-    if not long:
+    if not long or "memory" not in long:
         return "Not measured yet: `make bench-full`.\n"
     stored_rows = [(name, number(int(count)), number(one["conversations_per_s"]), number(one["latency_ms"]["p50"], 1),
                     number(one["latency_ms"]["p99"], 1))
@@ -320,7 +334,7 @@ one fails the benchmark. No test asserts a time.
 ```console
 $ make bench         # probes, floor, conversations, start-up: a few minutes
 $ make bench-full    # longer rounds, and stores of millions, overload, memory
-$ scripts/bench --only overload    # one long part anew: receiving, parked, neighbour, start_up, stored, overload, memory
+$ scripts/bench --only overload    # one long part anew: engines, receiving, parked, neighbour, start_up, stored, overload, memory
 $ scripts/bench --page    # only this page, from docs/performance/*.json
 ```
 
@@ -376,6 +390,15 @@ transient queues is rung again, at the latest after `broker.ring_again_ms`. [gua
 checker's run over transient queues.
 
 {queue_types(short)}
+### Every queue engine
+
+PostgreSQL, and the broker and each service a process of its own, over each engine as it is configured by default, and over
+PostgreSQL alone (`scripts/bench --only engines`); they take turns, the ratio is the median over the turns. Published and received: the
+driver by itself, 64 in a batch, one publisher or subscriber; what the library has fetched ahead when the first event is there counts, with
+Kafka nearly everything. What each promises differs, and so what it costs:
+[adding-a-platform.md](adding-a-platform.md).
+
+{engines_text(long)}
 ## Long runs
 
 {long_text(long)}

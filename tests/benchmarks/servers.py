@@ -49,24 +49,33 @@ def output_of(command, **how):
     return done.stdout
 
 
+ENGINES = {"rabbitmq": "url", "nats": "url", "kafka": "brokers", "redis": "url"}  # and the key that names the server
+
+
 class Servers:
-    """A throw-away PostgreSQL that waits for the disk, and a throw-away RabbitMQ."""
+    """A throw-away PostgreSQL that waits for the disk, and a throw-away server of each queue engine; one that cannot be
+    had is left out, and a line says so. PostgreSQL and RabbitMQ must be there."""
 
     def __enter__(self):
         self.scripts, self.urls, self.databases = [], {}, 0
         FOLDER.mkdir(parents=True, exist_ok=True)
-        for engine, options in (("postgresql", ["--durable"]), ("rabbitmq", [])):
+        for engine, options in (("postgresql", ["--durable"]), *((engine, []) for engine in ENGINES)):
             script = start([ROOT / "scripts/test-server", engine, *options], stdout=subprocess.PIPE, text=True)
             self.scripts.append(script)
             for line in script.stdout:
                 name, _, value = line.strip().partition("=")
-                if name == "url":
+                if name == ENGINES.get(engine, "url"):
                     self.urls[engine] = value
                 if name == "ready":
                     break
             else:
-                raise SystemExit(f"bench: no {engine}")
+                if engine in ("postgresql", "rabbitmq"):
+                    raise SystemExit(f"bench: no {engine}")
+                print(f"bench: no {engine} here: it is not measured", flush=True)
         return self
+
+    def engines(self):
+        return [engine for engine in ENGINES if engine in self.urls]
 
     def __exit__(self, *_):
         for script in self.scripts:
@@ -74,7 +83,7 @@ class Servers:
 
     def environment(self):
         return {**os.environ, "TMPDIR": str(FOLDER), "AMC_TEST_POSTGRESQL_URL": self.urls["postgresql"],
-                "AMC_TEST_RABBITMQ_URL": self.urls["rabbitmq"]}
+                **{f"AMC_TEST_{engine}_{ENGINES[engine]}".upper(): self.urls[engine] for engine in self.engines()}}
 
     def sql(self, statement, database=None):
         output_of(["psql", "-qX", "-v", "ON_ERROR_STOP=1", database or self.urls["postgresql"], "-c", statement])
@@ -169,6 +178,17 @@ def separate(servers, database=None, queue_type="quorum"):
 
 
 ROLES = ["broker", "service-a", "service-b"]
+
+
+def over(servers, engine):
+    """PostgreSQL and a queue engine as it is configured by default; the broker and each service a process of its own."""
+    return Deployment(engine, {
+        "broker.store.engine": "postgresql",
+        "broker.store.postgresql.url": servers.new_database(),
+        "queue_system.platform": engine,
+        f"queue_system.{engine}.{ENGINES[engine]}": servers.urls[engine],
+        "queue_system.prefix": f"bench-{time.time_ns()}.",
+    }, ROLES)
 
 
 def apart():

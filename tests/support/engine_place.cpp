@@ -105,9 +105,15 @@ bool is_built_in(const std::string& engine) {
   return std::any_of(all.begin(), all.end(), [&](const auto& each) { return each.name == engine; });
 }
 
+bool has_server(const std::string& engine) {
+  const auto& all = served_engines();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const auto& each) { return each.name == engine && std::getenv(variable_of(each).c_str()); });
+}
+
 std::string why_no_server(const std::string& engine) {
   for (const auto& each : served_engines())
-    if (each.name == engine && !each.is_everywhere && !std::getenv(variable_of(each).c_str()))
+    if (each.name == engine && !each.is_everywhere && !has_server(engine))
       return variable_of(each) + " names no server; scripts/test-server " + engine + " says why";
   return "";
 }

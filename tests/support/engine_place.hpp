@@ -28,6 +28,9 @@ bool is_built_in(const std::string& engine);
 /// Why there is no server of an engine, where there need not be one; empty: there is.
 std::string why_no_server(const std::string& engine);
 
+/// Whether somebody has named its server.
+bool has_server(const std::string& engine);
+
 /// Room for the queues of one test at a queue engine's server (AMC_TEST_NATS_URL, …, unless one is given): they share a
 /// prefix, of their own unless one is given, and are deleted at the end. Shares no code with the drivers. Throws where
 /// there is no server: run the tests through `make test`, or scripts/with-test-servers.

@@ -18,6 +18,7 @@ struct options {
   std::size_t connections = 256;
   std::size_t postgresql_connections = 2;  ///< as a broker by default
   std::size_t rounds = 5;
+  bool only_engines = false;
 };
 
 double median(std::vector<double> values) {
@@ -67,17 +68,21 @@ json::object run_all(const options& asked) {
   const auto add = [&](const std::vector<probe>& probes, std::size_t count) {
     for (auto& told : run(probes, count, asked.rounds)) all.push_back(std::move(told));
   };
+  const auto report_of = [&] {
+    return json::object{{"count", asked.count},
+                        {"batch", asked.batch},
+                        {"connections", asked.connections},
+                        {"rounds", asked.rounds},
+                        {"probes", all}};
+  };
+  if (asked.only_engines) return add(engine_probes(work), work.count), report_of();
   const auto http_count = asked.count / asked.connections * asked.connections;
   add(http_probes(http_count, asked.connections), http_count);
   add(embedded_probes(work), work.count);
   add(sqlite_probes(folder.path, work), work.count);
   add(postgresql_probes(work, asked.postgresql_connections), work.count);
   add(rabbitmq_probes(work), work.count);
-  return {{"count", asked.count},
-          {"batch", asked.batch},
-          {"connections", asked.connections},
-          {"rounds", asked.rounds},
-          {"probes", all}};
+  return report_of();
 }
 
 }  // namespace
@@ -93,6 +98,7 @@ int main(int argc, char** argv) {
   app.add_option("--connections", asked.connections, "of HTTP")->capture_default_str();
   app.add_option("--postgresql-connections", asked.postgresql_connections)->capture_default_str();
   app.add_option("--rounds", asked.rounds)->capture_default_str();
+  app.add_flag("--only-engines", asked.only_engines, "the driver of each queue engine whose server is named");
   CLI11_PARSE(app, argc, argv);
   try {
     std::cout << boost::json::serialize(amc::benchmarks::run_all(asked)) << "\n";

@@ -1,6 +1,9 @@
 #include "tests/benchmarks/probes/platform_driver.hpp"
 
 #include "queue_system/embedded/embedded.hpp"
+#include "queue_system/platforms.hpp"
+#include "tests/support/configured.hpp"
+#include "tests/support/engine_place.hpp"
 
 namespace amc::benchmarks {
 
@@ -36,18 +39,37 @@ double platform_driver::publish() {
 
 double platform_driver::receive() {
   const auto subscriber = engine_->make_subscriber(queue_, prefetch);
+  // An engine may take seconds to find out who receives: Kafka does.
+  take(*subscriber, 1, milliseconds(30'000));
   const stopwatch watch;
-  while (!expected_.all_here()) {
-    const auto batch = subscriber->receive(work_.batch, milliseconds(5'000));
-    require(!batch.empty(), "an event was lost");
-    std::vector<std::uint64_t> tags;
-    for (const auto& [tag, bytes] : batch) {
-      tags.push_back(tag);
-      expected_.arrive(bytes);
-    }
-    subscriber->acknowledge(tags);
-  }
+  while (!expected_.all_here()) take(*subscriber, work_.batch, milliseconds(5'000));
   return watch.seconds();
+}
+
+void platform_driver::take(queue_subscriber& from, std::size_t max, milliseconds longest) {
+  const auto batch = from.receive(max, longest);
+  require(!batch.empty(), "an event was lost");
+  std::vector<std::uint64_t> tags;
+  for (const auto& [tag, bytes] : batch) {
+    tags.push_back(tag);
+    expected_.arrive(bytes);
+  }
+  from.acknowledge(tags);
+}
+
+std::vector<probe> engine_probes(amount work) {
+  std::vector<probe> all;
+  for (const auto& engine : tests::served_engine_names()) {
+    if (!tests::has_server(engine)) continue;
+    const auto place = std::make_shared<tests::engine_place>(engine);
+    auto sets = place->sets();
+    if (engine == "kafka") sets.emplace_back("queue_system.kafka.partitions=1");  // in order
+    const auto driver =
+        std::make_shared<platform_driver>(queue_system::make_platform(tests::configured(sets)), "q", work);
+    all.push_back({engine + " publish", {}, [driver, place] { return driver->publish(); }});
+    all.push_back({engine + " receive", {}, [driver] { return driver->receive(); }});
+  }
+  return all;
 }
 
 std::vector<probe> embedded_probes(amount work) {

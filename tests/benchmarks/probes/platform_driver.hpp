@@ -36,6 +36,8 @@ class platform_driver {
   double receive();
 
  private:
+  void take(queue_subscriber& from, std::size_t max, milliseconds longest);
+
   std::shared_ptr<platform> engine_;
   std::string queue_;
   amount work_;

@@ -53,6 +53,8 @@ std::vector<probe> postgresql_probes(amount work, std::size_t connections);
 /// On the server that AMC_TEST_RABBITMQ_URL names, on quorum queues of its own.
 std::vector<probe> rabbitmq_probes(amount work);
 std::vector<probe> embedded_probes(amount work);
+/// Through the driver of each engine whose server is named (AMC_TEST_NATS_URL, …).
+std::vector<probe> engine_probes(amount work);
 /// POST over kept connections, one request at a time on each.
 std::vector<probe> http_probes(std::size_t count, std::size_t connections);
 
