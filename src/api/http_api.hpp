@@ -12,6 +12,7 @@
 #include "broker/messages.hpp"
 #include "broker/receivers.hpp"
 #include "broker/waiters.hpp"
+#include "core/config_in_force.hpp"
 #include "http/message.hpp"
 
 namespace amc::api {
@@ -32,7 +33,8 @@ struct api_options {
   std::vector<std::string> trusted_proxies{};
   /// With an identity: what each may take, unless its own quota says otherwise.
   quota of_each{};
-  milliseconds quota_refusal_delay{};  ///< how long the answer to who is over its rate is held back
+  std::shared_ptr<const config_in_force> settings{};  ///< of the process, for those who operate; never null
+  milliseconds quota_refusal_delay{};                 ///< how long the answer to who is over its rate is held back
 };
 
 /// The broker's HTTP API: docs/http-api.md. Knows nothing of sockets. `identity`: who asks is asked, and may do what

@@ -120,6 +120,16 @@ task<http::response> get_queue_rates(context& api, http::request& asked, visitor
   co_return json_reply(200, json::serialize(body));
 }
 
+task<http::response> get_configuration(context& api, http::request&, visitor&) {
+  json::array keys;
+  for (const auto& key : api.options.settings->keys()) {
+    json::object item{{"key", key.path}, {"value", key.value}, {"origin", key.origin}};
+    keys.push_back(std::move(item));
+  }
+  const json::object body{{"configuration", std::move(keys)}};
+  co_return json_reply(200, json::serialize(body));
+}
+
 task<http::response> get_retries(context& api, http::request&, visitor& who) {
   co_return json_reply(200, json::serialize(progress(api.retries->now(who.by))));
 }

@@ -44,6 +44,7 @@ task<http::response> post_receive(context& api, http::request& asked, visitor& w
 task<http::response> get_queues(context& api, http::request& asked, visitor& who);
 task<http::response> get_queue(context& api, http::request& asked, visitor& who);
 task<http::response> get_queue_rates(context& api, http::request& asked, visitor& who);
+task<http::response> get_configuration(context& api, http::request& asked, visitor& who);
 task<http::response> get_retries(context& api, http::request& asked, visitor& who);
 task<http::response> post_retries(context& api, http::request& asked, visitor& who);
 

@@ -43,6 +43,7 @@ constexpr route table[] = {
     {"/queues/*/purge", "POST", {right::operate, at::path}, post_purge},
     {"/retries", "GET", {right::operate, at::somewhere}, get_retries},
     {"/retries", "POST", {right::operate, at::body}, post_retries},
+    {"/configuration", "GET", {right::operate, at::everywhere}, get_configuration},
     {"/metrics", "GET", {right::read, at::everywhere}, get_metrics},
     {"/healthz", "GET", needs::none(), get_healthz},
     {"/readyz", "GET", needs::none(), get_readyz},

@@ -21,7 +21,7 @@ broker_server::broker_server(const environment& env, const foundation& base, con
       retries_(std::make_shared<broker::mass_retry>(
           env, parts_->messages(), broker::mass_retry_options{settings.size("broker.retries_per_second")})),
       purges_(std::make_shared<broker::mass_cancel>(env, parts_->messages())),
-      api_(env, parts_->messages(), waiters_, receivers_, retries_, purges_, api_options(settings), identity_),
+      api_(env, parts_->messages(), waiters_, receivers_, retries_, purges_, api_options(settings, base), identity_),
       server_(
           env, server_options(settings), [this](http::request& asked) { return api_.handle(asked); },
           api::http_api::fault) {
@@ -29,8 +29,9 @@ broker_server::broker_server(const environment& env, const foundation& base, con
     log::warning("access", "broker.access.open: whoever reaches " + url() + " may do everything");
 }
 
-api::api_options broker_server::api_options(const config& settings) {
+api::api_options broker_server::api_options(const config& settings, const foundation& base) {
   auto options = api::api_options_from(settings);
+  options.settings = base.settings;
   options.refuses_forwarded = access::refuses_forwarded(settings);
   options.of_each = access::quota_from(settings);
   options.quota_refusal_delay = settings.duration("broker.access.quota.refusal_delay_ms");

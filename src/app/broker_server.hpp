@@ -22,7 +22,7 @@ class broker_server {
   task<void> stop();
 
  private:
-  static api::api_options api_options(const config& settings);
+  static api::api_options api_options(const config& settings, const foundation& base);
   http::server_options server_options(const config& settings);
 
   bool engine_is_empty_;

@@ -12,6 +12,7 @@ foundation make_foundation(const environment& env, const config& settings) {
 
 foundation make_foundation(const environment& env, const config& settings, opened_store store) {
   foundation base;
+  base.settings = std::make_shared<config_in_force>(settings);
   base.routes = std::make_shared<broker::router>(settings);
   const auto bounds = message_store::limits_from(settings, broker::message_max_bytes(settings));
   base.platform = queue_system::make_platform(settings);

@@ -4,6 +4,7 @@
 
 #include "broker/parts.hpp"
 #include "core/config.hpp"
+#include "core/config_in_force.hpp"
 #include "message_store/shared_store.hpp"
 #include "queue_system/platform.hpp"
 #include "telemetry/tracer.hpp"
@@ -18,6 +19,7 @@ struct foundation {
   std::shared_ptr<message_store::shared_store> store;
   std::shared_ptr<queue_system::publisher> publisher;
   std::shared_ptr<broker::activity> seen;
+  std::shared_ptr<config_in_force> settings;
   std::shared_ptr<const telemetry::tracer> traces;  ///< null: nothing is traced
   bool engine_is_heard = true;  ///< false where no service can hear it: then work is only received over HTTP
 };

@@ -88,7 +88,7 @@ int broker_process(const config& settings, reread read) {
     look_for_engine(*base.platform, settings, base.routes->queues(), {});
     base.engine_is_heard = !base.platform->capabilities().in_process;
     running_broker broker(main, settings, base);
-    stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes));
+    stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes, base.settings));
     if (!base.engine_is_heard)
       log::info("broker", "the " + settings.text("queue_system.platform") +
                               " queue reaches no other process: services receive over HTTP "
@@ -121,7 +121,7 @@ int service_process(const config& settings, consumer_services::example_service s
       base = patient_foundation(stop, main, settings);
       base->traces = traces.of(broker_name);
       stop_when_broken(*base->store, stop);
-      stop.when_asked_to_reload(reloading(settings, std::move(read), base->routes));
+      stop.when_asked_to_reload(reloading(settings, std::move(read), base->routes, base->settings));
     } else {
       amc::service::wait_for_broker(stop, main, settings, *client_for(main.env(), settings, at.broker_url));
     }
@@ -162,7 +162,7 @@ int all_process(const config& settings, reread read,
     look_for_engine(*base.platform, settings, base.routes->queues(), received);
     base.engine_is_heard = !(receive && in_process);
     running_broker broker(broker_loop, settings, base);
-    stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes));
+    stop.when_asked_to_reload(reloading(settings, std::move(read), base.routes, base.settings));
     workplace at;
     // A certificate is for a name, which is not the address that was bound.
     const bool secure = !settings.text("broker.http.tls.certificate_file").empty();

@@ -20,8 +20,13 @@ std::string difference(const config::entry& before, const config::entry& after) 
 
 }  // namespace
 
-reloading::reloading(const config& running, reread read, std::shared_ptr<broker::router> routes)
-    : running_(running), read_(std::move(read)), routes_(std::move(routes)), in_force_(running) {}
+reloading::reloading(const config& running, reread read, std::shared_ptr<broker::router> routes,
+                     std::shared_ptr<config_in_force> shown)
+    : running_(running),
+      read_(std::move(read)),
+      routes_(std::move(routes)),
+      shown_(std::move(shown)),
+      in_force_(running) {}
 
 std::string reloading::operator()() {
   auto next = read_();
@@ -39,6 +44,7 @@ std::string reloading::operator()() {
     else
       log::warning("config", "needs a restart to take effect: " + difference(before, entry));
   }
+  shown_->reloaded(next, reloadable);
   in_force_ = std::move(next);
   return changed.empty() ? "routes and queues are as they were" : "reloaded " + changed;
 }

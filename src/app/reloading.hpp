@@ -6,6 +6,7 @@
 
 #include "broker/router.hpp"
 #include "core/config.hpp"
+#include "core/config_in_force.hpp"
 
 namespace amc::app {
 
@@ -17,8 +18,9 @@ using reread = std::function<config()>;
 /// reloaded is warned of. For one thread.
 class reloading {
  public:
-  /// `running`: as the process was started with.
-  reloading(const config& running, reread read, std::shared_ptr<broker::router> routes);
+  /// `running`: as the process was started with. `shown` is told what is in force since.
+  reloading(const config& running, reread read, std::shared_ptr<broker::router> routes,
+            std::shared_ptr<config_in_force> shown);
 
   /// Says what has changed. Throws config_error.
   std::string operator()();
@@ -27,6 +29,7 @@ class reloading {
   config running_;
   reread read_;
   std::shared_ptr<broker::router> routes_;
+  std::shared_ptr<config_in_force> shown_;
   config in_force_;  ///< of what can be reloaded
 };
 

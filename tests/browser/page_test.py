@@ -362,6 +362,19 @@ class Operating(PageTest):
         self.assertEqual({system.find(id)["status"] for id in ids if id != held["id"]}, {"cancelled"})
         self.assertEqual(system.find(held["id"])["status"], "pending")
 
+    def test_what_the_broker_runs_with_is_shown_with_its_origins(self):
+        system = self.start("broker.lease_ms=4321")
+        self.open(system, "#/configuration")
+        self.browser.until_says("--set", "tbody")
+        shown = self.browser.text("tbody")
+        self.assertIn("broker.lease_ms", shown)
+        self.assertIn("4321", shown)
+        self.assertNotIn("broker.retention_ms", shown)
+        self.browser.click("label", "Defaults, too")
+        self.browser.type("#configuration-text", "retention")
+        self.browser.until_says("broker.retention_ms", "tbody")
+        self.picture("configuration")
+
     def test_what_waits_for_its_date_is_run_now(self):
         system = self.start()
         id = system.post("orders", deliver_at="2999-01-01T00:00:00Z")

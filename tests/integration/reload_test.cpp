@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <map>
 #include <thread>
 
 #include "tests/support/binary.hpp"
@@ -94,6 +95,21 @@ TEST_F(Reload, QueuesAreClosedAndOpened) {
   write("");
   EXPECT_THAT(reload(broker), HasSubstr("broker.queues_closed: true -> false"));
   EXPECT_EQ(post(port, "x", "/queues/other/messages"), 202);
+}
+
+TEST_F(Reload, TheConfigurationInForceIsTold) {
+  process broker(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+  const auto port = port_of(broker);
+  write("broker: {queues_closed: true, lease_ms: 7777, http: {page_max: 7}}\n");
+  reload(broker);
+  const auto told = ask(port, "GET", "/configuration").json();
+  std::map<std::string, std::string> keys;
+  for (const auto& key : told.at("configuration").as_array())
+    keys[std::string(key.at("key").as_string())] =
+        std::string(key.at("value").as_string()) + " from " + std::string(key.at("origin").as_string());
+  EXPECT_THAT(keys["broker.queues_closed"], AllOf(HasSubstr("true from "), HasSubstr("a.local.yaml:1")));
+  EXPECT_EQ(keys["broker.http.page_max"], "1000 from default") << "that takes a restart";
+  EXPECT_EQ(keys["broker.http.port"], "0 from --set");
 }
 
 TEST_F(Reload, WhatNeedsARestartIsNamed) {

@@ -55,6 +55,7 @@ struct broker_world {
     options.refuses_forwarded = access::refuses_forwarded(settings);
     options.of_each = access::quota_from(settings);
     options.quota_refusal_delay = settings.duration("broker.access.quota.refusal_delay_ms");
+    options.settings = std::make_shared<config_in_force>(settings);
     purges = std::make_shared<broker::mass_cancel>(world.env(), messages);
     api = std::make_unique<api::http_api>(world.env(), messages, waiters, receivers, retries, purges,
                                           std::move(options), std::move(identity));

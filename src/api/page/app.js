@@ -10,6 +10,7 @@ import {messageView} from './message.js';
 import {deadView} from './dead.js';
 import {findView} from './find.js';
 import {chartsView} from './charts.js';
+import {configurationView} from './configuration.js';
 import {signInView} from './sign_in.js';
 
 const look_every_ms = 3000;
@@ -26,6 +27,7 @@ const views = {
   dead: (_, query) => deadView(query),
   find: (_, query) => findView(query),
   charts: (_, query) => chartsView(query),
+  configuration: () => configurationView(),
 };
 
 const by_id = id => document.getElementById(id);
@@ -149,6 +151,7 @@ function askWho() {
 
 function showWho() {
   show(by_id('navigation'), known && session.maySomewhere('read'));
+  show(by_id('to-configuration'), session.may('operate'));
   show(by_id('search'), known);
   show(by_id('who'), known && session.name() !== '');
   setText(by_id('who-name'), session.name());

@@ -53,11 +53,11 @@ export function messageActions(id, changed) {
       [message, written] = [now, text];
       const operates = isWhole(now) ? may('operate', now.queue ?? now.last_queue ?? '') : maySomewhere('operate');
       const pending = now.status === 'pending' && operates, state = stateOf(now);
-      const has_ended = now.status === 'dead' || now.status === 'cancelled';
+      const can_be_retried = (now.status === 'dead' || now.status === 'cancelled') && !now.erased_at;
       const has_content = 'message' in now || 'message_base64' in now;
       show(run, pending && ['scheduled', 'tried again later', 'pending'].includes(state));
       show(move, pending && state !== 'held');
-      show(edit, has_ended && operates && isWhole(now) && has_content);
+      show(edit, can_be_retried && operates && isWhole(now) && has_content);
     },
   };
 }

@@ -251,7 +251,7 @@ def operators(contract):
     for queue in ("work", "never.heard.of"):
         ask("GET /queues/{queue}", queue=queue)
         ask("GET /queues/{queue}/rates", queue=queue)
-    for path in ("/queues", "/retries", "/metrics", "/healthz", "/readyz", "/openapi.json"):
+    for path in ("/queues", "/retries", "/configuration", "/metrics", "/healthz", "/readyz", "/openapi.json"):
         ask(f"GET {path}")
     for _ in range(4):
         ask("DELETE /messages/{id}", id=contract.id_of(message="x", queue="retried"))

@@ -175,6 +175,7 @@ const std::multimap<std::pair<std::string, std::string>, asking>& questions() {
          return question{"/retries", R"({"queue":"orders"})"};
        }},
       {{"POST", "/retries"}, [](auto&, auto) { return question{"/retries"}; }},
+      {{"GET", "/configuration"}, [](auto&, auto) { return question{"/configuration"}; }},
       {{"GET", "/metrics"}, [](auto&, auto) { return question{"/metrics"}; }},
       {{"GET", "/healthz"}, [](auto&, auto) { return question{"/healthz"}; }},
       {{"GET", "/readyz"}, [](auto&, auto) { return question{"/readyz"}; }},
@@ -221,7 +222,7 @@ verdict expected(const std::string& name, const std::string& endpoint, const que
   static const std::set<std::string> of_operators{"POST /queues/*/pause", "POST /queues/*/resume",
                                                   "GET /queues/*/purge", "POST /queues/*/purge"};
   if (of_operators.contains(endpoint)) return unless(has(name, "operate"));
-  if (endpoint == "GET /metrics") return unless(name == "chief");
+  if (endpoint == "GET /metrics" || endpoint == "GET /configuration") return unless(name == "chief");
   if (endpoint == "GET /retries") return unless(has_anywhere(name, "operate"));
   if (endpoint == "POST /retries") return unless(name == "chief" || (!asked.body.empty() && has(name, "operate")));
   // The others are about the message.
