@@ -817,6 +817,16 @@ TEST_P(StoreContract, AContentThatIsTooLargeForThePastCostsNoOther) {
   EXPECT_THAT(past_texts(id), testing::ElementsAre("1 small", "3 small again"));
 }
 
+TEST_P(StoreContract, AContentThatEscapesMakeLargeCostsThePastOfNoOther) {
+  const auto id = accept("small");
+  apply(life_cycle::answer(id, 1, std::string(1'500, '"'), to_queue{"q"}, true, times_));
+  apply(life_cycle::answer(id, 2, "small again", to_queue{"q"}, true, times_));
+  apply(life_cycle::answer(id, 3, "last", to_queue{"q"}, true, times_));
+  const auto kept = past_texts(id);
+  EXPECT_THAT(kept, testing::Contains("1 small"));
+  EXPECT_THAT(kept, testing::Contains("3 small again"));
+}
+
 TEST_P(StoreContract, APastOfNoBytesIsNone) {
   around_.past_max_bytes = 0;
   reopen();

@@ -17,6 +17,8 @@ mass_cancel::mass_cancel(const environment& env, std::shared_ptr<broker::message
     : env_(env), messages_(std::move(messages)), clock_(env), tasks_(env.executor) {}
 
 result<mass_cancel::state> mass_cancel::start(std::string queue, principal_ptr by, look_up again) {
+  if (state_.running && by && !by->may(right::operate, state_.queue))
+    return error{errc::held, "Another queue is being purged; try again when that is done."};
   if (state_.running)
     return error{errc::held, "The queue \"" + escaped(state_.queue) + "\" is being purged; GET /queues/" +
                                  escaped(state_.queue) + "/purge tells how far."};

@@ -141,7 +141,9 @@ std::string past_sql() {
          " > past_max_bytes THEN m.past "
          "WHEN octet_length(m.past) + " +
          line_max_bytes + " <= past_max_bytes THEN m.past || " + line +
-         " ELSE (SELECT coalesce(string_agg(kept, '' ORDER BY place), '') FROM ("
+         // Written with its escapes it may be larger than all that may be kept.
+         " WHEN octet_length(" + line +
+         ") > past_max_bytes THEN m.past ELSE (SELECT coalesce(string_agg(kept, '' ORDER BY place), '') FROM ("
          "SELECT one || E'\\n' AS kept, place, sum(octet_length(one) + 1) OVER (ORDER BY place DESC) AS so_far "
          "FROM unnest(string_to_array(m.past || " +
          line +
