@@ -283,6 +283,7 @@ void declare_options(CLI::App& app, invocation& call) {
       ->default_str(call.sources.folder);
   app.add_option("--set", call.sources.sets, "set a configuration key: KEY=VALUE (may be repeated)")
       ->expected(1)
+      ->allow_extra_args(false)  // what follows is an id or a queue
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
@@ -301,9 +302,12 @@ int complain(const std::string& what) {
 }
 
 /// What the parser says, without a word that may be a secret.
-int complain_about_parsing(const CLI::App& app, const CLI::ParseError& failed) {
+int complain_about_parsing(const CLI::App& app, const invocation& call, const CLI::ParseError& failed) {
   if (dynamic_cast<const CLI::ExtrasError*>(&failed) == nullptr)
     return complain(std::string(failed.what()) + "; amc --help");
+  const auto is_cut = [](const std::string& set) { return set.find('=') == std::string::npos; };
+  if (std::any_of(call.sources.sets.begin(), call.sources.sets.end(), is_cut))
+    return complain("--set: write it as --set KEY=VALUE, without spaces around the =; amc --help");
   std::string words;
   for (const auto& word : app.remaining(true)) words += " " + repeated(word);
   return complain("not expected here:" + words + "; amc --help");
@@ -343,7 +347,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::CallForVersion& asked) {
     return program::reporting("amc", [&] { return print(asked.what() + std::string("\n")), 0; });
   } catch (const CLI::ParseError& failed) {
-    return complain_about_parsing(app, failed);
+    return complain_about_parsing(app, call, failed);
   }
   call.sources.folder_required = app.count("--config") > 0;
   if (app.got_subcommand("messages"))

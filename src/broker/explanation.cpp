@@ -207,7 +207,7 @@ class explainer {
 
   void paused() {
     told_.paused = of_.paused;
-    say(whereabouts::paused, "waits in " + paused_in_words() + ": nobody can claim it until the queue is resumed" +
+    say(whereabouts::paused, "waits: " + paused_in_words() + "; nobody can claim it until the queue is resumed" +
                                  (of_.older == 0 ? "" : "; " + place()) + troubles());
   }
 

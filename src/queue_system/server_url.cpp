@@ -52,6 +52,7 @@ std::optional<server_url> parse_server_url(std::string_view url, const url_rules
     const auto scheme = in_lower_case(one->scheme());
     all.tls = scheme == rules.tls_scheme;
     if (!all.tls && scheme != rules.scheme) return {};
+    all.has_user = one->has_userinfo();
     all.user = one->user();
     all.password = one->password();
     // Boost 1.81 takes what follows the digits of a port for a path.

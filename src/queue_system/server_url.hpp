@@ -23,6 +23,7 @@ struct server_url {
     std::uint16_t port = 0;
   };
   bool tls = false;
+  bool has_user = false;  ///< or a password, or both empty: an @ stands before the hosts
   std::string user{}, password{};
   std::vector<host_and_port> hosts{};  ///< one or more
   std::string path{};                  ///< without the slash before it

@@ -143,6 +143,7 @@ int serve(int argc, char** argv, std::vector<service_definition> services) {
       ->default_str(sources.folder);
   app.add_option("--set", sources.sets, "set a configuration key: KEY=VALUE (may be repeated)")
       ->expected(1)
+      ->allow_extra_args(false)  // what follows is an id or a queue
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   program::hide_secrets(argc, argv, providers());

@@ -15,7 +15,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// As docs/scaling.md has it, with the time-outs that the keys begin with.
+/// As docs/scaling.md has it, with the engines' time-outs that the keys begin with.
 constexpr std::chrono::seconds back_within{90};
 
 /// Short, so that what an engine loses comes round again soon; a service may meet it any number of times.

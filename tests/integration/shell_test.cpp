@@ -74,6 +74,14 @@ TEST_F(Shell, ExplainSaysInOneSentenceWhyAMessageIsWhereItIs) {
   EXPECT_EQ(boost::json::parse(out_).at("reason"), "nobody_receives");
 }
 
+TEST_F(Shell, WhatFollowsASettingIsNoSetting) {
+  start_broker();
+  ASSERT_EQ(run({"post", "--queue", "orders", "--set", "log.level=info", "two boxes"}), 0) << err_;
+  const auto id = out_.substr(0, 36);
+  ASSERT_EQ(run({"messages", "explain", "--set", "log.level=info", "--set", "log.level=error", id}), 0) << err_;
+  EXPECT_THAT(out_, StartsWith(id));
+}
+
 TEST_F(Shell, PostTakesTheTextFromStdinAsItIs) {
   start_broker();
   auto how = command({"post", "--done", "--json", "-"});

@@ -215,8 +215,7 @@ std::optional<server_url> parse_address(const std::string& url) {
       .scheme = "amqp", .tls_scheme = "amqps", .port = 5'672, .tls_port = 5'671, .has_many_hosts = true};
   auto where = parse_server_url(url, rules);
   if (!where) return {};
-  if (where->user.empty() && where->password.empty() && url.find('@') == std::string::npos)
-    where->user = where->password = "guest";
+  if (!where->has_user) where->user = where->password = "guest";
   if (where->path.empty()) where->path = "/";
   return where;
 }

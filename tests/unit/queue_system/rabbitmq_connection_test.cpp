@@ -13,6 +13,7 @@ TEST(RabbitmqAddress, BeginsAsAmqpClientsDo) {
   EXPECT_EQ(where->path, "/");
   EXPECT_EQ(where->hosts.front().port, 5'672);
   EXPECT_EQ(parse_address("AMQPS://mq")->hosts.front().port, 5'671);
+  EXPECT_EQ(parse_address("amqp://mq/v@x")->user, "guest") << "that @ is in the name of a virtual host";
   EXPECT_EQ(parse_address("amqp://somebody@mq")->password, "") << "who is named is not guest";
 }
 
