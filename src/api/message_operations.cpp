@@ -22,6 +22,17 @@ task<http::response> told_of(changing change, const visitor& who, std::string id
   co_return json_reply(200, shown_to(who.by, **changed));
 }
 
+/// What takes the message alone, and no body.
+task<http::response> carry_out(context& api, http::request& asked, visitor& who,
+                               changing (broker::messages::*verb)(uuid, principal_ptr), const char* what) {
+  auto id = segment_of(asked, 1);
+  if (const auto fits = says_nothing(asked.body); !fits) co_return refused(fits.error());
+  const auto parsed = parse_uuid(id);
+  if (!parsed) co_return not_found(id, false);
+  auto change = ((*api.messages).*verb)(*parsed, who.by);
+  co_return co_await told_of(std::move(change), who, std::move(id), what);
+}
+
 }  // namespace
 
 task<http::response> retry_message(context& api, http::request& asked, visitor& who) {
@@ -39,21 +50,11 @@ task<http::response> retry_message(context& api, http::request& asked, visitor& 
 }
 
 task<http::response> erase_message(context& api, http::request& asked, visitor& who) {
-  auto id = segment_of(asked, 1);
-  if (const auto fits = says_nothing(asked.body); !fits) co_return refused(fits.error());
-  const auto parsed = parse_uuid(id);
-  if (!parsed) co_return not_found(id, false);
-  auto change = api.messages->erase(*parsed, who.by);
-  co_return co_await told_of(std::move(change), who, std::move(id), "erased");
+  return carry_out(api, asked, who, &broker::messages::erase, "erased");
 }
 
 task<http::response> run_message_now(context& api, http::request& asked, visitor& who) {
-  auto id = segment_of(asked, 1);
-  if (const auto fits = says_nothing(asked.body); !fits) co_return refused(fits.error());
-  const auto parsed = parse_uuid(id);
-  if (!parsed) co_return not_found(id, false);
-  auto change = api.messages->run_now(*parsed, who.by);
-  co_return co_await told_of(std::move(change), who, std::move(id), "due now");
+  return carry_out(api, asked, who, &broker::messages::run_now, "due now");
 }
 
 task<http::response> move_message(context& api, http::request& asked, visitor& who) {
