@@ -693,7 +693,7 @@ class ForEverybody(PageTest):
             self.browser.until(lambda: self.browser.find_all("main table tbody tr, main .group, main pre, main figure"), "the view")
             self.browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
             out = self.browser.run("return [...document.querySelectorAll('body *')].filter(e => !e.closest('.unseen, thead, .skip') && "
-                                   "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 100))")
+                                   "e.getBoundingClientRect().right > 321).map(e => e.outerHTML.slice(0, 100))")
             self.assertEqual((self.browser.run("return document.documentElement.scrollWidth"), out), (320, []), view)
             self.picture("phone-" + (re.sub(r"\W+.*", "", view[2:].split("/")[-1].replace(dead, "message")) or "queues"))
 
