@@ -131,6 +131,31 @@ def engines(servers, rounds, seconds):
     return told
 
 
+def history(servers, rounds, seconds):
+    """What it costs that a message keeps what earlier revisions said: the same deployments with and without, in turns."""
+    return {"embedded": with_and_without_history(embedded, rounds, seconds),
+            "separate": with_and_without_history(functools.partial(separate, servers), rounds, seconds)}
+
+
+def with_and_without_history(make, rounds, seconds):
+    with make(**{"broker.history": "true"}) as kept, make(**{"broker.history": "false"}) as dropped:
+        for one in (kept, dropped):
+            one.bench(4_000, 64)
+        count = count_for(dropped, 256, seconds)
+        turns = [[measured_with_cpu(one, count) for one in (kept, dropped)] for _ in range(rounds)]
+    told = {"rounds": rounds, "rate_ratio": round(statistics.median(a["conversations_per_s"] / b["conversations_per_s"] for a, b in turns), 3),
+            "cpu_ratio": round(statistics.median(a["cpu_us"] / b["cpu_us"] for a, b in turns), 3),
+            "middle": {name: middle([turn[i] for turn in turns]) for i, name in enumerate(("true", "false"))}}
+    say(f"{kept.name} with the history: {told['rate_ratio']} of the speed, {told['cpu_ratio']} of the CPU time of without")
+    return told
+
+
+def measured_with_cpu(deployment, count):
+    before = deployment.cpu_s()
+    came = deployment.bench(count, 256)
+    return {**came, "cpu_us": round((deployment.cpu_s() - before) * 1e6 / came["conversations"], 1)}
+
+
 def ms_to_first_201(deployment):
     """From exec to the first message that was accepted."""
     begun = time.perf_counter()
@@ -413,6 +438,7 @@ LONG_PARTS = {
     "receiving": lambda servers, asked: receiving(servers, 7, 3),
     "parked": lambda servers, asked: parked_receivers(7, 3),
     "neighbour": lambda servers, asked: neighbour(7, 3),
+    "history": lambda servers, asked: history(servers, 9, 3),
     "start_up": lambda servers, asked: start_up(MILLION, 10_000, times=3),
     "stored": lambda servers, asked: of_each(servers, stored),
     "overload": lambda servers, asked: of_each(servers, lambda make: overload(make(0), asked.seconds)),

@@ -223,6 +223,20 @@ def neighbour_text(long):
             f"{told['requests_per_s']} requests a second (target ≤ 2), and {ratio['unbounded']:.2f} where it has none.\n\n")
 
 
+def history_text(long):
+    told = long.get("history")
+    if not told:
+        return ""
+    rows = [(name, f"{one['rate_ratio']:.2f}", f"{one['cpu_ratio']:.2f}",
+             *(number(one["middle"][kept]["conversations_per_s"]) for kept in ("true", "false")),
+             *(number(one["middle"][kept]["cpu_us"]) for kept in ("true", "false"))) for name, one in told.items()]
+    return (f"\n### What the history costs\n\n{machine(long['machine']['history'])}\nThe same deployment with `broker.history: true` and with "
+            f"`false`, 256 at once; they take turns, the ratios are medians over {next(iter(told.values()))['rounds']} turns "
+            "(`scripts/bench --only history`). CPU time: of the processes of AMC, not of the servers. The history is on by default since "
+            "it costs less than 15 % of the conversations a second.\n\n"
+            + table(("", "speed ÷ without", "CPU ÷ without", "conversations/s with", "without", "µs of CPU each with", "without"), rows))
+
+
 def long_text(long):
     if not long or "memory" not in long:
         return "Not measured yet: `make bench-full`.\n"
@@ -247,6 +261,7 @@ def long_text(long):
               "those that came while 4,000 were under way: where there are many, the load was less than twice.\n\n"
             + table(("", "rate", "answers", "without", "late", "unsent", "p99 ms", "max ms", "MiB", "speed 2 s after"),
                     overload_rows)
+            + history_text(long)
             + f"\n### Memory\n\n{machine(long['machine']['memory'])}\nResident, of the process with the broker, over stored and pending messages that "
               "nobody takes, under load; at most: as the kernel has counted. Grown: the middle of the last two fifths over the two before.\n\n"
             + table(("", "MiB at first", "MiB at most", "grown by MiB", "minutes of load"), memory_rows))

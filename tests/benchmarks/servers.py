@@ -152,11 +152,22 @@ class Deployment:
         status = pathlib.Path(f"/proc/{self.processes[0].pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith(what + ":")).split()[1]) / 1024
 
+    def cpu_s(self):
+        """User and system time so far, of all its processes."""
+        ticks = 0
+        for process in self.processes:
+            after_name = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(after_name[11]) + int(after_name[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
 
 def new_sqlite_path():
     path = FOLDER / f"store-{time.time_ns()}" / "amc.db"
     path.parent.mkdir(parents=True)
     return path
+
+
+ROLES = ["broker", "service-a", "service-b"]
 
 
 def embedded(path=None, **settings):
@@ -165,7 +176,7 @@ def embedded(path=None, **settings):
     return Deployment("embedded", {"broker.store.sqlite.path": path, **settings}, ["all"], path.parent)
 
 
-def separate(servers, database=None, queue_type="quorum"):
+def separate(servers, database=None, queue_type="quorum", **settings):
     """PostgreSQL and RabbitMQ; the broker and each service a process of its own."""
     return Deployment("separate", {
         "broker.store.engine": "postgresql",
@@ -174,10 +185,8 @@ def separate(servers, database=None, queue_type="quorum"):
         "queue_system.rabbitmq.url": servers.urls["rabbitmq"],
         "queue_system.rabbitmq.queue_type": queue_type,
         "queue_system.prefix": f"bench-{time.time_ns()}.",
-    }, ["broker", "service-a", "service-b"])
-
-
-ROLES = ["broker", "service-a", "service-b"]
+        **settings,
+    }, ROLES)
 
 
 def over(servers, engine):
