@@ -86,6 +86,13 @@ config_provider provider() {
            .help = "addresses or networks (10.0.0.0/8) of proxies that ask for credentials themselves; without "
                    "broker.access.tokens_file or open, what others pass on (X-Forwarded-For, Forwarded, …) is answered "
                    "403"},
+          {.path = "broker.admin.address",
+           .default_yaml = "\"\"",
+           .help =
+               "the IP address of a listener of its own for the page, which is nowhere else then; it answers what "
+               "broker.http answers too, with the same certificates, rights and limits. Empty: there is none, and the "
+               "page is at broker.http"},
+          number_key("broker.admin.port", "4001", "the port of that listener; 0 takes any free one", 0, 65'535),
           {.path = "broker.page.enabled",
            .kind = config_key::type::boolean,
            .default_yaml = "true",
@@ -116,6 +123,14 @@ http::server_options server_options_from(const config& settings) {
   return options;
 }
 
+std::optional<http::server_options> admin_options_from(const config& settings) {
+  auto options = server_options_from(settings);
+  options.address = settings.text("broker.admin.address");
+  options.port = static_cast<std::uint16_t>(settings.integer("broker.admin.port"));
+  options.address_keys = "broker.admin";
+  return options.address.empty() ? std::nullopt : std::optional(std::move(options));
+}
+
 std::shared_ptr<http::tls_certificates> certificates_from(const environment& env, const config& settings) {
   http::tls_files files{settings.text("broker.http.tls.certificate_file"), settings.text("broker.http.tls.key_file"),
                         settings.text("broker.http.tls.client_ca_file"), settings.text("broker.http.tls.crl_file")};
@@ -139,7 +154,8 @@ api_options api_options_from(const config& settings) {
   options.page_max_bytes = settings.size("broker.http.page_max_bytes");
   options.pages_max_bytes = settings.size("broker.http.answers_max_bytes");
   options.idempotency = settings.duration("broker.idempotency_ms");
-  options.page_enabled = settings.boolean("broker.page.enabled");
+  if (settings.boolean("broker.page.enabled"))
+    options.page_at = settings.text("broker.admin.address").empty() ? listener::http : listener::admin;
   options.page_sessions = {settings.size("broker.page.sessions_max"), settings.duration("broker.page.session_ms")};
   options.trusted_proxies =
       checked(settings, "broker.http.trusted_proxies", access::is_network, "10.0.0.7 or 10.0.0.0/8");

@@ -15,17 +15,18 @@ class http_api::implementation {
       : of_(std::move(of)),
         durations_(
             of_.env.metrics->histogram("http_server_request_duration_seconds", "Requests, parked time included")) {
-    if (!of_.identity || !of_.options.page_enabled) return;
+    if (!of_.identity || !of_.options.page_at) return;
     of_.sessions = std::make_shared<access::page_sessions>(of_.env, of_.identity, of_.options.page_sessions);
     of_.identity = of_.sessions;
   }
 
-  task<http::response> handle(http::request& asked) {
+  task<http::response> handle(http::request& asked, listener at) {
     const bool is_asked_for = of_.identity && !asks_nobody(asked);
     auto known_as = is_asked_for ? visitor_of(of_, asked) : result<visitor>(visitor());
     const auto path = asked.path();
     if (auto refused = refused_to_strangers(asked, known_as)) co_return *std::move(refused);
     visitor who = known_as ? std::move(*known_as) : visitor();
+    who.at = at;
     bool known = false;
     std::string allowed;
     for (const auto& r : routes()) {
@@ -150,8 +151,8 @@ http_api::http_api(const environment& env, std::shared_ptr<broker::messages> mes
 
 http_api::~http_api() = default;
 
-task<http::response> http_api::handle(http::request& asked) {
-  return implementation_->handle(asked);
+task<http::response> http_api::handle(http::request& asked, listener at) {
+  return implementation_->handle(asked, at);
 }
 
 std::optional<http::response> http_api::refuses_unread(const http::request& without_body, const http::peer& from) {

@@ -17,6 +17,9 @@
 
 namespace amc::api {
 
+/// That a request came to: broker.http, or broker.admin where that is a listener of its own.
+enum class listener { http, admin };
+
 struct api_options {
   milliseconds wait_max{};            ///< the longest that `Prefer: wait` is honoured for
   milliseconds receive_wait_max{};    ///< the same of POST /queues/{queue}/receive
@@ -26,7 +29,7 @@ struct api_options {
   std::size_t page_max_bytes = 0;     ///< a page ends when it has so many
   std::size_t pages_max_bytes = 0;    ///< of all pages that are being read
   milliseconds idempotency{};         ///< how long an Idempotency-Key is remembered
-  bool page_enabled = false;          ///< whether there is a page at /ui/
+  std::optional<listener> page_at{};  ///< where there is a page at /ui/; nothing: nowhere
   access::page_sessions_options page_sessions{};
   /// Without an identity: whether what a proxy passes on is refused, unless the proxy is in one of these networks.
   bool refuses_forwarded = false;
@@ -48,8 +51,8 @@ class http_api {
   ~http_api();
 
   /// Answers a request, and drops its body once that has been read and it waits; throws `unavailable` when the store is
-  /// away.
-  task<http::response> handle(http::request& asked);
+  /// away. All listeners answer the same, but for the page.
+  task<http::response> handle(http::request& asked, listener at = listener::http);
 
   /// What a request whose body is still to come is answered instead, since nothing says who asks; nothing: it is to be
   /// read.

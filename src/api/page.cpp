@@ -57,8 +57,13 @@ const std::map<std::string_view, served>& all_served() {
   return all;
 }
 
-http::response turned_off() {
-  return problem(404, "There is no page here: broker.page.enabled is false.");
+bool is_here(const context& api, const visitor& who) {
+  return api.options.page_at == who.at;
+}
+
+http::response not_here(const context& api) {
+  return problem(404, api.options.page_at ? "The page is on the listener of broker.admin.address, and not here."
+                                          : "There is no page here: broker.page.enabled is false.");
 }
 
 /// A copy is asked about each time: a broker of another version has other files.
@@ -102,30 +107,30 @@ http::response session_reply(const json::object& told) {
 
 }  // namespace
 
-task<http::response> redirect_to_page(context& api, http::request&, visitor&) {
-  if (!api.options.page_enabled) co_return turned_off();
+task<http::response> redirect_to_page(context& api, http::request&, visitor& who) {
+  if (!is_here(api, who)) co_return not_here(api);
   // Relative: a proxy may have put the broker under a path of its own.
   http::response reply{308, {{"Location", "ui/"}}, {}};
   co_return reply;
 }
 
-task<http::response> get_page(context& api, http::request& asked, visitor&) {
-  co_return api.options.page_enabled ? file_reply(asked, "index.html") : turned_off();
+task<http::response> get_page(context& api, http::request& asked, visitor& who) {
+  co_return is_here(api, who) ? file_reply(asked, "index.html") : not_here(api);
 }
 
-task<http::response> get_page_asset(context& api, http::request& asked, visitor&) {
-  co_return api.options.page_enabled ? file_reply(asked, segment_of(asked, 2)) : turned_off();
+task<http::response> get_page_asset(context& api, http::request& asked, visitor& who) {
+  co_return is_here(api, who) ? file_reply(asked, segment_of(asked, 2)) : not_here(api);
 }
 
-task<http::response> get_session(context& api, http::request& asked, visitor&) {
-  if (!api.options.page_enabled) co_return turned_off();
+task<http::response> get_session(context& api, http::request& asked, visitor& who) {
+  if (!is_here(api, who)) co_return not_here(api);
   json::object told{{"access", api.identity != nullptr}};
   if (const auto known = visitor_of(api, asked); known && known->by) told = told_of(*known->by);
   co_return session_reply(told);
 }
 
 task<http::response> post_session(context& api, http::request& asked, visitor& who) {
-  if (!api.options.page_enabled) co_return turned_off();
+  if (!is_here(api, who)) co_return not_here(api);
   if (!who.by) co_return session_reply({{"access", false}});
   auto reply = session_reply(told_of(*who.by));
   reply.headers.add("Set-Cookie", api.sessions->begin(asked, who.by));
@@ -134,7 +139,7 @@ task<http::response> post_session(context& api, http::request& asked, visitor& w
 }
 
 task<http::response> delete_session(context& api, http::request& asked, visitor& who) {
-  if (!api.options.page_enabled) co_return turned_off();
+  if (!is_here(api, who)) co_return not_here(api);
   auto reply = session_reply({{"access", api.sessions != nullptr}});
   if (!api.sessions) co_return reply;
   reply.headers.add("Set-Cookie", api.sessions->end(asked));

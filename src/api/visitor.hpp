@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/http_api.hpp"
 #include "core/access.hpp"
 #include "core/error.hpp"
 
@@ -14,6 +15,7 @@ struct visitor {
   principal_ptr by{};     ///< null: no access is configured, or none is asked for here
   std::string address{};  ///< empty where it came over no network, and where `by` is null
   std::string_view method{}, route{};
+  listener at = listener::http;
 
   bool may(right what, std::string_view queue) const { return !by || by->may(what, queue); }
 };

@@ -8,7 +8,8 @@
 namespace amc::app {
 
 broker_server::broker_server(const environment& env, const foundation& base, const config& settings)
-    : engine_is_empty_(base.platform->capabilities().empty_at_start),
+    : executor_(env.executor),
+      engine_is_empty_(base.platform->capabilities().empty_at_start),
       drain_timeout_(settings.duration("broker.drain_timeout_ms")),
       identity_(access::identity_from(env, settings)),
       certificates_(api::certificates_from(env, settings)),
@@ -22,11 +23,9 @@ broker_server::broker_server(const environment& env, const foundation& base, con
           env, parts_->messages(), broker::mass_retry_options{settings.size("broker.retries_per_second")})),
       purges_(std::make_shared<broker::mass_cancel>(env, parts_->messages())),
       api_(env, parts_->messages(), waiters_, receivers_, retries_, purges_, api_options(settings, base), identity_),
-      server_(
-          env, server_options(settings), [this](http::request& asked) { return api_.handle(asked); },
-          api::http_api::fault) {
-  if (!identity_ && !access::is_loopback(settings.text("broker.http.address")))
-    log::warning("access", "broker.access.open: whoever reaches " + url() + " may do everything");
+      server_(make_server(env, api::server_options_from(settings), api::listener::http)) {
+  if (auto options = api::admin_options_from(settings))
+    admin_ = make_server(env, std::move(*options), api::listener::admin);
 }
 
 api::api_options broker_server::api_options(const config& settings, const foundation& base) {
@@ -38,28 +37,45 @@ api::api_options broker_server::api_options(const config& settings, const founda
   return options;
 }
 
-http::server_options broker_server::server_options(const config& settings) {
-  auto options = api::server_options_from(settings);
+std::unique_ptr<http::server> broker_server::make_server(const environment& env, http::server_options options,
+                                                         api::listener at) {
+  const bool others_reach_it = !access::is_loopback(options.address);
   options.certificates = certificates_;
   if (identity_)
     options.doorkeeper = [this](const http::request& without_body, const http::peer& from) {
       return api_.refuses_unread(without_body, from);
     };
-  return options;
+  auto made = std::make_unique<http::server>(
+      env, std::move(options), [this, at](http::request& asked) { return api_.handle(asked, at); },
+      api::http_api::fault);
+  if (!identity_ && others_reach_it)
+    log::warning("access", "broker.access.open: whoever reaches " + made->url() + " may do everything");
+  return made;
 }
 
 void broker_server::run() {
   parts_->run(engine_is_empty_);
   if (identity_) identity_->run();
   if (certificates_) certificates_->run();
-  server_.run();
+  server_->run();
   log::info("broker", "listening on " + url());
+  if (!admin_) return;
+  admin_->run();
+  log::info("broker", "listening (broker.admin) on " + admin_->url());
+}
+
+/// Both listeners, within one drain_timeout.
+task<void> broker_server::stop_listening() {
+  task_group stopping(executor_);
+  stopping.spawn(server_->stop(drain_timeout_));
+  if (admin_) stopping.spawn(admin_->stop(drain_timeout_));
+  co_await stopping.drain();
 }
 
 task<void> broker_server::stop() {
   waiters_->send_home();
   receivers_->send_home();
-  co_await server_.stop(drain_timeout_);
+  co_await stop_listening();
   if (identity_) co_await identity_->stop();
   if (certificates_) co_await certificates_->stop();
   co_await waiters_->stop();

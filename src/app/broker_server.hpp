@@ -13,18 +13,22 @@ namespace amc::app {
 /// The broker: HTTP API, relay, sweeper and waiters on one thread.
 class broker_server {
  public:
-  /// Binds its port; throws startup_error when it cannot.
+  /// Binds its ports; throws startup_error when it cannot.
   broker_server(const environment& env, const foundation& base, const config& settings);
 
-  std::string url() const { return server_.url(); }
+  /// Of broker.http.
+  std::string url() const { return server_->url(); }
   void run();
   /// Takes no new request, answers those under way (parked ones at once), and returns when all is quiet.
   task<void> stop();
 
  private:
   static api::api_options api_options(const config& settings, const foundation& base);
-  http::server_options server_options(const config& settings);
+  std::unique_ptr<http::server> make_server(const environment& env, http::server_options options, api::listener at);
 
+  task<void> stop_listening();
+
+  boost::asio::any_io_executor executor_;
   bool engine_is_empty_;
   milliseconds drain_timeout_;
   std::shared_ptr<access::identity> identity_;            ///< null: nobody is asked who they are
@@ -35,7 +39,8 @@ class broker_server {
   std::shared_ptr<broker::mass_retry> retries_;
   std::shared_ptr<broker::mass_cancel> purges_;
   api::http_api api_;
-  http::server server_;
+  std::unique_ptr<http::server> server_;
+  std::unique_ptr<http::server> admin_;  ///< null: there is no listener of its own for the page
 };
 
 }  // namespace amc::app

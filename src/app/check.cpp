@@ -33,6 +33,7 @@ void check_pattern(const config& settings, const char* key) {
 
 void check_listener(const config& settings) {
   access::check(settings, "broker.http.address");
+  if (!settings.text("broker.admin.address").empty()) access::check(settings, "broker.admin.address");
   boost::asio::io_context unused;
   api::certificates_from(system_environment(unused.get_executor()), settings);
   if (!settings.text("broker.http.tls.client_ca_file").empty() && settings.text("broker.access.tokens_file").empty())
@@ -42,6 +43,7 @@ void check_listener(const config& settings) {
 
 void check_configuration(const config& settings) {
   for (const auto* key : {"broker.http.address", "consumer_services.http.address"}) check_address(settings, key);
+  if (!settings.text("broker.admin.address").empty()) check_address(settings, "broker.admin.address");
   api::server_options_from(settings);
   api::api_options_from(settings);
   consumer_services::receives_from_broker(settings, true);

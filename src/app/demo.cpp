@@ -55,10 +55,11 @@ int demo(config_sources sources, const std::vector<config_provider>& known) {
       sources.sets.end(),
       {"broker.store.engine=sqlite", "queue_system.platform=embedded",
        "broker.store.sqlite.path=" + folder.path() + "/amc.db", "broker.http.address=127.0.0.1", "broker.http.port=0",
-       "broker.access.tokens_file=", "broker.access.jwt.keys_file=", "broker.access.jwt.keys_url=",
-       "broker.http.tls.certificate_file=", "broker.http.tls.key_file=", "broker.http.tls.client_ca_file=",
-       "broker.http.tls.crl_file=", "consumer_services.broker_client.certificate_file=",
-       "consumer_services.broker_client.key_file=", "consumer_services.broker_client.token_file="});
+       "broker.admin.address=", "broker.access.tokens_file=", "broker.access.jwt.keys_file=",
+       "broker.access.jwt.keys_url=", "broker.http.tls.certificate_file=", "broker.http.tls.key_file=",
+       "broker.http.tls.client_ca_file=", "broker.http.tls.crl_file=",
+       "consumer_services.broker_client.certificate_file=", "consumer_services.broker_client.key_file=",
+       "consumer_services.broker_client.token_file="});
   const auto settings = load_config(known, sources);
   timeline shown;
   log::redirect([&](const log::line& line) {

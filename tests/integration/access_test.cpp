@@ -60,6 +60,39 @@ TEST_F(AccessOfTheBinary, WhatIsMeantOpenIsSaidSo) {
   EXPECT_THAT(broker.errors(), HasSubstr("[warning] [access] broker.access.open: whoever reaches"));
 }
 
+TEST_F(AccessOfTheBinary, TheListenerOfThePageIsAskedTheSame) {
+  EXPECT_EQ(run({"broker"}, {"broker.http.port=0", "broker.admin.address=0.0.0.0"}), 2);
+  EXPECT_THAT(err_, AllOf(HasSubstr("broker.admin.address"), HasSubstr("broker.access.tokens_file")));
+  EXPECT_EQ(run({"config"}, {"broker.admin.address=localhost"}), 2);
+  EXPECT_THAT(err_, AllOf(HasSubstr("broker.admin.address"), HasSubstr("is not an IP address")));
+}
+
+TEST_F(AccessOfTheBinary, ThePageHasAListenerOfItsOwn) {
+  const auto reader = make_token("reader", "read:*");
+  write("tokens.yaml", reader.entry);
+  auto sets = guarded_;
+  sets.insert(sets.end(), {"broker.admin.address=127.0.0.1", "broker.admin.port=0"});
+  process broker(amc_command(folder_.path, {"broker"}, sets));
+  const auto port = port_of(broker), admin = admin_port_of(broker);
+  EXPECT_EQ(ask(port, "GET", "/ui/").status, 404);
+  EXPECT_EQ(ask(admin, "GET", "/ui/").status, 200);
+  for (const auto each : {port, admin}) {
+    EXPECT_EQ(status(each, reader.token), 200);
+    EXPECT_EQ(status(each, "nobody"), 401);
+  }
+  broker.signal(SIGTERM);
+  EXPECT_EQ(broker.wait(), 0);
+}
+
+TEST_F(AccessOfTheBinary, APageWhosePortIsTakenEndsTheStart) {
+  process first(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+  const auto taken = std::to_string(port_of(first));
+  EXPECT_EQ(run({"broker"}, {"broker.http.port=0", "broker.store.sqlite.path=other.db",
+                             "broker.admin.address=127.0.0.1", "broker.admin.port=" + taken}),
+            1);
+  EXPECT_THAT(err_, AllOf(HasSubstr(taken), HasSubstr("in use"), HasSubstr("broker.admin.port")));
+}
+
 TEST_F(AccessOfTheBinary, AFileOfTokensThatIsWrongEndsTheStart) {
   EXPECT_EQ(run({"broker"}, guarded_), 2);
   EXPECT_THAT(err_, HasSubstr("tokens.yaml"));

@@ -98,9 +98,9 @@ struct broker_world {
   }
 
   http::response ask(const std::string& method, const std::string& target, const std::string& body = "",
-                     const http::headers& headers = {}) {
+                     const http::headers& headers = {}, api::listener at = api::listener::http) {
     http::request asked{method, target, headers, body};
-    auto reply = world.run(api->handle(asked));
+    auto reply = world.run(api->handle(asked, at));
     if (reply.receipt) reply.receipt->written();
     return reply;
   }

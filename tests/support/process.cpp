@@ -110,9 +110,21 @@ std::string process::wait_for_error_text(const std::string& text, std::chrono::s
   }
 }
 
-std::uint16_t port_of(process& broker) {
-  const auto address = broker.wait_for_error_text("listening on ");
+namespace {
+
+std::uint16_t port_after(process& broker, const std::string& text) {
+  const auto address = broker.wait_for_error_text(text);
   return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+}  // namespace
+
+std::uint16_t port_of(process& broker) {
+  return port_after(broker, "listening on ");
+}
+
+std::uint16_t admin_port_of(process& broker) {
+  return port_after(broker, "listening (broker.admin) on ");
 }
 
 }  // namespace amc::tests

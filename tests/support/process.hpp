@@ -48,5 +48,7 @@ class process {
 
 /// "…:PORT" at the end of the line that a broker logs when it listens.
 std::uint16_t port_of(process& broker);
+/// The same of its listener for the page.
+std::uint16_t admin_port_of(process& broker);
 
 }  // namespace amc::tests

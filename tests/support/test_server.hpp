@@ -9,8 +9,8 @@
 
 namespace amc::tests {
 
-/// A PostgreSQL, PgBouncer, RabbitMQ, NATS or Redis server of one test's own, to be killed, frozen and restarted; its data and its
-/// port stay the same over a restart. scripts/test-server runs it.
+/// A PostgreSQL, PgBouncer, RabbitMQ, NATS or Redis server of one test's own, to be killed, frozen and restarted; its
+/// data and its port stay the same over a restart. scripts/test-server runs it.
 class test_server {
  public:
   /// `arguments` are more for scripts/test-server.

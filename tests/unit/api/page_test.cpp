@@ -76,6 +76,27 @@ TEST_F(Page, IsNotThereWhereItIsTurnedOff) {
   EXPECT_EQ(off.ask("POST", "/ui/session", "", {{"Authorization", "Bearer chief"}}).status, 404);
 }
 
+TEST_F(Page, IsOnItsOwnListenerAloneWhereThereIsOne) {
+  tests::broker_world apart({"broker.admin.address=127.0.0.1"}, who_);
+  const http::headers token{{"Authorization", "Bearer chief"}};
+  for (const auto* path : {"/ui", "/ui/", "/ui/assets/app.js", "/ui/session"}) {
+    const auto elsewhere = apart.ask("GET", path, "", token);
+    EXPECT_EQ(elsewhere.status, 404) << path;
+    EXPECT_THAT(elsewhere.body, HasSubstr("broker.admin.address"));
+    EXPECT_LT(apart.ask("GET", path, "", token, listener::admin).status, 400) << path;
+  }
+  EXPECT_EQ(apart.ask("POST", "/ui/session", "", token).status, 404);
+  EXPECT_EQ(apart.ask("POST", "/ui/session", "", token, listener::admin).status, 200);
+}
+
+TEST_F(Page, WhatItShowsIsAskedOfItsOwnListener) {
+  tests::broker_world apart({"broker.admin.address=127.0.0.1"}, who_);
+  for (const auto at : {listener::http, listener::admin}) {
+    EXPECT_EQ(apart.ask("GET", "/queues", "", {{"Authorization", "Bearer chief"}}, at).status, 200);
+    EXPECT_EQ(apart.ask("GET", "/queues", "", {}, at).status, 401);
+  }
+}
+
 TEST_F(Page, NobodyIsNotedAsRefusedForLookingAtIt) {
   struct counting : tests::known_by_name {
     result<principal_ptr> identify(const http::request& asked, const http::peer& from) override {
