@@ -72,11 +72,16 @@ struct second {
   std::uint32_t in = 0, taken = 0, out = 0, failed = 0;
 };
 
+struct seen_service {
+  time_point at{};
+  bool is_here = true;  ///< else another process has told of it
+};
+
 struct queue {
   std::deque<second> recent{};           ///< those in which something happened
   std::deque<activity::point> points{};  ///< those that are over, without gaps, up to the open one
   std::optional<span> open{};
-  std::map<std::string, time_point, std::less<>> services{};
+  std::map<std::string, seen_service, std::less<>> services{};
   std::optional<time_point> taken_at{};
   time_point busy_since{};  ///< from then to `taken_at` something has always waited
   time_point touched{};
@@ -180,7 +185,7 @@ class activity::implementation {
   }
 
   void asked(const std::string& name, std::string_view holder, time_point now) {
-    if (auto* q = find_or_make(name, now)) note_service(*q, service_of(holder), now);
+    if (auto* q = find_or_make(name, now)) note_service(*q, service_of(holder), {now});
   }
 
   void arrived(const message& m, time_point now) {
@@ -209,7 +214,7 @@ class activity::implementation {
     if (!q) return;
     q->has_messages = true;
     ++second_of(*q, now).taken;
-    note_service(*q, service, now);
+    note_service(*q, service, {now});
     // Older ones are claimed first: what came after the last claim came to an empty queue.
     if (!q->taken_at || (since && *since > *q->taken_at)) q->busy_since = since.value_or(now);
     q->taken_at = now;
@@ -224,7 +229,7 @@ class activity::implementation {
     next_of(m, has_failed, now);
     auto* q = find_or_make(what->queue, now);
     if (!q) return;
-    note_service(*q, what->service, now);
+    note_service(*q, what->service, {now});
     auto& at = second_of(*q, now);
     auto& s = span_of(*q, now);
     ++(has_failed ? at.failed : at.out);
@@ -250,9 +255,7 @@ class activity::implementation {
     queue_seen seen;
     const auto* q = find(name);
     if (!q) return seen;
-    for (const auto& [service, at] : q->services) seen.services.push_back({service, ago(at, now)});
-    std::stable_sort(seen.services.begin(), seen.services.end(),
-                     [](const auto& a, const auto& b) { return a.seen_ago < b.seen_ago; });
+    seen.services = services_of(*q, now, [](const seen_service&) { return true; });
     const auto watched = std::clamp(in_seconds(now - begun_), 1.0, in_seconds(rate_span));
     const auto first = number_of(now - rate_span, seconds(1));
     for (const auto& s : q->recent) {
@@ -295,6 +298,25 @@ class activity::implementation {
     const auto known = claims_.find(held.id);
     if (known == claims_.end() || known->second.claim != held.claim || !known->second.claimed_at) return {};
     return ago(*known->second.claimed_at, now);
+  }
+
+  void heard(const receiving& elsewhere, time_point now) {
+    auto* q = elsewhere.services.empty() ? nullptr : find_or_make(elsewhere.queue, now);
+    if (!q) return;
+    for (const auto& each : elsewhere.services) {
+      const auto known = q->services.find(each.name);
+      const auto at = now - std::max(each.seen_ago, milliseconds(0));
+      if (known == q->services.end() || known->second.at < at) note_service(*q, each.name, {at, false});
+    }
+  }
+
+  std::vector<receiving> received_here(time_point now) const {
+    std::vector<receiving> all;
+    for (const auto& [name, q] : queues_) {
+      auto services = services_of(q, now, [&](const seen_service& s) { return s.is_here && now - s.at <= rate_span; });
+      if (!services.empty()) all.push_back({name, std::move(services)});
+    }
+    return all;
   }
 
   std::vector<std::string> received_from() const {
@@ -353,11 +375,21 @@ class activity::implementation {
     return true;
   }
 
-  void note_service(queue& q, const std::string& service, time_point now) const {
-    q.services[service] = now;
+  /// The one seen last first.
+  template <class Wanted>
+  static std::vector<service> services_of(const queue& q, time_point now, const Wanted& wanted) {
+    std::vector<service> all;
+    for (const auto& [name, seen] : q.services)
+      if (wanted(seen)) all.push_back({name, ago(seen.at, now)});
+    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.seen_ago < b.seen_ago; });
+    return all;
+  }
+
+  void note_service(queue& q, const std::string& service, seen_service seen) const {
+    q.services[service] = seen;
     if (q.services.size() <= options_.services_max) return;
     q.services.erase(std::min_element(q.services.begin(), q.services.end(),
-                                      [](const auto& a, const auto& b) { return a.second < b.second; }));
+                                      [](const auto& a, const auto& b) { return a.second.at < b.second.at; }));
   }
 
   static second& second_of(queue& q, time_point now) {
@@ -473,6 +505,14 @@ void activity::counted(const std::string& queue, std::size_t pending, std::optio
 
 void activity::changed_elsewhere() {
   implementation_->locked([&](time_point now) { implementation_->changed_elsewhere(now); });
+}
+
+void activity::heard(const receiving& elsewhere) {
+  implementation_->locked([&](time_point now) { implementation_->heard(elsewhere, now); });
+}
+
+std::vector<receiving> activity::received_here() const {
+  return implementation_->locked([&](time_point now) { return implementation_->received_here(now); });
 }
 
 activity::queue_seen activity::of(const std::string& queue) const {

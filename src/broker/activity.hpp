@@ -10,6 +10,7 @@
 #include "core/environment.hpp"
 #include "core/message.hpp"
 #include "core/metrics.hpp"
+#include "message_store/store.hpp"
 
 namespace amc::broker {
 
@@ -52,13 +53,12 @@ class activity {
   void counted(const std::string& queue, std::size_t pending, std::optional<milliseconds> oldest_age);
   /// Another process works on the store, too: what is seen here is not all.
   void changed_elsewhere();
+  /// It has told who receives through it.
+  void heard(const receiving& elsewhere);
 
-  struct service {
-    std::string name;  ///< empty: it told none
-    milliseconds seen_ago{};
-  };
+  using service = receiving::service;
   struct queue_seen {
-    std::vector<service> services{};          ///< the one seen last first
+    std::vector<service> services{};          ///< here or elsewhere, the one seen last first
     double in_per_s = 0;                      ///< over the last minute
     double out_per_s = 0;                     ///< answered, over the last minute
     double failed_per_s = 0;                  ///< over the last minute
@@ -70,6 +70,8 @@ class activity {
   std::optional<pace> pace_before(const message& waiting, timestamp now) const;
   /// Since when a claim of this revision is known here to be held.
   std::optional<milliseconds> claimed_for(const message& held) const;
+  /// Who was seen to receive here, and not elsewhere, in the last minute.
+  std::vector<receiving> received_here() const;
   /// Queues of which something was received, or asked for.
   std::vector<std::string> received_from() const;
   milliseconds watching_for() const;

@@ -75,6 +75,10 @@ config_provider provider() {
       number_key("broker.sweep_max", "1000",
                  "messages of one queue that one look rings; fewer where those of all queues would be more than 100000",
                  1, 100'000));
+  all.keys.push_back(number_key("broker.receiving_told_ms", "5000",
+                                "between two times that a broker tells the others of its store (PostgreSQL) who "
+                                "receives from which queue through it, for explain and the page",
+                                100, 60'000));
   constexpr std::int64_t year_ms = 31'536'000'000;
   all.keys.push_back(number_key("broker.retention_ms", "604800000",
                                 "done, cancelled and expired messages are deleted after this", 1'000, 100 * year_ms));

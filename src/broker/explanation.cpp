@@ -232,7 +232,7 @@ class explainer {
     say(whereabouts::left_unanswered, std::move(sentence));
   }
 
-  /// Nobody, as far as can be known: who is parked at another broker, and has never got anything, is not.
+  /// Nobody, as far as can be known: other brokers tell who receives there once in a while.
   std::string nobody() {
     told_.watching_for = of_.watching_for;
     auto sentence = "nobody has received from " + m_.queue + " through this broker, which has run for " +

@@ -18,11 +18,12 @@ struct explanation_facts {
   life_cycle::policy rules{};
   std::size_t older = 0;  ///< rows that are claimed before it
   bool older_is_all = true;
-  std::vector<std::string> holders{};         ///< of claims in the queue, across brokers; empty names: who told none
-  std::size_t parked = 0;                     ///< requests for work of the queue, parked at this broker
-  std::vector<activity::service> services{};  ///< that this broker has seen receive from it, the one seen last first
-  milliseconds watching_for{};                ///< how long this broker has looked
-  std::optional<pace> at{};                   ///< at which what waits before it is claimed
+  std::vector<std::string> holders{};  ///< of claims in the queue, across brokers; empty names: who told none
+  std::size_t parked = 0;              ///< requests for work of the queue, parked at this broker
+  std::vector<activity::service>
+      services{};               ///< that this broker has seen receive from it, or heard of; the one seen last first
+  milliseconds watching_for{};  ///< how long this broker has looked
+  std::optional<pace> at{};     ///< at which what waits before it is claimed
   std::optional<milliseconds> claimed_for{};
   std::optional<paused_queue> paused{};
   bool engine_is_needed = false;  ///< services may hear of it through the queue engine

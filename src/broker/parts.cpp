@@ -21,6 +21,7 @@ parts_options parts_options_from(const config& settings) {
   options.seen = activity_options_from(settings);
   options.sweep.interval = settings.duration("broker.sweep_interval_ms");
   options.sweep.look_max = settings.size("broker.sweep_max");
+  options.receiving_told = settings.duration("broker.receiving_told_ms");
   options.purge.interval = settings.duration("broker.purge_interval_ms");
   options.purge.what.kept = settings.duration("broker.retention_ms");
   options.purge.what.dead_kept = settings.duration("broker.dead_retention_ms");
@@ -38,16 +39,19 @@ parts::parts(const environment& env, message_store::async_store store, std::shar
       messages_(std::make_shared<broker::messages>(env, store, rings_, numbers_, std::move(publish), std::move(routes),
                                                    std::move(new_id), seen_, paused_, options.verbs)),
       sweeper_(env, store, rings_, numbers_, seen_, paused_, options.sweep),
-      purger_(env, store, options.purge) {}
+      purger_(env, store, options.purge),
+      receiving_(env, store, seen_, options.receiving_told) {}
 
 void parts::run(bool engine_is_empty) {
   sweeper_.run(engine_is_empty);
   purger_.run();
+  receiving_.run();
 }
 
 task<void> parts::stop() {
   co_await sweeper_.stop();
   co_await purger_.stop();
+  co_await receiving_.stop();
   co_await rings_->drain();
 }
 

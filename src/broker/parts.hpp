@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "broker/maintenance/purger.hpp"
+#include "broker/maintenance/receiving_news.hpp"
 #include "broker/maintenance/sweeper.hpp"
 #include "broker/messages.hpp"
 #include "core/config.hpp"
@@ -14,7 +15,8 @@ struct parts_options {
   sweeper_options sweep{};
   purger_options purge{};
   activity_options seen{};
-  bool engine_is_heard = true;  ///< false where nobody can hear the queue engine: nothing is rung
+  milliseconds receiving_told{};  ///< between two times that others are told who receives here
+  bool engine_is_heard = true;    ///< false where nobody can hear the queue engine: nothing is rung
 };
 
 activity_options activity_options_from(const config& settings);
@@ -44,6 +46,7 @@ class parts {
   std::shared_ptr<broker::messages> messages_;
   sweeper sweeper_;
   purger purger_;
+  receiving_news receiving_;
 };
 
 }  // namespace amc::broker

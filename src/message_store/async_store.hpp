@@ -29,6 +29,8 @@ class async_store {
   task<paused_queues> paused(std::optional<pause_request> request = {}) const {
     return store_->paused(env_, std::move(request));
   }
+  /// To other processes; at once where there can be none.
+  task<void> tell_receiving(std::vector<receiving> who) const { return store_->tell_receiving(env_, std::move(who)); }
   task<message_page> list(list_filter filter) const { return store_->list(env_, std::move(filter)); }
   task<std::vector<queue_counts>> counts() const { return store_->counts(env_); }
   task<std::size_t> pending_of(std::string owner, std::size_t at_most) const {

@@ -102,6 +102,12 @@ task<paused_queues> shared_store::paused(const environment& env, std::optional<p
   co_return std::get<paused_queues>(std::move(done));
 }
 
+task<void> shared_store::tell_receiving(const environment& env, std::vector<receiving> who) {
+  if (!opened_.changes_elsewhere) co_return;
+  job asked = telling{std::move(who)};
+  co_await worker_->run(env, std::move(asked));
+}
+
 task<message_page> shared_store::list(const environment& env, list_filter filter) {
   question asked = std::move(filter);
   auto seen = co_await reader_->run(env, std::move(asked));
@@ -185,7 +191,7 @@ class shared_store::listener {
       auto news = feed_.wait(longest);
       if (std::exchange(away_, false)) log::info("store", "hears of changes by other processes again");
       pause_.reset();
-      if (!news.ids.empty() || news.everything || !news.queues.empty()) tell(std::move(news));
+      if (!news.ids.empty() || news.everything || !news.queues.empty() || !news.received.empty()) tell(std::move(news));
       return milliseconds(0);
     } catch (const unavailable& failed) {
       if (!std::exchange(away_, true))
@@ -267,6 +273,10 @@ shared_store::answer shared_store::read(store& driver, const job& asked) {
   if (const auto* what = std::get_if<purge_request>(&asked)) return driver.purge(*what);
   if (std::holds_alternative<tell_time>(asked)) return driver.now();
   if (const auto* told = std::get_if<pausing>(&asked)) return driver.paused(told->request);
+  if (const auto* told = std::get_if<telling>(&asked)) {
+    driver.tell_receiving(told->who);
+    return {};
+  }
   return driver.find(std::array{uuid{}}, false);  // to be checked: no message has the nil UUID
 }
 

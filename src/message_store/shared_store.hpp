@@ -37,6 +37,7 @@ class shared_store {
   task<std::vector<due_row>> waiting(const environment& env, waiting_request which);
   task<void> make_all_due(const environment& env, std::string queue);
   task<paused_queues> paused(const environment& env, std::optional<pause_request> request);
+  task<void> tell_receiving(const environment& env, std::vector<receiving> who);
   task<message_page> list(const environment& env, list_filter filter);
   task<std::vector<queue_counts>> counts(const environment& env);
   task<std::size_t> pending_of(const environment& env, std::string owner, std::size_t at_most);
@@ -71,13 +72,16 @@ class shared_store {
   struct ring_all {
     std::string queue;
   };
+  struct telling {
+    std::vector<receiving> who;
+  };
   struct pausing {
     std::optional<pause_request> request;
   };
   struct tell_time {};
   struct be_checked {};
   using job = std::variant<std::vector<change>, find_all, find_due, waiting_request, ring_all, purge_request, tell_time,
-                           be_checked, pausing>;
+                           be_checked, pausing, telling>;
   using answer = std::variant<std::monostate, std::vector<outcome>, std::vector<found_row>, std::vector<due_row>,
                               purged, timestamp, unavailable, paused_queues>;
   struct count_all {};

@@ -26,6 +26,16 @@ struct access_condition {
 };
 bool permits(const access_condition& asked, const message& current);
 
+/// Who receives from a queue through one process, for the others that work on the store.
+struct receiving {
+  struct service {
+    std::string name{};  ///< empty: it told none
+    milliseconds seen_ago{};
+  };
+  std::string queue{};
+  std::vector<service> services{};  ///< the one seen last first
+};
+
 /// A queue that nobody may claim from until it is resumed.
 struct paused_queue {
   timestamp since{};  ///< by the store's clock
@@ -261,6 +271,9 @@ class store {
 
   /// The queues that are paused. With a request, once that has been carried out durably.
   virtual paused_queues paused(const std::optional<pause_request>& request) = 0;
+  /// Tells the other processes that work on the store, as far as they listen just now: nothing of it is kept. Does
+  /// nothing where there can be no other.
+  virtual void tell_receiving(std::span<const receiving>) {}
 
   /// Deletes what a look at `limit` rows finds old enough.
   virtual purged purge(const purge_request& what) = 0;
@@ -306,6 +319,7 @@ class change_feed {
     std::vector<uuid> ids{};            ///< these rows may have changed
     bool everything = false;            ///< and so may have any other
     std::vector<std::string> queues{};  ///< in these something has come to wait that nothing rings
+    std::vector<receiving> received{};  ///< who receives through others
   };
   virtual ~change_feed() = default;
   /// Returns as soon as there is something, and empty when the time is over.

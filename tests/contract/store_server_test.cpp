@@ -222,6 +222,23 @@ TEST_F(PostgresqlServer, WhereSomethingWaitsIsToldToOtherProcessesOnceItIsThere)
   EXPECT_EQ(there.drivers.at(0)->waiting({"a b", milliseconds(0), 10, {}}).size(), 1U);
 }
 
+TEST_F(PostgresqlServer, WhoReceivesIsToldToOtherProcesses) {
+  tests::postgresql_database database;
+  const auto here = open(database.url()), there = open(database.url());
+  there.changes_elsewhere->wait(milliseconds(0));
+  const std::vector<receiving> told{{"a \"b\\", {{"größer", milliseconds(7)}}}, {"c", {{"", milliseconds(0)}}}};
+  here.drivers.at(0)->tell_receiving(told);
+  std::vector<receiving> heard;
+  while (heard.size() < 2) {
+    auto more = there.changes_elsewhere->wait(milliseconds(5'000)).received;
+    heard.insert(heard.end(), more.begin(), more.end());
+  }
+  EXPECT_EQ(heard[0].queue, told[0].queue);
+  EXPECT_EQ(heard[0].services.at(0).name, "größer");
+  EXPECT_EQ(heard[0].services.at(0).seen_ago, milliseconds(7));
+  EXPECT_EQ(heard[1].queue, "c");
+}
+
 TEST_F(PostgresqlServer, AProcessDoesNotHearItself) {
   tests::postgresql_database database;
   const auto here = open(database.url()), there = open(database.url());

@@ -1,11 +1,13 @@
 #include "message_store/postgresql/changes.hpp"
 
+#include <boost/json.hpp>
 #include <random>
 
 #include "core/back_off.hpp"
 #include "message_store/postgresql/values.hpp"
 
 namespace amc::message_store::postgresql {
+namespace json = boost::json;
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -17,6 +19,9 @@ constexpr std::size_t ids_max = 200;
 constexpr std::string_view changed_channel = "amc_changed";
 // "SENDER QUEUE"
 constexpr std::string_view waits_channel = "amc_waits";
+// "SENDER {"queue": QUEUE, "services": [[NAME, MILLISECONDS], …]}"
+constexpr std::string_view receives_channel = "amc_receives";
+constexpr std::size_t receives_max_bytes = 7'000;
 
 class feed : public change_feed {
  public:
@@ -46,7 +51,7 @@ class feed : public change_feed {
     auto fresh = std::make_unique<connection>(options_, "changes");
     try {
       // A pooler gives what a session hears to whoever has it by then: behind one there is only the poll.
-      if (!fresh->is_pooled()) fresh->script("LISTEN amc_changed; LISTEN amc_waits");
+      if (!fresh->is_pooled()) fresh->script("LISTEN amc_changed; LISTEN amc_waits; LISTEN amc_receives");
     } catch (const server_error& failed) {  // not covered: a standby, which takes a second server that replicates
       throw failed.as_unavailable();
     }
@@ -57,6 +62,7 @@ class feed : public change_feed {
     to.everything = to.everything || more.everything;
     to.ids.insert(to.ids.end(), more.ids.begin(), more.ids.end());
     to.queues.insert(to.queues.end(), more.queues.begin(), more.queues.end());
+    to.received.insert(to.received.end(), more.received.begin(), more.received.end());
   }
 
   postgresql_options options_;
@@ -64,6 +70,32 @@ class feed : public change_feed {
   reconnecting<connection> link_;
   clock::time_point next_poll_{};
 };
+
+/// As many as there is room for.
+std::string receiving_text(const receiving& who) {
+  json::array services;
+  std::size_t bytes = who.queue.size();
+  for (const auto& each : who.services) {
+    json::array service{each.name, each.seen_ago.count()};
+    bytes += json::serialize(service).size() + 1;
+    if (bytes > receives_max_bytes) break;
+    services.push_back(std::move(service));
+  }
+  return json::serialize(json::object{{"queue", who.queue}, {"services", std::move(services)}});
+}
+
+/// Nothing where it is no such text: another version may say more, or otherwise.
+std::optional<receiving> parse_receiving(std::string_view text) {
+  try {
+    const auto told = json::parse(text);
+    receiving who{.queue = std::string(told.at("queue").as_string())};
+    for (const auto& each : told.at("services").as_array())
+      who.services.push_back({std::string(each.at(0).as_string()), milliseconds(each.at(1).to_number<std::int64_t>())});
+    return who;
+  } catch (const std::exception&) {
+    return {};
+  }
+}
 
 }  // namespace
 
@@ -94,12 +126,26 @@ connection::call notify_call(const std::string& sender, std::span<const uuid> id
   return {"notify", nullptr, parameters().add(channels.finished()).add(payloads.finished())};
 }
 
+connection::call receiving_call(const std::string& sender, std::span<const receiving> all) {
+  array_text channels, payloads;
+  for (const auto& who : all) {
+    channels.add(std::string(receives_channel));
+    payloads.add(sender + " " + receiving_text(who));
+  }
+  return {"notify", nullptr, parameters().add(channels.finished()).add(payloads.finished())};
+}
+
 change_feed::news parse_notification(const connection::notification& heard, const std::string& own_sender) {
   change_feed::news told;
   const auto& payload = heard.payload;
   if (payload.starts_with(own_sender + " ")) return told;
+  const auto said = std::string_view(payload).substr(std::min(payload.size(), sender_size + 1));
   if (heard.channel == waits_channel) {
-    if (payload.size() > sender_size + 1) told.queues.push_back(payload.substr(sender_size + 1));
+    if (!said.empty()) told.queues.emplace_back(said);
+    return told;
+  }
+  if (heard.channel == receives_channel) {
+    if (auto who = parse_receiving(said)) told.received.push_back(std::move(*who));
     return told;
   }
   for (std::size_t at = sender_size; at < payload.size(); at += 1 + id_size) {

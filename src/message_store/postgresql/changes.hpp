@@ -8,7 +8,7 @@
 #include "message_store/store.hpp"
 
 /// How the processes that share a database tell one another what they have changed, and in which queues something has
-/// come to wait: NOTIFY, on a channel for each.
+/// come to wait, and who receives: NOTIFY, on a channel for each.
 namespace amc::message_store::postgresql {
 
 /// set_config lasts for this transaction only.
@@ -24,7 +24,10 @@ std::string new_sender();
 /// no disk. The statement "notify" must be prepared.
 connection::call notify_call(const std::string& sender, std::span<const uuid> ids, std::span<const std::string> queues);
 
-/// Reads what `notify_call` sends.
+/// Tells who receives through this opening of the store. The statement "notify" must be prepared.
+connection::call receiving_call(const std::string& sender, std::span<const receiving> all);
+
+/// Reads what these send.
 change_feed::news parse_notification(const connection::notification& told, const std::string& own_sender);
 
 /// Which queues are to be told of after a batch. Each once in a while: who is told looks again when that is over, and

@@ -107,6 +107,10 @@ class postgresql_store : public store {
     return found;
   }
 
+  void tell_receiving(std::span<const receiving> who) override {
+    if (!who.empty()) session_.run({receiving_call(sender_, who)});
+  }
+
   purged purge(const purge_request& what) override {
     const auto since = now();
     parameters p;

@@ -70,6 +70,18 @@ TEST_F(Explaining, NobodyReceivesUntilSomebodyAsks) {
   EXPECT_EQ(reason(post("topc-a")), "backlog");
 }
 
+TEST_F(Explaining, WhoReceivesThroughAnotherBrokerIsKnown) {
+  w_.parts->run(false);
+  const auto id = post("topic-a"), misspelt = post("topc-a");
+  EXPECT_EQ(reason(id), "nobody_receives");
+  w_.elsewhere.push_back({.received = {{"topic-a", {{"invoicer", milliseconds(3'000)}}}}});
+  w_.world.advance(milliseconds(1'000));
+  const auto told = explained(id);
+  EXPECT_EQ(told.at("reason"), "next");
+  EXPECT_EQ(told.at("data").at("services").at(0).at("name"), "invoicer");
+  EXPECT_EQ(explained(misspelt).at("data").at("nearest_queue"), "topic-a");
+}
+
 TEST_F(Explaining, AMessageThatIsDoneSaysByWhom) {
   const auto id = post("orders");
   answer(receive("orders").at(0));

@@ -222,5 +222,31 @@ TEST_F(Activity, TheServiceStandsBeforeTheLastSlash) {
   EXPECT_EQ(service_of(""), "");
 }
 
+TEST_F(Activity, ServicesThatOthersHaveSeenAreToldByThem) {
+  seen_.asked("q", "here/1");
+  pass(1'000);
+  seen_.heard({"q", {{"there", milliseconds(200)}}});
+  EXPECT_THAT(services("q"), testing::ElementsAre("there", "here"));
+  const auto told = seen_.received_here();
+  ASSERT_EQ(told.size(), 1U);
+  ASSERT_EQ(told[0].services.size(), 1U);
+  EXPECT_EQ(told[0].services[0].name, "here");
+  EXPECT_EQ(told[0].services[0].seen_ago, milliseconds(1'000));
+}
+
+TEST_F(Activity, WhoWasSeenHereSinceIsNotPutBackByWhatOthersTell) {
+  seen_.asked("q", "s/1");
+  pass(100);
+  seen_.heard({"q", {{"s", milliseconds(500)}}});
+  EXPECT_EQ(seen_.of("q").services.at(0).seen_ago, milliseconds(100));
+  EXPECT_EQ(seen_.received_here().size(), 1U);
+}
+
+TEST_F(Activity, WhoWasSeenLongAgoIsToldToNobody) {
+  seen_.asked("q", "s/1");
+  pass(60'001);
+  EXPECT_TRUE(seen_.received_here().empty());
+}
+
 }  // namespace
 }  // namespace amc::broker

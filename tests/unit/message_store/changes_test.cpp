@@ -39,6 +39,44 @@ TEST(Notification, NamesAQueueAsItIs) {
   EXPECT_TRUE(parse_notification({"amc_waits", "sender-1 a b"}, "sender-1").queues.empty()) << "it is one's own";
 }
 
+std::string told_of(const receiving& who) {
+  const auto sent = receiving_call("sender-1", std::span(&who, 1)).arguments.values();
+  EXPECT_EQ(sent.at(0), R"({"amc_receives"})");
+  std::string payload = sent.at(1).value();
+  payload = payload.substr(2, payload.size() - 4);  // of an array of one: {"…"}, with \\ before what is special there
+  std::erase(payload, '\\');
+  return payload;
+}
+
+TEST(Notification, SaysWhoReceives) {
+  const receiving who{"orders", {{"invoicer", milliseconds(20)}, {"", milliseconds(4'000)}}};
+  const auto heard = parse_notification({"amc_receives", told_of(who)}, "sender-2");
+  ASSERT_EQ(heard.received.size(), 1U);
+  EXPECT_EQ(heard.received[0].queue, "orders");
+  ASSERT_EQ(heard.received[0].services.size(), 2U);
+  EXPECT_EQ(heard.received[0].services[0].name, "invoicer");
+  EXPECT_EQ(heard.received[0].services[1].seen_ago, milliseconds(4'000));
+  EXPECT_FALSE(heard.everything);
+  EXPECT_TRUE(parse_notification({"amc_receives", told_of(who)}, "sender-1").received.empty()) << "it is one's own";
+}
+
+TEST(Notification, NamesAsManyServicesAsPostgresqlTakes) {
+  receiving who{"orders", {}};
+  for (int i = 0; i < 1'000; ++i) who.services.push_back({std::string(200, 'x'), milliseconds(i)});
+  const auto told = told_of(who);
+  EXPECT_LT(told.size(), 8'000U);
+  EXPECT_GT(parse_notification({"amc_receives", told}, "sender-2").received.at(0).services.size(), 20U);
+}
+
+TEST(Notification, WhatAnotherVersionSaysOfReceiversIsLeftOut) {
+  for (const auto* said :
+       {"", "[]", "{}", R"({"queue": 1, "services": []})", R"({"queue": "q", "services": [["x"]]})"}) {
+    const auto heard = parse_notification({"amc_receives", "sender-1 " + std::string(said)}, "sender-2");
+    EXPECT_TRUE(heard.received.empty()) << said;
+    EXPECT_FALSE(heard.everything) << said;
+  }
+}
+
 TEST(Announcements, AreOfQueuesInWhichSomethingWaitsThatNothingRings) {
   announcements all;
   auto held = waiting_in("held");
