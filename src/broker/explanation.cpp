@@ -89,15 +89,16 @@ class explainer {
       case status::dead:
         return dead();
       case status::cancelled:
-        return say(whereabouts::cancelled, "was cancelled " + at(m_.updated_at) + after);
+        return say(whereabouts::cancelled, "was cancelled " + at(m_.updated_at) + after + erased());
       case status::expired:
         return say(whereabouts::expired, "expired " + at(m_.expires_at.value_or(m_.updated_at)) + in_queue() +
-                                             ": nobody had answered it by then");
+                                             ": nobody had answered it by then" + erased());
       case status::pending:  // not covered: is none that has ended
         break;
     }
   }
 
+  std::string erased() const { return m_.erased_at ? "; what it said was erased " + at(*m_.erased_at) : ""; }
   std::string in_queue() const { return m_.queue.empty() ? "" : " in " + m_.queue; }
 
   void done(const std::string& after) {
@@ -109,7 +110,7 @@ class explainer {
       told_.by = last->by;
       sentence += ": answered by " + service_of(last->by) + (last->queue.empty() ? "" : " in " + last->queue);
     }
-    say(whereabouts::done, std::move(sentence) + after);
+    say(whereabouts::done, std::move(sentence) + after + erased());
   }
 
   void dead() {
@@ -117,7 +118,7 @@ class explainer {
     told_.error = error_of(m_);
     const auto since = "is dead" + in_queue() + " since " + clock_time(m_.updated_at, of_.now);
     const auto failed = m_.failures > 1 ? "; it failed " + times(m_.failures) : "";
-    if (m_.erased_at) return say(whereabouts::dead, since + failed + "; what it said was erased " + at(*m_.erased_at));
+    if (m_.erased_at) return say(whereabouts::dead, since + failed + erased());
     say(whereabouts::dead, since + ": " + (told_.error ? shown(*told_.error) : "no reason was kept") + failed +
                                "; a retry gives it another chance");
   }

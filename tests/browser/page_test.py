@@ -402,7 +402,7 @@ class Operating(PageTest):
         self.browser.type("#asked-queue", "orders")
         self.confirm("Move it")
         self.browser.until_says("The message waits in orders.", "#told")
-        self.browser.until_says("moved in ordres", ".timeline")
+        self.browser.until_says("moved from ordres", ".timeline")
         self.assertEqual(system.find(id)["queue"], "orders")
         self.expected_lines = [f"{id}/move.* 422"]
 

@@ -220,6 +220,15 @@ TEST_F(Explanation, IsCancelled) {
   expect(whereabouts::cancelled, "was cancelled at 22:13:23 UTC, 3 s after it was posted");
 }
 
+TEST_F(Explanation, WhatWasErasedIsToldOfAnyThatHasEnded) {
+  m_.erased_at = posted + milliseconds(9'000);
+  m_.expires_at = posted + milliseconds(1'000);
+  for (const auto how : {status::done, status::dead, status::cancelled, status::expired}) {
+    end(how);
+    EXPECT_THAT(explained().sentence, testing::EndsWith("; what it said was erased at 22:13:29 UTC")) << to_string(how);
+  }
+}
+
 TEST_F(Explanation, HasExpired) {
   m_.expires_at = posted + milliseconds(1'000);
   const auto* sentence = "expired at 22:13:21 UTC in orders: nobody had answered it by then";
