@@ -9,6 +9,8 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "broker/claims_elsewhere.hpp"
+
 namespace amc::broker {
 namespace {
 
@@ -82,6 +84,7 @@ struct queue {
   std::deque<activity::point> points{};  ///< those that are over, without gaps, up to the open one
   std::optional<span> open{};
   std::map<std::string, seen_service, std::less<>> services{};
+  claims_elsewhere elsewhere{};
   std::optional<time_point> taken_at{};
   time_point busy_since{};  ///< from then to `taken_at` something has always waited
   time_point touched{};
@@ -248,8 +251,16 @@ class activity::implementation {
     s.told.oldest_age = oldest_age;
   }
 
-  void changed_elsewhere(time_point now) { elsewhere_ = now; }
-  bool others_work(time_point now) const { return elsewhere_ && now - *elsewhere_ <= rate_span; }
+  void changed_elsewhere(const std::string& process, time_point now) {
+    std::erase_if(others_, [&](const auto& o) {
+      return !is_recent(o.second.changed_at, now) && !is_recent(o.second.told_at, now);
+    });
+    others_[process].changed_at = now;
+  }
+  bool others_work(time_point now) const {
+    return std::any_of(others_.begin(), others_.end(),
+                       [&](const auto& o) { return is_recent(o.second.changed_at, now); });
+  }
 
   queue_seen of(const std::string& name, time_point now) const {
     queue_seen seen;
@@ -270,14 +281,15 @@ class activity::implementation {
 
   std::optional<pace> pace_before(const message& m, timestamp at_of_store, time_point now) const {
     const auto* q = find(m.queue);
-    if (!q || !q->taken_at || others_work(now)) return {};
+    if (!q) return {};
     const bool tried = m.unanswered > 0 || m.failures > 0;
     const auto held_until = tried ? std::optional(m.updated_at) : m.held ? std::optional(m.due) : std::nullopt;
-    if (open_since(m, held_until, now, at_of_store) > *q->taken_at) return {};  // it may have come to an empty queue
-    // Where the queue was empty before, those who waited took the first at once.
-    const auto end = number_of(now, seconds(1));
-    const auto first =
-        std::max({number_of(std::max(q->busy_since, begun_), seconds(1)) + 1, end - pace_span_max / seconds(1)});
+    const auto since = open_since(m, held_until, now, at_of_store);
+    const bool alone = !others_work(now);
+    if (!since && !alone) return {};
+    const auto busy = alone ? busy_alone(*q, since, now) : busy_with_others(*q, *since, now);
+    if (!busy) return {};
+    const auto [first, end] = *busy;
     constexpr std::int64_t seconds_enough = 20;
     constexpr double taken_enough = 200;
     std::vector<double> taken;  // the latest first; the second that has just begun is left out
@@ -286,7 +298,7 @@ class activity::implementation {
     while (s != q->recent.rend() && s->number >= end) ++s;
     for (auto number = end - 1; number >= first; --number) {
       const bool any = s != q->recent.rend() && s->number == number;
-      taken.push_back(any ? s->taken : 0);
+      taken.push_back((any ? s->taken : 0) + static_cast<double>(q->elsewhere.in_second(number)));
       sum += taken.back();
       if (any) ++s;
       if (end - number >= seconds_enough && sum >= taken_enough) break;
@@ -301,8 +313,10 @@ class activity::implementation {
   }
 
   void heard(const receiving& elsewhere, time_point now) {
+    others_[elsewhere.from].told_at = now;
     auto* q = elsewhere.services.empty() ? nullptr : find_or_make(elsewhere.queue, now);
     if (!q) return;
+    q->elsewhere.add(elsewhere, number_of(now, seconds(1)) - 1, pace_span_max / seconds(1));
     for (const auto& each : elsewhere.services) {
       const auto known = q->services.find(each.name);
       const auto at = now - std::max(each.seen_ago, milliseconds(0));
@@ -314,7 +328,9 @@ class activity::implementation {
     std::vector<receiving> all;
     for (const auto& [name, q] : queues_) {
       auto services = services_of(q, now, [&](const seen_service& s) { return s.is_here && now - s.at <= rate_span; });
-      if (!services.empty()) all.push_back({name, std::move(services)});
+      if (services.empty()) continue;
+      all.push_back({name, std::move(services), number_of(now, seconds(1)) - 1, {}});
+      all.back().taken = taken_up_to(q, all.back().second);
     }
     return all;
   }
@@ -373,6 +389,44 @@ class activity::implementation {
     if (oldest == queues_.end()) return false;
     queues_.erase(oldest);
     return true;
+  }
+
+  /// Seconds in which something has always waited, from the first to the one after the last.
+  using busy_seconds = std::pair<std::int64_t, std::int64_t>;
+
+  std::optional<busy_seconds> busy_alone(const queue& q, std::optional<time_point> waits_since, time_point now) const {
+    if (!q.taken_at || waits_since > *q.taken_at) return {};  // it may have come to an empty queue
+    // Where the queue was empty before, those who waited took the first at once.
+    const auto end = number_of(now, seconds(1));
+    const auto from = number_of(std::max(q.busy_since, begun_), seconds(1)) + 1;
+    return busy_seconds{std::max(from, end - pace_span_max / seconds(1)), end};
+  }
+
+  /// What was claimed here had waited all the time since the claim before it; else it is since this one waits. Up to
+  /// where all have told; nothing where one does not.
+  std::optional<busy_seconds> busy_with_others(const queue& q, time_point waits_since, time_point now) const {
+    auto end = number_of(now, seconds(1));
+    for (const auto& [process, other] : others_) {
+      if (!is_recent(other.changed_at, now)) continue;
+      if (!is_recent(other.told_at, now)) return {};
+      end = std::min(end, number_of(*other.told_at, seconds(1)));
+    }
+    const bool waited_at_a_claim = q.taken_at && waits_since <= *q.taken_at;
+    const auto busy_since = waited_at_a_claim ? std::min(q.busy_since, waits_since) : waits_since;
+    const auto from = number_of(std::max(busy_since, begun_), seconds(1)) + 1;
+    return busy_seconds{std::max({from, q.elsewhere.known_since(), end - pace_span_max / seconds(1)}), end};
+  }
+
+  static bool is_recent(const std::optional<time_point>& at, time_point now) { return at && now - *at <= rate_span; }
+
+  /// In each second of the last minute, the latest first.
+  static std::vector<std::uint32_t> taken_up_to(const queue& q, std::int64_t latest) {
+    std::vector<std::uint32_t> taken(static_cast<std::size_t>(rate_span / seconds(1)));
+    for (const auto& s : q.recent) {
+      const auto before = latest - s.number;
+      if (before >= 0 && before < std::ssize(taken)) taken[static_cast<std::size_t>(before)] = s.taken;
+    }
+    return taken;
   }
 
   /// The one seen last first.
@@ -462,7 +516,10 @@ class activity::implementation {
   std::map<std::string, queue, std::less<>> queues_;
   std::unordered_map<uuid, known_revision, boost::hash<uuid>> claims_;
   time_point tidied_{};
-  std::optional<time_point> elsewhere_;
+  struct other_process {
+    std::optional<time_point> changed_at{}, told_at{};
+  };
+  std::map<std::string, other_process, std::less<>> others_;
   queue_numbers numbers_;
 };
 
@@ -503,8 +560,8 @@ void activity::counted(const std::string& queue, std::size_t pending, std::optio
   implementation_->locked([&](time_point now) { implementation_->counted(queue, pending, oldest_age, now); });
 }
 
-void activity::changed_elsewhere() {
-  implementation_->locked([&](time_point now) { implementation_->changed_elsewhere(now); });
+void activity::changed_elsewhere(const std::string& process) {
+  implementation_->locked([&](time_point now) { implementation_->changed_elsewhere(process, now); });
 }
 
 void activity::heard(const receiving& elsewhere) {

@@ -51,9 +51,9 @@ class activity {
   void released(const uuid& id);
   /// Somebody has counted what waits in a queue.
   void counted(const std::string& queue, std::size_t pending, std::optional<milliseconds> oldest_age);
-  /// Another process works on the store, too: what is seen here is not all.
-  void changed_elsewhere();
-  /// It has told who receives through it.
+  /// Another process works on the store, too: what is seen here is not all. Without a name it may be any.
+  void changed_elsewhere(const std::string& process);
+  /// Another process has told who receives through it.
   void heard(const receiving& elsewhere);
 
   using service = receiving::service;
@@ -66,7 +66,7 @@ class activity {
   };
   queue_seen of(const std::string& queue) const;
   /// The pace at which the queue is emptied in which this waits, as far as it has never been empty since. Nothing where
-  /// too little was seen, or others work on the store, too. `now`: the store's clock.
+  /// too little was seen, or others work on the store, too, that do not tell. `now`: the store's clock.
   std::optional<pace> pace_before(const message& waiting, timestamp now) const;
   /// Since when a claim of this revision is known here to be held.
   std::optional<milliseconds> claimed_for(const message& held) const;

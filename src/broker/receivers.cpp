@@ -575,7 +575,6 @@ void receivers::notice(const message_store::shared_store::news& changed) {
 
 /// What other brokers have left here. They tell of a queue once in a few milliseconds only.
 void receivers::hear(const change_feed::news& elsewhere) {
-  if (!elsewhere.ids.empty() || elsewhere.everything) verbs_->seen().changed_elsewhere();
   for (const auto& name : elsewhere.queues) {
     if (!queues_.contains(name) || closing_) continue;
     come_to_wait(name);

@@ -26,7 +26,7 @@ struct access_condition {
 };
 bool permits(const access_condition& asked, const message& current);
 
-/// Who receives from a queue through one process, for the others that work on the store.
+/// Who receives from a queue through one process, and how fast, for the others that work on the store.
 struct receiving {
   struct service {
     std::string name{};  ///< empty: it told none
@@ -34,6 +34,10 @@ struct receiving {
   };
   std::string queue{};
   std::vector<service> services{};  ///< the one seen last first
+  /// Claims in each of the seconds up to this one, which is over, of the clock of that process; the latest first.
+  std::int64_t second = 0;
+  std::vector<std::uint32_t> taken{};
+  std::string from{};  ///< the process, as its opening of the store is called; told by the store
 };
 
 /// A queue that nobody may claim from until it is resumed.
@@ -320,6 +324,8 @@ class change_feed {
     bool everything = false;            ///< and so may have any other
     std::vector<std::string> queues{};  ///< in these something has come to wait that nothing rings
     std::vector<receiving> received{};  ///< who receives through others
+    std::vector<std::string> from{};    ///< the processes that have changed something, as they are called
+    bool hears_nobody = false;          ///< what others do is only found by looking, and so not who they are
   };
   virtual ~change_feed() = default;
   /// Returns as soon as there is something, and empty when the time is over.

@@ -11,6 +11,8 @@ receiving_news::receiving_news(const environment& env, message_store::async_stor
 /// Where no other process can change the store there is nobody to tell or to hear.
 void receiving_news::run() {
   hearing_ = store_.observe_elsewhere([this](const change_feed::news& news) {
+    for (const auto& process : news.from) seen_->changed_elsewhere(process);
+    if (news.hears_nobody) seen_->changed_elsewhere("");
     for (const auto& who : news.received) seen_->heard(who);
   });
   if (hearing_) tasks_.spawn(loop());
@@ -27,7 +29,8 @@ task<void> receiving_news::loop() {
   while (!stopping_) {
     try {
       auto who = seen_->received_here();
-      if (!who.empty()) co_await store_.tell_receiving(std::move(who));
+      if (who.empty()) who.emplace_back();  // nobody receives here: that is told, too
+      co_await store_.tell_receiving(std::move(who));
     } catch (const unavailable& failed) {
       log::debug("broker", std::string("cannot tell others who receives, will try again: ") + failed.what());
     }

@@ -8,8 +8,9 @@
 
 namespace amc::broker {
 
-/// Tells the other brokers of a store, once in a while, who receives through this one, and hears them: so each can say
-/// who does. What is lost on the way is told again the next time.
+/// Tells the other processes of a store, once in a while, who receives through this one and how fast, and hears them:
+/// so each broker can say who does, and what a time to wait is estimated by. What is lost on the way is told again the
+/// next time.
 class receiving_news {
  public:
   receiving_news(const environment& env, message_store::async_store store, std::shared_ptr<activity> seen,

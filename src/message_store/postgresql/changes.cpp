@@ -19,7 +19,7 @@ constexpr std::size_t ids_max = 200;
 constexpr std::string_view changed_channel = "amc_changed";
 // "SENDER QUEUE"
 constexpr std::string_view waits_channel = "amc_waits";
-// "SENDER {"queue": QUEUE, "services": [[NAME, MILLISECONDS], …]}"
+// "SENDER {"queue": QUEUE, "second": NUMBER, "taken": [COUNT, …], "services": [[NAME, MILLISECONDS], …]}"
 constexpr std::string_view receives_channel = "amc_receives";
 constexpr std::size_t receives_max_bytes = 7'000;
 
@@ -39,6 +39,7 @@ class feed : public change_feed {
       link_.drop();
       throw;
     }
+    all.hears_nobody = link.is_pooled();
     if (all.everything || clock::now() >= next_poll_) {
       all.everything = true;
       next_poll_ = clock::now() + options_.poll_interval;
@@ -63,6 +64,7 @@ class feed : public change_feed {
     to.ids.insert(to.ids.end(), more.ids.begin(), more.ids.end());
     to.queues.insert(to.queues.end(), more.queues.begin(), more.queues.end());
     to.received.insert(to.received.end(), more.received.begin(), more.received.end());
+    to.from.insert(to.from.end(), more.from.begin(), more.from.end());
   }
 
   postgresql_options options_;
@@ -74,21 +76,25 @@ class feed : public change_feed {
 /// As many as there is room for.
 std::string receiving_text(const receiving& who) {
   json::array services;
-  std::size_t bytes = who.queue.size();
+  const json::array taken(who.taken.begin(), who.taken.end());
+  std::size_t bytes = who.queue.size() + json::serialize(taken).size();
   for (const auto& each : who.services) {
     json::array service{each.name, each.seen_ago.count()};
     bytes += json::serialize(service).size() + 1;
     if (bytes > receives_max_bytes) break;
     services.push_back(std::move(service));
   }
-  return json::serialize(json::object{{"queue", who.queue}, {"services", std::move(services)}});
+  return json::serialize(
+      json::object{{"queue", who.queue}, {"second", who.second}, {"taken", taken}, {"services", std::move(services)}});
 }
 
 /// Nothing where it is no such text: another version may say more, or otherwise.
 std::optional<receiving> parse_receiving(std::string_view text) {
   try {
     const auto told = json::parse(text);
-    receiving who{.queue = std::string(told.at("queue").as_string())};
+    receiving who{.queue = std::string(told.at("queue").as_string()),
+                  .second = told.at("second").to_number<std::int64_t>()};
+    for (const auto& each : told.at("taken").as_array()) who.taken.push_back(each.to_number<std::uint32_t>());
     for (const auto& each : told.at("services").as_array())
       who.services.push_back({std::string(each.at(0).as_string()), milliseconds(each.at(1).to_number<std::int64_t>())});
     return who;
@@ -145,9 +151,13 @@ change_feed::news parse_notification(const connection::notification& heard, cons
     return told;
   }
   if (heard.channel == receives_channel) {
-    if (auto who = parse_receiving(said)) told.received.push_back(std::move(*who));
+    if (auto who = parse_receiving(said)) {
+      who->from = payload.substr(0, sender_size);
+      told.received.push_back(std::move(*who));
+    }
     return told;
   }
+  told.from.push_back(payload.substr(0, sender_size));
   for (std::size_t at = sender_size; at < payload.size(); at += 1 + id_size) {
     const auto id = parse_uuid(std::string_view(payload).substr(at + 1, id_size));
     if (id) told.ids.push_back(*id);

@@ -209,7 +209,7 @@ TEST_F(Activity, WhereOthersWorkThePaceIsNotKnown) {
     claim(burst[static_cast<std::size_t>(i)]);
     pass(100);
   }
-  seen_.changed_elsewhere();
+  seen_.changed_elsewhere("another");
   EXPECT_FALSE(seen_.pace_before(burst.back(), now()));
   EXPECT_TRUE(seen_.others_work());
   pass(60'001);
@@ -232,6 +232,73 @@ TEST_F(Activity, ServicesThatOthersHaveSeenAreToldByThem) {
   ASSERT_EQ(told[0].services.size(), 1U);
   EXPECT_EQ(told[0].services[0].name, "here");
   EXPECT_EQ(told[0].services[0].seen_ago, milliseconds(1'000));
+}
+
+/// Two processes that take turns at one queue; each tells the other what it has claimed.
+class TwoProcesses : public Activity {
+ protected:
+  /// A message a tenth of a second, for so many seconds; the other's clock is behind by `behind_`.
+  void work_off(std::vector<message>& waiting, int for_seconds, bool is_told) {
+    for (int i = 0; i < for_seconds; ++i) {
+      for (int tenth = 0; tenth < 10; ++tenth, pass(100)) {
+        auto& next = waiting.at(taken_++);
+        if (tenth % 2 == 0)
+          claim(next);
+        else
+          claim_at_other(next);
+      }
+      if (!is_told) continue;
+      auto told = other_.received_here();
+      for (auto& each : told) each.from = "other";
+      for (auto& each : told) each.second -= 1'000;
+      for (const auto& each : told) seen_.heard(each);
+    }
+  }
+  void claim_at_other(message& m) {
+    change_row({.then = {.held = true, .new_claim = 1, .holder = "t/w", .unanswered = effect::count::one_more}}, m,
+               now());
+    other_.claimed(m);
+    seen_.changed_elsewhere("other");
+  }
+  std::vector<message> posted_many(int count) {
+    std::vector<message> all;
+    for (int i = 0; i < count; ++i) all.push_back(posted("q"));
+    return all;
+  }
+
+  metrics other_numbers_;
+  activity other_{clock_, other_numbers_, {.queues_max = 3, .services_max = 2, .points_max = 4, .claims_max = 100}};
+  std::size_t taken_ = 0;
+};
+
+TEST_F(TwoProcesses, ThePaceIsOfBothTogether) {
+  auto waiting = posted_many(250);
+  work_off(waiting, 20, true);
+  const auto at = seen_.pace_before(waiting.back(), now());
+  ASSERT_TRUE(at);
+  EXPECT_NEAR(at->per_second(), 10, 0.5);
+}
+
+TEST_F(TwoProcesses, WhoTellsNothingLeavesThePaceUnknown) {
+  auto waiting = posted_many(250);
+  work_off(waiting, 20, false);
+  EXPECT_FALSE(seen_.pace_before(waiting.back(), now()));
+}
+
+TEST_F(TwoProcesses, WhatHasNotWaitedForLongSaysNothing) {
+  auto waiting = posted_many(250);
+  work_off(waiting, 20, true);
+  EXPECT_FALSE(seen_.pace_before(posted("q"), now())) << "it may have come to an empty queue";
+}
+
+TEST_F(TwoProcesses, WhatIsToldTwiceCountsOnce) {
+  auto waiting = posted_many(250);
+  work_off(waiting, 20, true);
+  auto again = other_.received_here();
+  again.at(0).from = "other";
+  again.at(0).second -= 1'000;
+  for (int i = 0; i < 3; ++i) seen_.heard(again.at(0));
+  EXPECT_NEAR(seen_.pace_before(waiting.back(), now())->per_second(), 10, 0.5);
 }
 
 TEST_F(Activity, WhoWasSeenHereSinceIsNotPutBackByWhatOthersTell) {

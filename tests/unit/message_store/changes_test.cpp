@@ -22,6 +22,7 @@ TEST(Notification, NamesWhatHasChanged) {
   const auto news = heard(2);
   EXPECT_EQ(news.ids.size(), 2U);
   EXPECT_FALSE(news.everything);
+  EXPECT_THAT(news.from, testing::ElementsAre("sender-1"));
 }
 
 TEST(Notification, MoreThanItCanNameIsEverything) {
@@ -49,10 +50,14 @@ std::string told_of(const receiving& who) {
 }
 
 TEST(Notification, SaysWhoReceives) {
-  const receiving who{"orders", {{"invoicer", milliseconds(20)}, {"", milliseconds(4'000)}}};
+  const receiving who{"orders", {{"invoicer", milliseconds(20)}, {"", milliseconds(4'000)}}, 17, {3, 0, 4}};
   const auto heard = parse_notification({"amc_receives", told_of(who)}, "sender-2");
   ASSERT_EQ(heard.received.size(), 1U);
   EXPECT_EQ(heard.received[0].queue, "orders");
+  EXPECT_EQ(heard.received[0].from, "sender-1");
+  EXPECT_EQ(heard.received[0].second, 17);
+  EXPECT_THAT(heard.received[0].taken, testing::ElementsAre(3, 0, 4));
+  EXPECT_TRUE(heard.from.empty()) << "it has changed nothing";
   ASSERT_EQ(heard.received[0].services.size(), 2U);
   EXPECT_EQ(heard.received[0].services[0].name, "invoicer");
   EXPECT_EQ(heard.received[0].services[1].seen_ago, milliseconds(4'000));
@@ -61,7 +66,7 @@ TEST(Notification, SaysWhoReceives) {
 }
 
 TEST(Notification, NamesAsManyServicesAsPostgresqlTakes) {
-  receiving who{"orders", {}};
+  receiving who{"orders", {}, 1'000'000, std::vector<std::uint32_t>(60, 100'000)};
   for (int i = 0; i < 1'000; ++i) who.services.push_back({std::string(200, 'x'), milliseconds(i)});
   const auto told = told_of(who);
   EXPECT_LT(told.size(), 8'000U);
@@ -69,8 +74,9 @@ TEST(Notification, NamesAsManyServicesAsPostgresqlTakes) {
 }
 
 TEST(Notification, WhatAnotherVersionSaysOfReceiversIsLeftOut) {
-  for (const auto* said :
-       {"", "[]", "{}", R"({"queue": 1, "services": []})", R"({"queue": "q", "services": [["x"]]})"}) {
+  for (const auto* said : {"", "[]", "{}", R"({"queue": 1, "second": 1, "taken": [], "services": []})",
+                           R"({"queue": "q", "second": 1, "taken": [-1], "services": []})",
+                           R"({"queue": "q", "second": 1, "taken": [], "services": [["x"]]})"}) {
     const auto heard = parse_notification({"amc_receives", "sender-1 " + std::string(said)}, "sender-2");
     EXPECT_TRUE(heard.received.empty()) << said;
     EXPECT_FALSE(heard.everything) << said;
