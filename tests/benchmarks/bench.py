@@ -2,6 +2,7 @@
 Keeps what it measured in docs/performance/*.json and writes docs/performance.md from it; --page only writes."""
 
 import argparse
+import concurrent.futures
 import contextlib
 import functools
 import http.client
@@ -15,7 +16,7 @@ import time
 
 import page
 from servers import (AMC, BINARIES, FOLDER, ROOT, Servers, apart, embedded, new_sqlite_path, output_of, over, separate, start, stop,
-                     without_engine)
+                     together, without_engine)
 from stored import fill_postgresql, fill_sqlite
 
 CONCURRENCIES = (1, 16, 64, 256, 1024)
@@ -148,6 +149,29 @@ def with_and_without_history(make, rounds, seconds):
             "middle": {name: middle([turn[i] for turn in turns]) for i, name in enumerate(("true", "false"))}}
     say(f"{kept.name} with the history: {told['rate_ratio']} of the speed, {told['cpu_ratio']} of the CPU time of without")
     return told
+
+
+def brokers(servers, rounds, seconds):
+    """One PostgreSQL, and more and more brokers on it, each asked by a client of its own; they take turns."""
+    with contextlib.ExitStack() as running:
+        groups = {count: [running.enter_context(one) for one in together(servers, count)] for count in (1, 2, 3)}
+        for group in groups.values():
+            at_once(group, 600, 64)
+        each = count_for(groups[1][0], 192, seconds)
+        turns = [{count: at_once(group, each, 192) for count, group in groups.items()} for _ in range(rounds)]
+    told = {count: {"per_s": round(statistics.median(turn[count] for turn in turns)),
+                    "of_one": round(statistics.median(turn[count] / turn[1] for turn in turns), 3)} for count in groups}
+    for count, one in told.items():
+        say(f"{count} brokers on one PostgreSQL: {one['per_s']}/s, {one['of_one']} of one")
+    return told
+
+
+def at_once(group, conversations, concurrency):
+    """Conversations a second of all together; they share the work and the concurrency."""
+    share = len(group)
+    with concurrent.futures.ThreadPoolExecutor(share) as clients:
+        came = list(clients.map(lambda one: one.bench(conversations / share, concurrency // share), group))
+    return sum(one["conversations_per_s"] for one in came)
 
 
 def measured_with_cpu(deployment, count):
@@ -438,6 +462,7 @@ LONG_PARTS = {
     "receiving": lambda servers, asked: receiving(servers, 7, 3),
     "parked": lambda servers, asked: parked_receivers(7, 3),
     "neighbour": lambda servers, asked: neighbour(7, 3),
+    "brokers": lambda servers, asked: brokers(servers, 7, 3),
     "history": lambda servers, asked: history(servers, 9, 3),
     "start_up": lambda servers, asked: start_up(MILLION, 10_000, times=3),
     "stored": lambda servers, asked: of_each(servers, stored),

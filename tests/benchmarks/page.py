@@ -223,6 +223,17 @@ def neighbour_text(long):
             f"{told['requests_per_s']} requests a second (target ≤ 2), and {ratio['unbounded']:.2f} where it has none.\n\n")
 
 
+def brokers_text(long):
+    told = long.get("brokers")
+    if not told:
+        return ""
+    rows = [(count, number(one["per_s"]), f"{one['of_one']:.2f}") for count, one in told.items()]
+    return (f"\n### Several brokers on one PostgreSQL\n\n{machine(long['machine']['brokers'])}\nEach is `amc all` with the embedded queue, and is "
+            "asked by a client of its own; together 192 conversations at once. All of it shares the cores with PostgreSQL "
+            "(`scripts/bench --only brokers`); they take turns, the ratio is the median over the turns.\n\n"
+            + table(("brokers", "conversations/s, all together", "of one's"), rows))
+
+
 def history_text(long):
     told = long.get("history")
     if not told:
@@ -261,6 +272,7 @@ def long_text(long):
               "those that came while 4,000 were under way: where there are many, the load was less than twice.\n\n"
             + table(("", "rate", "answers", "without", "late", "unsent", "p99 ms", "max ms", "MiB", "speed 2 s after"),
                     overload_rows)
+            + brokers_text(long)
             + history_text(long)
             + f"\n### Memory\n\n{machine(long['machine']['memory'])}\nResident, of the process with the broker, over stored and pending messages that "
               "nobody takes, under load; at most: as the kernel has counted. Grown: the middle of the last two fifths over the two before.\n\n"

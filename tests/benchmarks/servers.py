@@ -161,6 +161,13 @@ class Deployment:
         return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def together(servers, count):
+    """So many `amc all` on one PostgreSQL, with the embedded queue."""
+    database = servers.new_database()
+    return [Deployment(f"broker {i + 1} of {count}", {"broker.store.engine": "postgresql",
+                                                      "broker.store.postgresql.url": database}, ["all"]) for i in range(count)]
+
+
 def new_sqlite_path():
     path = FOLDER / f"store-{time.time_ns()}" / "amc.db"
     path.parent.mkdir(parents=True)
