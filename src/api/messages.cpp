@@ -128,7 +128,7 @@ task<http::response> put_message(context& api, http::request& asked, visitor& wh
     note_refusal(who, answered.error(), id);
     co_return unmatched(answered.error(), revision, false);
   }
-  if (!revision) note_operation(who, id, "answered at any revision");
+  if (!revision && who.by) note_operation(who, id, "answered at any revision");
   if (!may_have_content(who, **answered)) co_return json_reply(200, shown_to(who.by, **answered));
   co_return represent(**answered, 200, false);
 }

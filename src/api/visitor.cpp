@@ -14,8 +14,9 @@ bool is_about_rights(const error& why) {
 
 std::string asked_by(const visitor& who, std::string_view subject) {
   constexpr std::size_t subject_max_bytes = 200;
-  auto line = who.by->name + " from " + (who.address.empty() ? "no network" : who.address) + ": " +
-              std::string(who.method) + " " + std::string(who.route);
+  // Nobody is known where nobody is asked who they are.
+  std::string line = who.by ? who.by->name + " from " + (who.address.empty() ? "no network" : who.address) + ": " : "";
+  line += std::string(who.method) + " " + std::string(who.route);
   if (!subject.empty() && subject != who.route) line += ", " + std::string(shortened(subject, subject_max_bytes));
   return line;
 }
@@ -43,7 +44,7 @@ refusal_notes::~refusal_notes() {
 }
 
 void note_operation(const visitor& who, std::string_view subject, std::string_view outcome) {
-  if (who.by) log::info(component, asked_by(who, subject) + ": " + std::string(outcome));
+  log::info(component, asked_by(who, subject) + ": " + std::string(outcome));
 }
 
 }  // namespace amc::api

@@ -40,7 +40,7 @@ class refusal_notes {
   std::string subject_;
 };
 
-/// A log line about what somebody with the right to operate has done, or tried to.
+/// A log line about what somebody has done that takes the right to operate.
 void note_operation(const visitor& who, std::string_view subject, std::string_view outcome);
 
 }  // namespace amc::api

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "core/log.hpp"
 #include "tests/support/broker_world.hpp"
 #include "tests/support/known_by_name.hpp"
 
@@ -51,6 +52,22 @@ class Operations : public testing::Test {
 
   tests::broker_world w_;
 };
+
+TEST_F(Operations, LeaveALineInTheLogAlsoWhereNobodyIsAskedWhoTheyAre) {
+  std::vector<std::string> lines;
+  log::redirect([&](const log::line& line) {
+    if (line.component == "access") lines.emplace_back(line.text);
+  });
+  const auto id = post("orders");
+  act(id, "move", R"({"queue":"bills"})");
+  act(id, "run-now");
+  w_.ask("DELETE", "/messages/" + id);
+  log::redirect(nullptr);
+  EXPECT_THAT(lines,
+              testing::ElementsAre(
+                  testing::AllOf(testing::HasSubstr("POST /messages/*/move, " + id), testing::HasSubstr("bills")),
+                  "POST /messages/*/run-now, " + id + ": due now", "DELETE /messages/*, " + id + ": cancelled"));
+}
 
 TEST_F(Operations, FromAPausedQueueNobodyReceivesAndWhatIsPostedWaits) {
   post("orders");
