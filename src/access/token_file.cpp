@@ -112,8 +112,8 @@ void read_member(const std::string& name, const yaml::node& value, principal& to
   } else if (name == "quota") {
     read_quota(value, to.own_quota);
   } else {
-    throw yaml::refusal(value.line, "unknown entry " + repeated(name) +
-                                        "; known are: name, sha256, certificate, may, expires, quota");
+    throw yaml::refusal(
+        value.line, "unknown entry " + repeated(name) + "; known are: name, sha256, certificate, may, expires, quota");
   }
 }
 
