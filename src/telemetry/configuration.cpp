@@ -88,6 +88,7 @@ exporter_options exporter_options_from(const config& settings, const collector_u
   options.interval = settings.duration("telemetry.otlp.interval_ms");
   options.timeout = settings.duration("telemetry.otlp.timeout_ms");
   options.retry_max = settings.duration("telemetry.otlp.retry_max_ms");
+  options.retry_after_max = settings.duration("telemetry.otlp.retry_after_max_ms");
   return options;
 }
 
@@ -141,6 +142,9 @@ config_provider provider() {
           number_key(
               "telemetry.otlp.retry_max_ms", "60000",
               "spans that the collector did not take for so long, as it is away or says 429 or 503, are dropped"),
+          number_key("telemetry.otlp.retry_after_max_ms", "600000",
+                     "where the collector says when to come again (Retry-After), nothing is sent before, but for no "
+                     "longer than this; spans that find no room meanwhile are dropped"),
       }};
 }
 
