@@ -1,5 +1,6 @@
 #include "telemetry/configuration.hpp"
 
+#include <boost/asio/ip/host_name.hpp>
 #include <boost/url/parse.hpp>
 #include <charconv>
 #include <fstream>
@@ -80,11 +81,18 @@ http::client_options client_options_from(const config& settings, const std::stri
   return options;
 }
 
+std::string this_host() {
+  boost::system::error_code failed;
+  const auto name = boost::asio::ip::host_name(failed);
+  return failed || !is_valid_utf8(name) ? "" : name;
+}
+
 exporter_options exporter_options_from(const config& settings, const collector_url& url) {
   exporter_options options;
   options.collector = url.server + url.target;
   options.target = url.target;
   options.headers = headers_from(settings);
+  options.host = this_host();
   options.interval = settings.duration("telemetry.otlp.interval_ms");
   options.timeout = settings.duration("telemetry.otlp.timeout_ms");
   options.retry_max = settings.duration("telemetry.otlp.retry_max_ms");

@@ -82,7 +82,7 @@ task<void> exporter::deliver(std::vector<span> batch) {
     drop(spans, "exit");
     co_return;
   }
-  const auto body = otlp_json(batch);
+  const auto body = otlp_json(batch, options_.host);
   std::vector<span>().swap(batch);
   const auto gives_up = env_.timers->now() + options_.retry_max;
   for (;;) {

@@ -17,6 +17,7 @@ struct exporter_options {
   std::string collector{};         ///< its URL, for the log
   std::string target{};            ///< what is posted to: "/v1/traces"
   http::headers headers{};         ///< what it wants to see besides
+  std::string host{};              ///< `host.name` of what is sent; empty: not told
   milliseconds interval{};         ///< between two looks at the buffer
   milliseconds timeout{};          ///< for one request, and for all that is left at the end
   milliseconds retry_max{};        ///< a batch that is not taken for so long is dropped
