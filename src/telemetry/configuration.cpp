@@ -1,5 +1,6 @@
 #include "telemetry/configuration.hpp"
 
+#include <boost/asio/ip/host_name.hpp>
 #include <boost/url/parse.hpp>
 #include <charconv>
 #include <fstream>
@@ -80,14 +81,22 @@ http::client_options client_options_from(const config& settings, const std::stri
   return options;
 }
 
+std::string this_host() {
+  boost::system::error_code failed;
+  const auto name = boost::asio::ip::host_name(failed);
+  return failed || !is_valid_utf8(name) ? "" : name;
+}
+
 exporter_options exporter_options_from(const config& settings, const collector_url& url) {
   exporter_options options;
   options.collector = url.server + url.target;
   options.target = url.target;
   options.headers = headers_from(settings);
+  options.host = this_host();
   options.interval = settings.duration("telemetry.otlp.interval_ms");
   options.timeout = settings.duration("telemetry.otlp.timeout_ms");
   options.retry_max = settings.duration("telemetry.otlp.retry_max_ms");
+  options.retry_after_max = settings.duration("telemetry.otlp.retry_after_max_ms");
   return options;
 }
 
@@ -141,6 +150,9 @@ config_provider provider() {
           number_key(
               "telemetry.otlp.retry_max_ms", "60000",
               "spans that the collector did not take for so long, as it is away or says 429 or 503, are dropped"),
+          number_key("telemetry.otlp.retry_after_max_ms", "600000",
+                     "where the collector says when to come again (Retry-After), nothing is sent before, but for no "
+                     "longer than this; spans that find no room meanwhile are dropped"),
       }};
 }
 

@@ -18,9 +18,9 @@ std::optional<milliseconds> retry_after(const http::response& reply) {
   if (!told) return {};
   std::int64_t seconds = -1;
   const auto read = std::from_chars(told->data(), told->data() + told->size(), seconds);
-  constexpr std::int64_t day = 86'400;
+  constexpr std::int64_t longest = 86'400;  // a day: no rest is longer (telemetry.otlp.retry_after_max_ms)
   if (read.ec != std::errc() || read.ptr != told->data() + told->size() || seconds < 0) return {};
-  return milliseconds(std::min(seconds, day) * 1'000);
+  return milliseconds(std::min(seconds, longest) * 1'000);
 }
 
 std::string shown(const std::string& words) {
@@ -66,6 +66,7 @@ task<void> exporter::loop() {
   for (;;) {
     if (!stopping_) co_await clock_.sleep(options_.interval);
     while (!from_->empty()) {
+      co_await rest();
       auto batch = from_->take();
       co_await deliver(std::move(batch));
       from_->settled();
@@ -81,7 +82,7 @@ task<void> exporter::deliver(std::vector<span> batch) {
     drop(spans, "exit");
     co_return;
   }
-  const auto body = otlp_json(batch);
+  const auto body = otlp_json(batch, options_.host);
   std::vector<span>().swap(batch);
   const auto gives_up = env_.timers->now() + options_.retry_max;
   for (;;) {
@@ -93,14 +94,20 @@ task<void> exporter::deliver(std::vector<span> batch) {
       co_return;
     }
     note_collector(false, tried.why);
-    const auto pause = tried.pause.value_or(pause_.next());
+    rests_until_ = env_.timers->now() + std::max(tried.rest, pause_.next());
     if (stopping_) ends_ = env_.timers->now();
-    if (stopping_ || env_.timers->now() + pause > gives_up) {
+    if (stopping_ || rests_until_ > gives_up) {
       drop(spans, stopping_ ? "exit" : "not_taken");
       co_return;
     }
-    co_await retry_clock_.sleep(pause);
+    co_await rest();
   }
+}
+
+/// What a collector asked of one batch holds for the next as well. At the end of the process nothing can wait.
+task<void> exporter::rest() {
+  const auto left = std::chrono::ceil<milliseconds>(rests_until_ - env_.timers->now());
+  if (!stopping_ && left > milliseconds(0)) co_await retry_clock_.sleep(left);
 }
 
 task<exporter::attempt> exporter::ask(const std::string& body, std::size_t spans) {
@@ -123,12 +130,11 @@ task<exporter::attempt> exporter::ask(const std::string& body, std::size_t spans
 
 exporter::attempt exporter::judge(const http::response& reply, std::size_t spans) {
   const auto status = std::to_string(reply.status);
-  if (reply.status == 429 || (reply.status >= 502 && reply.status <= 504))
-    return {fate::later, retry_after(reply), "it answered " + status + ": " + shown(reply.body)};
+  if (reply.status == 429 || (reply.status >= 502 && reply.status <= 504)) return put_off(reply);
   if (reply.status < 200 || reply.status > 299) {
     refusals_.warn(options_.collector + " (telemetry.otlp.url) refused " + std::to_string(spans) +
                    " spans, which are dropped: it answered " + status + ": " + shown(reply.body));
-    return {fate::refused, {}, {}};
+    return {.became = fate::refused};
   }
   auto [rejected, why] = rejected_by(reply.body);
   rejected = std::min(rejected, spans);
@@ -139,6 +145,16 @@ exporter::attempt exporter::judge(const http::response& reply, std::size_t spans
                    std::to_string(spans) + " spans: " + shown(why));
   }
   return {};
+}
+
+exporter::attempt exporter::put_off(const http::response& reply) const {
+  attempt tried{fate::later, {}, "it answered " + std::to_string(reply.status) + ": " + shown(reply.body)};
+  const auto asks = retry_after(reply);
+  if (!asks) return tried;
+  tried.rest = std::min(*asks, options_.retry_after_max);
+  tried.why += "; nothing is sent for " + std::to_string(tried.rest.count()) + " ms (Retry-After";
+  tried.why += *asks > tried.rest ? " is more: telemetry.otlp.retry_after_max_ms)" : ")";
+  return tried;
 }
 
 milliseconds exporter::patience() const {

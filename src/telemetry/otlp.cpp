@@ -95,25 +95,26 @@ void append(std::string& to, const span& s) {
   to += '}';
 }
 
-/// What is around the spans of one service.
-void append_resource(std::string& to, const std::string& service, std::string_view spans) {
+/// What is around the spans of one service. A viewer believes the clock of one host, and corrects those of several.
+void append_resource(std::string& to, const std::string& service, const std::string& host, std::string_view spans) {
   const auto schema = R"(,"schemaUrl":")" + std::string(schema_url) + '"';
   begin_item(to);
   append(to += R"({"resource":{"attributes":[)", "service.name", service);
+  append(to, "host.name", host);
   to.append(R"(]},"scopeSpans":[{"scope":{"name":"amc"},"spans":)").append(spans).append(schema);
   to.append("}]").append(schema).append("}");
 }
 
 }  // namespace
 
-std::string otlp_json(const std::vector<span>& spans) {
+std::string otlp_json(const std::vector<span>& spans, const std::string& host) {
   std::map<std::string_view, std::string> of_services;
   for (const auto& s : spans) {
     auto& list = of_services.try_emplace(s.service ? std::string_view(*s.service) : "", "[").first->second;
     append(list, s);
   }
   std::string all = R"({"resourceSpans":[)";
-  for (auto& [service, list] : of_services) append_resource(all, std::string(service), list += ']');
+  for (auto& [service, list] : of_services) append_resource(all, std::string(service), host, list += ']');
   return all += "]}";
 }
 

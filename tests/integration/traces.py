@@ -27,6 +27,7 @@ ATTRIBUTES = {
     "messaging.destination.name": "stringValue", "messaging.message.id": "stringValue", "error.type": "stringValue",
     "messaging.amc.revision": "intValue", "messaging.amc.claim": "intValue", "messaging.amc.attempt": "intValue",
     "messaging.amc.holder": "stringValue", "messaging.amc.next_queue": "stringValue"}
+RESOURCE = {"service.name": "stringValue", "host.name": "stringValue"}
 # What each operation is: its SpanKind, its messaging.operation.type.
 OPERATIONS = {"send": (4, "send"), "wait": (1, None), "receive": (3, "receive"), "process": (5, "process"),
               "answer": (3, "settle"), "fail": (3, "settle")}
@@ -77,11 +78,12 @@ def read_request(body):
     expect(set(asked) == {"resourceSpans"} and asked["resourceSpans"], f"not an export: {asked.keys()}")
     for resource in asked["resourceSpans"]:
         expect(resource["schemaUrl"] == SCHEMA, "schemaUrl")
-        service = read_attributes(resource["resource"]["attributes"], {"service.name": "stringValue"})["service.name"]
+        whose = read_attributes(resource["resource"]["attributes"], RESOURCE)
+        expect(whose["host.name"] == socket.gethostname(), f"host.name: {whose}")
         for scope in resource["scopeSpans"]:
             expect(scope["schemaUrl"] == SCHEMA and scope["scope"]["name"] == "amc", "scope")
             for span in scope["spans"]:
-                yield read_span(span, service)
+                yield read_span(span, whose["service.name"])
 
 
 class Collector:
@@ -149,6 +151,10 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 class Place:
     """Processes of one system, each with a log of its own in a folder."""
 
@@ -162,12 +168,15 @@ class Place:
         self.settings = ["--config", str(self.folder / "none")] + [word for one in given for word in ("--set", one)]
 
     def start(self, command, *words):
-        def die_with_parent():
-            ctypes.CDLL(None).prctl(1, signal.SIGTERM)
         with open(self.folder / f"{command}.log", "w") as log:
             self.running.append(subprocess.Popen([AMC, command, *words, *self.settings], stdout=log, stderr=log,
                                                  preexec_fn=die_with_parent))
-        until("the broker answers", lambda: self.ask("/healthz"))
+        until("the broker answers", self.answers)
+
+    def answers(self):
+        for process in self.running:
+            expect(process.poll() is None, f"{process.args[1]} has ended\n{self.log()}")
+        return self.ask("/healthz")
 
     def stop(self):
         """The services first; how long it took."""
@@ -383,4 +392,5 @@ def main():
     a_collector_that_fails_costs_spans_alone("refuses", "refused")
 
 
-main()
+if __name__ == "__main__":
+    main()

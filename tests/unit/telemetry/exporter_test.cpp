@@ -11,9 +11,12 @@
 namespace amc::telemetry {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::Ge;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Le;
 using testing::SizeIs;
 
 /// A collector in the hands of a test: it answers what it is told to, then 200.
@@ -53,6 +56,7 @@ class Exporter : public testing::Test {
     options.interval = milliseconds(1'000);
     options.timeout = milliseconds(5'000);
     options.retry_max = milliseconds(60'000);
+    options.retry_after_max = milliseconds(600'000);
     exporter_ = std::make_unique<exporter>(world_.env(), collector_, buffer_, std::move(options));
     exporter_->run();
     world_.settle();
@@ -163,6 +167,66 @@ TEST_F(Exporter, APauseThatIsLongerThanItsPatienceEndsTheBatch) {
   collector_->answers.push_back({429, {{"Retry-After", "61"}}, ""});
   add(10);
   EXPECT_EQ(dropped("not_taken"), 10);
+  EXPECT_THAT(lines_, ElementsAre(HasSubstr("it answered 429: ; nothing is sent for 61000 ms (Retry-After)")));
+}
+
+TEST_F(Exporter, ARestIsKeptWhateverBecomesOfTheBatchThatMetIt) {
+  collector_->answers.push_back({429, {{"Retry-After", "61"}}, ""});
+  add(10);
+  add(15);
+  EXPECT_EQ(dropped("buffer_full"), 0);
+  pass(60'999);
+  EXPECT_THAT(collector_->requests, SizeIs(1));
+  pass(1);
+  EXPECT_THAT(collector_->requests, SizeIs(3));
+  EXPECT_EQ(sent(), 15);
+}
+
+TEST_F(Exporter, WhatFindsNoRoomInARestIsDropped) {
+  collector_->answers.push_back({429, {{"Retry-After", "61"}}, ""});
+  add(10);
+  add(23);
+  EXPECT_EQ(dropped("buffer_full"), 3);
+  pass(61'000);
+  EXPECT_EQ(sent(), 20);
+}
+
+TEST_F(Exporter, NoRestIsLongerThanItsMaximum) {
+  collector_->answers.push_back({503, {{"Retry-After", "99999999999"}}, ""});
+  add(10);
+  add(10);
+  pass(599'999);
+  EXPECT_THAT(collector_->requests, SizeIs(1));
+  pass(1);
+  EXPECT_EQ(sent(), 10);
+  EXPECT_THAT(lines_[0], HasSubstr("for 600000 ms (Retry-After is more: telemetry.otlp.retry_after_max_ms)"));
+}
+
+TEST_F(Exporter, ACollectorThatAsksForNoRestIsNotHammered) {
+  for (int i = 0; i < 100; ++i) collector_->answers.push_back({503, {{"Retry-After", "0"}}, ""});
+  add(10);
+  pass(10'000);
+  EXPECT_THAT(collector_->requests.size(), AllOf(Ge(3), Le(12)));
+}
+
+TEST_F(Exporter, NoBatchGoesStraightToACollectorThatIsAway) {
+  collector_->away = true;
+  add(10);
+  while (dropped("not_taken") == 0) pass(1);
+  const auto tried = collector_->requests.size();
+  add(10);
+  EXPECT_THAT(collector_->requests, SizeIs(tried));
+}
+
+TEST_F(Exporter, ARestEndsWithTheProcess) {
+  collector_->answers.push_back({429, {{"Retry-After", "300"}}, ""});
+  add(10);
+  add(14);
+  pass(1'000);
+  const auto before = world_.env().timers->now();
+  stop();
+  EXPECT_EQ(sent(), 14);
+  EXPECT_EQ(world_.env().timers->now(), before);
 }
 
 TEST_F(Exporter, WhatIsLeftIsSentAtTheEnd) {

@@ -139,7 +139,8 @@ span one_span() {
 
 TEST(Otlp, IsWrittenInItsJsonEncoding) {
   const auto expected = boost::json::parse(R"({"resourceSpans": [{
-    "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "amc-broker"}}]},
+    "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "amc-broker"}},
+                                {"key": "host.name", "value": {"stringValue": "topsy"}}]},
     "scopeSpans": [{"scope": {"name": "amc"}, "spans": [{
       "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "parentSpanId": "1122334455667788",
       "flags": 1, "name": "receive orders", "kind": 3,
@@ -154,14 +155,14 @@ TEST(Otlp, IsWrittenInItsJsonEncoding) {
         {"key": "messaging.amc.claim", "value": {"intValue": "9007199254740991"}}]}],
       "schemaUrl": "https://opentelemetry.io/schemas/1.44.0"}],
     "schemaUrl": "https://opentelemetry.io/schemas/1.44.0"}]})");
-  EXPECT_EQ(boost::json::parse(otlp_json({one_span()})), expected);
+  EXPECT_EQ(boost::json::parse(otlp_json({one_span()}, "topsy")), expected);
 }
 
 TEST(Otlp, AnErrorSaysWhat) {
   auto failed = one_span();
   failed.error_type = "failed";
   failed.error = "it said \"no\"\n";
-  const auto sent = boost::json::parse(otlp_json({failed}));
+  const auto sent = boost::json::parse(otlp_json({failed}, ""));
   const auto& told = sent.at_pointer("/resourceSpans/0/scopeSpans/0/spans/0");
   EXPECT_EQ(told.at_pointer("/status"), (boost::json::value{{"code", 2}, {"message", failed.error}}));
   EXPECT_EQ(told.at_pointer("/attributes/7/key").as_string(), "error.type");
@@ -170,7 +171,7 @@ TEST(Otlp, AnErrorSaysWhat) {
 TEST(Otlp, SpansOfAServiceStandTogether) {
   auto other = one_span();
   other.service = std::make_shared<const std::string>("invoicer");
-  const auto sent = boost::json::parse(otlp_json({one_span(), other, one_span()}));
+  const auto sent = boost::json::parse(otlp_json({one_span(), other, one_span()}, ""));
   ASSERT_EQ(sent.at("resourceSpans").as_array().size(), 2U);
   EXPECT_EQ(sent.at_pointer("/resourceSpans/0/scopeSpans/0/spans").as_array().size(), 2U);
   EXPECT_EQ(sent.at_pointer("/resourceSpans/1/resource/attributes/0/value/stringValue").as_string(), "invoicer");
