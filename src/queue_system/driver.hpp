@@ -1,11 +1,13 @@
 #pragma once
 
+#include <charconv>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -16,6 +18,15 @@
 
 /// What drivers have in common. A driver may use it; nothing else does.
 namespace amc::queue_system {
+
+/// "7.0.15" → 700; 0 for what begins with no number.
+inline int version_number(std::string_view text) {
+  int major = 0, minor = 0;
+  const auto* end = text.data() + text.size();
+  const auto [dot, failed] = std::from_chars(text.data(), end, major);
+  if (failed == std::errc() && dot != end) std::from_chars(dot + 1, end, minor);
+  return 100 * major + minor;
+}
 
 /// A time-out that several waits share.
 class deadline {

@@ -92,8 +92,7 @@ cluster::~cluster() {
 std::vector<std::string> cluster::configuration(const member& of) const {
   std::vector<std::string> sets{routes_with_tokens};
   if (postgresql)
-    sets.insert(sets.end(),
-                {"broker.store.engine=postgresql", "broker.store.postgresql.url=" + postgresql->address()});
+    sets.insert(sets.end(), {"broker.store.engine=postgresql", "broker.store.postgresql.url=" + postgresql->address()});
   if (home_ == embedded) {
     sets.push_back("queue_system.platform=embedded");
   } else if (home_ != named_by_sets) {
@@ -110,7 +109,9 @@ std::vector<std::string> cluster::configuration(const member& of) const {
 void cluster::start(member& which) {
   if (home_ == embedded && !which.is_broker()) return;
   const auto what = home_ == embedded ? "all" : which.what;
-  which.process = std::make_unique<tests::process>(tests::amc_command(folder_.path, {what}, configuration(which)));
+  auto how = tests::amc_command(folder_.path, {what}, configuration(which));
+  how.dies_by = SIGKILL;
+  which.process = std::make_unique<tests::process>(std::move(how));
 }
 
 void cluster::start_brokers() {

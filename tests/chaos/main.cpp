@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <iostream>
 #include <random>
 
@@ -27,6 +28,7 @@ int main(int count, char** words) {
       ->delimiter(',')
       ->capture_default_str();
   CLI11_PARSE(app, count, words);
+  std::signal(SIGPIPE, SIG_IGN);  // who has ended cannot be told anything, and nobody may read what this prints
   keep_mounts_private();
   const bool apart = !cluster.empty() && have_own_network();
   try {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <iostream>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -37,16 +38,32 @@ server_cluster::server_cluster(std::string engine, bool apart) : engine_(std::mo
   how.arguments = {tests::source_folder() / "scripts/test-cluster", engine_};
   if (apart) how.arguments.push_back("--apart");
   how.input = ends[0];
+  how.dies_by = SIGTERM;
   script_ = std::make_unique<tests::process>(how);
   close(ends[0]);
-  wait_for("ready", 1);
+  try {
+    wait_for("ready", 1);
+  } catch (...) {
+    end();
+    throw;
+  }
 }
 
 server_cluster::~server_cluster() {
+  end();
+}
+
+/// The script stops its servers, and takes their networks and their folder away.
+void server_cluster::end() noexcept {
   close(commands_);
-  if (!script_->running()) return;
-  script_->signal(SIGTERM);
-  script_->wait();
+  try {
+    if (!script_->running()) return;
+    script_->signal(SIGTERM);
+    constexpr std::chrono::minutes longest{3};  // each server has 20 s to stop, and the machine much else to do
+    script_->wait(longest);
+  } catch (const std::exception& failed) {
+    std::cerr << "the servers of " << engine_ << " were not stopped in order: " << failed.what() << std::endl;
+  }
 }
 
 std::vector<std::string> server_cluster::sets() const {

@@ -8,7 +8,9 @@
 
 namespace amc::chaos {
 
-/// Servers that work together, as scripts/test-cluster starts them, and what can be done to one of them.
+/// Servers that work together, as scripts/test-cluster starts them, and what can be done to one of them. They end with
+/// the thread that has made this, however that ends. A write to a script that has ended must not end this process
+/// (SIGPIPE).
 class server_cluster {
  public:
   /// `apart`: each member has a network of its own, and can be cut off.
@@ -23,6 +25,7 @@ class server_cluster {
   void tell(const std::string& command);
 
  private:
+  void end() noexcept;
   void wait_for(const std::string& line, std::size_t count);
 
   std::string engine_;

@@ -4,9 +4,11 @@
 
 #include "queue_system/platforms.hpp"
 #include "tests/contract/queue_users.hpp"
+#include "tests/support/certificates.hpp"
 #include "tests/support/configured.hpp"
 #include "tests/support/engine_place.hpp"
 #include "tests/support/tcp_proxy.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "tests/support/test_server.hpp"
 
 /// What a queue engine's driver must do while its server is away, frozen, restarted, wiped or cut off, and what it says
@@ -55,6 +57,14 @@ std::shared_ptr<platform> made_at(const std::string& name, const std::string& ur
 
 std::string with_user(std::string url, const std::string& user) {
   return url.insert(url.find("://") + 3, user + "@");
+}
+
+std::uint16_t port_in(const std::string& url) {
+  return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+}
+
+std::string at(const tcp_proxy& proxy) {
+  return "127.0.0.1:" + std::to_string(proxy.port());
 }
 
 class EngineServer : public testing::TestWithParam<engine> {
@@ -249,6 +259,41 @@ TEST_F(NatsServer, WithoutJetStreamIsRefused) {
   EXPECT_THAT(failed.what(), AllOf(HasSubstr("JetStream is not enabled"), HasSubstr("queue_system.nats.url")));
 }
 
+TEST_F(NatsServer, OneThatKnowsNoHeadersIsTooOld) {
+  const engine_place place("nats");
+  tcp_proxy proxy(port_in(place.url()), 1);
+  proxy.misquote("\"headers\":true", "\"headers\":null");
+  const auto failed = failure_of([&] { made_at("nats", "nats://" + at(proxy))->check({}, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), AllOf(HasSubstr("older than NATS 2.2"), HasSubstr("queue_system.nats.url")));
+}
+
+TEST_F(NatsServer, EachOfItsServersIsKnownByItsOwnName) {
+  const temporary_folder folder;
+  authority signer(folder.path, "ca");
+  const auto with_name = [&](const std::string& name, const std::string& address) {
+    signer.sign(name, address);
+    const auto file = (folder.path / name).string();
+    return std::vector<std::string>{"--conf",
+                                    "tls { cert_file: \"" + file + ".pem\", key_file: \"" + file + ".key\" }"};
+  };
+  test_server one("nats", with_name("one", "DNS:localhost")), other("nats", with_name("other", "IP:127.0.0.1"));
+  const auto port_of_one = std::to_string(one.port()), port_of_other = std::to_string(other.port());
+  const auto check = [&](const std::string& hosts) {
+    return failure_of([&] { made_at("nats", "tls://" + hosts, {"ca_file=" + signer.file()})->check({}, {}); });
+  };
+  const auto strange = check("127.0.0.1:" + port_of_one);
+  EXPECT_EQ(strange.why(), unavailable::reason::refused) << strange.what();
+  EXPECT_THAT(strange.what(), HasSubstr("queue_system.nats.ca_file"));
+  const auto both = "localhost:" + port_of_one + ",127.0.0.1:" + port_of_other;
+  for (auto* server : {&one, &other}) {
+    server->stop();
+    const auto failed = check(both);
+    EXPECT_EQ(failed.why(), unavailable::reason::broken) << failed.what();
+    server->start();
+  }
+}
+
 TEST_F(NatsServer, AStreamWithOtherSettingsIsRefusedByName) {
   const engine_place place("nats");
   made("nats", place.sets())->check(names_, {});
@@ -307,6 +352,15 @@ TEST_F(NatsServer, AMissingRightIsNamedAtTheStart) {
   EXPECT_NO_THROW(queue->check(names_, {})) << "who only publishes need not receive";
 }
 
+TEST_F(NatsServer, WhoMayNotMakeTheStreamIsToldAtTheStart) {
+  test_server server("nats", {"--conf",
+                              "authorization { users: [ { user: amc, password: weak, permissions: { publish: { deny: "
+                              "\"$JS.API.STREAM.CREATE.>\" } } } ] }"});
+  const auto failed = failure_of([&] { made_at("nats", with_user(server.url(), "amc:weak"))->check(names_, names_); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), AllOf(HasSubstr("STREAM.CREATE"), HasSubstr("queue_system.nats.url")));
+}
+
 class RedisServer : public OneEngineServer {
  protected:
   void SetUp() override { skip_without("redis"); }
@@ -317,6 +371,27 @@ TEST_F(RedisServer, OneThatThrowsAwayWhatItWasGivenIsRefused) {
   const auto failed = failure_of([&] { made_at("redis", server.url())->check({}, {}); });
   EXPECT_EQ(failed.why(), unavailable::reason::refused);
   EXPECT_THAT(failed.what(), AllOf(HasSubstr("allkeys-lru"), HasSubstr("set maxmemory-policy to noeviction")));
+}
+
+TEST_F(RedisServer, OneThatIsOlderThan62IsRefused) {
+  const engine_place place("redis");
+  const auto info = asked(place.url(), "INFO server\r\n", "\r\ntcp_port");
+  const auto said = info.substr(info.find("redis_version:"), std::string_view("redis_version:7.").size());
+  tcp_proxy proxy(port_in(place.url()), 1);
+  proxy.misquote(said, "redis_version:5.");
+  const auto failed = failure_of([&] { made_at("redis", "redis://" + at(proxy))->check({}, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), AllOf(HasSubstr("Redis 5."), HasSubstr("queue_system.redis.url")));
+}
+
+TEST_F(RedisServer, AnEventThatIsTooLargeIsRefusedAndWhatFollowsIsNot) {
+  test_server server("redis", {"--conf", "proto-max-bulk-len 1mb"});
+  const auto publisher = made_at("redis", server.url())->make_publisher();
+  const std::vector<outgoing> large{{"q", std::string(3 << 20, 'x')}};
+  const auto failed = failure_of([&] { publisher->publish(large); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused) << failed.what();
+  EXPECT_THAT(failed.what(), HasSubstr("proto-max-bulk-len"));
+  EXPECT_NO_THROW(publisher->publish(numbered(0, 1)));
 }
 
 TEST_F(RedisServer, OneWithoutMemoryIsAwayUntilItHasSome) {
@@ -362,6 +437,7 @@ TEST_F(RedisServer, AMissingRightIsNamedAtTheStart) {
   test_server server("redis", {"--conf",
                                "user mute on >weak ~amc:* +@all -xadd\n"
                                "user deaf on >weak ~amc:* +@all -xreadgroup\n"
+                               "user idle on >weak ~amc:* +@all -xgroup\n"
                                "user nosy on >weak ~other:* +@all"});
   const auto as = [&](const std::string& user) { return made_at("redis", with_user(server.url(), user + ":weak")); };
   const auto mute = failure_of([&] { as("mute")->check(names_, {}); });
@@ -372,6 +448,9 @@ TEST_F(RedisServer, AMissingRightIsNamedAtTheStart) {
   EXPECT_EQ(deaf.why(), unavailable::reason::refused);
   EXPECT_THAT(deaf.what(), AllOf(HasSubstr("xreadgroup"), HasSubstr("queue_system.redis.url")));
   EXPECT_NO_THROW(as("deaf")->check(names_, {})) << "who only publishes need not receive";
+  const auto idle = failure_of([&] { as("idle")->check({}, names_); });
+  EXPECT_EQ(idle.why(), unavailable::reason::refused) << "it makes no group";
+  EXPECT_THAT(idle.what(), AllOf(HasSubstr("xgroup"), HasSubstr("queue_system.redis.url")));
   EXPECT_EQ(failure_of([&] { as("nosy")->check(names_, {}); }).why(), unavailable::reason::refused);
 }
 

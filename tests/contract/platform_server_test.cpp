@@ -2,12 +2,15 @@
 
 #include <csignal>
 #include <future>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "core/error.hpp"
 #include "queue_system/rabbitmq/rabbitmq.hpp"
 #include "tests/contract/queue_users.hpp"
 #include "tests/support/configured.hpp"
+#include "tests/support/engine_place.hpp"
 #include "tests/support/rabbitmq.hpp"
 #include "tests/support/tcp_proxy.hpp"
 #include "tests/support/test_server.hpp"
@@ -99,14 +102,46 @@ TEST(RabbitmqServer, AWrongPasswordIsRefusedAndNotTold) {
   options.url.replace(options.url.find("guest:guest"), 11, "guest:secret");
   const auto failed = failure_of([&] { make_rabbitmq(options)->check({}, {}); });
   EXPECT_EQ(failed.why(), unavailable::reason::refused);
-  EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("ACCESS_REFUSED"), testing::Not(HasSubstr("secret"))));
+  EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("ACCESS_REFUSED"), HasSubstr("queue_system.rabbitmq.url"),
+                                            testing::Not(HasSubstr("secret"))));
 }
 
 TEST(RabbitmqServer, AVirtualHostThatDoesNotExistIsRefused) {
   tests::rabbitmq_queues queues;
   auto options = quick(queues.options());
   options.url += "/nowhere";
-  EXPECT_EQ(failure_of([&] { make_rabbitmq(options)->check({}, {}); }).why(), unavailable::reason::refused);
+  const auto failed = failure_of([&] { make_rabbitmq(options)->check({}, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), HasSubstr("check the virtual host in queue_system.rabbitmq.url"));
+}
+
+TEST(RabbitmqServer, OneThatIsOlderThan38IsRefused) {
+  tests::rabbitmq_queues queues;
+  const auto port = static_cast<std::uint16_t>(std::stoi(queues.url().substr(queues.url().rfind(':') + 1)));
+  const auto greeting = tests::asked(queues.url(), std::string("AMQP\0\0\x09\x01", 8), "\xce");
+  // The field's name, its kind and the length of its text come before the text.
+  const auto version = greeting.find("versionS") + 12;
+  ASSERT_LT(version, greeting.size());
+  const auto said = greeting.substr(version - 12, 14);
+  tests::tcp_proxy proxy(port, 1);
+  proxy.misquote(said, said.substr(0, 12) + "2.");
+  auto options = quick(queues.options());
+  options.url = "amqp://guest:guest@127.0.0.1:" + std::to_string(proxy.port());
+  const auto failed = failure_of([&] { make_rabbitmq(options)->check({}, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("RabbitMQ 2."), HasSubstr("queue_system.rabbitmq.url")));
+}
+
+TEST(RabbitmqServer, AnEventThatIsTooLargeIsRefusedAndWhatFollowsIsNot) {
+  test_server server("rabbitmq", {"--conf", "max_message_size = 100000"});
+  auto options = quick(rabbitmq_options_from(tests::configured()));
+  options.url = server.url();
+  const auto publisher = make_rabbitmq(options)->make_publisher();
+  const std::vector<outgoing> large{{"q", std::string(200'000, 'x')}};
+  const auto failed = failure_of([&] { publisher->publish(large); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), HasSubstr("max_message_size"));
+  EXPECT_NO_THROW(publisher->publish(numbered(0, 1)));
 }
 
 TEST(RabbitmqServer, AQueueOfAnotherKindIsRefusedByName) {
@@ -115,7 +150,8 @@ TEST(RabbitmqServer, AQueueOfAnotherKindIsRefusedByName) {
   const std::vector<std::string> names{"q"};
   const auto failed = failure_of([&] { make_rabbitmq(quick(queues.options()))->check(names, {}); });
   EXPECT_EQ(failed.why(), unavailable::reason::refused);
-  EXPECT_THAT(failed.what(), HasSubstr(queues.prefix() + "q"));
+  EXPECT_THAT(failed.what(),
+              testing::AllOf(HasSubstr(queues.prefix() + "q"), HasSubstr("queue_system.rabbitmq.queue_type")));
 }
 
 TEST(RabbitmqServer, TransientQueuesThatItDoesNotPermitAreRefusedInOneLine) {
@@ -163,6 +199,14 @@ TEST_F(RabbitmqRights, AMissingRightIsNamedAtTheStart) {
   EXPECT_EQ(deaf.why(), unavailable::reason::refused);
   EXPECT_THAT(deaf.what(), testing::AllOf(HasSubstr("read \"q\""), HasSubstr("queue_system.rabbitmq.url")));
   EXPECT_NO_THROW(engine->check(names_, {})) << "who only publishes need not receive";
+}
+
+TEST_F(RabbitmqRights, WhoMayNotMakeQueuesIsToldAtTheStart) {
+  server_.set_rights_of_weak("^$", ".*", ".*");
+  const auto failed = failure_of([&] { make_rabbitmq(as_weak(server_))->check(names_, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("\"q\""), HasSubstr("queue_system.rabbitmq.url"),
+                                            HasSubstr("right to configure")));
 }
 
 TEST_F(RabbitmqRights, WhoMayNotPublishIsToldNoDepthEither) {
@@ -458,6 +502,85 @@ TEST_F(KafkaServer, AMissingRightIsNamedAtTheStart) {
                                               HasSubstr("queue_system.kafka.properties")));
     EXPECT_EQ(check(!missing.of_publisher).why(), unavailable::reason::broken) << "the other needs it not";
   }
+}
+
+TEST_F(KafkaServer, WhoMayNotMakeATopicIsToldAtTheStartUnlessItIsThere) {
+  test_server server("kafka", {"--conf", "allow.everyone.if.no.acl.found=false"});
+  tests::kafka_queues queues(server.told("brokers"));
+  queues.deny("weak", "create");
+  auto options = as("weak", "weak", queues.options());
+  options.brokers = server.told("sasl_brokers");
+  options.properties["ssl.ca.location"] = server.told("ca_file");
+  const auto engine = make_kafka(options);
+  const auto failed = failure_of([&] { engine->check(names_, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("making topic \"" + queues.prefix() + "q\""),
+                                            HasSubstr("queue_system.kafka.properties")));
+  queues.make_other("q", 1, "delete");
+  EXPECT_NO_THROW(engine->check(names_, names_));
+}
+
+/// A server whose every word goes through a proxy.
+class KafkaMisquoted : public KafkaServer {
+ protected:
+  void SetUp() override {
+    KafkaServer::SetUp();
+    if (IsSkipped()) return;
+    const auto address = "127.0.0.1:" + std::to_string(proxy_.port());
+    server_.emplace("kafka", std::vector<std::string>{"--conf", "advertised.listeners=PLAINTEXT://" + address});
+    proxy_.set_target(server_->port());
+    queues_.emplace(address);
+  }
+
+  static constexpr int always = 1'000;
+  tests::tcp_proxy proxy_{1, 1};
+  std::optional<test_server> server_;
+  std::optional<tests::kafka_queues> queues_;
+};
+
+TEST_F(KafkaMisquoted, APublisherWhoseProducerDiesGoesOnWithAnotherAndLosesNothing) {
+  const auto engine = make_kafka(queues_->options());
+  const auto publisher = engine->make_publisher();
+  publisher->publish(numbered(0, 1));
+  // What a producer is told of its events: the topic, one partition, the first, and the error.
+  const auto told = queues_->prefix() + "q" + std::string("\0\0\0\1\0\0\0\0", 8);
+  const std::string no_error("\0\0", 2), out_of_order_sequence_number("\0\x2d", 2);
+  proxy_.misquote(told + no_error, told + out_of_order_sequence_number);
+  publisher->publish(numbered(1, 101));
+  publisher->publish(numbered(101, 102));
+  const auto subscriber = engine->make_subscriber("q", 1'000);
+  std::set<std::string> seen;
+  while (seen.size() < 102) {
+    const auto got = receive(*subscriber, 1);
+    ASSERT_FALSE(got.empty()) << "only " << seen.size() << " came";
+    seen.insert(got[0].bytes);
+  }
+}
+
+TEST_F(KafkaMisquoted, OneThatMakesNoTopicsIsRefusedUnlessTheyAreThere) {
+  // The request, and its first and last version.
+  const std::string create_topics("\0\x13", 2), as_it_is("\0\0\0\x07", 4), later("\0\x20\0\x20", 4);
+  const auto misquote = [&](int times) { proxy_.misquote(create_topics + as_it_is, create_topics + later, times); };
+  misquote(always);
+  const auto engine = make_kafka(queues_->options());
+  const auto failed = failure_of([&] { engine->check(names_, {}); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused) << failed.what();
+  EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("making topic"), HasSubstr("queue_system.kafka.brokers")));
+  misquote(0);
+  queues_->make_other("q", 1, "delete");
+  misquote(always);
+  EXPECT_NO_THROW(engine->check(names_, names_));
+}
+
+TEST_F(KafkaMisquoted, OneThatJoinsGroupsOtherwiseIsRefused) {
+  const std::string join_group("\0\x0b", 2), as_it_is("\0\0\0\x09", 4), later("\0\6\0\x09", 4);
+  proxy_.misquote(join_group + as_it_is, join_group + later, always);
+  const auto subscriber = make_kafka(queues_->options())->make_subscriber("q", 1);
+  const auto failed = failure_of([&] {
+    for (int rounds = 0; rounds < 50; ++rounds) subscriber->receive(1, milliseconds(200));
+  });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused) << failed.what();
+  EXPECT_THAT(failed.what(), testing::AllOf(HasSubstr("queue_system.kafka.brokers"), HasSubstr("2.4")));
 }
 
 TEST_F(KafkaServer, ACheckPublishesAndReceivesNothing) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,6 +48,8 @@ process::process(options how) : output_file_(temporary_file()), errors_file_(tem
   pid_ = fork();
   if (pid_ < 0) throw std::runtime_error("cannot fork");
   if (pid_ > 0) return;
+  if (how.dies_by > 0) prctl(PR_SET_PDEATHSIG, how.dies_by);
+  ::signal(SIGPIPE, SIG_DFL);  // as a shell would start it, whatever this process does about it
   // Where the servers of the tests are is not for the binary, which would wonder about it.
   for (const auto& variable : variables_of_tests()) unsetenv(variable.c_str());
   for (auto& variable : how.environment) putenv(variable.data());

@@ -17,7 +17,8 @@ class process {
     std::vector<std::string> environment{};  ///< "NAME=value", added to the test's own
     std::size_t open_files_max = 0;          ///< 0: as many as the test itself
     int input = -1;                          ///< a descriptor to read from instead of the test's own
-    int output = -1, errors = -1;            ///< descriptors to write to instead of `output()` and `errors()`
+    int dies_by = 0;  ///< a signal that it gets when the thread that has started it has ended, however; 0: none
+    int output = -1, errors = -1;  ///< descriptors to write to instead of `output()` and `errors()`
   };
 
   explicit process(options how);

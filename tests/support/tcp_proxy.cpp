@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
 
 namespace amc::tests {
@@ -47,6 +49,14 @@ void tcp_proxy::cut_replies_within(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   within_ = bytes;
   for (auto& p : pairs_) p.left = next_cut();
+}
+
+void tcp_proxy::misquote(std::string said, std::string instead, int times) {
+  if (said.size() != instead.size()) throw std::logic_error("\"" + instead + "\" is not as long as \"" + said + "\"");
+  const std::lock_guard lock(mutex_);
+  said_ = std::move(said);
+  instead_ = std::move(instead);
+  misquotes_ = times;
 }
 
 std::size_t tcp_proxy::next_cut() {
@@ -101,6 +111,7 @@ bool tcp_proxy::forward(int from, int to, std::size_t* left) {
   char bytes[16'384];
   auto got = recv(from, bytes, sizeof bytes, 0);
   if (got <= 0) return false;
+  if (left) change(bytes, static_cast<std::size_t>(got));
   const bool cut = left && static_cast<std::size_t>(got) > *left;
   if (cut) got = static_cast<ssize_t>(*left);
   if (left && *left != SIZE_MAX) *left -= static_cast<std::size_t>(got);
@@ -111,6 +122,14 @@ bool tcp_proxy::forward(int from, int to, std::size_t* left) {
   }
   if (cut) ++cuts_;
   return !cut;
+}
+
+void tcp_proxy::change(char* bytes, std::size_t count) {
+  if (misquotes_ == 0) return;
+  const auto at = std::string_view(bytes, count).find(said_);
+  if (at == std::string_view::npos) return;
+  std::copy(instead_.begin(), instead_.end(), bytes + at);
+  --misquotes_;
 }
 
 }  // namespace amc::tests

@@ -107,6 +107,9 @@ std::string remedy_of(rd_kafka_resp_err_t code) {
       return "make the topic as the cluster's policy wants it";
     case RD_KAFKA_RESP_ERR_INVALID_RECORD:
       return "set the topic's cleanup.policy to delete";
+    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+      return "queue_system.kafka.brokers wants Kafka 2.4 or newer, but not 4.0";
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
       return "take another queue_system.prefix";
     default:
@@ -201,13 +204,19 @@ event client::next(milliseconds longest) {
   const std::string text = rd_kafka_event_error_string(what.get());
   const bool passes = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE ||
                       code == RD_KAFKA_RESP_ERR__TIMED_OUT;
-  // What a producer has in hand when it dies is reported piece by piece.
-  const bool is_reported = code == RD_KAFKA_RESP_ERR__FATAL && rd_kafka_type(handle_) == RD_KAFKA_PRODUCER;
-  if (passes || is_reported) {
+  // What a producer has in hand when it dies is reported piece by piece; unless a person has to do something first.
+  const auto death = death_of_producer();
+  if (passes || (death && remedy_of(death).empty())) {
     last_error_ = text;
     return {};
   }
+  if (death) fail(death, text);
   fail(code, code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !last_error_.empty() ? last_error_ : text);
+}
+
+rd_kafka_resp_err_t client::death_of_producer() const {
+  if (rd_kafka_type(handle_) != RD_KAFKA_PRODUCER) return RD_KAFKA_RESP_ERR_NO_ERROR;
+  return rd_kafka_fatal_error(handle_, nullptr, 0);
 }
 
 event client::answer(rd_kafka_event_type_t type) {
@@ -250,8 +259,8 @@ int client::make(const std::string& topic) {
   const auto doing = "making topic \"" + topic + "\": ";
   std::string why;
   const auto made = create(topic, why);
-  // One that is there needs no right to be made.
-  const bool is_able = !is_about_rights(made);
+  // One that is there needs neither the right to be made nor a server that can.
+  const bool is_able = !is_about_rights(made) && made != RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE;
   if (made && made != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS && is_able) fail(made, doing + why);
   const auto deadline = clock::now() + options_.answer_timeout;
   for (;;) {

@@ -63,6 +63,8 @@ class client {
 
   /// What has happened next, or nothing when nothing did in time. Errors are thrown.
   event next(milliseconds longest);
+  /// Why this producer can publish no more, and another could.
+  rd_kafka_resp_err_t death_of_producer() const;
   /// The answer to a request; what happens before it is dropped.
   event answer(rd_kafka_event_type_t type);
 

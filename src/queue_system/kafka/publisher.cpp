@@ -106,7 +106,7 @@ class publishing {
   /// One that was not published, as far as is known.
   void note(rd_kafka_resp_err_t code, const outgoing& out) {
     --unreported_;
-    if (is_gone(code) || code == RD_KAFKA_RESP_ERR__FATAL) {
+    if (is_gone(code) || link_.death_of_producer()) {
       again_.push_back(out);
     } else if (!failed_) {
       failed_ = code;

@@ -1,8 +1,10 @@
 #include "queue_system/nats/connection.hpp"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <charconv>
+#include <random>
 #include <thread>
 
 #include "core/config.hpp"
@@ -98,21 +100,30 @@ connection::~connection() {
 void connection::connect(const std::string& role) {
   const auto where = parse_address(options_.url);
   if (!where) fail(unavailable::reason::refused, "its URL cannot be read");
+  auto servers = where->hosts;
+  std::shuffle(servers.begin(), servers.end(), std::minstd_rand(std::random_device{}()));
+  for (; !link_; servers.pop_back()) {
+    try {
+      connect_to(servers.back(), *where, role);
+    } catch (const unavailable& failed) {
+      // What a person has to mend is the same at each of them.
+      if (servers.size() == 1 || failed.why() == unavailable::reason::refused) throw;
+    }
+  }
+}
+
+/// The library is given one server at a time: it would expect one name in the certificates of all.
+void connection::connect_to(const server_url::host_and_port& server, const server_url& as, const std::string& role) {
   natsOptions* made = nullptr;
   check(natsOptions_Create(&made), "connecting");
   const std::unique_ptr<natsOptions, freed_by<natsOptions_Destroy>> how(made);
-  std::vector<std::string> urls;
-  for (const auto& [host, port] : where->hosts) {
-    const bool is_ipv6 = host.find(':') != std::string::npos;
-    urls.push_back("nats://" + (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port));
-  }
-  std::vector<const char*> servers;
-  for (const auto& url : urls) servers.push_back(url.c_str());
-  natsOptions_SetServers(made, servers.data(), static_cast<int>(servers.size()));
-  if (!where->password.empty())
-    natsOptions_SetUserInfo(made, where->user.c_str(), where->password.c_str());
-  else if (!where->user.empty())
-    natsOptions_SetToken(made, where->user.c_str());
+  const bool is_ipv6 = server.host.find(':') != std::string::npos;
+  const auto host = is_ipv6 ? "[" + server.host + "]" : server.host;
+  natsOptions_SetURL(made, ("nats://" + host + ":" + std::to_string(server.port)).c_str());
+  if (!as.password.empty())
+    natsOptions_SetUserInfo(made, as.user.c_str(), as.password.c_str());
+  else if (!as.user.empty())
+    natsOptions_SetToken(made, as.user.c_str());
   natsOptions_SetName(made, ("amc " + role).c_str());
   natsOptions_SetTimeout(made, options_.connect_timeout.count());
   natsOptions_SetWriteDeadline(made, options_.answer_timeout.count());
@@ -120,18 +131,18 @@ void connection::connect(const std::string& role) {
   natsOptions_SetMaxPingsOut(made, 2);
   // What is asked is lost with its connection: it is made anew as a whole.
   natsOptions_SetAllowReconnect(made, false);
-  if (where->tls) {
+  if (as.tls) {
     check(natsOptions_SetSecure(made, true), "connecting");
     if (!options_.verify) natsOptions_SkipServerVerification(made, true);
     if (options_.verify && natsOptions_LoadCATrustedCertificates(made, options_.ca_file.c_str()) != NATS_OK)
       fail(unavailable::reason::refused,
            "\"" + options_.ca_file + "\" holds no certificates; check queue_system.nats.ca_file");
-    if (options_.verify) natsOptions_SetExpectedHostname(made, where->hosts.front().host.c_str());
+    if (options_.verify) natsOptions_SetExpectedHostname(made, server.host.c_str());
   }
   natsConnection* link = nullptr;
   const auto status = natsConnection_Connect(&link, made);
   link_.reset(link);
-  if (status != NATS_OK) fail_to_connect(status, where->hosts.front());
+  if (status != NATS_OK) fail_to_connect(status, server);
 }
 
 void connection::fail_to_connect(natsStatus status, const server_url::host_and_port& where) const {

@@ -87,6 +87,7 @@ class connection {
  private:
   void let_it_be_gone(const std::string& stream);
   void connect(const std::string& role);
+  void connect_to(const server_url::host_and_port& server, const server_url& as, const std::string& role);
   [[noreturn]] void fail_to_connect(natsStatus status, const server_url::host_and_port& where) const;
   void check(natsStatus status, const std::string& doing) const;
   void check_rights() const;

@@ -8,12 +8,14 @@
 #include <cerrno>
 #include <cstring>
 #include <random>
+#include <span>
 #include <utility>
 
 #include "core/config.hpp"
 #include "core/invariant.hpp"
 #include "core/log.hpp"
 #include "core/why_unreachable.hpp"
+#include "queue_system/driver.hpp"
 
 namespace amc::queue_system::rabbitmq {
 namespace {
@@ -53,6 +55,27 @@ bool permits_no_transient_queue(const amqp_rpc_reply_t& reply) {
   // not covered: RabbitMQ before 3.13 permits every queue
   const auto why = reason_of(reply.reply);
   return why.code == AMQP_INTERNAL_ERROR && why.text.find("transient_nonexcl_queues") != std::string::npos;
+}
+
+/// What a person has to do about it, by the server's words; empty where waiting may help, or a right is missing, which
+/// who has asked can name.
+std::string remedy_of(const close_reason& why) {
+  const auto says = [&](std::string_view words) { return why.text.find(words) != std::string::npos; };
+  if (says("Login was refused")) return "; check the user and the password in queue_system.rabbitmq.url";
+  if (why.code == AMQP_NOT_ALLOWED && says("vhost")) return "; check the virtual host in queue_system.rabbitmq.url";
+  if (says("inequivalent arg"))
+    return "; set queue_system.rabbitmq.queue_type as it is, set another queue_system.prefix, or delete it: what is "
+           "pending is rung again";
+  if (says("message size")) return "; raise max_message_size of the server";
+  return "";
+}
+
+/// What the server says of itself under that name; empty: nothing.
+std::string property_of(amqp_connection_state_t link, std::string_view name) {
+  const auto* told = amqp_get_server_properties(link);
+  for (const auto& [key, value] : std::span(told->entries, static_cast<std::size_t>(told->num_entries)))
+    if (text_of(key) == name && value.kind == AMQP_FIELD_KIND_UTF8) return text_of(value.value.bytes);
+  return "";
 }
 
 amqp_table_entry_t entry(const char* key, amqp_field_value_t value) {
@@ -201,6 +224,11 @@ void connection::log_in(const amqp_connection_info& where, const std::string& ro
     fail(unavailable::reason::refused,
          "logging in: what answers there wants TLS; use amqps:// in queue_system.rabbitmq.url, or the port without");
   check(reply, "logging in");
+  const auto version = property_of(handle_, "version");
+  constexpr int oldest = 308;  // those before take a quorum queue for a classic one
+  if (property_of(handle_, "product") == "RabbitMQ" && version_number(version) < oldest)
+    fail(unavailable::reason::refused,
+         "the server is RabbitMQ " + version + "; queue_system.rabbitmq.url wants 3.8 or newer");
 }
 
 unavailable::reason reason_of_close(int code, std::string_view text) {
@@ -236,7 +264,11 @@ std::size_t connection::declare(const std::string& queue) {
     fail(unavailable::reason::refused, "declaring queue \"" + name +
                                            "\": the server permits no transient queues (transient_nonexcl_queues); "
                                            "set queue_system.rabbitmq.queue_type to quorum or classic");
-  check(reply, "declaring queue \"" + name + "\"");
+  const auto doing = "declaring queue \"" + name + "\"";
+  if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && reason_of(reply.reply).code == AMQP_ACCESS_REFUSED)
+    fail(unavailable::reason::refused, doing + ": " + reason_of(reply.reply).told() +
+                                           "; the user of queue_system.rabbitmq.url needs the right to configure it");
+  check(reply, doing);
   const std::size_t ready = declared->message_count;
   release_buffers();
   return ready;
@@ -255,7 +287,7 @@ std::optional<amqp_frame_t> connection::next_frame(milliseconds longest) {
 void connection::note(const amqp_method_t& method) {
   if (method.id == AMQP_CONNECTION_CLOSE_METHOD || method.id == AMQP_CHANNEL_CLOSE_METHOD) {
     const auto why = reason_of(method);
-    fail(reason_of_close(why.code, why.text), "the server closed: " + why.told());
+    fail(reason_of_close(why.code, why.text), "the server closed: " + why.told() + remedy_of(why));
   }
   if (method.id == AMQP_CONNECTION_BLOCKED_METHOD) {
     blocked_ = text_of(static_cast<const amqp_connection_blocked_t*>(method.decoded)->reason);
@@ -280,7 +312,7 @@ void connection::check(const amqp_rpc_reply_t& reply, const std::string& doing) 
   if (reply.reply_type == AMQP_RESPONSE_NORMAL) return;
   if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION) {
     const auto why = reason_of(reply.reply);
-    fail(reason_of_close(why.code, why.text), doing + ": " + why.told());
+    fail(reason_of_close(why.code, why.text), doing + ": " + why.told() + remedy_of(why));
   }
   const bool ended = reply.reply_type == AMQP_RESPONSE_NONE;
   check(ended ? AMQP_STATUS_CONNECTION_CLOSED : reply.library_error, doing);

@@ -2,11 +2,12 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 #include "core/config.hpp"
+#include "queue_system/driver.hpp"
 
 namespace amc::queue_system::redis {
 namespace {
@@ -23,13 +24,12 @@ std::string line_of(std::string_view info, const std::string& name) {
   return std::string(info.substr(begin, info.find('\r', begin) - begin));
 }
 
-/// "7.0.15" → 700.
-int version_number(const std::string& text) {
-  int major = 0, minor = 0;
-  const auto* end = text.data() + text.size();
-  const auto [dot, failed] = std::from_chars(text.data(), end, major);
-  if (failed == std::errc() && dot != end) std::from_chars(dot + 1, end, minor);
-  return 100 * major + minor;
+/// What the server said before it ended the connection, to one that was still writing; empty: nothing.
+std::string last_words(int socket) {
+  std::array<char, 256> bytes{};
+  const auto got = ::recv(socket, bytes.data(), bytes.size(), MSG_DONTWAIT);
+  const std::string_view said(bytes.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  return said.starts_with('-') ? std::string(said.substr(1, said.find('\r') - 1)) : "";
 }
 
 bool starts_with_one_of(std::string_view text, std::initializer_list<std::string_view> begins) {
@@ -140,7 +140,10 @@ void connection::transact(const std::vector<command>& all) {
 }
 
 void connection::refuse(const redisReply& refusal) const {
-  const std::string text(text_of(refusal));
+  refuse(std::string(text_of(refusal)));
+}
+
+void connection::refuse(const std::string& text) const {
   if (text.starts_with("OOM")) fail(unavailable::reason::away, text + "; give the server more memory (maxmemory)");
   if (starts_with_one_of(text, {"WRONGPASS", "NOAUTH", "ERR invalid password", "ERR AUTH"}))
     fail(unavailable::reason::refused, text + "; check the user and the password in queue_system.redis.url");
@@ -152,6 +155,8 @@ void connection::refuse(const redisReply& refusal) const {
     fail(unavailable::reason::refused, text +
                                            "; another program uses a key that begins with amc: and the "
                                            "queue_system.prefix: set another prefix or database");
+  if (text.starts_with("ERR Protocol error: invalid bulk length"))
+    fail(unavailable::reason::refused, text + "; raise proto-max-bulk-len of the server");
   if (starts_with_one_of(text, {"ERR DB index", "ERR invalid DB", "ERR SELECT"}))
     fail(unavailable::reason::refused, text + "; check the database in queue_system.redis.url");
   // A server that loads, is just being replaced, cannot write its disk or has lost the group gets over it.
@@ -164,7 +169,9 @@ void connection::fail_by_link(const std::string& doing) const {
   if (timed_out)
     fail(unavailable::reason::away, doing + ": nothing within " + std::to_string(options_.answer_timeout.count()) +
                                         " ms (queue_system.redis.answer_timeout_ms)");
-  fail(unavailable::reason::away, doing + ": " + link_->errstr);
+  const std::string why = link_->errstr;
+  if (const auto said = last_words(link_->fd); !said.empty()) refuse(said);
+  fail(unavailable::reason::away, doing + ": " + why);
 }
 
 void connection::fail(unavailable::reason why, const std::string& what) const {

@@ -60,6 +60,7 @@ class connection {
   void log_in(const server_url& where, const std::string& role);
   /// Refused when the server is too old, or may throw away what is in a queue.
   void check_server();
+  [[noreturn]] void refuse(const std::string& text) const;
   [[noreturn]] void fail(unavailable::reason why, const std::string& what) const;
   [[noreturn]] void fail_by_link(const std::string& doing) const;
 
