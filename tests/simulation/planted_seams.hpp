@@ -41,6 +41,18 @@ inline bool is_ringing(const change& what) {
 inline bool is_retry(const change& what) {
   return what.then.status == status::pending && !what.then.text;
 }
+inline bool is_edit(const change& what) {
+  return is_answer(what) && what.when.status && *what.when.status != status::pending;
+}
+inline bool is_run_now(const change& what) {
+  return what.when.unclaimed && !what.then.queue && !what.then.status;
+}
+inline bool is_move(const change& what) {
+  return what.when.unclaimed && what.then.queue;
+}
+inline bool is_purge(const change& what) {
+  return what.when.unclaimed && what.then.status == status::cancelled;
+}
 inline bool is_expiry(const change& what) {
   return what.then.status == status::expired;
 }
