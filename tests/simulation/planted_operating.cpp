@@ -117,7 +117,7 @@ class shows_a_purge : public reader_through {
   virtual void spoil(message_page& page) const = 0;
 };
 
-/// As if all had been there before it began.
+/// As if all had been there before it began, and again from the beginning until nothing is left.
 class shows_all_as_old : public shows_a_purge {
   using shows_a_purge::shows_a_purge;
   void spoil(message_page& page) const override {
@@ -126,6 +126,7 @@ class shows_all_as_old : public shows_a_purge {
       older.created_at = {};
       m = std::make_shared<const message>(std::move(older));
     }
+    if (!page.rows.empty() && !page.next) page.next = uuid{};
   }
 };
 
@@ -213,7 +214,7 @@ std::vector<planted_bug> bugs_of_operating() {
        [] { return changes_that(is_purge, [](change& what) { what.when.unclaimed = false; }); }},
       {"purge-of-any-queue", "a purge cancels what has gone on to another queue",
        [] { return changes_that(is_purge, [](change& what) { what.when.queue.reset(); }); }},
-      {"purge-of-what-comes-later", "a purge cancels what is posted while it goes on",
+      {"purge-of-what-comes-later", "a purge goes on until nothing is left, whatever comes meanwhile",
        [] { return readers<shows_all_as_old>(); }},
       {"purge-leaves-what-is-held", "a purge leaves what waits for its date or its back-off",
        [] { return readers<shows_none_that_is_held>(); }},

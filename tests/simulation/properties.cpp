@@ -205,7 +205,7 @@ void properties::check_pause(const message& claimed, const process& by) const {
 
 /// When a purge has begun at the latest: what came after that is none of its business.
 milliseconds properties::begun_by(const told& purge) const {
-  constexpr milliseconds at_once{50}, late{12'000}, stands_still{6'000};
+  constexpr milliseconds at_once{15}, late{12'000}, stands_still{6'000};
   const auto trouble = around_.in.last_trouble(
       {fault::store_away, fault::store_crash, fault::pause, fault::request_late, fault::request_doubled});
   const auto told = purge.decided ? purge.ended + at_once : purge.begun + late;
