@@ -224,8 +224,9 @@ change cancel(const uuid& id, std::optional<int> revision) {
                       .text_back = text_back::always});
 }
 
-change cancel_unclaimed(const uuid& id) {
+change cancel_unclaimed(const uuid& id, std::string queue) {
   auto what = cancel(id);
+  what.when.queue = std::move(queue);
   what.when.unclaimed = true;
   what.text_back = text_back::never;
   return well_formed(std::move(what));
@@ -242,6 +243,7 @@ change move(const message& read, const other_queue& to) {
   change what{.id = read.id,
               .when = {.status = status::pending,
                        .revision = read.revision,
+                       .queue = read.queue,
                        .held = read.held,
                        .expired = false,
                        .unclaimed = true},
@@ -392,6 +394,10 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (when.revision_below && by->revision >= *when.revision_below)
     return error{errc::stale,
                  "The message is at revision " + std::to_string(by->revision) + " and takes no other (max_revisions)."};
+  if (when.queue && by->queue != *when.queue) {
+    if (refused.then.queue == by->queue) return {};  // already so
+    return error{errc::stale, "The message waits in the queue \"" + escaped(by->queue) + "\" by now."};
+  }
   if (when.claim && by->claim != *when.claim)
     return error{errc::stale, "Claim " + std::to_string(*when.claim) + " is not the latest; claim " +
                                   std::to_string(by->claim) + " is."};

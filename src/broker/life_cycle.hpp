@@ -103,11 +103,11 @@ change edit(const message& read, content said, const other_queue& to);
 
 /// What waits for a date, or for the end of its back-off, is due now. What somebody works on is left alone.
 change run_now(const uuid& id);
-/// A pending row, as it was read, waits in this queue, treated as it treats its messages: tried afresh, no sooner than
-/// before. What somebody works on is left alone.
+/// A pending row, as it was read, and where it was, waits in this queue, treated as it treats its messages: tried
+/// afresh, no sooner than before. What somebody works on is left alone.
 change move(const message& read, const other_queue& to);
-/// Cancels what nobody works on.
-change cancel_unclaimed(const uuid& id);
+/// Cancels what waits in this queue and nobody works on: by now it may have gone on to another.
+change cancel_unclaimed(const uuid& id, std::string queue);
 
 /// What a message said that has ended, in all its revisions, and why it failed, for good: the row as it was read.
 change erase(const message& read);

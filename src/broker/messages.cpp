@@ -564,10 +564,10 @@ task<result<row>> messages::move(uuid id, std::string queue, principal_ptr by) {
   co_return moved;
 }
 
-task<std::size_t> messages::cancel_unclaimed(std::vector<uuid> ids, principal_ptr by) {
+task<std::size_t> messages::cancel_unclaimed(std::vector<uuid> ids, std::string queue, principal_ptr by) {
   std::vector<change> changes;
   for (const auto& id : ids)
-    changes.push_back(life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::cancel_unclaimed(id)));
+    changes.push_back(life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::cancel_unclaimed(id, queue)));
   const auto outcomes = co_await store_.apply(std::move(changes));
   std::size_t count = 0;
   for (const auto& became : outcomes) {

@@ -131,8 +131,8 @@ class messages {
   task<result<row>> run_now(uuid id, principal_ptr by = {});
   /// Takes the right to operate in both queues. Errors: as of `run_now`, and invalid, stale.
   task<result<row>> move(uuid id, std::string queue, principal_ptr by = {});
-  /// Cancels those of these that are pending and that nobody works on; how many those were.
-  task<std::size_t> cancel_unclaimed(std::vector<uuid> ids, principal_ptr by = {});
+  /// Cancels those of these that wait in this queue and that nobody works on; how many those were.
+  task<std::size_t> cancel_unclaimed(std::vector<uuid> ids, std::string queue, principal_ptr by = {});
   /// From now on nobody claims from the queue, nothing of it is handed off or rung; whoever has claims there keeps
   /// them. Kept in the store, for all who work on it: those in other processes know within one sweep interval. Errors:
   /// invalid.

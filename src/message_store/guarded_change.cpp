@@ -29,6 +29,7 @@ bool admits_but_for_text(const guard& when, const message& current, timestamp no
   return (!when.status || current.status == *when.status) &&                         //
          (!when.revision || current.revision == *when.revision) &&                   //
          (!when.revision_below || current.revision < *when.revision_below) &&        //
+         (!when.queue || current.queue == *when.queue) &&                            //
          (!when.claim || current.claim == *when.claim) &&                            //
          (!when.claimed || current.claim != 0) &&                                    //
          (!when.held || current.held == *when.held) &&                               //

@@ -60,6 +60,7 @@ struct guard {
   std::optional<amc::status> status{};
   std::optional<int> revision{};
   std::optional<int> revision_below{};
+  std::optional<std::string> queue{};   ///< where it waits
   std::optional<std::int64_t> claim{};  ///< number of the latest claim
   bool claimed = false;                 ///< some claim was granted once
   std::optional<bool> held{};

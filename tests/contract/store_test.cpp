@@ -571,13 +571,23 @@ TEST_P(StoreContract, WhatSomebodyWorksOnIsLeftAloneUntilTheLeaseIsOver) {
   const auto id = accept();
   apply(life_cycle::claim({id, 1}, 1, false));
   EXPECT_FALSE(apply(life_cycle::run_now(id)).applied);
-  EXPECT_FALSE(apply(life_cycle::cancel_unclaimed(id)).applied);
+  EXPECT_FALSE(apply(life_cycle::cancel_unclaimed(id, "q")).applied);
   EXPECT_FALSE(apply(life_cycle::move(*find(id), {"r", times_})).applied);
   pass(100);
   EXPECT_TRUE(apply(life_cycle::move(*find(id), {"r", times_})).applied);
   EXPECT_TRUE(apply(life_cycle::run_now(id)).applied);
-  EXPECT_TRUE(apply(life_cycle::cancel_unclaimed(id)).applied);
+  EXPECT_TRUE(apply(life_cycle::cancel_unclaimed(id, "r")).applied);
   EXPECT_EQ(find(id)->status, status::cancelled);
+}
+
+TEST_P(StoreContract, WhatHasGoneOnToAnotherQueueIsLeftAlone) {
+  const auto id = accept();
+  const auto read = *find(id);
+  ASSERT_TRUE(apply(life_cycle::move(read, {"r", times_})).applied);
+  EXPECT_FALSE(apply(life_cycle::move(read, {"s", times_})).applied);
+  EXPECT_FALSE(apply(life_cycle::cancel_unclaimed(id, "q")).applied);
+  EXPECT_EQ(find(id)->queue, "r");
+  EXPECT_TRUE(apply(life_cycle::cancel_unclaimed(id, "r")).applied);
 }
 
 TEST_P(StoreContract, WhatWaitsForItsDateIsDueNow) {

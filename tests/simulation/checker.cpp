@@ -29,6 +29,7 @@ class checking {
     check_posts();
     check_keys();
     for (const auto& entry : told_.requests) check_answer(entry);
+    for (const auto& entry : told_.requests) check_edit(entry);
     check_refused_answers();
     for (const auto& entry : told_.requests) check_what_was_shown(entry);
     check_order();
@@ -39,6 +40,7 @@ class checking {
   /// What was posted under one number.
   struct posted {
     std::string plan;
+    std::string nature;
     int accepted = 0;
     int unknown = 0;
     bool expires = false;
@@ -63,6 +65,7 @@ class checking {
       const auto said = read(entry.sent).value();
       auto& post = posts_[said.number];
       post.plan = said.plan;
+      post.nature = said.nature;
       post.expires = post.expires || entry.expires_at;
       post.key = entry.key;
       if (entry.outcome == told::verdict::ok) ++post.accepted;
@@ -70,7 +73,8 @@ class checking {
     }
   }
 
-  /// A row says what was posted, and has been answered once for each step of its plan so far, by somebody who did.
+  /// A row says what was posted, and has been answered once for each step of its plan so far, by somebody who did; or
+  /// edited, by somebody who did.
   void check_row(const message& m) {
     const auto name = name_of(m.id, m.revision);
     const auto said = read(m.text);
@@ -79,15 +83,27 @@ class checking {
     require(post != posts_.end(), name + " is a message that nobody sent: " + m.text);
     messages_[said->number].insert(m.id);
     check_end(m, *said, post->second);
-    const auto& plan = post->second.plan;
     const auto done = said->tokens.size();
-    require(done <= plan.size() && said->plan == plan.substr(done), name + " was not answered step by step: " + m.text);
-    require(m.revision == static_cast<int>(done) + 1, name + " skips revisions: " + m.text);
+    require(m.revision == static_cast<int>(done) + 1 || is_overwritten(m), name + " skips revisions: " + m.text);
+    auto so_far = as_posted(*said);
     for (std::size_t i = 0; i < done; ++i) {
       const auto& token = said->tokens[i];
-      require(token.front() == plan[i], name + " was answered in the wrong order: " + m.text);
-      require(was_made(m.id, static_cast<int>(i) + 1, token), name + " has a token that nobody made: " + m.text);
+      require(follow(so_far, token), name + " was answered in the wrong order: " + m.text);
+      require(is_overwritten(m) || was_made(m.id, static_cast<int>(i) + 1, token),
+              name + " has a token that nobody made: " + m.text);
     }
+    require(m.text == write(so_far), name + " was not answered step by step: " + m.text);
+  }
+
+  /// Who edits a message names no revision: what was said since whoever edits has read it is overwritten.
+  bool is_overwritten(const message& m) const {
+    const auto tokens = static_cast<int>(read(m.text)->tokens.size());
+    return tokens + 1 < m.revision && told_.was_asked(m.id, "edit");
+  }
+
+  wording as_posted(const wording& now) const {
+    const auto& post = posts_.at(now.number);
+    return {now.number, post.nature, post.plan, {}, now.is_value};
   }
 
   /// Every message has come to one end, and to none that nobody asked for.
@@ -101,7 +117,7 @@ class checking {
       case status::dead:
         return require(!said.plan.empty(), name + " and was finished: " + m.text);
       case status::cancelled:
-        return require(was_cancelled(m.id), name + ", and nobody asked for that");
+        return require(was_cancelled(m.id) || told_.was_purged(m.queue), name + ", and nobody asked for that");
       case status::expired:
         return require(post.expires, name + ", and was given no term");
     }
@@ -122,8 +138,9 @@ class checking {
       if (run.id == id && run.revision == revision && token.ends_with("-" + run.who + "." + std::to_string(run.run)))
         return true;
     return std::any_of(told_.requests.begin(), told_.requests.end(), [&](const auto& entry) {
-      return entry.method == "PUT" && entry.id == id && entry.revision == revision &&
-             last_token_of(entry.sent).ends_with(token);
+      const bool answers = entry.method == "PUT" && entry.revision == revision;
+      const bool edits = entry.method == "edit" && token.front() == by_edit;
+      return (answers || edits) && entry.id == id && last_token_of(entry.sent).ends_with(token);
     });
   }
 
@@ -168,11 +185,20 @@ class checking {
     const auto name = entry.who + "'s answer to " + name_of(*entry.id, *entry.revision);
     const auto* m = find(*entry.id);
     require(m != nullptr, name + " was accepted and its message is lost");
+    if (is_overwritten(*m)) return;
     const auto said = read(m->text).value();
     const auto place = static_cast<std::size_t>(*entry.revision) - 1;
     require(place < said.tokens.size() && last_token_of(entry.sent) == said.tokens[place],
             name + " was accepted and does not stand in " + m->text);
     require(answered_.insert({*entry.id, *entry.revision}).second, name + " is the second that was accepted");
+  }
+
+  /// What was edited says so ever after.
+  void check_edit(const told& entry) const {
+    if (entry.method != "edit" || entry.outcome != told::verdict::ok) return;
+    const auto* m = find(*entry.id);
+    require(m && (is_overwritten(*m) || has_token(m->text, last_token_of(entry.sent))),
+            brief(*entry.id) + " was edited, as " + entry.who + " was told, and does not say so");
   }
 
   /// An answer of which nothing was told but refusals does not stand in the text.
@@ -203,19 +229,19 @@ class checking {
     require(m != nullptr, name + " was shown and is lost");
     require(!entry.id || *entry.id == entry.now->id, name + " was shown to somebody who asked for another");
     require(entry.now->revision <= m->revision, name + " was shown, later than the last revision");
-    require(entry.now->text == text_at(*m, entry.now->revision),
-            name + " was shown as " + entry.now->text + " and is " + text_at(*m, entry.now->revision));
+    require(said_so(*m, *entry.now), name + " was shown as " + entry.now->text + ", and the message is " + m->text);
     if (entry.now->status != status::pending && !told_.was_retried(entry.now->id))
       require(entry.now->status == m->status && entry.now->revision == m->revision,
               name + " was shown as " + to_string(entry.now->status) + ", and went on");
   }
 
-  std::string text_at(const message& m, int revision) const {
-    auto said = read(m.text).value();
-    const auto answers = static_cast<std::size_t>(revision) - 1;
-    said.tokens.resize(std::min(answers, said.tokens.size()));
-    said.plan = posts_.at(said.number).plan.substr(answers);
-    return write(said);
+  /// Whether the revision that somebody was shown is one that the message has had, as far as it tells.
+  bool said_so(const message& m, const shown& seen) const {
+    if (is_overwritten(m)) return seen.revision < m.revision || seen.text == m.text;
+    const auto said = read(m.text).value();
+    auto then = as_posted(said);
+    for (int i = 1; i < seen.revision; ++i) follow(then, said.tokens.at(static_cast<std::size_t>(i) - 1));
+    return seen.text == write(then);
   }
 
   /// Who was told that a message is cancelled, or open again, finds it so.
@@ -257,7 +283,7 @@ class checking {
       for (const auto& m : list.messages) {
         ++times[m.id];
         const auto* row = find(m.id);
-        require(row && m.revision <= row->revision && m.text == text_at(*row, m.revision),
+        require(row && m.revision <= row->revision && said_so(*row, m),
                 name_of(m.id, m.revision) + " was listed as " + m.text);
       }
       for (const auto& [id, count] : times) require(count == 1, brief(id) + " was listed twice");

@@ -37,7 +37,7 @@ struct told {
   enum class verdict { ok, refused, unknown };
 
   std::string who;
-  std::string method;
+  std::string method;  ///< or what an operator wants: "retry", "edit", "run-now", "move", "purge"
   milliseconds begun{};
   milliseconds ended{};  ///< of an unknown one: when it gave up, which says nothing about when it may be carried out
   std::optional<uuid> id{};               ///< of the message asked for
@@ -49,6 +49,7 @@ struct told {
   std::optional<timestamp> expires_at{};  ///< of what it posts
   std::optional<timestamp> deliver_at{};
   std::optional<mass_retry> retries{};  ///< what a POST /retries is about
+  std::string queue{};                  ///< that a move, an edit or a retry names; or that is to be purged
   verdict outcome = verdict::unknown;
   int status = 0;
   bool decided = false;  ///< somebody who could decide about it has answered
@@ -63,7 +64,8 @@ struct handled {
   int revision = 0;
   std::int64_t claim = 0;
   milliseconds ended{};
-  std::string text{};  ///< that it was given
+  std::string text{};   ///< that it was given
+  std::string queue{};  ///< of the service
 };
 
 /// What one service of one process has in hand.
@@ -100,7 +102,27 @@ struct journal {
     return std::any_of(requests.begin(), requests.end(),
                        [&](const told& entry) { return entry.id == message && entry.method == method; });
   }
-  bool was_retried(const uuid& message) const { return reopened.contains(message) || was_asked(message, "retry"); }
+  bool was_retried(const uuid& message) const { return reopened.contains(message) || was_reopened_alone(message); }
+  /// Whether somebody has asked to have this one pending again, whatever became of it.
+  bool was_reopened_alone(const uuid& message) const {
+    return was_asked(message, "retry") || was_asked(message, "edit");
+  }
+  /// The same with the queue that it names; empty: it names none.
+  bool was_asked(const uuid& message, std::string_view method, std::string_view queue) const {
+    return std::any_of(requests.begin(), requests.end(), [&](const told& entry) {
+      return entry.id == message && entry.method == method && entry.queue == queue;
+    });
+  }
+  /// Whether somebody has asked for this text in the place of another.
+  bool was_edited(const message& edited) const {
+    return std::any_of(requests.begin(), requests.end(), [&](const told& entry) {
+      return entry.method == "edit" && entry.id == edited.id && entry.sent == edited.text;
+    });
+  }
+  bool was_purged(std::string_view queue) const {
+    return std::any_of(requests.begin(), requests.end(),
+                       [&](const told& entry) { return entry.method == "purge" && entry.queue == queue; });
+  }
 
   /// Whether who has the row's claim has asked for this.
   bool was_asked(const char* verb, const message& row) const {

@@ -16,6 +16,33 @@ bool is_open(const message& m, timestamp at) {
   return !m.held || m.due <= at;
 }
 
+/// Somebody works on it.
+bool is_in_hand(const message& m, timestamp at) {
+  return !is_open(m, at) && m.unanswered > 0;
+}
+
+/// What the history says of a step; null where it says nothing.
+const char* in_history(step which, const message& after) {
+  switch (which) {
+    case step::answer:
+      return "answered";
+    case step::edit:
+      return "edited";
+    case step::retry:
+      return "retried";
+    case step::move:
+      return "moved";
+    case step::fail:
+      return after.status == status::dead ? "dead" : "failed";
+    case step::cancel:
+    case step::bury:
+    case step::expire:
+      return amc::to_string(after.status);
+    default:
+      return nullptr;
+  }
+}
+
 /// The longest pause after so many failures.
 milliseconds longest_pause(int failures_before) {
   const auto grown = static_cast<double>(back_off_initial.count()) * std::pow(2, failures_before);
@@ -33,6 +60,7 @@ class judging {
       accept();
     else
       go_on(which);
+    if (which != step::accept) remember(which);
     return objection_;
   }
 
@@ -83,9 +111,11 @@ class judging {
             "has lost what it was made with");
     require(after_.lease == before_.lease && after_.max_claims == before_.max_claims, "is treated otherwise");
     const bool may_fail = which == step::fail || which == step::bury || which == step::answer;
+    const bool may_have_ended = which == step::retry || which == step::edit;
+    const bool may_go_elsewhere = may_have_ended || which == step::answer || which == step::move;
     require(may_fail || after_.attempts.size() == before_.attempts.size(), "has an attempt that nobody made");
-    if (which != step::retry) require(before_.status == status::pending, "had come to its end");
-    if (which != step::answer) require(after_.queue == before_.queue, "has moved to another queue");
+    if (!may_have_ended) require(before_.status == status::pending, "had come to its end");
+    if (!may_go_elsewhere) require(after_.queue == before_.queue, "has moved to another queue");
     switch (which) {
       case step::accept:
         return;
@@ -101,14 +131,20 @@ class judging {
       case step::release:
         return release();
       case step::reopen:
-        require(plan_.receive && before_.unanswered > 0, "is opened, and nobody may do that");
+        require(before_.unanswered > 0 && (plan_.receive || may_run_now()), "is opened, and nobody may do that");
         return require(!after_.held && after_.due == at_, "is opened, and is not due at once");
       case step::fail:
         return fail();
       case step::cancel:
-        return require(told_.was_asked(after_.id, "DELETE"), "is cancelled, and nobody asked for that");
+        return cancel();
       case step::retry:
         return retry();
+      case step::edit:
+        return edit();
+      case step::run_now:
+        return run_now();
+      case step::move:
+        return move();
       case step::ring:
         require(is_open(before_, at_) || jumps(), "was rung while it was held");
         require(!after_.held && after_.due == at_ + plan_.ring_again, "is not rung again when it should");
@@ -159,11 +195,58 @@ class judging {
             "does not back off as its policy says");
   }
 
-  void retry() {
+  /// By its client; or with its whole queue, and then nobody works on it.
+  void cancel() {
+    if (told_.was_asked(after_.id, "DELETE")) return;
+    require(told_.was_purged(before_.queue), "is cancelled, and nobody asked for that");
+    require(!is_in_hand(before_, at_), "is purged while somebody works on it");
+  }
+
+  /// What has ended is pending again.
+  void begin_again() {
     require(before_.status == status::dead || before_.status == status::cancelled, "was not to be retried");
     require(!has_expired(before_, at_), "was retried after it had expired");
+    require(after_.status == status::pending, "is retried, and is not pending");
     require(after_.unanswered == 0 && after_.failures == 0, "does not start afresh when it is retried");
+  }
+
+  void edit() {
+    begin_again();
+    require(after_.revision == before_.revision + 1, "is edited, and has not the next revision");
+    require(told_.was_edited(after_), "does not say what whoever has edited it says");
+    const bool stays = after_.queue == before_.queue && told_.was_asked(after_.id, "edit", "");
+    require(stays || told_.was_asked(after_.id, "edit", after_.queue), "is edited, and waits in another queue");
+    require(!after_.held && after_.due == at_, "is edited, and is not due at once");
+  }
+
+  /// Somebody wants it, and nobody works on it.
+  bool may_run_now() const { return told_.was_asked(after_.id, "run-now") && !is_in_hand(before_, at_); }
+
+  void run_now() {
+    require(may_run_now(), "is to run now, and nobody asked for that, or somebody works on it");
+    require(!has_expired(before_, at_), "is to run now after it had expired");
+    require(!after_.held && after_.due == at_, "is to run now, and is not due at once");
+    require(after_.unanswered == before_.unanswered, "has forgotten claims");
+    require(after_.failures == before_.failures, "has forgotten failures");
+  }
+
+  void move() {
+    require(told_.was_asked(after_.id, "move", after_.queue), "is moved, and nobody asked for that");
+    require(!is_in_hand(before_, at_), "is moved while somebody works on it");
+    require(!has_expired(before_, at_), "is moved after it had expired");
+    require(after_.unanswered == 0 && after_.failures == 0, "does not start afresh in its new queue");
+    require(after_.claim == before_.claim, "is claimed by a move");
+    if (before_.held)
+      require(after_.held && after_.due == before_.due, "has lost its date, or its back-off, by a move");
+    else
+      require(!after_.held && after_.due == at_, "is moved, and is not due at once");
+  }
+
+  void retry() {
+    begin_again();
     require(told_.was_asked(after_.id, "retry") || told_.retries_all(before_), "is retried, and nobody asked for that");
+    require(after_.queue == before_.queue || told_.was_asked(after_.id, "retry", after_.queue),
+            "is retried in another queue");
     const bool never_begun = before_.status == status::cancelled && before_.held && before_.claim == 0;
     if (never_begun)
       require(after_.held && after_.due == before_.due, "is retried before its date, and has lost it");
@@ -187,6 +270,21 @@ class judging {
             "does not say what went wrong");
   }
 
+  /// What became of the revision before is the last that its history says, and all of it that is new.
+  void remember(step which) {
+    const auto* what = in_history(which, after_);
+    if (!what) return require(after_.history == before_.history, "has in its history what did not happen");
+    const auto lines = [](const message& m) {
+      return static_cast<std::size_t>(std::count(m.history.begin(), m.history.end(), '\n'));
+    };
+    require(lines(after_) == std::min(lines(before_) + 1, history_max), "has not in its history what has happened");
+    if (objection_) return;
+    const auto last = *latest_of(after_);
+    require(last.what == what && last.at == at_ && last.revision == before_.revision && last.queue == before_.queue &&
+                last.claim == (before_.claimed_at ? before_.claim : 0) && last.by == before_.holder,
+            "is told otherwise by its history");
+  }
+
   bool jumps() const { return plan_.of(fault::store_clock) > 0; }  // what was due when it was read may not be now
 
   const scenario& plan_;
@@ -200,14 +298,14 @@ class judging {
 }  // namespace
 
 const char* to_string(step which) {
-  static constexpr const char* names[]{"accept", "claim", "extend", "answer", "fail",   "release",
-                                       "cancel", "retry", "ring",   "bury",   "expire", "reopen"};
+  static constexpr const char* names[]{"accept", "claim", "extend", "answer", "fail", "release", "cancel", "retry",
+                                       "ring",   "bury",  "expire", "reopen", "edit", "run now", "move"};
   return names[static_cast<std::size_t>(which)];
 }
 
 std::optional<step> step_of(const message* before, const message& after, timestamp at) {
   if (!before) return step::accept;
-  if (after.revision != before->revision) return step::answer;
+  if (after.revision != before->revision) return before->status == status::pending ? step::answer : step::edit;
   if (after.text != before->text) return {};
   if (after.failures > before->failures) return step::fail;
   if (after.status != before->status) {
@@ -224,10 +322,12 @@ std::optional<step> step_of(const message* before, const message& after, timesta
         return {};
     }
   }
+  if (after.queue != before->queue) return step::move;
   if (after.claim != before->claim) return step::claim;
   if (after.held) return step::extend;  // also of a row that was rung when its lease was over
   if (after.unanswered < before->unanswered) return step::release;
-  return before->held && after.due == at ? step::reopen : step::ring;
+  if (after.due != at) return step::ring;
+  return before->held && before->unanswered > 0 ? step::reopen : step::run_now;
 }
 
 std::optional<std::string> life_table::objection(step which, const message* before, const message& after,

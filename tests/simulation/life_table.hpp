@@ -10,12 +10,28 @@
 namespace amc::simulation {
 
 /// A line of the table in docs/architecture.md.
-enum class step { accept, claim, extend, answer, fail, release, cancel, retry, ring, bury, expire, reopen };
+enum class step {
+  accept,
+  claim,
+  extend,
+  answer,
+  fail,
+  release,
+  cancel,
+  retry,
+  ring,
+  bury,
+  expire,
+  reopen,
+  edit,
+  run_now,
+  move
+};
 
 const char* to_string(step which);
 
 /// Which line of the table has changed a row so, told by the row before and after it alone. `before` is null of a new
-/// row. Nothing when no line does that.
+/// row. Nothing when no line does that. A run now of what a dead service had is a reopening.
 std::optional<step> step_of(const message* before, const message& after, timestamp at);
 
 /// The table in docs/architecture.md once more, as a judge: it sees rows and what clients have asked for, never the

@@ -219,7 +219,7 @@ void store_operator::check_it_stops(const mass_run& one) const {
   }
   if (!failed) return;
   for (const auto& [id, when] : around_.told.reopened)
-    if (when > *failed + a_while && when < one.ended && !around_.told.was_asked(id, "retry"))
+    if (when > *failed + a_while && when < one.ended && !around_.told.was_reopened_alone(id))
       around_.in.fail("a mass retry goes on, though the same failure came back");
 }
 

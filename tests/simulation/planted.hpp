@@ -18,6 +18,12 @@ struct planted_bug {
 
 const std::vector<planted_bug>& planted_bugs();
 
+/// These by theme: what changes make of messages and tell of them; what operators ask for and are told; and sweepers,
+/// engines, feeds and clients.
+std::vector<planted_bug> bugs_of_changes();
+std::vector<planted_bug> bugs_of_operating();
+std::vector<planted_bug> bugs_of_surroundings();
+
 /// Throws std::invalid_argument for an unknown name.
 const planted_bug& planted_bug_named(std::string_view name);
 

@@ -101,7 +101,9 @@ void properties::see_change(const database::committed& seen) {
   // P7: what is claimed is held until it is answered.
   if (which == step::ring && before->held && before->unanswered > 0 && calm())
     around_.in.fail(name_of(what.id, before->revision) + " has lost its claim, and nobody has died");
-  if (which == step::retry) around_.told.reopened[what.id] = around_.in.now();
+  if (which == step::retry || which == step::edit) around_.told.reopened[what.id] = around_.in.now();
+  if (which == step::cancel && !around_.told.was_asked(what.id, "DELETE")) check_purged(*before);
+  see_place(seen);
   if (which) timeliness_.see(seen, *which);
   const bool ends = after->status != status::pending;
   if (before && (ends || after->revision != before->revision))
@@ -109,6 +111,7 @@ void properties::see_change(const database::committed& seen) {
   if (ends) revisions_[{what.id, after->revision}].ended = around_.in.now();
   if (what.then.text) see_arrival(what, {became.applied, after, became.at}, by);
   auto& here = revisions_[{what.id, became.now->revision}];
+  if (which == step::run_now || which == step::reopen || which == step::move) see_operation(seen, *which, here);
   if (what.then.new_claim) check_pause(*after, by);
   if (what.then.new_claim) return see_claim(what, {became.applied, after, became.at}, here);
   const bool has_failed = what.then.failures == effect::count::one_more;
@@ -200,6 +203,74 @@ void properties::check_pause(const message& claimed, const process& by) const {
     around_.in.fail(name_of(claimed.id, claimed.revision) + " is claimed in a queue that is paused");
 }
 
+/// When a purge has begun at the latest: what came after that is none of its business.
+milliseconds properties::begun_by(const told& purge) const {
+  constexpr milliseconds at_once{15}, late{12'000}, stands_still{6'000};
+  const auto trouble = around_.in.last_trouble(
+      {fault::store_away, fault::store_crash, fault::pause, fault::request_late, fault::request_doubled});
+  const auto told = purge.decided ? purge.ended + at_once : purge.begun + late;
+  return trouble < purge.begun ? told : std::max(told, trouble + stands_still);
+}
+
+/// What came when its queue was being purged already stays.
+void properties::check_purged(const message& before) const {
+  if (around_.in.plan().of(fault::store_clock) > 0) return;  // it may bear an earlier time
+  const auto posted = places_.at(before.id).front().since;
+  const auto& requests = around_.told.requests;
+  const bool meant = std::any_of(requests.begin(), requests.end(), [&](const told& entry) {
+    return entry.method == "purge" && entry.queue == before.queue && begun_by(entry) >= posted;
+  });
+  if (!meant) around_.in.fail(name_of(before.id, before.revision) + " is purged, and came after that had begun");
+}
+
+void properties::see_place(const database::committed& seen) {
+  const auto& now = *seen.after;
+  if (now.status != status::pending) return;
+  for (auto* places : {&places_[now.id], &known_places_[{seen.by.name(), now.id}]})
+    if (places->empty() || places->back().queue != now.queue) places->push_back({around_.in.now(), now.queue});
+}
+
+bool properties::was_in(const uuid& id, const std::string& queue, milliseconds from, milliseconds until) const {
+  const auto found = places_.find(id);
+  if (found == places_.end()) return false;
+  const auto& places = found->second;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const auto left = i + 1 < places.size() ? places[i + 1].since : milliseconds::max();
+    if (places[i].queue == queue && places[i].since <= until && left >= from) return true;
+  }
+  return false;
+}
+
+/// An operator has a message run now, or moved. What a dead service had is opened likewise by who has lost it.
+void properties::see_operation(const database::committed& seen, step which, revision_history& here) {
+  const auto& now = *seen.after;
+  if (which != step::move) run_now_.emplace_back(now.id, around_.in.now());
+  if (which == step::reopen) return;
+  if (!now.held) here.not_before = {};
+  const auto waits = now.held ? std::max(now.due - seen.became.at, milliseconds(0)) : milliseconds(0);
+  here.arrived = around_.in.now() + waits;
+  here.queue = now.queue;
+  here.stored_by = &seen.by;
+  here.rung = false;
+}
+
+/// A message that was moved is handled where it is. A service of a queue that it was in may have it as well, where an
+/// event of that queue, or a look into it, is older than the move.
+void properties::check_place_of(const handled& run) {
+  const auto found = claims_.find({run.id, run.claim});
+  if (found == claims_.end() || found->second.queue == run.queue) return;
+  const auto& [at, queue] = found->second;
+  const auto name = name_of(run.id, run.revision) + " is handled by " + run.who + ", and was in " + queue;
+  if (!was_in(run.id, run.queue, milliseconds(0), at)) return around_.in.fail(name);
+  if (!calm()) return;
+  auto& here = revisions_[{run.id, run.revision}];
+  const auto strayed = ++here.strayed[run.queue];
+  constexpr milliseconds look{100};
+  const bool heard_of = strayed <= here.events[run.queue];
+  const bool just_moved = was_in(run.id, run.queue, at - look, at);
+  if (!heard_of && !just_moved) around_.in.fail(name + " long since");
+}
+
 /// In a world in which no event is lost and nobody is overloaded, one ringing is enough.
 void properties::check_rung_once(const message& m, revision_history& here) {
   const auto& plan = around_.in.plan();
@@ -248,7 +319,9 @@ void properties::see_claim(const change& what, const outcome& became, revision_h
   const bool jumps = around_.in.plan().of(fault::store_clock) > 0;
   if (!jumps && became.at < here.not_before) around_.in.fail(name + " was claimed before it was to be delivered");
   if (here.over && !around_.told.was_retried(what.id)) around_.in.fail(name + " was claimed after its end");
-  if (!claims_.insert({what.id, became.now->claim}).second) around_.in.fail(name + " is claimed by a number of before");
+  const granted claim{around_.in.now(), became.now->queue};
+  if (!claims_.insert({{what.id, became.now->claim}, claim}).second)
+    around_.in.fail(name + " is claimed by a number of before");
   check_company(*became.now);
   const bool first = here.first_claimed < milliseconds(0);
   here.claimed = true;
@@ -321,7 +394,10 @@ void properties::check_overtaking(const revision_history& claimed) {
     return r.second.queue == claimed.queue && r.second.first_claimed >= milliseconds(0) &&
            r.second.arrived > claimed.arrived;
   }));
-  if (newer > held) around_.in.fail("a message was overtaken by " + std::to_string(newer) + " newer ones of its queue");
+  // What an operator moves, or has run now, is no earlier and no later than others.
+  const auto moved = static_cast<std::size_t>(plan.interventions);
+  if (newer > held + moved)
+    around_.in.fail("a message was overtaken by " + std::to_string(newer) + " newer ones of its queue");
 }
 
 /// Durable before anyone is told; and P1: a backlog does not multiply.
@@ -336,12 +412,28 @@ void properties::see_event(const process& by, const outgoing& out, const engine&
   if (found == around_.store.rows().end() || found->second->revision < told->revision)
     return around_.in.fail(by.name() + " rings for " + name + " before it is stored");
   if (silent_) around_.in.fail(by.name() + " still rings for " + name);
-  revisions_[{told->id, told->revision}].last_rung = around_.in.now();
+  auto& here = revisions_[{told->id, told->revision}];
+  here.last_rung = around_.in.now();
+  ++here.events[out.queue];
+  check_place_of(by, told->id, out.queue);
   timeliness_.see_event(by, told->id, told->revision);
   note_depth(out.queue, in.depth(out.queue) + 1);
   const auto most = rooms() * (around_.in.plan().queue_depth_max + 1);
   if (clean() && in.depth(out.queue) > most)
     around_.in.fail("queue " + out.queue + " holds " + std::to_string(in.depth(out.queue)) + " events");
+}
+
+/// A message is rung where it was when whoever rings has last changed it, or lately.
+void properties::check_place_of(const process& by, const uuid& id, const std::string& queue) const {
+  const auto found = known_places_.find({by.name(), id});
+  if (found == known_places_.end()) return;
+  constexpr milliseconds on_its_way{5'000};  // who stands still has it for so long
+  const auto& places = found->second;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const bool is_last = i + 1 == places.size();
+    if (places[i].queue == queue && (is_last || around_.in.now() - places[i + 1].since < on_its_way)) return;
+  }
+  around_.in.fail(by.name() + " rings for " + brief(id) + " in queue " + queue + ", where it is not");
 }
 
 /// A crash takes claims back, so what is known of them is no longer true.
@@ -366,6 +458,7 @@ void properties::check_runs() {
   const auto& runs = around_.told.runs;
   for (; seen_runs_ < runs.size(); ++seen_runs_) {
     const auto& run = runs[seen_runs_];
+    check_place_of(run);
     auto& here = revisions_[{run.id, run.revision}];
     ++here.runs;
     const auto& plan = around_.in.plan();
@@ -504,6 +597,20 @@ void properties::check_refusals() const {
     const auto& ended = here->second.ended;
     if (ended < milliseconds(0) || ended > entry.ended)
       around_.in.fail(entry.who + "'s answer to " + name_of(*entry.id, *entry.revision) + " was refused for no reason");
+  }
+}
+
+void properties::check_operations() const {
+  for (const auto& entry : around_.told.requests) {
+    if (entry.outcome != told::verdict::ok || !entry.id) continue;
+    const auto name = brief(*entry.id) + ", as " + entry.who + " was told, ";
+    const bool moves = entry.method == "move";
+    if (moves && !was_in(*entry.id, entry.queue, entry.begun, entry.ended))
+      around_.in.fail(name + "was moved to " + entry.queue + ", and was not");
+    const bool runs = std::any_of(run_now_.begin(), run_now_.end(), [&](const auto& done) {
+      return done.first == entry.id && done.second >= entry.begun && done.second <= entry.ended;
+    });
+    if (entry.method == "run-now" && !runs) around_.in.fail(name + "was to run now, and was not");
   }
 }
 

@@ -27,6 +27,8 @@ class properties {
   void check_deaths() const;
   void check_what_is_left() const;
   void check_final_failures() const;
+  /// And: what operators were told to be done was done, in time.
+  void check_operations() const;
   /// From here on there is nothing to do, and nothing may be done.
   void expect_silence();
   /// After a while of that: hardly anybody has even looked (P5).
@@ -46,8 +48,20 @@ class properties {
     milliseconds last_rung{-1};
     std::string queue;
     const process* stored_by = nullptr;
-    timestamp not_before{};  ///< of what is to be delivered later
-    bool rung = false;       ///< there should be an event for it
+    timestamp not_before{};                ///< of what is to be delivered later
+    bool rung = false;                     ///< there should be an event for it
+    std::map<std::string, int> events{};   ///< for it, in each queue
+    std::map<std::string, int> strayed{};  ///< runs of it by services of each queue that it was not in any more
+  };
+  /// A claim as it was granted.
+  struct granted {
+    milliseconds at{};
+    std::string queue{};
+  };
+  /// Where a message was from then on.
+  struct place {
+    milliseconds since{};
+    std::string queue{};
   };
 
   void see_change(const database::committed& seen);
@@ -57,6 +71,13 @@ class properties {
   void see_purge(const message& gone, timestamp at);
   void see_pause(const pause_request& what);
   void check_pause(const message& claimed, const process& by) const;
+  void check_purged(const message& before) const;
+  milliseconds begun_by(const told& purge) const;
+  void see_place(const database::committed& seen);
+  void see_operation(const database::committed& seen, step which, revision_history& here);
+  bool was_in(const uuid& id, const std::string& queue, milliseconds from, milliseconds until) const;
+  void check_place_of(const handled& run);
+  void check_place_of(const process& by, const uuid& id, const std::string& queue) const;
   milliseconds in_use_since(const std::string& queue) const;
   void see_claim(const change& what, const outcome& became, revision_history& here);
   void check_company(const message& m);
@@ -87,7 +108,10 @@ class properties {
   life_table table_;
   timeliness timeliness_;
   std::map<std::pair<uuid, int>, revision_history> revisions_;
-  std::set<std::pair<uuid, std::int64_t>> claims_;  ///< that were ever given
+  std::map<std::pair<uuid, std::int64_t>, granted> claims_;  ///< that were ever given
+  std::map<uuid, std::vector<place>> places_;                ///< where each message was, the latest last
+  std::map<std::pair<std::string, uuid>, std::vector<place>> known_places_;  ///< as of what each process has changed
+  std::vector<std::pair<uuid, milliseconds>> run_now_;                       ///< and when
   struct undelivered {
     milliseconds since;
     std::string by;

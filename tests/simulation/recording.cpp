@@ -57,18 +57,37 @@ mass_retry retries_in(const json::value& body) {
   return {parse_status(text_in(body, "status")).value_or(status::dead), text_in(body, "queue"), text_in(body, "error")};
 }
 
+/// What an operator wants is told by the end of the path.
+std::string method_of(const http::request& asked) {
+  if (asked.method == "POST")
+    for (const std::string verb : {"retry", "run-now", "move", "purge"})
+      if (asked.target.ends_with("/" + verb)) return verb;
+  return asked.method;
+}
+
+/// The queue in "/queues/QUEUE/purge".
+std::string queue_in(const http::request& asked) {
+  constexpr std::string_view before = "/queues/";
+  const std::string_view target(asked.target);
+  if (!target.starts_with(before)) return {};
+  const auto name = target.substr(before.size());
+  return std::string(name.substr(0, name.find('/')));
+}
+
 told what_is_asked(const http::request& asked, const process& by) {
-  told entry{by.name(), asked.method, by.in().now()};
-  if (asked.target.ends_with("/retry")) entry.method = "retry";
+  told entry{by.name(), method_of(asked), by.in().now()};
   entry.id = id_in(asked);
   entry.revision = revision_in(asked);
   entry.longest = wait_in(asked);
   entry.waits = entry.longest > milliseconds(0);
   entry.key = asked.headers.find("Idempotency-Key").value_or("");
+  entry.queue = queue_in(asked);
   if (asked.body.empty()) return entry;
   const auto body = parsed(asked.body);
   if (asked.target == "/retries") entry.retries = retries_in(body);
   entry.sent = said_in(body);
+  if (entry.method == "retry" && !entry.sent.empty()) entry.method = "edit";
+  if (entry.queue.empty()) entry.queue = text_in(body, "queue");
   entry.expires_at = parse_rfc3339(text_in(body, "expires_at"));
   entry.deliver_at = parse_rfc3339(text_in(body, "deliver_at"));
   return entry;

@@ -210,7 +210,7 @@ class running_broker : public running {
 /// What a handler of this world does with a message, and how long it takes.
 class handling {
  public:
-  handling(const surroundings& around, process& by) : around_(around), by_(by) {}
+  handling(const surroundings& around, process& by, char queue) : around_(around), by_(by), queue_(1, queue) {}
 
   std::string handle(const delivery& work) {
     if (!by_.alive()) return work.text();
@@ -219,7 +219,8 @@ class handling {
     const int run = ++around_.told.last_run;
     auto next = answered(work.text(), by_.name(), run);
     if (read(work.text())->nature == std::string(1, spoiling)) next.insert(next.find('>'), 1, unfit);
-    around_.told.runs.push_back({by_.name(), run, id, work.revision(), work.claim(), around_.in.now(), work.text()});
+    around_.told.runs.push_back(
+        {by_.name(), run, id, work.revision(), work.claim(), around_.in.now(), work.text(), queue_});
     around_.in.note(by_.name(), "handles", id, work.revision());
     return next;
   }
@@ -253,6 +254,7 @@ class handling {
 
   surroundings around_;
   process& by_;
+  std::string queue_;
 };
 
 class running_service : public running {
@@ -260,7 +262,7 @@ class running_service : public running {
   /// `base` is there where it works on the store, or shares a process with the broker.
   running_service(const surroundings& around, process& by, char letter, bool on_the_store,
                   std::shared_ptr<const foundation> base, std::shared_ptr<service::company> with)
-      : around_(around), by_(by), handling_(around, by), base_(std::move(base)) {
+      : around_(around), by_(by), handling_(around, by, letter), base_(std::move(base)) {
     service::runtime_options options;
     options.company = std::move(with);
     options.concurrency = around.in.plan().concurrency;
@@ -331,7 +333,7 @@ class running_receiver : public running {
   running_receiver(const surroundings& around, process& by, char letter)
       : around_(around),
         by_(by),
-        handling_(around, by),
+        handling_(around, by, letter),
         target_("/queues/" + std::string(1, letter) + "/receive"),
         name_(by.name() + " since " + std::to_string(around.in.now().count())),
         calls_(around.net.connect(by, broker_addresses(around.in.plan()))),

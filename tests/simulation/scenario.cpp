@@ -195,6 +195,9 @@ scenario scenario_of(std::uint64_t seed) {
   constexpr std::uint64_t stream_of_pauses = 53;
   random_stream of_pauses(seed, stream_of_pauses);
   if (of_pauses.chance(0.25)) s.pauses = static_cast<int>(of_pauses.between(1, 4));
+  constexpr std::uint64_t stream_of_interventions = 54;
+  random_stream of_interventions(seed, stream_of_interventions);
+  if (of_interventions.chance(0.3)) s.interventions = static_cast<int>(of_interventions.between(2, 20));
   return s;
 }
 
@@ -208,6 +211,7 @@ std::vector<std::string> what_goes_wrong(const scenario& plan) {
   if (plan.large > 0) all.emplace_back("large");
   if (plan.unfit > 0) all.emplace_back("unfit");
   if (plan.pauses > 0) all.emplace_back("pauses");
+  if (plan.interventions > 0) all.emplace_back("interventions");
   return all;
 }
 
@@ -224,6 +228,8 @@ void leave_out(scenario& plan, std::string_view name) {
     plan.unfit = 0;
   else if (name == "pauses")
     plan.pauses = 0;
+  else if (name == "interventions")
+    plan.interventions = 0;
   else if (const auto at = std::find(names.begin(), names.end(), name); at != names.end())
     plan.rate[static_cast<std::size_t>(at - names.begin())] = 0;
   else
@@ -275,8 +281,8 @@ std::string describe(const scenario& plan) {
       std::to_string(plan.handler_longest.count()) + (plan.slow_handlers > 0 ? ", some slow" : "") +
       (plan.failing > 0 ? ", some fail" : "") + (plan.poisonous > 0 ? ", some kill" : "") +
       (plan.large > 0 ? ", some large" : "") + (plan.unfit > 0 ? ", some unfit" : "") +
-      (plan.pauses > 0 ? ", queues are paused" : "") + "; faults until " + std::to_string(plan.faults_until.count()) +
-      ":";
+      (plan.pauses > 0 ? ", queues are paused" : "") + (plan.interventions > 0 ? ", operators intervene" : "") +
+      "; faults until " + std::to_string(plan.faults_until.count()) + ":";
   for (std::size_t i = 0; i < faults; ++i)
     if (plan.rate[i] > 0) text += " " + std::string(names[i]) + "=" + std::to_string(plan.rate[i]).substr(0, 4);
   return plan.calm() ? text + " none" : text;

@@ -97,6 +97,7 @@ struct scenario {
   milliseconds key_kept{std::chrono::days(1)};  ///< how long an idempotency key is remembered
   int pauses = 0;                               ///< of queues, one after another
   int operators_acts = 0;                       ///< what an operator does, one thing after another
+  int interventions = 0;                        ///< of operators: with single messages, and purges of queues
   milliseconds kept_for(amc::status end) const { return end == amc::status::dead ? dead_kept : kept; }
 
   double of(fault kind) const { return rate[static_cast<std::size_t>(kind)]; }

@@ -3,6 +3,7 @@
 #include "tests/simulation/chaos.hpp"
 #include "tests/simulation/checker.hpp"
 #include "tests/simulation/cluster.hpp"
+#include "tests/simulation/intervening.hpp"
 #include "tests/simulation/operator.hpp"
 #include "tests/simulation/pausing.hpp"
 #include "tests/simulation/properties.hpp"
@@ -26,7 +27,8 @@ class run {
         chaos_(around_, nodes_),
         scripts_(around_, nodes_),
         operator_(around_, nodes_),
-        pausing_(around_, nodes_) {
+        pausing_(around_, nodes_),
+        intervening_(around_, nodes_) {
     store_.note_past_through(planted.note_past);
   }
 
@@ -47,24 +49,27 @@ class run {
     scripts_.begin();
     operator_.begin();
     pausing_.begin();
+    intervening_.begin();
     chaos_.begin();
     look();
     while (!over_ && world_.step()) continue;
     if (const auto found = check(journal_, store_.rows(), keys_last()); found && !world_.failure()) world_.fail(*found);
     operator_.check_mass_retries();
+    intervening_.check_purges();
     properties_.check_waits();
     properties_.check_refusals();
     properties_.check_deaths();
     properties_.check_final_failures();
     properties_.check_what_is_left();
+    properties_.check_operations();
     return {world_.log().hash(), world_.failure(), world_.now()};
   }
 
  private:
   void look() {
     properties_.look();
-    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && pausing_.over() && net_.quiet() &&
-        all_terminal())
+    if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && pausing_.over() &&
+        intervening_.over() && net_.quiet() && all_terminal())
       fall_silent();
     if (silence_ && world_.now() > *silence_) {
       properties_.check_silence();
@@ -133,6 +138,7 @@ class run {
   scripts scripts_;
   store_operator operator_;
   pausing pausing_;
+  intervening intervening_;
   std::optional<milliseconds> silence_;
   bool over_ = false;
 };

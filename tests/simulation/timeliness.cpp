@@ -69,6 +69,12 @@ void timeliness::see(const database::committed& seen, step which) {
       return owe(m, std::max(m->held ? m->due - at : milliseconds(0), milliseconds(0)), "it was retried");
     case step::ring:
       return owe_at_once(seen.by, m, "the sweeper has seen it");
+    case step::edit:
+      return owe(m, milliseconds(0), "it was edited");
+    case step::run_now:
+      return owe(m, milliseconds(0), "it is to run now");
+    case step::move:
+      return owe(m, std::max(m->held ? m->due - at : milliseconds(0), milliseconds(0)), "it was moved");
     case step::cancel:
     case step::bury:
     case step::expire:

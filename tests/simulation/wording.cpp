@@ -70,11 +70,29 @@ bool has_token(std::string_view text, const std::string& token) {
   return what && std::find(what->tokens.begin(), what->tokens.end(), token) != what->tokens.end();
 }
 
+bool follow(wording& what, const std::string& token) {
+  if (token.front() == by_edit) {
+    what.nature.clear();
+    what.plan = token.substr(1, token.find('-') - 1);
+  } else {
+    if (!what.plan.starts_with(token.front())) return false;
+    what.plan.erase(0, 1);
+  }
+  what.tokens.push_back(token);
+  return true;
+}
+
+std::string edited(std::string_view text, std::string_view plan, std::string_view who, int run) {
+  auto what = read(text);
+  if (!what) throw std::runtime_error("this text cannot be read: " + std::string(text));
+  follow(*what, by_edit + std::string(plan) + "-" + std::string(who) + "." + std::to_string(run));
+  return write(*what);
+}
+
 std::string answered(std::string_view text, std::string_view who, int run) {
   auto what = read(text);
   if (!what || what->plan.empty()) throw std::runtime_error("this text has no next step: " + std::string(text));
-  what->tokens.push_back(what->plan.substr(0, 1) + "-" + std::string(who) + "." + std::to_string(run));
-  what->plan.erase(0, 1);
+  follow(*what, what->plan.substr(0, 1) + "-" + std::string(who) + "." + std::to_string(run));
   return write(*what);
 }
 

@@ -13,6 +13,9 @@ namespace amc::simulation {
 /// "LETTER-WHO.RUN". So the text of a finished message tells who has answered it, in which run, and whether anybody did
 /// twice.
 ///
+/// Who edits one leaves what it says so far, cures its nature, and gives it another plan: the token for that is
+/// "ePLAN-WHO.RUN".
+///
 /// Some say the same as a JSON value, a list of that one text.
 ///
 /// The nature is what a message does to who handles it: nothing, as a rule.
@@ -23,6 +26,9 @@ constexpr char hopeless = 'h';    ///< fails for good
 constexpr char large = 'l';       ///< nothing, but there is much of it
 constexpr char unfit = 'x';       ///< nothing: no store can take it
 constexpr char spoiling = 'y';    ///< makes its handler answer with what no store can take
+
+/// The first letter of an edit's token.
+constexpr char by_edit = 'e';
 
 struct wording {
   int number = 0;
@@ -52,6 +58,12 @@ std::string write(const wording& what);
 /// Empty where there is none.
 std::string last_token_of(std::string_view text);
 bool has_token(std::string_view text, const std::string& token);
+
+/// What the token does to a text; false where it cannot stand there.
+bool follow(wording& what, const std::string& token);
+
+/// The next text, as edited by `who` in its run `run`: this is to be done with it from now on.
+std::string edited(std::string_view text, std::string_view plan, std::string_view who, int run);
 
 /// The next text, as answered by `who` in its run `run`.
 std::string answered(std::string_view text, std::string_view who, int run);

@@ -63,7 +63,7 @@ task<void> mass_cancel::run() {
                           (state_.stopped_because.empty() ? "" : "; stopped: " + state_.stopped_because));
 }
 
-/// Whether there may be more.
+/// Whether there may be more. What came later may stand anywhere: ids are given by brokers whose clocks differ.
 task<bool> mass_cancel::cancel_page(list_filter& which, timestamp began) {
   const auto listed = co_await messages_->list(which, by_, right::operate);
   if (!listed) {
@@ -71,17 +71,14 @@ task<bool> mass_cancel::cancel_page(list_filter& which, timestamp began) {
     co_return false;
   }
   std::vector<uuid> ids;
-  bool younger = false;
-  for (const auto& m : listed->rows) {
-    younger = younger || m->created_at > began;
+  for (const auto& m : listed->rows)
     if (m->created_at <= began) ids.push_back(m->id);
-  }
   const auto count = ids.size();
-  const auto cancelled = count == 0 ? 0 : co_await messages_->cancel_unclaimed(std::move(ids), by_);
+  const auto cancelled = count == 0 ? 0 : co_await messages_->cancel_unclaimed(std::move(ids), state_.queue, by_);
   state_.cancelled += cancelled;
   state_.left += count - cancelled;
   which.after = listed->next.value_or(which.after);
-  co_return listed->next.has_value() && !younger;
+  co_return listed->next.has_value();
 }
 
 }  // namespace amc::broker

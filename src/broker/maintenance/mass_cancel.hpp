@@ -7,9 +7,9 @@
 
 namespace amc::broker {
 
-/// Cancels what waits in a queue, in small steps, in the background of one broker; one run at a time. What came after
-/// its beginning, and what somebody works on, is left alone. What it has cancelled is kept as long as anything that is
-/// cancelled, and can be retried.
+/// Cancels what waits in a queue, in small steps, in the background of one broker; one run at a time. What was posted
+/// after its beginning, what has gone on to another queue, and what somebody works on, is left alone. What it has
+/// cancelled is kept as long as anything that is cancelled, and can be retried.
 class mass_cancel {
  public:
   /// Of the latest run.

@@ -59,6 +59,7 @@ const std::vector<asked_column>& guard_members() {
       guard_member("if_status", &guard::status, "m.status = if_status"),
       guard_member("if_revision", &guard::revision, "m.revision = if_revision"),
       guard_member("if_revision_below", &guard::revision_below, "m.revision < if_revision_below"),
+      guard_member("if_queue", &guard::queue, "m.queue = if_queue"),
       guard_member("if_claim", &guard::claim, "m.claim = if_claim"),
       guard_member("if_claimed", &guard::claimed, "m.claim <> 0"),
       guard_member("if_held", &guard::held, "m.held = if_held"),

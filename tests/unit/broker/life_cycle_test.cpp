@@ -565,7 +565,7 @@ TEST_F(LifeCycle, RunNowLeavesAloneWhatSomebodyWorksOn) {
   ASSERT_EQ(claim(1), "");
   EXPECT_EQ(attempt(life_cycle::run_now(id)), "held");
   EXPECT_EQ(attempt(life_cycle::move(*row_, {"r", times})), "held");
-  EXPECT_EQ(attempt(life_cycle::cancel_unclaimed(id)), "held");
+  EXPECT_EQ(attempt(life_cycle::cancel_unclaimed(id, "q")), "held");
   pass(100);
   EXPECT_EQ(attempt(life_cycle::run_now(id)), "");
   EXPECT_EQ(row_->unanswered, 1) << "the claim stays counted";
@@ -590,6 +590,15 @@ TEST_F(LifeCycle, AMoveIsOfTheRowAsItWasRead) {
   EXPECT_EQ(attempt(life_cycle::move(*row_, {"s", times})), "");
   EXPECT_EQ(row_->queue, "s");
   EXPECT_EQ(row_->due, now_);
+}
+
+TEST_F(LifeCycle, AMoveIsOfTheQueueAsItWasRead) {
+  accept();
+  const auto read = *row_;
+  ASSERT_EQ(attempt(life_cycle::move(read, {"s", times})), "");
+  EXPECT_EQ(attempt(life_cycle::move(read, {"t", times})), "stale");
+  EXPECT_EQ(attempt(life_cycle::move(read, {"s", times})), "nothing to do");
+  EXPECT_EQ(history_of(*row_).size(), 1U) << "it is moved once";
 }
 
 TEST_F(LifeCycle, AnEditIsOfWhatHasEndedAndOfThatRevision) {
