@@ -95,7 +95,7 @@ void append(std::string& to, const span& s) {
   to += '}';
 }
 
-/// What is around the spans of one service. A viewer believes the clock of one host, and corrects those of several.
+/// What is around the spans of one service. A viewer may suspect clocks where hosts differ, or are not told.
 void append_resource(std::string& to, const std::string& service, const std::string& host, std::string_view spans) {
   const auto schema = R"(,"schemaUrl":")" + std::string(schema_url) + '"';
   begin_item(to);
