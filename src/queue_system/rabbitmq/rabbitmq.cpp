@@ -132,12 +132,12 @@ class publishing {
   }
 
   [[noreturn]] void give_up_waiting() {
-    const auto count = std::to_string(unconfirmed_.size());
-    unconfirmed_.clear();  // their confirms may still come, and are nobody's business then
-    if (is_blocked())
-      throw unavailable(unavailable::reason::away, "rabbitmq: the server takes nothing to publish: " + link_.blocked());
+    const auto left = std::exchange(unconfirmed_, {});  // their confirms may still come, and are nobody's business then
+    refuse_when_blocked();
     // not covered: takes a server that takes what is published and confirms nothing
-    throw unavailable(unavailable::reason::away, "rabbitmq: " + count + " events were not confirmed within " +
+    throw unavailable(unavailable::reason::away, "rabbitmq: " + std::to_string(left.size()) +
+                                                     " events (the first for queue \"" + link_.options().prefix +
+                                                     left.begin()->second->queue + "\") were not confirmed within " +
                                                      std::to_string(link_.options().answer_timeout.count()) +
                                                      " ms (queue_system.rabbitmq.answer_timeout_ms)");
   }
