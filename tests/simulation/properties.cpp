@@ -250,7 +250,7 @@ void properties::see_operation(const database::committed& seen, step which, revi
   const auto waits = now.held ? std::max(now.due - seen.became.at, milliseconds(0)) : milliseconds(0);
   here.arrived = around_.in.now() + waits;
   here.queue = now.queue;
-  here.stored_by = &seen.by;
+  here.stored_by = nullptr;  // a hand-off may be on its way to the store already
   here.rung = false;
 }
 
