@@ -97,8 +97,9 @@ TEST_F(HttpLimits, TwoThousandIdleConnectionsHinderNobody) {
   }
   EXPECT_EQ(ask(port_, "POST", "/", R"({"message":"Hi, "})").status, 201);
   // What a sanitizer notes about each byte of a connection is more than the connection.
-  if (!is_instrumented)
+  if (!is_instrumented) {
     EXPECT_LT(resident_bytes() - before, many * 24'576U) << "bytes: a connection that waits holds no buffer";
+  }
   for (int i = 3; i < many; i += 4) idle[i]->send("Host: localhost\r\n\r\n");
   for (int i = 3; i < many; i += 4) ASSERT_EQ(idle[i]->read().status, 200) << "all of them still live";
 }
