@@ -234,7 +234,7 @@ change cancel_unclaimed(const uuid& id, std::string queue) {
 
 change run_now(const uuid& id) {
   return well_formed({.id = id,
-                      .when = {.status = status::pending, .expired = false, .unclaimed = true},
+                      .when = {.status = status::pending, .held = true, .expired = false, .unclaimed = true},
                       .then = {.held = false, .due_in = milliseconds(0)},
                       .text_back = text_back::always});
 }
@@ -410,6 +410,10 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   if (when.unclaimed && is_claimed(*by, became.at))
     return error{errc::held, "Somebody works on this revision" + by_whom(*by) + "; the lease ends in " +
                                  in_words(by->due - became.at) + "."};
+  if (when.held == true && refused.then.held == false && !by->held)
+    return error{errc::held,
+                 "The message waits in " + escaped(by->queue) +
+                     " already: neither a date nor a back-off holds it back. Explain says what it waits for."};
   if (const auto* paused = when.not_in ? find_in(*when.not_in, by->queue) : nullptr)
     return error{errc::held, "The queue " + paused_in_words(by->queue, *paused, became.at) + "."};
   if (when.open && by->held && by->due > became.at)

@@ -58,7 +58,7 @@ TEST_F(Operations, LeaveALineInTheLogAlsoWhereNobodyIsAskedWhoTheyAre) {
   log::redirect([&](const log::line& line) {
     if (line.component == "access") lines.emplace_back(line.text);
   });
-  const auto id = post("orders");
+  const auto id = post("orders", R"(,"deliver_at":"2999-01-01T00:00:00Z")");
   act(id, "move", R"({"queue":"bills"})");
   act(id, "run-now");
   w_.ask("DELETE", "/messages/" + id);
@@ -137,6 +137,16 @@ TEST_F(Operations, WhatWaitsForItsDateIsRunNow) {
   EXPECT_EQ(receive("orders").size(), 0U);
   EXPECT_EQ(act(id, "run-now").status, 200);
   EXPECT_EQ(receive("orders").size(), 1U);
+}
+
+TEST_F(Operations, WhatWaitsAlreadyIsNotPutBehindOthersByRunningItNow) {
+  const auto first = post("orders"), second = post("orders");
+  const auto told = act(first, "run-now");
+  EXPECT_EQ(told.status, 409);
+  EXPECT_THAT(detail(told), testing::HasSubstr("waits in orders already"));
+  const auto delivered = receive("orders");
+  ASSERT_EQ(delivered.size(), 2U);
+  EXPECT_EQ(delivered.at(0).at("id"), json::value(first));
 }
 
 TEST_F(Operations, ABackOffIsCutShortAndTheFailureStaysCounted) {
