@@ -48,8 +48,9 @@ task<http::response> post_purge(context& api, http::request& asked, visitor& who
   const auto queue = segment_of(asked, 1);
   if (const auto fits = says_nothing(asked.body); !fits) co_return refused(fits.error());
   if (const auto wrong = api.messages->refuses_queue(queue, who.by)) co_return refused(*wrong);
-  const auto started =
-      api.purges->start(queue, who.by, [identity = api.identity](const principal& by) { return identity->again(by); });
+  const auto began = co_await api.messages->store_time();
+  const auto started = api.purges->start(
+      queue, began, who.by, [identity = api.identity](const principal& by) { return identity->again(by); });
   if (!started) co_return refused(started.error());
   note_operation(who, "queue " + in_quotes(queue), "purge started");
   co_return purge_told(api, queue);

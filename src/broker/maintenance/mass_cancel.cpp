@@ -16,13 +16,14 @@ constexpr milliseconds rest{10}, absence{1'000};
 mass_cancel::mass_cancel(const environment& env, std::shared_ptr<broker::messages> messages)
     : env_(env), messages_(std::move(messages)), clock_(env), tasks_(env.executor) {}
 
-result<mass_cancel::state> mass_cancel::start(std::string queue, principal_ptr by, look_up again) {
+result<mass_cancel::state> mass_cancel::start(std::string queue, timestamp began, principal_ptr by, look_up again) {
   if (state_.running && by && !by->may(right::operate, state_.queue))
     return error{errc::held, "Another queue is being purged; try again when that is done."};
   if (state_.running)
     return error{errc::held, "The queue \"" + escaped(state_.queue) + "\" is being purged; GET /queues/" +
                                  escaped(state_.queue) + "/purge tells how far."};
   state_ = {.queue = std::move(queue), .running = true};
+  began_ = began;
   by_ = std::move(by);
   again_ = std::move(again);
   tasks_.spawn(run());
@@ -45,12 +46,10 @@ task<void> mass_cancel::stop() {
 
 task<void> mass_cancel::run() {
   list_filter next{.status = status::pending, .queue = state_.queue, .limit = page_size};
-  std::optional<timestamp> began;
   for (bool more = true; more && !stopping_ && may_go_on();) {
     auto pause = rest;
     try {
-      if (!began) began = co_await messages_->store_time();
-      more = co_await cancel_page(next, *began);
+      more = co_await cancel_page(next);
     } catch (const unavailable&) {
       pause = absence;  // the same page again: what is cancelled is listed no more
     }
@@ -64,7 +63,7 @@ task<void> mass_cancel::run() {
 }
 
 /// Whether there may be more. What came later may stand anywhere: ids are given by brokers whose clocks differ.
-task<bool> mass_cancel::cancel_page(list_filter& which, timestamp began) {
+task<bool> mass_cancel::cancel_page(list_filter& which) {
   const auto listed = co_await messages_->list(which, by_, right::operate);
   if (!listed) {
     state_.stopped_because = listed.error().detail;
@@ -72,7 +71,7 @@ task<bool> mass_cancel::cancel_page(list_filter& which, timestamp began) {
   }
   std::vector<uuid> ids;
   for (const auto& m : listed->rows)
-    if (m->created_at <= began) ids.push_back(m->id);
+    if (m->created_at <= began_) ids.push_back(m->id);
   const auto count = ids.size();
   const auto cancelled = count == 0 ? 0 : co_await messages_->cancel_unclaimed(std::move(ids), state_.queue, by_);
   state_.cancelled += cancelled;

@@ -26,19 +26,21 @@ class mass_cancel {
   /// What somebody may by now; null: it is known no more.
   using look_up = std::function<principal_ptr(const principal& known)>;
 
-  /// With the rights that `by` has, as `again` says then; null: all. Errors: held, while another run is under way.
-  result<state> start(std::string queue, principal_ptr by = {}, look_up again = nullptr);
+  /// Of what was posted by `began` (the store's clock), with the rights that `by` has, as `again` says then; null: all.
+  /// Errors: held, while another run is under way.
+  result<state> start(std::string queue, timestamp began, principal_ptr by = {}, look_up again = nullptr);
   const state& now() const { return state_; }
   task<void> stop();
 
  private:
   task<void> run();
-  task<bool> cancel_page(list_filter& which, timestamp began);
+  task<bool> cancel_page(list_filter& which);
   bool may_go_on();
 
   environment env_;
   std::shared_ptr<broker::messages> messages_;
   state state_;
+  timestamp began_{};
   principal_ptr by_{};  ///< who has started the latest run
   look_up again_{};
   bool stopping_ = false;

@@ -28,7 +28,7 @@ class MassCancel : public testing::Test {
 
   /// Until its first step is done, of 100 messages.
   void begin(const std::string& queue) {
-    ASSERT_TRUE(w_.purges->start(queue));
+    ASSERT_TRUE(w_.purges->start(queue, w_.world.wall_clock()));
     w_.world.advance(milliseconds(5));
   }
   void end() {
@@ -47,6 +47,17 @@ TEST_F(MassCancel, IsOfOneQueue) {
   EXPECT_EQ(status_of(other), status::pending);
   EXPECT_EQ(w_.purges->now().cancelled, 1U);
   EXPECT_EQ(w_.purges->now().left, 0U);
+}
+
+TEST_F(MassCancel, IsOfWhatWasThereWhenItWasAskedForAlsoWhereTheStoreWasAwayMeanwhile) {
+  const auto before = send(numbered(0, 1), "q");
+  w_.disk->failing = unavailable(unavailable::reason::full, "full");
+  begin("q");
+  w_.disk->failing.reset();
+  const auto later = send(numbered(0, 2), "q");
+  w_.world.advance(milliseconds(5'000));
+  EXPECT_EQ(status_of(before), status::cancelled);
+  EXPECT_EQ(status_of(later), status::pending);
 }
 
 /// Ids are given by brokers whose clocks differ.
