@@ -164,6 +164,13 @@ double in_seconds(time_point::duration time) {
   return std::chrono::duration<double>(std::max(time, time_point::duration(0))).count();
 }
 
+/// A time of the store's clock on this one: `at_of_store` is `at` here. What is further away than a century is a
+/// century away: a date may be any, and this clock counts nanoseconds.
+time_point here(timestamp then, timestamp at_of_store, time_point at) {
+  constexpr milliseconds century = std::chrono::hours(24) * 36'525;
+  return at - std::clamp(milliseconds(at_of_store - then), -century, century);
+}
+
 milliseconds ago(time_point then, time_point now) {
   return std::chrono::floor<milliseconds>(std::max(now - then, time_point::duration(0)));
 }
@@ -203,7 +210,7 @@ class activity::implementation {
   void opened(const message& m, timestamp due, time_point now) {
     auto* known = remember(m.id, now);
     if (!known) return;
-    *known = {.revision = m.revision, .open_since = now - (m.updated_at - due), .over = now + kept_for};
+    *known = {.revision = m.revision, .open_since = here(due, m.updated_at, now), .over = now + kept_for};
   }
 
   void claimed(const message& m, std::optional<timestamp> held_until, time_point now) {
@@ -501,12 +508,12 @@ class activity::implementation {
   /// Since when a revision could be worked on that has neither failed nor been left unanswered.
   std::optional<time_point> open_since(const message& m, std::optional<timestamp> held_until, time_point at,
                                        timestamp at_of_store) const {
-    if (held_until) return at - (at_of_store - *held_until);
+    if (held_until) return here(*held_until, at_of_store, at);
     const auto known = claims_.find(m.id);
     if (known != claims_.end() && known->second.revision == m.revision && known->second.open_since)
       return known->second.open_since;
     const auto last = latest_of(m);
-    return at - (at_of_store - (last ? last->at : m.created_at));
+    return here(last ? last->at : m.created_at, at_of_store, at);
   }
 
   std::shared_ptr<timers> clock_;

@@ -35,7 +35,7 @@ std::string encoded_name(std::string_view text, const name_rules& rules) {
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
   constexpr std::size_t kept = 100;
   name.resize(kept);
-  while (name.back() == rules.escape) name.pop_back();  // one that was cut would stand for what follows
+  while (name.ends_with(rules.escape)) name.pop_back();  // one that was cut would stand for what follows
   name += rules.escape;
   name += 'x';
   for (const auto byte : digest) append_byte(name, byte);
