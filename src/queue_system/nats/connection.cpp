@@ -247,7 +247,7 @@ void connection::make_stream() {
                             {"max_msgs", -1},
                             {"max_bytes", -1},
                             {"discard", "new"}};
-  if (*options_.stream_was_there) let_it_be_gone(name);
+  if (*options_.stream_was_there && is_there_or_gone(name)) return;
   const auto made = ask("STREAM.CREATE." + name, wanted);
   const auto code = error_code_of(made);
   if (code != 0) {
@@ -259,9 +259,12 @@ void connection::make_stream() {
 
 /// A server (2.9) deletes the files of a stream for a moment longer than it knows of it, and takes those of one that is
 /// made meanwhile along: its consumers deliver nothing then.
-void connection::let_it_be_gone(const std::string& stream) {
+/// So one that is there is not asked for again: it could be deleted in between.
+bool connection::is_there_or_gone(const std::string& stream) {
   constexpr milliseconds moment{1'000};
-  if (error_code_of(ask("STREAM.INFO." + stream)) == js_stream_not_found) std::this_thread::sleep_for(moment);
+  const auto code = error_code_of(ask("STREAM.INFO." + stream));
+  if (code == js_stream_not_found) std::this_thread::sleep_for(moment);
+  return code == 0;
 }
 
 /// Whether what differs is only what an operator may have tuned: limits, a description.

@@ -85,7 +85,8 @@ class connection {
   std::uint64_t new_number() { return ++last_number_; }
 
  private:
-  void let_it_be_gone(const std::string& stream);
+  /// Whether it is there. Where it is not, what is left of it is gone when this returns.
+  bool is_there_or_gone(const std::string& stream);
   void connect(const std::string& role);
   void connect_to(const server_url::host_and_port& server, const server_url& as, const std::string& role);
   [[noreturn]] void fail_to_connect(natsStatus status, const server_url::host_and_port& where) const;
