@@ -10,16 +10,13 @@
 #include <unordered_map>
 
 #include "broker/claims_elsewhere.hpp"
+#include "broker/queue_numbers.hpp"
 
 namespace amc::broker {
 namespace {
 
 using time_point = activity::time_point;
 using std::chrono::seconds;
-
-/// What does not count by itself counts together, under a name that no queue has.
-const std::string others = "(others)";
-const std::string unnamed = "(unnamed)";
 
 constexpr seconds rate_span{60};
 /// The longest that a pace is taken from, and so kept for in seconds.
@@ -101,65 +98,6 @@ struct known_revision {
   time_point over{};  ///< to be forgotten then
 };
 
-/// For Prometheus: no more labels than queues and services are told apart, whatever comes and goes.
-class queue_numbers {
- public:
-  queue_numbers(metrics& all, const activity_options& options)
-      : options_(options),
-        arrivals_(all.counter("amc_queue_arrivals_total", "Revisions that were stored in a queue")),
-        outcomes_(all.counter("amc_queue_outcomes_total", "Revisions that were answered or have failed, by service")),
-        waits_(all.histogram("amc_message_wait_seconds", "From when a revision could be worked on to its first claim")),
-        processing_(all.histogram("amc_message_processing_seconds", "From a claim to its answer or failure")) {}
-
-  void arrived(const std::string& queue) { of(queue).arrivals->Increment(); }
-  void waited(const std::string& queue, double time_s) { of(queue).wait->Observe(time_s); }
-  void processed(const std::string& queue, double time_s) { of(queue).processing->Observe(time_s); }
-  void outcome(const std::string& queue, const std::string& service, bool has_failed) {
-    auto& labelled = of(queue);
-    const auto& told = service.empty() ? unnamed : service;
-    auto found = labelled.outcomes.find(told);
-    if (found == labelled.outcomes.end()) {
-      const bool room = labelled.outcomes.size() < options_.services_max;
-      found = labelled.outcomes.try_emplace(room ? told : others).first;
-    }
-    auto& number = has_failed ? found->second.failed : found->second.answered;
-    if (!number)
-      number = &outcomes_.Add(
-          {{"queue", labelled.name}, {"service", found->first}, {"outcome", has_failed ? "failed" : "answered"}});
-    number->Increment();
-  }
-
- private:
-  struct outcomes_of_service {
-    prometheus::Counter *answered = nullptr, *failed = nullptr;
-  };
-  struct labelled_queue {
-    std::string name;
-    prometheus::Counter* arrivals = nullptr;
-    prometheus::Histogram *wait = nullptr, *processing = nullptr;
-    std::map<std::string, outcomes_of_service, std::less<>> outcomes{};
-  };
-  labelled_queue& of(const std::string& queue) {
-    const auto found = queues_.find(queue);
-    if (found != queues_.end()) return found->second;
-    const auto& name = queues_.size() < options_.queues_max ? queue : others;
-    auto& made = queues_[name];
-    if (!made.name.empty()) return made;
-    made.name = name;
-    made.arrivals = &arrivals_.Add({{"queue", name}});
-    made.wait = &waits_.Add({{"queue", name}}, metrics::seconds());
-    made.processing = &processing_.Add({{"queue", name}}, metrics::seconds());
-    return made;
-  }
-
-  activity_options options_;
-  metrics::counters& arrivals_;
-  metrics::counters& outcomes_;
-  metrics::histograms& waits_;
-  metrics::histograms& processing_;
-  std::map<std::string, labelled_queue, std::less<>> queues_;
-};
-
 double in_seconds(time_point::duration time) {
   return std::chrono::duration<double>(std::max(time, time_point::duration(0))).count();
 }
@@ -185,7 +123,10 @@ std::string service_of(std::string_view holder) {
 class activity::implementation {
  public:
   implementation(std::shared_ptr<timers> clock, metrics& numbers, activity_options options)
-      : clock_(std::move(clock)), options_(options), begun_(clock_->now()), numbers_(numbers, options) {}
+      : clock_(std::move(clock)),
+        options_(options),
+        begun_(clock_->now()),
+        numbers_(numbers, options.queues_max, options.services_max) {}
 
   /// What is asked of it, one at a time.
   template <class Work>
@@ -334,7 +275,7 @@ class activity::implementation {
   std::vector<receiving> received_here(time_point now) const {
     std::vector<receiving> all;
     for (const auto& [name, q] : queues_) {
-      auto services = services_of(q, now, [&](const seen_service& s) { return s.is_here && now - s.at <= rate_span; });
+      auto services = services_of(q, now, [&](const seen_service& s) { return s.is_here && is_recent(s.at, now); });
       if (services.empty()) continue;
       all.push_back({name, std::move(services), number_of(now, seconds(1)) - 1, {}});
       all.back().taken = taken_up_to(q, all.back().second);

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +17,7 @@
 #include "core/back_off.hpp"
 #include "core/error.hpp"
 #include "queue_system/platform.hpp"
+#include "queue_system/server_url.hpp"
 
 /// What drivers have in common. A driver may use it; nothing else does.
 namespace amc::queue_system {
@@ -26,6 +29,20 @@ inline int version_number(std::string_view text) {
   const auto [dot, failed] = std::from_chars(text.data(), end, major);
   if (failed == std::errc() && dot != end) std::from_chars(dot + 1, end, minor);
   return 100 * major + minor;
+}
+
+/// Connects to one of a URL's servers, in any order: `connect_to(server)` throws `unavailable` where it cannot. Throws
+/// what the last one has failed with, and at once what a person has to mend: that is the same at each of them.
+template <class Connect>
+void connect_to_any(std::vector<server_url::host_and_port> servers, const Connect& connect_to) {
+  std::shuffle(servers.begin(), servers.end(), std::minstd_rand(std::random_device{}()));
+  for (;; servers.pop_back()) {
+    try {
+      return connect_to(servers.back());
+    } catch (const unavailable& failed) {
+      if (servers.size() == 1 || failed.why() == unavailable::reason::refused) throw;
+    }
+  }
 }
 
 /// A time-out that several waits share.

@@ -217,43 +217,19 @@ std::vector<planted_bug> bugs_of_changes() {
        }},
       {"told-crosswise", "two answers of one batch go to each other's client", [] { return apply(told_crosswise); }},
       {"stale-answer-accepted", "an answer is not held to its revision",
-       [] {
-         return changes([](change& what) {
-           if (is_answer(what)) what.when.revision.reset();
-         });
-       }},
+       [] { return changes_that(is_answer, [](change& what) { what.when.revision.reset(); }); }},
       {"answer-after-the-end", "an answer is accepted in any status",
-       [] {
-         return changes([](change& what) {
-           if (is_answer(what)) what.when.status.reset();
-         });
-       }},
+       [] { return changes_that(is_answer, [](change& what) { what.when.status.reset(); }); }},
       {"claim-not-guarded", "a revision that somebody works on is claimed",
-       [] {
-         return changes([](change& what) {
-           if (is_claim(what)) what.when.open = false;
-         });
-       }},
+       [] { return changes_that(is_claim, [](change& what) { what.when.open = false; }); }},
       {"claims-counted", "a claim's number is the next one of its row, and is given again after a power loss",
        [] { return apply(counted_claims); }},
       {"claim-of-any-revision", "a claim is not held to its revision",
-       [] {
-         return changes([](change& what) {
-           if (is_claim(what)) what.when.revision.reset();
-         });
-       }},
+       [] { return changes_that(is_claim, [](change& what) { what.when.revision.reset(); }); }},
       {"claim-after-the-end", "a finished message is claimed",
-       [] {
-         return changes([](change& what) {
-           if (is_claim(what)) what.when.status.reset();
-         });
-       }},
+       [] { return changes_that(is_claim, [](change& what) { what.when.status.reset(); }); }},
       {"ring-not-guarded", "the sweeper rings rows that have changed since it read them",
-       [] {
-         return changes([](change& what) {
-           if (is_ringing(what)) what.when = {.status = status::pending};
-         });
-       }},
+       [] { return changes_that(is_ringing, [](change& what) { what.when = {.status = status::pending}; }); }},
       {"final-failure-tried-again", "what has failed for good is due again after a pause",
        [] {
          return changes([](change& what) {
@@ -263,33 +239,16 @@ std::vector<planted_bug> bugs_of_changes() {
       {"values-become-texts", "a JSON value is kept as the text of its JSON",
        [] { return changes([](change& what) { what.then.form = content_form::text; }); }},
       {"release-not-guarded", "a claim that is not the latest is given back",
-       [] {
-         return changes([](change& what) {
-           if (is_release(what)) what.when = {.status = status::pending};
-         });
-       }},
+       [] { return changes_that(is_release, [](change& what) { what.when = {.status = status::pending}; }); }},
       {"release-not-due", "what is given back is due when its lease would have ended",
-       [] {
-         return changes([](change& what) {
-           if (is_release(what)) what.then.due_in.reset();
-         });
-       }},
+       [] { return changes_that(is_release, [](change& what) { what.then.due_in.reset(); }); }},
       {"reopen-not-guarded", "a worker that has lost its claim opens whatever claim there is",
-       [] {
-         return changes([](change& what) {
-           if (is_reopening(what)) what.when = {.status = status::pending};
-         });
-       }},
+       [] { return changes_that(is_reopening, [](change& what) { what.when = {.status = status::pending}; }); }},
       {"reopen-not-due", "what a worker has lost is due when its lease would have ended",
-       [] {
-         return changes([](change& what) {
-           if (is_reopening(what)) what.then.due_in.reset();
-         });
-       }},
+       [] { return changes_that(is_reopening, [](change& what) { what.then.due_in.reset(); }); }},
       {"release-counted-twice", "a release that is told twice counts twice",
        [] {
-         return changes([](change& what) {
-           if (!is_release(what)) return;
+         return changes_that(is_release, [](change& what) {
            what.when.held.reset();
            what.when.unanswered_above.reset();
          });
@@ -297,23 +256,11 @@ std::vector<planted_bug> bugs_of_changes() {
       {"undelivered-is-kept", "what could not be delivered, since the client has hung up, is not released",
        [] { return apply([](store& to, auto batch, platform&) { return only_told(to, batch, is_release); }); }},
       {"handed-to-two", "what is handed off holds nobody off",
-       [] {
-         return changes([](change& what) {
-           if (is_hand_off(what)) what.then.held = false;
-         });
-       }},
+       [] { return changes_that(is_hand_off, [](change& what) { what.then.held = false; }); }},
       {"hand-off-not-durable", "a revision that is handed off is not synced",
-       [] {
-         return changes([](change& what) {
-           if (is_hand_off(what)) what.durable = false;
-         });
-       }},
+       [] { return changes_that(is_hand_off, [](change& what) { what.durable = false; }); }},
       {"hand-off-not-counted", "a claim by hand-off does not count",
-       [] {
-         return changes([](change& what) {
-           if (is_hand_off(what)) what.then.unanswered = effect::count::zero;
-         });
-       }},
+       [] { return changes_that(is_hand_off, [](change& what) { what.then.unanswered = effect::count::zero; }); }},
       {"handed-over-a-backlog", "looks find nothing though something waits, so that what is new is handed off over it",
        [] { return stores<shows_seldom>(); }},
       {"looked-by-others-only", "who receives at one of the brokers is shown nothing", looked_by_others_only},
@@ -321,17 +268,9 @@ std::vector<planted_bug> bugs_of_changes() {
       {"lease-not-extended", "a lease is told to be extended, and is not",
        [] { return apply([](store& to, auto batch, platform&) { return only_told(to, batch, is_extension); }); }},
       {"lease-not-held", "a claim holds nobody off",
-       [] {
-         return changes([](change& what) {
-           if (is_claim(what)) what.then.held = false;
-         });
-       }},
+       [] { return changes_that(is_claim, [](change& what) { what.then.held = false; }); }},
       {"lonely-rule-dropped", "what has killed services is claimed in company",
-       [] {
-         return changes([](change& what) {
-           if (is_claim(what)) what.when.unanswered_below.reset();
-         });
-       }},
+       [] { return changes_that(is_claim, [](change& what) { what.when.unanswered_below.reset(); }); }},
       {"claims-never-used-up", "what kills every service is claimed for ever", never_used_up},
       {"buried-too-soon", "a message is dead after one claim without an answer",
        [] {
@@ -340,59 +279,23 @@ std::vector<planted_bug> bugs_of_changes() {
          });
        }},
       {"failures-never-end", "a message that fails always is never dead",
-       [] {
-         return changes([](change& what) {
-           if (is_failure(what)) what.then.status.reset();
-         });
-       }},
+       [] { return changes_that(is_failure, [](change& what) { what.then.status.reset(); }); }},
       {"back-off-not-held", "a message that has failed is claimed at once",
-       [] {
-         return changes([](change& what) {
-           if (is_failure(what)) what.then.held = false;
-         });
-       }},
+       [] { return changes_that(is_failure, [](change& what) { what.then.held = false; }); }},
       {"back-off-ignored", "a message that has failed is due after a millisecond",
-       [] {
-         return changes([](change& what) {
-           if (is_failure(what)) what.then.due_in = milliseconds(1);
-         });
-       }},
+       [] { return changes_that(is_failure, [](change& what) { what.then.due_in = milliseconds(1); }); }},
       {"failure-counted-twice", "a failure that is told twice counts twice",
-       [] {
-         return changes([](change& what) {
-           if (is_failure(what)) what.when.unanswered_above.reset();
-         });
-       }},
+       [] { return changes_that(is_failure, [](change& what) { what.when.unanswered_above.reset(); }); }},
       {"held-after-its-failure", "a lease is extended when its claim has had its outcome",
-       [] {
-         return changes([](change& what) {
-           if (is_extension(what)) what.when.unanswered_above.reset();
-         });
-       }},
+       [] { return changes_that(is_extension, [](change& what) { what.when.unanswered_above.reset(); }); }},
       {"reason-forgotten", "why a message has failed is not kept",
-       [] {
-         return changes([](change& what) {
-           if (is_failure(what)) what.then.error.reset();
-         });
-       }},
+       [] { return changes_that(is_failure, [](change& what) { what.then.error.reset(); }); }},
       {"retry-of-expired", "what has expired is retried",
-       [] {
-         return changes([](change& what) {
-           if (is_retry(what)) what.when.expired.reset();
-         });
-       }},
+       [] { return changes_that(is_retry, [](change& what) { what.when.expired.reset(); }); }},
       {"retry-goes-on-counting", "a retried message has the failures that it had",
-       [] {
-         return changes([](change& what) {
-           if (is_retry(what)) what.then.failures = effect::count::keep;
-         });
-       }},
+       [] { return changes_that(is_retry, [](change& what) { what.then.failures = effect::count::keep; }); }},
       {"expired-is-claimed", "what has expired is claimed",
-       [] {
-         return changes([](change& what) {
-           if (is_claim(what)) what.when.expired.reset();
-         });
-       }},
+       [] { return changes_that(is_claim, [](change& what) { what.when.expired.reset(); }); }},
       {"never-expires", "the sweeper leaves out what has expired", never_expires},
       {"delivered-too-soon", "`deliver_at` holds nobody off",
        [] {
@@ -411,11 +314,7 @@ std::vector<planted_bug> bugs_of_changes() {
       {"rings-behind-a-backlog", "new messages are rung while older ones wait for room",
        [] { return apply(never_behind_a_backlog); }},
       {"claims-bounded-by-count", "a batch of claims is granted whatever it weighs",
-       [] {
-         return changes([](change& what) {
-           if (is_claim(what)) what.when.text_bytes_max.reset();
-         });
-       }},
+       [] { return changes_that(is_claim, [](change& what) { what.when.text_bytes_max.reset(); }); }},
       {"pages-bounded-by-count", "a page of a list holds what its texts weigh",
        [] { return readers<pages_of_any_size>(); }},
       {"fault-taken-for-absence", "a row that the store cannot take fails all that came with it",

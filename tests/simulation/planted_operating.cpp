@@ -146,13 +146,6 @@ seams told_only(bool (*is_told)(const change&)) {
   return apply([is_told](store& to, auto batch, platform&) { return only_told(to, batch, is_told); });
 }
 
-/// Spoils those of one kind.
-seams changes_that(bool (*are_meant)(const change&), spoil_change spoil) {
-  return changes([are_meant, spoil = std::move(spoil)](change& what) {
-    if (are_meant(what)) spoil(what);
-  });
-}
-
 }  // namespace
 
 std::vector<planted_bug> bugs_of_operating() {

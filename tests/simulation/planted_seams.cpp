@@ -53,6 +53,12 @@ seams changes(spoil_change spoil) {
   return planted;
 }
 
+seams changes_that(bool (*are_meant)(const change&), spoil_change spoil) {
+  return changes([are_meant, spoil = std::move(spoil)](change& what) {
+    if (are_meant(what)) spoil(what);
+  });
+}
+
 seams due(spoil_due spoil, spoil_change spoil_too) {
   seams planted;
   planted.wrap_store = [spoil = std::move(spoil), spoil_too = std::move(spoil_too)](

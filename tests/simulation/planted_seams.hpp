@@ -62,6 +62,8 @@ inline bool is_expiry(const change& what) {
 /// Renders a change wrongly.
 using spoil_change = std::function<void(change&)>;
 seams changes(spoil_change spoil);
+/// Those of one kind.
+seams changes_that(bool (*are_meant)(const change&), spoil_change spoil);
 
 /// Shows wrongly what is due; and renders changes wrongly as well.
 using spoil_due = std::function<void(std::vector<due_row>&)>;

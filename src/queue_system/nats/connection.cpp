@@ -1,14 +1,13 @@
 #include "queue_system/nats/connection.hpp"
 
-#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <charconv>
-#include <random>
 #include <thread>
 
 #include "core/config.hpp"
 #include "core/why_unreachable.hpp"
+#include "queue_system/driver.hpp"
 
 namespace amc::queue_system::nats {
 namespace {
@@ -100,16 +99,7 @@ connection::~connection() {
 void connection::connect(const std::string& role) {
   const auto where = parse_address(options_.url);
   if (!where) fail(unavailable::reason::refused, "its URL cannot be read");
-  auto servers = where->hosts;
-  std::shuffle(servers.begin(), servers.end(), std::minstd_rand(std::random_device{}()));
-  for (; !link_; servers.pop_back()) {
-    try {
-      connect_to(servers.back(), *where, role);
-    } catch (const unavailable& failed) {
-      // What a person has to mend is the same at each of them.
-      if (servers.size() == 1 || failed.why() == unavailable::reason::refused) throw;
-    }
-  }
+  connect_to_any(where->hosts, [&](const auto& server) { connect_to(server, *where, role); });
 }
 
 /// The library is given one server at a time: it would expect one name in the certificates of all.

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <random>
 #include <span>
 #include <utility>
 
@@ -97,14 +96,13 @@ amqp_field_value_t text(const std::string& content) {
 }
 
 /// Of the last node; what rabbitmq-c takes, and points into this.
-amqp_connection_info info_of(server_url& where) {
-  auto& [host, port] = where.hosts.back();
-  return {.user = where.user.data(),
-          .password = where.password.data(),
-          .host = host.data(),
-          .vhost = where.path.data(),
-          .port = port,
-          .ssl = where.tls};
+amqp_connection_info info_of(server_url::host_and_port& node, server_url& as) {
+  return {.user = as.user.data(),
+          .password = as.password.data(),
+          .host = node.host.data(),
+          .vhost = as.path.data(),
+          .port = node.port,
+          .ssl = as.tls};
 }
 
 /// Whether what answers there would take a TLS client. Leaves errno alone.
@@ -127,23 +125,19 @@ connection::connection(const rabbitmq_options& options, watchdog& guards, const 
     : options_(options), guards_(guards) {
   auto where = parse_address(options_.url);
   if (!where) fail(unavailable::reason::refused, "its URL cannot be read");
-  auto& nodes = where->hosts;
-  std::shuffle(nodes.begin(), nodes.end(), std::minstd_rand(std::random_device{}()));
-  for (; !handle_; nodes.pop_back()) {
+  connect_to_any(where->hosts, [&](server_url::host_and_port& node) {
     try {
-      connect(*where, role);
-    } catch (const unavailable& failed) {
+      connect_to(node, *where, role);
+    } catch (const unavailable&) {
       amqp_destroy_connection(std::exchange(handle_, nullptr));
-      // What a person has to mend is the same at each of them.
-      if (nodes.size() == 1 || failed.why() == unavailable::reason::refused) throw;
+      throw;
     }
-  }
+  });
 }
 
-/// To the last of the nodes.
-void connection::connect(server_url& nodes, const std::string& role) {
+void connection::connect_to(server_url::host_and_port& node, server_url& as, const std::string& role) {
   handle_ = amqp_new_connection();
-  const auto where = info_of(nodes);
+  const auto where = info_of(node, as);
   open_socket(where);
   const auto guard = guarded(options_.connect_timeout);
   log_in(where, role);

@@ -64,7 +64,7 @@ class connection {
   const rabbitmq_options& options() const { return options_; }
 
  private:
-  void connect(server_url& nodes, const std::string& role);
+  void connect_to(server_url::host_and_port& node, server_url& as, const std::string& role);
   void open_socket(const amqp_connection_info& where);
   void log_in(const amqp_connection_info& where, const std::string& role);
   void note(const amqp_method_t& method);
