@@ -1,7 +1,8 @@
 """Runs a document, or one section of it, as a reader would: its files are saved, its commands run in one shell, and what they
-print is compared; "…" stands for anything. tutorial.py AMC DOCUMENT [--section NAME] [--build BUILD]; what BUILD installs is in
+print is compared; "…" stands for anything. What follows a `sleep` is to come true soon: it is run again until it has, so that no
+time is asserted. tutorial.py AMC DOCUMENT [--section NAME] [--build BUILD]; what BUILD installs is in
 $HOME/amc. Exit code 77 where a tool is missing."""
-import argparse, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile
+import argparse, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, time
 
 parser = argparse.ArgumentParser()
 parser.add_argument("amc", type=pathlib.Path)
@@ -99,10 +100,15 @@ def main():
                     (folder / re.findall(r"`(\w+\.(?:py|cpp|hpp))`", before)[-1]).write_text(text)
                 if language != "console":
                     continue
+                soon = False
                 for command, expected in commands(text):
                     signal.alarm(LONGEST_S)
                     printed = shell.run(command)
+                    while soon and not is_like(printed, expected):
+                        time.sleep(1)
+                        printed = shell.run(command)
                     signal.alarm(0)
+                    soon = command.startswith("sleep ")
                     count += 1
                     if not is_like(printed, expected):
                         raise SystemExit(f"$ {command}\nprinted:\n{printed}\ninstead of:\n" + "\n".join(expected))
