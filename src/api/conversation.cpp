@@ -70,7 +70,7 @@ task<std::optional<int>> matched_revision(context& api, const http::request& ask
 
 http::response unmatched(const error& why, std::optional<int> revision, bool root) {
   if (why.code != errc::stale || revision != 0) return refused(why, root);
-  return problem(412, "If-Match has no tag that a pending message can have: its revision in quotes, like \"3\".", root);
+  return problem(412, "If-Match has no tag that the message can have: its revision in quotes, like \"3\".", root);
 }
 
 task<http::response> accept(context& api, http::request& asked, visitor& who, int accepted_status, bool root,

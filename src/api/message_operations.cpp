@@ -10,13 +10,14 @@ namespace {
 
 using changing = task<result<row>>;
 
-/// `what` says what was done, for the log.
-task<http::response> told_of(changing change, const visitor& who, std::string id, std::string what) {
+/// `what` says what was done, for the log; `revision`: the one that was named.
+task<http::response> told_of(changing change, const visitor& who, std::string id, std::string what,
+                             std::optional<int> revision = {}) {
   const auto changed = co_await std::move(change);
   if (!changed) {
     note_refusal(who, changed.error(), id);
     if (changed.error().code == errc::not_found) co_return not_found(id, false);
-    co_return refused(changed.error());
+    co_return unmatched(changed.error(), revision, false);
   }
   note_operation(who, id, what);
   co_return json_reply(200, shown_to(who.by, **changed));
@@ -37,6 +38,7 @@ task<http::response> carry_out(context& api, http::request& asked, visitor& who,
 
 task<http::response> retry_message(context& api, http::request& asked, visitor& who) {
   auto id = segment_of(asked, 1);
+  if (auto fault = match_fault(asked, false)) co_return *std::move(fault);
   auto body = second_try_of(asked.body);
   if (!body) co_return refused(body.error());
   asked.drop_body();
@@ -44,9 +46,10 @@ task<http::response> retry_message(context& api, http::request& asked, visitor& 
   if (!parsed) co_return not_found(id, false);
   std::string what = body->said ? "edited and retried" : "retried";
   if (body->queue) what += " in queue " + in_quotes(*body->queue);
-  broker::second_try how{std::move(body->said), std::move(body->queue)};
+  const auto revision = co_await matched_revision(api, asked, *parsed);
+  broker::second_try how{revision, std::move(body->said), std::move(body->queue)};
   auto change = api.messages->retry(*parsed, who.by, std::move(how));
-  co_return co_await told_of(std::move(change), who, std::move(id), std::move(what));
+  co_return co_await told_of(std::move(change), who, std::move(id), std::move(what), revision);
 }
 
 task<http::response> erase_message(context& api, http::request& asked, visitor& who) {

@@ -77,10 +77,14 @@ std::string work_told(const json::object& step) {
   return told + "]";
 }
 
+std::string in_words(const std::string& what) {
+  return what == "run_now" ? "run now" : what;
+}
+
 std::string step_told(const json::object& step, timestamp begun) {
   const auto after = parse_rfc3339(text_in(step, "at")).value_or(begun) - begun;
   auto line = in_seconds(after.count(), "%+22.3f s") + "  revision " +
-              std::to_string(step.at("revision").to_number<int>()) + "  " + text_in(step, "what");
+              std::to_string(step.at("revision").to_number<int>()) + "  " + in_words(text_in(step, "what"));
   if (const auto queue = text_in(step, "queue"); !queue.empty())
     line += (text_in(step, "what") == "moved" ? " from " : " in ") + queue;
   if (const auto by = text_in(step, "by"); !by.empty()) line += ", by " + by;

@@ -362,6 +362,11 @@ error erased(const message& m) {
                               ": there is nothing left to work on. Post it anew."};
 }
 
+error other_revision(const message& m, int named) {
+  return error{errc::stale,
+               "The message is at revision " + std::to_string(m.revision) + ", not " + std::to_string(named) + "."};
+}
+
 error unreadable(const uuid& id) {
   return {errc::unreadable, "The row of message \"" + to_string(id) +
                                 "\", or of the one that has its Idempotency-Key, "
@@ -388,9 +393,7 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
     return error{errc::terminal, std::string("The message is ") + to_string(by->status) + "."};
   if (refused.then.erases && by->erased_at) return {};  // already so
   if (when.erased == false && by->erased_at) return erased(*by);
-  if (when.revision && by->revision != *when.revision)
-    return error{errc::stale, "The message is at revision " + std::to_string(by->revision) + ", not " +
-                                  std::to_string(*when.revision) + "."};
+  if (when.revision && by->revision != *when.revision) return other_revision(*by, *when.revision);
   if (when.revision_below && by->revision >= *when.revision_below)
     return error{errc::stale,
                  "The message is at revision " + std::to_string(by->revision) + " and takes no other (max_revisions)."};

@@ -119,6 +119,8 @@ change expire(const due_row& read);
 
 /// There is no such message; `hides`: or none that who asks may know of.
 error not_found(const uuid& id, bool hides = false);
+/// Somebody has named another revision than the one that it is at.
+error other_revision(const message& m, int named);
 /// Why a row that is there is neither shown nor changed.
 error unreadable(const uuid& id);
 

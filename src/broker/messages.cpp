@@ -501,8 +501,9 @@ result<life_cycle::other_queue> messages::queue_to_operate_in(const std::string&
   return life_cycle::other_queue{name, routes_->of(name).rules};
 }
 
-/// An operator's change, after which the message waits, due at once or later.
-task<result<row>> messages::change_and_ring(change what) {
+/// An operator's change, after which the message waits, due at once or later. `names_revision`: the operator has named
+/// the one that it is for.
+task<result<row>> messages::change_and_ring(change what, bool names_revision) {
   std::vector<change> one(1, std::move(what));
   const auto became = co_await store_.apply(one);
   if (became.front().applied) {
@@ -510,8 +511,7 @@ task<result<row>> messages::change_and_ring(change what) {
     rings_->want(ringing::errand::look);
   }
   auto result = settled(one.front(), became.front());
-  // Nobody has named a revision.
-  if (!result && result.error().code == errc::stale)
+  if (!result && result.error().code == errc::stale && !names_revision)
     co_return error{errc::held, result.error().detail + " Look at it again."};
   co_return result;
 }
@@ -521,6 +521,9 @@ task<result<row>> messages::retry(uuid id, principal_ptr by, second_try how) {
   const bool as_it_is = !how.said && !how.queue;
   auto found = co_await find_for(id, std::move(of_operator));
   if (!found) co_return found;
+  const bool names_revision = how.revision.has_value();
+  if (names_revision && (*found)->revision != *how.revision)
+    co_return life_cycle::other_revision(**found, *how.revision);
   const auto state = (*found)->status;
   if (state == status::pending && as_it_is) co_return found;
   if (state == status::pending)
@@ -539,7 +542,7 @@ task<result<row>> messages::retry(uuid id, principal_ptr by, second_try how) {
   auto what =
       how.said ? life_cycle::edit(**found, *std::move(how.said), *to) : life_cycle::retry(**found, std::move(to));
   what = life_cycle::wanted_by(by, {.needed = right::operate}, std::move(what));
-  const auto again = co_await change_and_ring(std::move(what));
+  const auto again = co_await change_and_ring(std::move(what), names_revision);
   if (again) seen_->arrived(**again);
   co_return again;
 }

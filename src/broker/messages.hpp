@@ -42,8 +42,9 @@ struct accept_request {
 };
 
 /// What is tried again: as it is, or with another content, which makes the next revision of it, in the queue that it
-/// was in, or in another.
+/// was in, or in another. With a revision: if that is the one it is at.
 struct second_try {
+  std::optional<int> revision{};
   std::optional<content> said{};
   std::optional<std::string> queue{};
 };
@@ -189,7 +190,7 @@ class messages {
   void go_on(const row& now, on_its_way one);
   void tell_opened(const std::vector<outcome>& outcomes) const;
   result<life_cycle::other_queue> queue_to_operate_in(const std::string& name, const principal_ptr& by);
-  task<result<row>> change_and_ring(change what);
+  task<result<row>> change_and_ring(change what, bool names_revision = false);
   task<void> try_resumed(std::vector<change>& claims, std::vector<outcome>& outcomes);
 
   environment env_;

@@ -18,7 +18,7 @@ struct column {
                               std::optional<timestamp> message::*, std::vector<attempt> message::*,
                               content_form message::*, std::vector<header> message::*>;
   /// The least that writes it: each of these writes what those before it write as well.
-  /// A failure counts as a change of place: it leaves one.
+  /// What the history tells counts as a change of place.
   enum class writer { any_change, change_of_place, change_of_text, insert };
 
   const char* name;

@@ -70,18 +70,6 @@ timestamp next_due(const effect& then, const message& current, timestamp now) {
   return current.due;
 }
 
-/// What the change makes of the revision that is there; null where that is nothing to remember.
-const char* what_becomes(const change& what) {
-  const auto& then = what.then;
-  if (what.insert) return nullptr;
-  const bool had_ended = what.when.status && *what.when.status != status::pending;
-  if (then.text) return had_ended ? "edited" : "answered";
-  if (then.erases) return "erased";
-  if (then.status) return *then.status == status::pending ? "retried" : to_string(*then.status);
-  if (then.queue) return "moved";
-  return then.error ? "failed" : nullptr;
-}
-
 /// How long ago that was, in milliseconds; null where it is not known.
 void append_ago(std::string& line, const std::optional<timestamp>& then, timestamp now) {
   line += ',';
@@ -118,6 +106,18 @@ void erase(message& of, timestamp now) {
 }
 
 }  // namespace
+
+const char* what_becomes(const change& what) {
+  const auto& then = what.then;
+  if (what.insert) return nullptr;
+  const bool had_ended = what.when.status && *what.when.status != status::pending;
+  if (then.text) return had_ended ? "edited" : "answered";
+  if (then.erases) return "erased";
+  if (then.status) return *then.status == status::pending ? "retried" : to_string(*then.status);
+  if (then.queue) return "moved";
+  if (then.error) return "failed";
+  return what.when.unclaimed ? "run_now" : nullptr;  // nobody but operators cares for that
+}
 
 message fresh_row(const uuid& id, timestamp now) {
   return {.id = id, .revision = 0, .created_at = now};

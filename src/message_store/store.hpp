@@ -362,6 +362,8 @@ inline bool says_the_same(const guard& when, const message& current) {
 }
 /// The principal that wants the change; empty where nobody is asked who they are, and of what the broker does itself.
 const std::string& asked_by(const change& what);
+/// What the row's history says of the change; null where that is nothing to remember.
+const char* what_becomes(const change& what);
 /// Whether there is a revision that another follows: what it said is kept.
 bool supersedes(const change& what);
 /// Adds what a revision said, unless it alone has more than `max_bytes`; the oldest go where they would be more.

@@ -597,6 +597,9 @@ TEST_P(StoreContract, WhatWaitsForItsDateIsDueNow) {
   ASSERT_TRUE(apply(life_cycle::run_now(id)).applied);
   EXPECT_FALSE(find(id)->held);
   EXPECT_EQ(find(id)->due, around_.now);
+  const auto told = history_of(*find(id));
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told.back().what, "run_now");
 }
 
 TEST_P(StoreContract, WhatIsMovedIsTreatedAsItsNewQueueIsAndRemembersTheOldOne) {

@@ -32,6 +32,8 @@ const char* in_history(step which, const message& after) {
       return "retried";
     case step::move:
       return "moved";
+    case step::run_now:
+      return "run_now";
     case step::fail:
       return after.status == status::dead ? "dead" : "failed";
     case step::cancel:
@@ -327,7 +329,9 @@ std::optional<step> step_of(const message* before, const message& after, timesta
   if (after.held) return step::extend;  // also of a row that was rung when its lease was over
   if (after.unanswered < before->unanswered) return step::release;
   if (after.due != at) return step::ring;
-  return before->held && before->unanswered > 0 ? step::reopen : step::run_now;
+  // A lease that is over may be cut short as well; who does that is told by the history.
+  const bool tells = after.history != before->history;
+  return before->held && before->unanswered > 0 && !tells ? step::reopen : step::run_now;
 }
 
 std::optional<std::string> life_table::objection(step which, const message* before, const message& after,

@@ -217,13 +217,13 @@ function timelineOf(message, told) {
 }
 
 function markOfStep(what) {
-  return {answered: 'good', done: 'good', failed: 'poor', dead: 'bad', retried: 'plain', edited: 'plain', moved: 'plain'}[what] ?? 'over';
+  return {answered: 'good', done: 'good', failed: 'poor', dead: 'bad', retried: 'plain', edited: 'plain', moved: 'plain', run_now: 'plain'}[what] ?? 'over';
 }
 
 function stepElement(step, before) {
   const took = before?.at && step.at ? new Date(step.at) - new Date(before.at) : null;
   return el('li', {'data-mark': step.mark, 'aria-current': step.now ? 'step' : null},
-    el('strong', {}, step.what), step.queue ? [step.what === 'moved' ? ' from ' : ' in ', step.queue] : null,
+    el('strong', {}, step.what.replace('_', ' ')), step.queue ? [step.what === 'moved' ? ' from ' : ' in ', step.queue] : null,
     step.by ? [' by ', el('span', {class: 'code'}, step.by)] : null,
     step.held_by ? [', held by ', el('span', {class: 'code'}, step.held_by)] : null,
     el('small', {}, step.at ? el('time', {datetime: step.at, title: precise(step.at)}, moment(step.at)) : 'now',

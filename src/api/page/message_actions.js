@@ -37,13 +37,13 @@ export function messageActions(id, changed) {
   }
 
   async function editIt() {
-    const said = contentOf(message, written);
+    const said = contentOf(message, written), revision = message.revision;
     const edited = await asked({title: 'Edit and retry this message?', yes: 'Retry it so', no: 'Leave it as it is',
-      text: `What it says from now on is revision ${message.revision + 1} of it: pending, and a service may take it at once.`,
+      text: `What it says from now on is revision ${revision + 1} of it: pending, and a service may take it at once.`,
       fields: [{name: 'content', label: said.label, value: said.text, area: true},
         {name: 'type', label: 'Content type', value: message.content_type ?? ''}, queueField(message.queue ?? '')],
       wrong: ({content}) => said.wrong(content),
-      carryOut: values => ask('POST', messagePath(id, '/retry'), {body: bodyOf(said, values)})});
+      carryOut: values => ask('POST', messagePath(id, '/retry'), {body: bodyOf(said, values), headers: {'If-Match': `"${revision}"`}})});
     if (edited) await done('The message is edited, and pending again.');
   }
 

@@ -116,8 +116,9 @@ std::string history_sql() {
       "CASE WHEN new_text IS NOT NULL THEN CASE WHEN if_status <> 'pending' THEN 'edited' ELSE 'answered' END "
       "WHEN erases THEN 'erased' WHEN new_status = 'pending' THEN 'retried' WHEN new_status IS NOT NULL THEN "
       "new_status "
-      "WHEN new_queue IS NOT NULL THEN 'moved' ELSE 'failed' END";
+      "WHEN new_queue IS NOT NULL THEN 'moved' WHEN new_error IS NOT NULL THEN 'failed' ELSE 'run_now' END";
   return "history = CASE WHEN coalesce(new_text, new_status, new_queue, new_error) IS NULL AND NOT erases "
+         "AND if_unclaimed IS NOT TRUE "
          "THEN m.history ELSE "
          "CASE WHEN length(m.history) - length(replace(m.history, E'\\n', '')) < " +
          std::to_string(history_max) +

@@ -466,10 +466,10 @@ class sqlite_store : public store {
 
   void write(const change& what, const message& after) {
     const auto& then = what.then;
-    const auto by = what.insert                               ? column::writer::insert
-                    : then.text || then.erases                ? column::writer::change_of_text
-                    : then.status || then.queue || then.error ? column::writer::change_of_place
-                                                              : column::writer::any_change;
+    const auto by = what.insert                ? column::writer::insert
+                    : then.text || then.erases ? column::writer::change_of_text
+                    : what_becomes(what)       ? column::writer::change_of_place
+                                               : column::writer::any_change;
     auto& s = say_->writing(by);
     const ending in_the_end(s);
     try {

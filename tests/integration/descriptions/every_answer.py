@@ -278,6 +278,7 @@ def operations(contract):
     ask("POST /messages/{id}/move", {"queue": "no queue"}, id=later, expected=422)
     ask("GET /messages/{id}/history", id=later)
     ask("DELETE /messages/{id}", id=waits)
+    ask("POST /messages/{id}/retry", {"message": "y"}, [("If-Match", '"9"')], id=waits, expected=412)
     ask("POST /messages/{id}/retry", {"message": {"a": 1}, "headers": {"h": "v"}, "queue": "moved"}, id=waits)
     ask("GET /messages/{id}/history", id=waits)
     ask("POST /messages/{id}/retry", {"message": "y"}, id=waits, expected=409)

@@ -136,6 +136,7 @@ TEST_F(Operations, WhatWaitsForItsDateIsRunNow) {
   const auto id = post("orders", R"(,"deliver_at":"2999-01-01T00:00:00Z")");
   EXPECT_EQ(receive("orders").size(), 0U);
   EXPECT_EQ(act(id, "run-now").status, 200);
+  EXPECT_EQ(last_step(w_.ask("GET", "/messages/" + id + "/history").body), "run_now");
   EXPECT_EQ(receive("orders").size(), 1U);
 }
 
@@ -207,6 +208,19 @@ TEST_F(Operations, ADeadMessageIsEditedAndItsNextRevisionIsTried) {
   EXPECT_EQ(delivery.at("message").at("boxes"), 2);
   EXPECT_EQ(delivery.at("headers").at("mended"), "yes");
   EXPECT_EQ(last_step(w_.ask("GET", "/messages/" + id + "/history").body), "edited");
+}
+
+TEST_F(Operations, AnEditIsOfTheRevisionThatItNames) {
+  const auto id = kill("orders");
+  const auto edit = [&](const char* if_match) {
+    return w_.ask("POST", "/messages/" + id + "/retry", R"({"message":"y"})", {{"If-Match", if_match}});
+  };
+  const auto other = edit("\"2\"");
+  EXPECT_EQ(other.status, 412);
+  EXPECT_EQ(detail(other), "The message is at revision 1, not 2.");
+  EXPECT_EQ(edit("one").status, 400);
+  EXPECT_EQ(find(id).at("status"), "dead");
+  EXPECT_EQ(edit("\"1\"").status, 200);
 }
 
 TEST_F(Operations, ADeadMessageIsTriedInAnotherQueueAsItIs) {
