@@ -53,6 +53,7 @@ json::object data_of(const broker::explanation& e) {
   add(data, "error", e.error);
   add(data, "unanswered", e.unanswered);
   add(data, "claims_left", e.claims_left);
+  add(data, "refused_answer", e.refused_answer);
   add(data, "ended_at", e.ended_at);
   add(data, "took_ms", e.took);
   if (!e.by.empty()) data["by"] = e.by;

@@ -70,13 +70,15 @@ task<http::response> get_readyz(context& api, http::request&, visitor&) {
   if (!api.messages->engine_reachable()) {
     body["status"] = "degraded";
     body["platform"] = "away";
+    body["platform_because"] = *api.messages->engine_trouble();
   }
   try {
     co_await api.messages->check_store();
-  } catch (const unavailable&) {
+  } catch (const unavailable& failed) {
     reply.status = 503;
     body["status"] = "unavailable";
     body["store"] = "away";
+    body["store_because"] = failed.what();
   }
   // Anybody may ask: one word is enough.
   if (api.identity) body = json::object{{"status", body["status"]}};

@@ -141,6 +141,8 @@ class teller {
     json::array all;
     std::optional<timestamp> open_since;  // when the revision came to wait for the claim that a step tells
     int revision = 0;
+    // Where earlier steps had to go, nobody knows what came before the first.
+    if (steps_.size() >= history_max) revision = steps_.front().revision;
     for (const auto& step : steps_) {
       const auto known = revisions_.find(step.revision);
       if (step.revision != revision && known != revisions_.end()) open_since = known->second.stored_at;

@@ -52,6 +52,10 @@ std::optional<std::string> error_of(const message& m) {
   return m.attempts.back().error;
 }
 
+std::string because(const std::string& trouble) {
+  return trouble.empty() ? "" : ": " + shown(trouble);
+}
+
 class explainer {
  public:
   explicit explainer(const explanation_facts& of) : of_(of), m_(*of.what) {}
@@ -120,7 +124,17 @@ class explainer {
     const auto failed = m_.failures > 1 ? "; it failed " + times(m_.failures) : "";
     if (m_.erased_at) return say(whereabouts::dead, since + failed + erased());
     say(whereabouts::dead, since + ": " + (told_.error ? shown(*told_.error) : "no reason was kept") + failed +
-                               "; a retry gives it another chance");
+                               unanswered() + "; mend the cause, or edit it, and retry it");
+  }
+
+  /// What there is to say of claims that nobody has answered.
+  std::string unanswered() const {
+    if (m_.unanswered == 0) return "";
+    return (m_.holder.empty() ? "" : ", the last one by " + named(service_of(m_.holder))) +
+           (of_.refused_answer ? refusal() : "; what takes it crashes, or takes longer than its lease");
+  }
+  std::string refusal() const {
+    return of_.refused_answer ? "; its answer was refused: " + shown(*of_.refused_answer) : "";
   }
 
   void expired_by_now() {
@@ -137,6 +151,7 @@ class explainer {
       told_.failures_max = of_.rules.max_failures;
       told_.error = error_of(m_);
     }
+    told_.refused_answer = of_.refused_answer;
     if (m_.unanswered > 0) {
       told_.unanswered = m_.unanswered;
       told_.claims_left = std::max(0, m_.max_claims - m_.unanswered);
@@ -174,7 +189,7 @@ class explainer {
     if (m_.failures > 0)
       told += "; failed " + times(m_.failures) + " before: " + shown(told_.error.value_or("no reason was told"));
     if (told_.unanswered.value_or(0) > 0) told += "; was left unanswered " + times(*told_.unanswered) + " before";
-    return told;
+    return told + refusal();
   }
 
   // ---- what waits ----
@@ -192,14 +207,17 @@ class explainer {
     told_.services = of_.services;
     told_.holders = of_.holders;
     told_.parked = of_.parked;
-    told_.engine_is_away = of_.engine_is_needed && !of_.engine_reachable;
+    told_.engine_is_away = of_.engine_is_needed && of_.engine_trouble;
     const auto begins = "waits" + in_queue() + ": ";
+    if (of_.store_trouble)
+      return say(whereabouts::store_away, begins + "nothing can be changed in the store, and so nobody can claim it" +
+                                              because(*of_.store_trouble));
     if (of_.paused) return paused();
     if (m_.unanswered > 0) return left_unanswered(begins);
     if (told_.engine_is_away && of_.parked == 0 && of_.holders.empty())
-      return say(whereabouts::engine_away, begins +
-                                               "the queue engine cannot be reached, and so tells no service of it; " +
-                                               "it is told once the engine is back" + troubles());
+      return say(whereabouts::engine_away,
+                 begins + "the queue engine cannot be reached, and so tells no service of it; " +
+                     "it is told once the engine is back" + because(*of_.engine_trouble) + troubles());
     if (nobody_was_seen()) return say(whereabouts::nobody_receives, nobody() + troubles());
     if (!anybody_lately()) return say(whereabouts::services_gone, begins + gone() + troubles());
     auto reason = of_.older > 0 ? whereabouts::backlog : whereabouts::next;
@@ -230,6 +248,7 @@ class explainer {
     else if (!anybody_lately())
       sentence += "; " + gone();
     if (m_.failures > 0) sentence += "; failed " + times(m_.failures) + " before: " + shown(told_.error.value_or(""));
+    sentence += refusal();
     say(whereabouts::left_unanswered, std::move(sentence));
   }
 
@@ -245,8 +264,9 @@ class explainer {
     return sentence;
   }
 
-  /// A name that this one could have been meant to be.
+  /// A name that this one could have been meant to be, unless somebody has configured it.
   std::optional<std::string> similar_queue() const {
+    if (of_.queue_is_known) return {};
     auto others = of_.received_from;
     std::erase(others, m_.queue);
     auto near = nearest(m_.queue, others);
@@ -296,8 +316,9 @@ class explainer {
 
 const char* to_string(whereabouts reason) {
   constexpr std::array<const char*, whereabouts_count> names{
-      "next",      "backlog", "nobody_receives", "services_gone", "paused", "engine_away", "left_unanswered",
-      "scheduled", "held",    "back_off",        "done",          "dead",   "cancelled",   "expired"};
+      "next",       "backlog",         "nobody_receives", "services_gone", "paused",   "engine_away",
+      "store_away", "left_unanswered", "scheduled",       "held",          "back_off", "done",
+      "dead",       "cancelled",       "expired"};
   return names.at(static_cast<std::size_t>(reason));
 }
 

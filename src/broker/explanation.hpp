@@ -26,9 +26,12 @@ struct explanation_facts {
   std::optional<pace> at{};     ///< at which what waits before it is claimed
   std::optional<milliseconds> claimed_for{};
   std::optional<paused_queue> paused{};
-  bool engine_is_needed = false;  ///< services may hear of it through the queue engine
-  bool engine_reachable = true;
-  std::vector<std::string> received_from{};  ///< queues that are, of which who asks may know
+  bool engine_is_needed = false;                ///< services may hear of it through the queue engine
+  std::optional<std::string> engine_trouble{};  ///< why the queue engine cannot be reached; empty: not told
+  std::optional<std::string> store_trouble{};   ///< why nothing can be changed in the store; likewise
+  bool queue_is_known = false;                  ///< a route or an entry of the configuration names the queue
+  std::optional<std::string> refused_answer{};  ///< why the latest answer to this revision was refused
+  std::vector<std::string> received_from{};     ///< queues that are, of which who asks may know
 };
 
 enum class whereabouts {
@@ -38,6 +41,7 @@ enum class whereabouts {
   services_gone,    ///< waits, and nobody receives from its queue any more
   paused,           ///< waits, and its queue is paused
   engine_away,      ///< waits, and the queue engine cannot tell anybody
+  store_away,       ///< waits, and nobody can claim it: the store can be read at most
   left_unanswered,  ///< waits, after claims that nobody has answered
   scheduled,        ///< is to be delivered later
   held,             ///< somebody works on it
@@ -78,6 +82,7 @@ struct explanation {
   std::optional<int> failures{}, failures_max{};
   std::optional<std::string> error{};
   std::optional<int> unanswered{}, claims_left{};
+  std::optional<std::string> refused_answer{};
   // Of what has ended:
   std::optional<timestamp> ended_at{};
   std::optional<milliseconds> took{};

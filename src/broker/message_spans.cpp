@@ -16,7 +16,7 @@ unix_nanoseconds nanoseconds_of(timestamp at) {
 
 /// Nothing of a row that is damaged there: whoever needs it complains.
 std::optional<past> latest_known(const message& m) try { return latest_of(m); } catch (const std::invalid_argument&) {
-  return {};
+  return {};  // not covered: takes a row that somebody has damaged between its answer and this
 }
 
 }  // namespace

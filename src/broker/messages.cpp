@@ -336,6 +336,8 @@ task<result<row>> messages::refuse(answer_request answer, error why, principal_p
   asked.now = current.now;
   asked.unreadable = current.unreadable;
   if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return settled(what, asked);
+  if (refused_answers_.note(*asked.now, why.detail))
+    log::warning("broker", "an answer is refused: " + why.detail, log::about{answer.id, asked.now->revision});
   co_return why;
 }
 
@@ -416,6 +418,13 @@ task<void> messages::try_resumed(std::vector<change>& claims, std::vector<outcom
 }
 
 task<void> messages::reopen(std::vector<claimed> claims) {
+  std::vector<failed_claim> failures;
+  std::erase_if(claims, [&](claimed& lost) {
+    auto why = refused_answers_.latest_under(lost);
+    if (why) failures.push_back({std::move(lost), "its answer was refused: " + *std::move(why)});
+    return why.has_value();
+  });
+  if (!failures.empty()) co_await fail(std::move(failures));
   const auto changes = changes_of(claims, life_cycle::reopen, nullptr);
   const auto outcomes = co_await store_.apply(changes);
   tell_opened(outcomes);
@@ -653,6 +662,16 @@ task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
   co_return listed;
 }
 
+/// Why nothing can be changed in the store now.
+task<std::optional<std::string>> messages::store_trouble() {
+  try {
+    co_await check_store();
+    co_return std::nullopt;
+  } catch (const unavailable& failed) {
+    co_return failed.what();
+  }
+}
+
 task<explanation_facts> messages::facts_about(row what, principal_ptr by) {
   explanation_facts facts;
   facts.now = co_await store_.now();
@@ -660,11 +679,18 @@ task<explanation_facts> messages::facts_about(row what, principal_ptr by) {
   const auto treated = routes_->of(queue);
   facts.rules = treated.rules;
   facts.engine_is_needed = rings_->heard();
-  facts.engine_reachable = rings_->engine_reachable();
+  // Where servers are, and what they say, is for those who may read everything.
+  const bool may_know_servers = !by || by->where(right::read).has_all();
+  facts.engine_trouble = rings_->engine_trouble();
+  if (facts.engine_trouble && !may_know_servers) facts.engine_trouble->clear();
+  facts.queue_is_known = routes_->names(queue);
+  facts.refused_answer = refused_answers_.latest_to(*what);
   facts.watching_for = seen_->watching_for();
   facts.claimed_for = seen_->claimed_for(*what);
   if (const auto* paused = paused_->of(queue)) facts.paused = *paused;
   if (what->status == status::pending) {
+    facts.store_trouble = co_await store_trouble();
+    if (facts.store_trouble && !may_know_servers) facts.store_trouble->clear();
     place_question which{what->id, queue, what->due, facts.rules.ring_again, options_.older_max + 1};
     auto told = co_await store_.place_of(std::move(which));
     facts.older = std::min(told.before, options_.older_max);

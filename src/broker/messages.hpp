@@ -14,6 +14,7 @@
 #include "broker/message_spans.hpp"
 #include "broker/messages_metrics.hpp"
 #include "broker/pauses.hpp"
+#include "broker/refused_answers.hpp"
 #include "broker/ringing.hpp"
 #include "broker/router.hpp"
 #include "core/task.hpp"
@@ -108,7 +109,8 @@ class messages {
   task<std::vector<result<row>>> take(std::vector<numbered_claim> claims, std::size_t texts_max_bytes,
                                       std::string holder = {}, std::optional<milliseconds> lease_max = {},
                                       principal_ptr by = {});
-  /// Opens claims whose holder is gone: they stay counted, and whose they are no more is left alone.
+  /// Opens claims whose holder has lost them: they stay counted, and whose they are no more is left alone. Where its
+  /// answer was refused it has failed.
   task<void> reopen(std::vector<claimed> claims);
   /// What could be claimed in a queue, the oldest due first; of what was left unanswered less often, where that is
   /// said.
@@ -168,6 +170,7 @@ class messages {
 
   /// Whether the queue engine was reached the last time that something was to be rung.
   bool engine_reachable() const { return rings_->engine_reachable(); }
+  const std::optional<std::string>& engine_trouble() const { return rings_->engine_trouble(); }
 
  private:
   using place = ringing::place;
@@ -190,6 +193,7 @@ class messages {
   void go_on(const row& now, on_its_way one);
   void tell_opened(const std::vector<outcome>& outcomes) const;
   result<life_cycle::other_queue> queue_to_operate_in(const std::string& name, const principal_ptr& by);
+  task<std::optional<std::string>> store_trouble();
   task<result<row>> change_and_ring(change what, bool names_revision = false);
   task<void> try_resumed(std::vector<change>& claims, std::vector<outcome>& outcomes);
 
@@ -201,6 +205,7 @@ class messages {
   std::shared_ptr<const router> routes_;
   uuid_source new_id_;
   std::shared_ptr<activity> seen_;
+  refused_answers refused_answers_;
   std::shared_ptr<pauses> paused_;
   messages_options options_;
   message_spans spans_;

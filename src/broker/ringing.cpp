@@ -28,7 +28,7 @@ ringing::ringing(const environment& env, std::shared_ptr<queue_system::publisher
 
 std::optional<ringing::place> ringing::take_room(const life_cycle::destination& to) {
   const auto* queue = std::get_if<life_cycle::to_queue>(&to);
-  if (!queue || !heard_ || !engine_reachable_ || paused_->of(queue->name)) return {};
+  if (!queue || !heard_ || !engine_reachable() || paused_->of(queue->name)) return {};
   auto& state = queues_[queue->name];
   if (state.backlog) return {};
   if (state.depth >= routes_->of(queue->name).depth_max) {
@@ -68,7 +68,9 @@ task<void> ringing::publish() {
 }
 
 void ringing::note_engine(bool reachable, const std::string& why) {
-  if (reachable == std::exchange(engine_reachable_, reachable)) return;
+  const bool was_reachable = engine_reachable();
+  engine_trouble_ = reachable ? std::nullopt : std::optional(why);
+  if (reachable == was_reachable) return;
   if (reachable)
     log::info("broker", "the queue engine is reachable again");
   else
@@ -130,7 +132,7 @@ bool ringing::is_filling(const std::string& queue, const known_queue& state) con
 }
 
 bool ringing::feeding() const {
-  return engine_reachable_ && std::any_of(queues_.begin(), queues_.end(), [&](const auto& q) {
+  return engine_reachable() && std::any_of(queues_.begin(), queues_.end(), [&](const auto& q) {
            return q.second.backlog || is_filling(q.first, q.second);
          });
 }

@@ -88,7 +88,9 @@ class ringing {
   /// Whether anybody can hear the engine.
   bool heard() const { return heard_; }
   /// Whether the engine was reached the last time that something was to be rung.
-  bool engine_reachable() const { return engine_reachable_; }
+  bool engine_reachable() const { return !engine_trouble_; }
+  /// Why it was not.
+  const std::optional<std::string>& engine_trouble() const { return engine_trouble_; }
 
   /// What the sweeper is asked to do soon: look at the store, or at the depths only.
   enum class errand { look, ask_depths };
@@ -120,7 +122,7 @@ class ringing {
   bool heard_;
   std::map<std::string, known_queue, std::less<>> queues_;  ///< also those that no route names any more
   together to_ring_;                                        ///< by the next `publish`
-  bool engine_reachable_ = true;
+  std::optional<std::string> engine_trouble_{};
   std::function<void(errand)> wanted_;
   task_group tasks_;
 };

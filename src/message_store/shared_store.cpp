@@ -23,7 +23,7 @@ shared_store::shared_store(const environment& env, opened_store opened, limits b
   using reader = batching_worker<question, look>;
   reader::options looks{"reader", bounds.inbox_max, bounds.batch_max};
   looks.batch_max_bytes = bounds.batch_max_bytes;
-  looks.bytes_of = [bounds](const question& asked) {
+  looks.bytes_of = [bounds](const question& asked) {  // not covered: gcov counts its body alone
     const auto* filter = std::get_if<list_filter>(&asked);
     const auto one = std::holds_alternative<past_question>(asked) ? bounds.text_max_bytes + bounds.past_max_bytes : 0;
     return job_bytes{0, filter ? filter->text_bytes_max : one};

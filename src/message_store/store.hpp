@@ -201,8 +201,9 @@ struct message_page {
 struct queue_counts {
   std::string queue{};
   std::size_t pending = 0;
-  std::size_t due = 0;   ///< of them, those whose due has passed
-  std::size_t held = 0;  ///< of them
+  std::size_t due = 0;  ///< of them, those whose due has passed
+  std::size_t held =
+      0;  ///< of them, those that nobody may claim before they are due: claimed, scheduled, in a back-off
   std::size_t dead = 0;
   std::optional<timestamp> oldest{};  ///< when the oldest was accepted that could be worked on now: un-held, or due
 };

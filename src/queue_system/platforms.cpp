@@ -28,9 +28,8 @@ config_provider provider() {
 }
 
 std::string library_of(const std::string& engine) {
-  for (const auto& each : registrations())
-    if (each.name == engine) return each.library;
-  return "";
+  const auto& all = registrations();
+  return std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == engine; })->library;
 }
 
 namespace {

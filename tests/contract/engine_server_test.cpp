@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <fstream>
 
 #include "queue_system/platforms.hpp"
 #include "tests/contract/queue_users.hpp"
@@ -292,6 +293,43 @@ TEST_F(NatsServer, EachOfItsServersIsKnownByItsOwnName) {
     EXPECT_EQ(failed.why(), unavailable::reason::broken) << failed.what();
     server->start();
   }
+}
+
+TEST_F(NatsServer, AnAccountWithoutJetStreamIsRefused) {
+  test_server server("nats", {"--conf",
+                              "accounts: { APPS: { jetstream: enabled, users: [ { user: amc, password: weak } ] }, "
+                              "OTHERS: { users: [ { user: poor, password: weak } ] } }"});
+  const auto failed = failure_of([&] { made_at("nats", with_user(server.url(), "poor:weak"))->check(names_, names_); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+  EXPECT_THAT(failed.what(), AllOf(HasSubstr("JetStream"), HasSubstr("queue_system.nats.url")));
+}
+
+TEST_F(NatsServer, AUserWithoutAPasswordIsAToken) {
+  test_server server("nats", {"--conf", "authorization { token: s3cret }"});
+  EXPECT_NO_THROW(made_at("nats", with_user(server.url(), "s3cret"))->check(names_, names_));
+  const auto failed = failure_of([&] { made_at("nats", with_user(server.url(), "wrong"))->check(names_, names_); });
+  EXPECT_EQ(failed.why(), unavailable::reason::refused);
+}
+
+TEST_F(NatsServer, TlsThatOneSideAloneSpeaksIsRefused) {
+  const temporary_folder folder;
+  authority signer(folder.path, "ca");
+  signer.sign("one", "IP:127.0.0.1");
+  const auto file = (folder.path / "one").string();
+  test_server secured("nats", {"--conf", "tls { cert_file: \"" + file + ".pem\", key_file: \"" + file + ".key\" }"});
+  test_server plain("nats");
+  const auto refusal = [](const std::string& scheme, const test_server& at, const std::vector<std::string>& more = {}) {
+    const auto url = scheme + "127.0.0.1:" + std::to_string(at.port());
+    const auto failed = failure_of([&] { made_at("nats", url, more)->check({}, {}); });
+    EXPECT_EQ(failed.why(), unavailable::reason::refused) << failed.what();
+    return std::string(failed.what());
+  };
+  EXPECT_THAT(refusal("nats://", secured), HasSubstr("queue_system.nats.ca_file")) << "it speaks TLS all the same";
+  EXPECT_THAT(refusal("tls://", plain, {"ca_file=" + signer.file()}),
+              HasSubstr("use nats:// in queue_system.nats.url"));
+  const auto empty = (folder.path / "empty.pem").string();
+  std::ofstream(empty).flush();
+  EXPECT_THAT(refusal("tls://", secured, {"ca_file=" + empty}), HasSubstr("holds no certificates"));
 }
 
 TEST_F(NatsServer, AStreamWithOtherSettingsIsRefusedByName) {

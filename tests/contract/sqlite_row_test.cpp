@@ -108,6 +108,8 @@ TEST_P(SqliteRowFault, CostsThatRowAlone) {
   EXPECT_TRUE(
       std::any_of(counts.begin(), counts.end(), [](const auto& q) { return q.queue == "q" && q.pending >= 2; }));
 
+  EXPECT_TRUE(opened_.reader->past_of(bad).of.unreadable);
+
   EXPECT_EQ(told_of(bad).size(), 1U) << "it is told once";
   EXPECT_THAT(told_, Contains(testing::AllOf(HasSubstr(to_string(bad)), HasSubstr(GetParam().column + ": "))));
 }

@@ -100,14 +100,15 @@ task<void> store_operator::count(calls to, process& on) {
   const auto queues = json::parse(reply->body);
   for (const auto& told : queues.at("queues").as_array()) {
     const std::string queue(told.at("queue").as_string());
-    std::int64_t pending = 0, dead = 0, held = 0, due_then = 0, due_now = 0;
+    std::int64_t pending = 0, dead = 0, held_then = 0, held_now = 0, due_then = 0, due_now = 0;
     std::optional<timestamp> oldest_then, oldest_now;  // of what could be worked on
     for (const auto& [id, m] : before) {
       if (m->queue != queue) continue;
       dead += m->status == status::dead;
       if (m->status != status::pending) continue;
       ++pending;
-      held += m->held;
+      held_then += m->held && m->due > begun;
+      held_now += m->held && m->due > ended;
       due_then += m->due <= begun;
       due_now += m->due <= ended;
       const auto note = [&](std::optional<timestamp>& oldest, timestamp at) {
@@ -117,11 +118,12 @@ task<void> store_operator::count(calls to, process& on) {
       note(oldest_then, begun);
       note(oldest_now, ended);
     }
-    const bool true_numbers =
-        number(told, "pending") == pending && number(told, "dead") == dead && number(told, "held") == held;
-    const auto due = number(told, "due");
-    const bool true_due = jumps || (due >= std::min(due_then, due_now) && due <= std::max(due_then, due_now));
-    if (!true_numbers || !true_due) around_.in.fail("queue " + queue + " is told to hold " + json::serialize(told));
+    const auto is_between = [&](const char* name, std::int64_t then, std::int64_t now) {
+      return jumps || (number(told, name) >= std::min(then, now) && number(told, name) <= std::max(then, now));
+    };
+    const bool true_numbers = number(told, "pending") == pending && number(told, "dead") == dead;
+    if (!true_numbers || !is_between("due", due_then, due_now) || !is_between("held", held_then, held_now))
+      around_.in.fail("queue " + queue + " is told to hold " + json::serialize(told));
     const auto age = number(told, "oldest_age_ms");
     const bool same_age = age == -1 ? !oldest_then
                                     : oldest_now && age <= (ended - *oldest_now).count() &&

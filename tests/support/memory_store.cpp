@@ -154,7 +154,7 @@ std::vector<queue_counts> memory_store::counts() {
     }
     ++q.pending;
     q.due += m->due <= now_();
-    q.held += m->held;
+    q.held += m->held && m->due > now_();
     const bool can_be_worked_on = !m->held || m->due <= now_();
     if (can_be_worked_on && (!q.oldest || m->created_at < *q.oldest)) q.oldest = m->created_at;
   }

@@ -25,10 +25,12 @@ class scripted_platform : public platform {
   std::map<std::string, std::deque<std::string>> queues{};
   std::vector<std::string> acknowledged{};
   bool away = false;
+  bool refuses = false;  ///< a right is missing
 
  private:
   void fail_as_told() const {
     if (away) throw unavailable(unavailable::reason::away, "the engine is away");
+    if (refuses) throw unavailable(unavailable::reason::refused, "no right to the engine");
   }
 
   class publisher : public queue_publisher {

@@ -118,7 +118,8 @@ std::string list_sql(const std::string& condition) {
 
 std::string counts_sql() {
   return "WITH " + clock_sql() + " SELECT queue, true, count(*), count(*) FILTER (WHERE due <= " + now_read +
-         "), count(*) FILTER (WHERE held), min(created_at) FILTER (WHERE NOT held OR due <= " + now_read +
+         "), count(*) FILTER (WHERE held AND due > " + now_read +
+         "), min(created_at) FILTER (WHERE NOT held OR due <= " + now_read +
          ") FROM amc_message WHERE status = 'pending' GROUP BY queue UNION ALL "
          "SELECT queue, false, count(*), 0, 0, NULL FROM amc_message WHERE status = 'dead' GROUP BY queue";
 }

@@ -198,7 +198,7 @@ class reader : public store_reader {
                    "SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_owned "
                    "WHERE status = 'pending' AND owner <> '' AND owner = ?1 LIMIT ?2)"};
   statement counts_{file_.handle(),
-                    "SELECT queue, 1, count(*), sum(due <= ?1), sum(held <> 0), "
+                    "SELECT queue, 1, count(*), sum(due <= ?1), sum(held AND due > ?1), "
                     "min(CASE WHEN NOT held OR due <= ?1 THEN id END) FROM message "
                     "WHERE status = 'pending' GROUP BY queue UNION ALL "
                     "SELECT queue, 0, count(*), 0, 0, NULL FROM message WHERE status = 'dead' GROUP BY queue"};

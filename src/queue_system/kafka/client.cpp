@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <future>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -88,33 +89,24 @@ bool is_about_rights(rd_kafka_resp_err_t code) {
 /// What a person has to do about it; empty where waiting may help.
 std::string remedy_of(rd_kafka_resp_err_t code) {
   if (is_about_rights(code)) return "give the user of queue_system.kafka.properties the right to";
-  switch (code) {
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
-      return "check sasl.… in queue_system.kafka.properties";
-    case RD_KAFKA_RESP_ERR__SSL:
-      return "check ssl.… in queue_system.kafka.properties";
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-      return "raise max.message.bytes of the topic, and message.max.bytes in queue_system.kafka.properties";
-    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
-      return "set queue_system.kafka.replication to what the cluster has servers for";
-    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
-      return "check queue_system.kafka.partitions";
-    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
-      return "check queue_system.kafka.retention_ms";
-    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
-      return "make the topic as the cluster's policy wants it";
-    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-      return "set the topic's cleanup.policy to delete";
-    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
-      return "queue_system.kafka.brokers wants Kafka 2.4 or newer, but not 4.0";
-    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-      return "take another queue_system.prefix";
-    default:
-      return "";
-  }
+  static const std::map<rd_kafka_resp_err_t, const char*> remedies{
+      {RD_KAFKA_RESP_ERR__AUTHENTICATION, "check sasl.… in queue_system.kafka.properties"},
+      {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, "check sasl.… in queue_system.kafka.properties"},
+      {RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM, "check sasl.… in queue_system.kafka.properties"},
+      {RD_KAFKA_RESP_ERR__SSL, "check ssl.… in queue_system.kafka.properties"},
+      {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+       "raise max.message.bytes of the topic, and message.max.bytes in queue_system.kafka.properties"},
+      {RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR,
+       "set queue_system.kafka.replication to what the cluster has servers for"},
+      {RD_KAFKA_RESP_ERR_INVALID_PARTITIONS, "check queue_system.kafka.partitions"},
+      {RD_KAFKA_RESP_ERR_INVALID_CONFIG, "check queue_system.kafka.retention_ms"},
+      {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, "make the topic as the cluster's policy wants it"},
+      {RD_KAFKA_RESP_ERR_INVALID_RECORD, "set the topic's cleanup.policy to delete"},
+      {RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, "queue_system.kafka.brokers wants Kafka 2.4 or newer, but not 4.0"},
+      {RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION, "queue_system.kafka.brokers wants Kafka 2.4 or newer, but not 4.0"},
+      {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "take another queue_system.prefix"}};
+  const auto found = remedies.find(code);
+  return found == remedies.end() ? "" : found->second;
 }
 
 }  // namespace

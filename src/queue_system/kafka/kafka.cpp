@@ -29,7 +29,7 @@ void prove_the_right_to_read(const kafka_options& options, const std::string& to
   rd_kafka_resp_err_t code{};
   try {
     code = rd_kafka_event_error(link.answer(RD_KAFKA_EVENT_OFFSET_COMMIT).get());
-  } catch (const unavailable& failed) {
+  } catch (const unavailable& failed) {  // not covered: takes a server that tells nobody where such a group is
     if (failed.why() != unavailable::reason::refused) throw;
     // Already where the group is looked for, which is told without its name.
     throw unavailable(failed.why(), failed.what() + (" read group \"" + topic + "\""));

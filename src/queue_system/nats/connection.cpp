@@ -18,6 +18,8 @@ using clock = std::chrono::steady_clock;
 /// JetStream's codes of refusals that mean something to this driver.
 enum : std::int64_t { js_stream_exists = 10'058, js_stream_not_found = 10'059 };
 
+const int unlimited = -1;
+
 bool is_out_of_room(std::int64_t code) {
   // Of an account, of the server, of a stream: in memory or on disk.
   return code == 10'002 || code == 10'023 || code == 10'028 || code == 10'047 || code == 10'077;
@@ -142,7 +144,7 @@ void connection::fail_to_connect(natsStatus status, const server_url::host_and_p
                             : natsStatus_GetText(status));
   if (status == NATS_CONNECTION_AUTH_FAILED)
     fail(unavailable::reason::refused, why + "; check the user and the password in queue_system.nats.url");
-  if (status == NATS_SECURE_CONNECTION_REQUIRED)
+  if (status == NATS_SECURE_CONNECTION_REQUIRED)  // not covered: the library speaks TLS where the server wants it
     fail(unavailable::reason::refused, why + "; what answers there wants TLS: use tls:// in queue_system.nats.url");
   if (status == NATS_SECURE_CONNECTION_WANTED)
     fail(unavailable::reason::refused,
@@ -211,6 +213,7 @@ message connection::answer_to(std::uint64_t number, const std::string& doing) {
     if (unheard() > 0) return {};
     if (answer && number_of(*answer) == number) return answer;  // another one is of what was given up
   } while (clock::now() < deadline);
+  // not covered: takes a server that answers pings and no questions
   fail(unavailable::reason::away, doing + ": no answer within " + std::to_string(options_.answer_timeout.count()) +
                                       " ms (queue_system.nats.answer_timeout_ms)");
 }
@@ -233,9 +236,9 @@ void connection::make_stream() {
                             {"retention", "workqueue"},
                             {"storage", options_.in_memory ? "memory" : "file"},
                             {"num_replicas", options_.replicas},
-                            {"max_consumers", -1},
-                            {"max_msgs", -1},
-                            {"max_bytes", -1},
+                            {"max_consumers", unlimited},
+                            {"max_msgs", unlimited},
+                            {"max_bytes", unlimited},
                             {"discard", "new"}};
   if (*options_.stream_was_there && is_there_or_gone(name)) return;
   const auto made = ask("STREAM.CREATE." + name, wanted);
@@ -275,18 +278,16 @@ bool connection::fits(const json::object& existing, const json::object& wanted) 
 
 json::object connection::make_consumer(const place& queue) {
   make_stream();
-  const json::object config{{"durable_name", queue.consumer},
-                            {"filter_subject", queue.subject},
-                            {"deliver_policy", "all"},
-                            {"replay_policy", "instant"},
-                            {"ack_policy", "explicit"},
-                            {"ack_wait", nanoseconds_of(options_.ack_wait)},
-                            {"max_deliver", -1},
-                            {"max_ack_pending", -1},  // each subscriber bounds its own
-                            {"max_waiting", 100'000}};
+  const json::object config{
+      {"durable_name", queue.consumer}, {"filter_subject", queue.subject},
+      {"deliver_policy", "all"},        {"replay_policy", "instant"},
+      {"ack_policy", "explicit"},       {"ack_wait", nanoseconds_of(options_.ack_wait)},
+      {"max_deliver", unlimited},       {"max_ack_pending", unlimited},  // each subscriber bounds its own
+      {"max_waiting", 100'000}};
   const auto made = ask("CONSUMER.DURABLE.CREATE." + queue.stream + "." + queue.consumer,
                         {{"stream_name", queue.stream}, {"config", config}});
   if (error_code_of(made) != 0)
+    // not covered: takes a stream that is deleted in that moment, or a right to make streams and no consumers
     refuse(made, "making consumer \"" + queue.consumer + "\" of stream \"" + queue.stream + "\"");
   return made;
 }
@@ -316,7 +317,7 @@ void connection::check(natsStatus status, const std::string& doing) const {
   const char* more = nullptr;
   const auto before = link_ ? natsConnection_GetLastError(link_.get(), &more) : NATS_OK;
   const auto told = doing + ": " + (before != NATS_OK && more && *more ? more : natsStatus_GetText(status));
-  if (before == NATS_CONNECTION_AUTH_FAILED)
+  if (before == NATS_CONNECTION_AUTH_FAILED)  // not covered: takes a user that is taken away while it is connected
     fail(unavailable::reason::refused, told + "; check the user and the password in queue_system.nats.url");
   fail(unavailable::reason::away, told);
 }

@@ -48,6 +48,7 @@ class publishing {
     if (code == js_consumer_not_found || code == js_stream_not_found)
       known = link_.make_consumer(where);
     else if (code != 0)
+      // not covered: takes a cluster that has no leader in that moment
       link_.refuse(known, "asking for the depth of \"" + where.consumer + "\"");
     return known.at("num_pending").to_number<std::size_t>() + known.at("num_ack_pending").to_number<std::size_t>();
   }
@@ -84,7 +85,7 @@ class publishing {
       const auto unheard = link_.unheard();
       untaken_ += unheard;
       if (unheard > 0 || (confirm && note(*confirm))) deadline = clock::now() + longest;
-      if (clock::now() >= deadline)
+      if (clock::now() >= deadline)  // not covered: takes a server that answers pings and confirms nothing
         link_.fail(unavailable::reason::away,
                    std::to_string(unconfirmed_.size()) + " events were not confirmed within " +
                        std::to_string(longest.count()) + " ms (queue_system.nats.answer_timeout_ms)");
@@ -146,7 +147,7 @@ class subscriber : public queue_subscriber {
     for (bool first = true; early_.size() < std::max<std::size_t>(max, 1); first = false) {
       if (asked_ == 0 && max > 0) ask_for(max, first ? longest : patience.left());
       const auto arrived = link_.next((asked_ > 0 ? server_patience : patience).left());
-      if (link_.unheard() > 0)
+      if (link_.unheard() > 0)  // not covered: a server tells it where no pull was under way, between two of ours
         link_.fail(unavailable::reason::away, "\"" + place_.subject + "\": its consumer was deleted");
       if (arrived) note(*arrived);
       if (!arrived || (asked_ == 0 && (!early_.empty() || patience.is_over()))) break;

@@ -110,7 +110,7 @@ void connection::add(const command& words) {
     sizes.push_back(word.size());
   }
   if (redisAppendCommandArgv(link_.get(), static_cast<int>(words.size()), texts.data(), sizes.data()) != REDIS_OK)
-    fail_by_link("sending");
+    fail_by_link("sending");  // not covered: no memory left
 }
 
 reply connection::next(milliseconds longest) {

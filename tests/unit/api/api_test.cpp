@@ -468,10 +468,12 @@ TEST_F(Api, ReadinessTellsTheStoreFromThePlatform) {
   const auto degraded = w_.ask("GET", "/readyz");
   EXPECT_EQ(degraded.status, 200);
   EXPECT_EQ(text_of(degraded, "status"), "degraded");
-  w_.disk->failing = unavailable(unavailable::reason::away, "away");
+  EXPECT_NE(text_of(degraded, "platform_because"), "");
+  w_.disk->failing = unavailable(unavailable::reason::away, "nobody answers");
   const auto away = w_.ask("GET", "/readyz");
   EXPECT_EQ(away.status, 503);
   EXPECT_EQ(text_of(away, "store"), "away");
+  EXPECT_EQ(text_of(away, "store_because"), "nobody answers");
   w_.disk->failing.reset();
 }
 

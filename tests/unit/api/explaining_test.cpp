@@ -49,6 +49,53 @@ TEST_F(Explaining, OlderOnesAreCounted) {
   EXPECT_EQ(told.at("data").at("services").at(0).at("name"), "invoicer");
 }
 
+TEST_F(Explaining, AnAnswerThatWasRefusedIsTold) {
+  const auto id = post("orders");
+  json::object outcome = receive("orders").at(0).as_object();
+  const json::object nowhere{
+      {"id", id}, {"revision", 1}, {"claim", outcome.at("claim")}, {"message", "y"}, {"queue", "no queue"}};
+  w_.ask("POST", "/answers", json::serialize(json::array{nowhere}));
+  const auto told = explained(id);
+  EXPECT_EQ(told.at("reason"), "held");
+  EXPECT_THAT(std::string(told.at("sentence").as_string()), testing::HasSubstr("; its answer was refused: "));
+  EXPECT_TRUE(told.at("data").as_object().contains("refused_answer"));
+}
+
+TEST_F(Explaining, AWorkerThatDoesNotLookAtARefusalHasFailed) {
+  const auto id = post("orders");
+  const auto ask = [&](const std::string& outcomes) {
+    const auto reply = w_.ask("POST", "/queues/orders/receive", R"({"worker":"w")" + outcomes + "}");
+    return json::parse(reply.body).at("deliveries").as_array();
+  };
+  const json::object nowhere{{"id", id}, {"revision", 1}, {"message", "y"}, {"queue", "no queue"}};
+  ASSERT_EQ(ask("").size(), 1U);
+  ask(",\"answers\":" + json::serialize(json::array{nowhere}));
+  EXPECT_EQ(ask("").size(), 0U) << "it is tried again after a pause, and not at once";
+  const auto told = explained(id);
+  EXPECT_EQ(told.at("reason"), "back_off");
+  EXPECT_THAT(std::string(told.at("data").at("error").as_string()), testing::StartsWith("its answer was refused: "));
+}
+
+TEST_F(Explaining, NothingIsSaidOfAnAnswerToAnEarlierRevision) {
+  const auto id = post("orders");
+  const auto delivery = receive("orders").at(0);
+  const json::object nowhere{
+      {"id", id}, {"revision", 1}, {"claim", delivery.at("claim")}, {"message", "y"}, {"queue", "no queue"}};
+  w_.ask("POST", "/answers", json::serialize(json::array{nowhere}));
+  w_.ask("POST", "/answers",
+         json::serialize(json::array{json::object{{"id", id}, {"revision", 1}, {"message", "y"}, {"queue", "bills"}}}));
+  EXPECT_FALSE(explained(id).at("data").as_object().contains("refused_answer"));
+}
+
+TEST_F(Explaining, NobodyCanClaimWhatIsInAStoreThatIsFull) {
+  const auto id = post("orders");
+  w_.disk->failing_writes = unavailable(unavailable::reason::full, "no room");
+  EXPECT_THROW(post("orders"), unavailable);
+  const auto told = explained(id);
+  EXPECT_EQ(told.at("reason"), "store_away");
+  EXPECT_THAT(std::string(told.at("sentence").as_string()), testing::EndsWith("nobody can claim it: no room"));
+}
+
 TEST_F(Explaining, WhoHoldsItAndSinceWhenIsKnown) {
   const auto id = post("orders");
   receive("orders");

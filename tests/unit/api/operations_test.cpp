@@ -150,6 +150,21 @@ TEST_F(Operations, WhatWaitsAlreadyIsNotPutBehindOthersByRunningItNow) {
   EXPECT_EQ(delivered.at(0).at("id"), json::value(first));
 }
 
+TEST_F(Operations, WhatHasForgottenItsFirstStepsDoesNotGuessHowLongItWaited) {
+  const auto id = post("orders");
+  for (int i = 0; i < 20; ++i) {
+    fail(receive("orders").at(0), false);
+    const bool is_dead = find(id).at("status") == "dead";
+    EXPECT_EQ(act(id, is_dead ? "retry" : "run-now").status, 200);
+  }
+  const auto told = json::parse(w_.ask("GET", "/messages/" + id + "/history").body);
+  const auto& steps = told.at("history").as_array();
+  ASSERT_EQ(steps.size(), 32U);
+  for (const auto& step : steps)
+    if (step.at("what") == "failed" && &step != &steps.front()) EXPECT_TRUE(step.as_object().contains("waited_ms"));
+  EXPECT_FALSE(steps.front().as_object().contains("waited_ms"));
+}
+
 TEST_F(Operations, ABackOffIsCutShortAndTheFailureStaysCounted) {
   const auto id = post("orders");
   fail(receive("orders").at(0), false);
@@ -332,6 +347,14 @@ TEST_F(OperationsWithRights, APauseNamesWhoAskedForIt) {
   EXPECT_EQ(told.at("paused").at("by"), "operator");
   EXPECT_EQ(as("operator", "/queues/elsewhere/pause").status, 403);
   EXPECT_EQ(as("client", "/queues/orders/resume").status, 403);
+}
+
+TEST_F(OperationsWithRights, WhichQueueIsBeingPurgedIsToldToNobodyElse) {
+  for (int i = 0; i < 150; ++i) post("elsewhere");
+  EXPECT_EQ(as("chief", "/queues/elsewhere/purge").status, 200);
+  const auto refused = as("operator", "/queues/orders/purge");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(json::parse(refused.body).at("detail"), "Another queue is being purged; try again when that is done.");
 }
 
 TEST_F(OperationsWithRights, APurgeEndsWhenItsStarterIsKnownNoMore) {

@@ -112,11 +112,11 @@ TEST_F(Explanation, TheServicesAreGone) {
 TEST_F(Explanation, TheEngineIsAway) {
   seen("invoicer", 10);
   of_.engine_is_needed = true;
-  of_.engine_reachable = false;
+  of_.engine_trouble = "nats at nats://mq:4222: Connection refused";
   expect(
       whereabouts::engine_away,
       "waits in orders: the queue engine cannot be reached, and so tells no service of it; it is told once the engine "
-      "is back");
+      "is back: nats at nats://mq:4222: Connection refused");
   of_.parked = 1;
   EXPECT_EQ(explained().reason, whereabouts::next) << "who is parked needs no engine";
   EXPECT_TRUE(explained().engine_is_away);
@@ -211,8 +211,50 @@ TEST_F(Explanation, IsDead) {
   m_.failures = 4;
   m_.attempts = {{1, 4711, posted, "out of\n" + std::string(300, 'x')}};
   expect(whereabouts::dead, "is dead in orders since 22:13:23 UTC: out of\\n" + std::string(193, 'x') +
-                                "…; it failed 4 times; a retry gives it another chance");
+                                "…; it failed 4 times; mend the cause, or edit it, and retry it");
   EXPECT_EQ(explained().error, m_.attempts[0].error) << "whole, as data";
+}
+
+TEST_F(Explanation, IsDeadSinceNobodyHasAnsweredIt) {
+  end(status::dead);
+  m_.unanswered = 5;
+  m_.holder = "printer/w5";
+  m_.attempts = {{1, 4711, posted, "no answer to 5 claims"}};
+  expect(
+      whereabouts::dead,
+      "is dead in orders since 22:13:23 UTC: no answer to 5 claims, the last one by printer; what takes it crashes, or "
+      "takes longer than its lease; mend the cause, or edit it, and retry it");
+}
+
+TEST_F(Explanation, IsDeadSinceItsAnswersWereRefused) {
+  end(status::dead);
+  m_.unanswered = 5;
+  m_.attempts = {{1, 4711, posted, "no answer to 5 claims"}};
+  of_.refused_answer = "No route matches it.";
+  expect(
+      whereabouts::dead,
+      "is dead in orders since 22:13:23 UTC: no answer to 5 claims; its answer was refused: No route matches it.; mend "
+      "the cause, or edit it, and retry it");
+  EXPECT_EQ(explained().refused_answer, of_.refused_answer);
+}
+
+TEST_F(Explanation, NobodyCanClaimItWhileTheStoreTakesNoChanges) {
+  seen("invoicer", 10);
+  of_.store_trouble = "amc.db: database or disk is full (13); make room on its disk";
+  expect(
+      whereabouts::store_away,
+      "waits in orders: nothing can be changed in the store, and so nobody can claim it: amc.db: database or disk is "
+      "full (13); make room on its disk");
+  of_.store_trouble = "";
+  expect(whereabouts::store_away, "waits in orders: nothing can be changed in the store, and so nobody can claim it");
+}
+
+TEST_F(Explanation, NoOtherQueueIsMeantWhereThisOneIsConfigured) {
+  m_.queue = "topic-b";
+  of_.received_from = {"topic-a"};
+  EXPECT_EQ(explained().nearest_queue, "topic-a");
+  of_.queue_is_known = true;
+  EXPECT_FALSE(explained().nearest_queue);
 }
 
 TEST_F(Explanation, IsCancelled) {

@@ -82,6 +82,17 @@ TEST_F(Moving, OneThatHasGoneHindersNobody) {
   EXPECT_NO_THROW(subscriber->acknowledge(tags_));
 }
 
+TEST_F(Moving, OneThatRefusesUsSaysHowToDoWithoutIt) {
+  older_->refuses = true;
+  try {
+    moving_->check({}, std::vector<std::string>{"q"});
+    FAIL() << "was not refused";
+  } catch (const unavailable& failed) {
+    EXPECT_EQ(failed.why(), unavailable::reason::refused);
+    EXPECT_THAT(failed.what(), testing::HasSubstr("take older out of queue_system.also_receive_from"));
+  }
+}
+
 TEST_F(Moving, TheNewOneMustBeThere) {
   newest_->away = true;
   EXPECT_THROW(moving_->check({}, {}), unavailable);
