@@ -70,6 +70,7 @@ TEST_F(OwnServices, AHandlerGetsTheMessageAsItWasPosted) {
   EXPECT_EQ(work.attempt(), 1);
   EXPECT_EQ(work.header("tenant"), "t1");
   EXPECT_EQ(work.header("no"), std::nullopt);
+  EXPECT_EQ(work.headers().size(), 1U);
   EXPECT_EQ(work.traceparent().substr(0, 35), "00-11111111111111111111111111111111");
   EXPECT_EQ(work.tracestate(), "a=b");
   EXPECT_TRUE(work.created_at().has_value());

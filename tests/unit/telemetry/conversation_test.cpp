@@ -129,6 +129,21 @@ TEST_F(Conversation, AHandlerGoesOnWithItsOwnSpan) {
   EXPECT_EQ(state, "vendor=1");
 }
 
+TEST_F(Conversation, WhatComesTooLateSaysSo) {
+  std::vector<completion> ends;
+  serve("a", "topic-a", [&](const delivery&, completion end) { ends.push_back(std::move(end)); });
+  post(sampled);
+  pass(301'000);
+  ASSERT_FALSE(ends.empty());
+  ends.front().answer(std::string("Hi, X. Bye!"));
+  pass(10);
+  const auto& late = named(operation::process, "topic-a");
+  EXPECT_EQ(late.error_type, "late");
+  EXPECT_THAT(late.error, testing::HasSubstr("consumer_services.handler_timeout_ms"));
+  pass(60'000);
+  ends.back().answer(std::string("Hi, X. Bye!"));
+}
+
 TEST_F(Conversation, WhatFailsSaysWhyAndWaitsAgain) {
   int calls = 0;
   serve("a", "topic-a", [&](const delivery&) {
