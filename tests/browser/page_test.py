@@ -957,7 +957,7 @@ class ForEverybody(PageTest):
         self.picture("phone-left-unanswered")
         self.browser.run("location.hash = '#/queues'")
         self.browser.until_says("packer", "td.few")
-        self.assertEqual(self.browser.run("return getComputedStyle(document.querySelector('td.few'), '::before').content"), 'attr(data-title)')
+        self.assertEqual(self.browser.run("return getComputedStyle(document.querySelector('td.few'), '::before').content"), '"Received by"')
         self.picture("phone-received-by")
 
     def test_a_reason_is_read_out_when_it_changes_and_not_each_second(self):
