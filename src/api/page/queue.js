@@ -48,8 +48,9 @@ export function queueView(name, query) {
 
   async function refresh() {
     await actions.refresh();
-    if (!may('read', name) || rows.length > refreshed_max) return;
+    if (!may('read', name)) return;
     await oldest.refresh();
+    if (rows.length > refreshed_max) return;
     const got = await ask('', Math.max(page_size, rows.length));
     if (rows.length > got.messages.length && got.next) return; // a page of large messages ends sooner
     [rows, next] = [got.messages, got.next ?? null];
