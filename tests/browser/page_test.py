@@ -11,7 +11,7 @@ from system import UNKNOWN, Guarded, System
 
 TAB, ENTER, ESCAPE, RIGHT, LEFT = "\ue004", "\ue007", "\ue00c", "\ue014", "\ue012"
 HTML = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>"
-VIEWS = ("#/queues", "#/queues/orders", "#/dead", "#/find?status=", "#/charts")
+VIEWS = ("#/queues", "#/queues/orders", "#/services", "#/dead", "#/find?status=", "#/charts")
 
 
 class PageTest(unittest.TestCase):
@@ -43,10 +43,23 @@ class PageTest(unittest.TestCase):
         lines = [line for line in self.browser.console() if not any(re.search(known, line) for known in self.expected_lines)]
         self.assertEqual(lines, [])
 
-    def pretend(self, path, value):
+    def pretend(self, path, value, status=200):
         """From now on the page is answered this, at paths that end so."""
-        self.browser.run("const [path, value] = arguments, ask = fetch; window.fetch = (url, how) => new URL(url).pathname.endsWith(path) ? "
-                         "Promise.resolve(new Response(JSON.stringify(value))) : ask(url, how)", path, value)
+        self.browser.run("const [path, value, status] = arguments, ask = fetch; window.fetch = (url, how) => new URL(url).pathname.endsWith(path) ? "
+                         "Promise.resolve(new Response(JSON.stringify(value), {status})) : ask(url, how)", path, value, status)
+
+    def row(self, name):
+        """What the cells of a row say."""
+        return self.browser.run("return [...document.querySelectorAll('tbody tr')].filter(r => r.cells[0].innerText === arguments[0])"
+                                ".map(r => Object.fromEntries([...r.cells].map(c => [c.dataset.title, c.innerText])))[0]", name) or {}
+
+    def fact(self, name):
+        return self.browser.run("return [...document.querySelectorAll('dl > div')].filter(d => d.firstChild.innerText === arguments[0])"
+                                ".map(d => d.lastChild.innerText)[0]", name)
+
+    def in_zone(self, name):
+        self.browser.protocol("Emulation.setTimezoneOverride", timezoneId=name)
+        self.addCleanup(self.browser.protocol, "Emulation.setTimezoneOverride", timezoneId="")
 
     def confirm(self, answer):
         self.browser.click("dialog button", answer)
@@ -136,6 +149,123 @@ class Looking(PageTest):
         self.pretend("readyz", {"status": "degraded"})
         self.browser.until_says("The queue engine is unreachable", "[role=alert]")
 
+    def test_it_says_why_the_engine_is_unreachable_where_it_is_told(self):
+        system = self.start()
+        self.open(system)
+        self.pretend("readyz", {"status": "degraded", "platform": "away", "platform_because": "nats at nats://127.0.0.1:4222: Connection refused"})
+        self.browser.until_says("until it is back. (nats at nats://127.0.0.1:4222: Connection refused)", "[role=alert]")
+
+    def test_it_says_what_is_wrong_with_the_store_where_it_is_told(self):
+        system = self.start()
+        self.open(system)
+        self.pretend("readyz", {"status": "unavailable", "store": "away", "store_because": "no room on the disk: /var/lib/amc"}, 503)
+        self.browser.until_says("changed until it can. (no room on the disk: /var/lib/amc)", "[role=alert]")
+
+    def test_a_queue_that_waits_for_nobody_is_marked_in_words(self):
+        system = self.start()
+        self.open(system)
+        queue = {"pending": 1, "due": 0, "held": 0, "dead": 0, "oldest_age_ms": 9_000, "engine_depth": 1, "rate_in_per_s": 0, "rate_out_per_s": 0,
+                 "rate_failed_per_s": 0, "receivers": 0, "services": [], "paused": None}
+        gone, here = {"name": "mailer", "seen_ago_ms": 370_000}, {"name": "packer", "seen_ago_ms": 500}
+        self.pretend("queues", {"queues": [{"queue": name, **queue, **more} for name, more in {
+            "rung": {}, "left-behind": {"held": 1}, "gone": {"services": [gone]}, "received": {"services": [here, gone]}, "parked": {"receivers": 1},
+            "scheduled": {"held": 1, "oldest_age_ms": None}, "empty": {"pending": 0, "oldest_age_ms": None, "services": [gone]}}.items()]})
+        self.browser.until_says("rung", "tbody")
+        marked = self.browser.run("return [...document.querySelectorAll('tbody td[data-mark=bad]')].map(c => c.parentElement.cells[0].innerText)")
+        self.assertEqual(marked, ["rung", "left-behind", "gone"])
+        self.assertEqual([self.row(name)["Received by"] for name in ("rung", "gone", "received", "scheduled", "empty")],
+                         ["nobody, though messages wait", "mailer (6 min ago): nobody now, though messages wait", "packer, mailer (6 min ago)", "nobody",
+                          "mailer (6 min ago)"])
+        self.picture("nobody")
+        self.browser.run("location.hash = '#/queues/gone'")
+        self.browser.until_says("mailer (6 min ago): nobody now, though messages wait", ".tiles [data-mark=bad]")
+
+    def test_what_fails_more_than_it_succeeds_is_marked(self):
+        system = self.start()
+        self.open(system)
+        queue = {"pending": 0, "due": 0, "held": 0, "dead": 0, "oldest_age_ms": None, "engine_depth": 0, "rate_in_per_s": 3, "receivers": 1, "services": []}
+        self.pretend("queues", {"queues": [{"queue": "poison", **queue, "rate_out_per_s": 0.5, "rate_failed_per_s": 2.5},
+                                           {"queue": "fair", **queue, "rate_out_per_s": 3, "rate_failed_per_s": 0.5}]})
+        self.browser.until_says("poison", "tbody")
+        self.assertEqual([self.row("poison")["Failed /s"], self.row("fair")["Failed /s"]], ["2.5\nmore than out", "0.5"])
+        self.assertEqual(self.browser.text("tbody td[data-mark=bad]"), "2.5\nmore than out")
+        self.browser.run("location.hash = '#/queues/poison'")
+        self.browser.until_says("2.5, more than out", ".tiles [data-mark=bad]")
+
+    def test_a_queue_tells_why_its_oldest_message_waits(self):
+        system = self.start()
+        for _ in range(3):
+            system.post("orders", deliver_at="2999-01-01T00:00:00Z")
+        id = system.post("orders")
+        self.open(system, "#/queues/orders")
+        self.browser.until_says("The oldest message that waits: nobody has received from orders through this broker", ".oldest")
+        self.picture("oldest")
+        self.browser.click("a", "Its charts")
+        self.browser.until(lambda: "#/charts?queue=orders" in self.browser.url(), "the charts of this queue")
+        self.browser.run("location.hash = '#/queues/orders'")
+        self.browser.click(".oldest a")
+        self.browser.until_says(id, "h1")
+
+    def test_of_an_empty_queue_nothing_is_explained(self):
+        system = self.start()
+        system.kill("orders", [{"message": "x"}], "no")
+        self.open(system, "#/queues/orders")
+        self.browser.requested()
+        asked = []
+        self.browser.until(lambda: asked.extend(self.browser.requested()) or sum(url.endswith("/queues") for url in asked) >= 3, "two more looks")
+        self.assertEqual([url for url in asked if "explain" in url or "status=pending" in url], [])
+        self.assertEqual(self.browser.shown(".oldest"), [])
+
+    def test_times_are_utc_and_say_so(self):
+        system = self.start()
+        id = system.post("orders", deliver_at="2999-01-01T23:30:00Z")
+        self.open(system)
+        self.in_zone("Asia/Tokyo")
+        self.browser.run(f"location.hash = '#/messages/{id}'")
+        self.browser.until_says("2999-01-01 23:30:00 UTC", ".reason")
+        self.browser.until(lambda: self.fact("Due") == "2999-01-01 23:30:00.000 UTC", "when it is due, in UTC")
+        self.assertIn("Times are UTC", self.browser.text("footer"))
+        self.browser.run("location.hash = '#/charts'")
+        self.browser.until_says("Messages a second", ".chart:not([hidden])")
+        axis = lambda: self.browser.run("return document.querySelector('.chart:not([hidden]) text[text-anchor=end]:last-of-type').textContent")
+        self.browser.until(lambda: axis()[:2] in (time.strftime("%H", time.gmtime(time.time() - n)) for n in (0, 60)) and axis().endswith(" UTC"), "UTC at the axis")
+
+    def test_services_tell_what_they_hold(self):
+        system = self.start()
+        system.post_many("orders", [{"message": f"order {n}"} for n in range(3)])
+        system.post("orders", deliver_at="2999-01-01T00:00:00Z")
+        system.post("mails")
+        first, second = [one["id"] for one in system.take("orders", 2)]
+        system.call("POST", "/queues/mails/receive", {"max": 1})
+        self.open(system)
+        self.browser.click("nav a", "Services")
+        self.browser.until(lambda: self.row("packer").get("Holds") == "2", "what the packer holds")
+        self.assertEqual(self.row("packer")["Receives from"], "orders")
+        self.assertRegex(self.row("packer")["Seen last"], r"\d+ m?s ago")
+        self.assertEqual([self.row("No name told")[title] for title in ("Receives from", "Holds")], ["mails", "1"])
+        self.browser.until_says(first, "section")
+        for id in (first, second):
+            row = self.row(id)
+            self.assertEqual((row["Held by"], row["Queue"]), ("packer/w1", "orders"))
+            self.assertRegex(row["Since"] + row["Lease ends"], r"^\d\d:\d\d:\d\d UTC[\d:]{8} UTC$")
+        self.browser.until_says("3 messages held.", "section")
+        self.assertIn("a service that told no name", self.browser.text("section tbody"))
+        self.picture("services")
+        self.browser.click("td a", "2")
+        self.browser.until_says(": 2 found, and there are no more")
+        self.assertEqual(set(self.browser.text("tbody th").split()), {first, second})
+
+    def test_a_service_that_is_gone_and_left_something_is_marked(self):
+        system = self.start()
+        self.open(system, "#/services")
+        self.pretend("queues", {"queues": [
+            {"queue": "mails", "pending": 1, "due": 0, "held": 0, "dead": 0, "oldest_age_ms": 9_000, "receivers": 0,
+             "services": [{"name": "mailer", "seen_ago_ms": 370_000}]},
+            {"queue": "idle", "pending": 0, "due": 0, "held": 0, "dead": 0, "oldest_age_ms": None, "receivers": 0,
+             "services": [{"name": "cleaner", "seen_ago_ms": 370_000}]}]})
+        self.browser.until(lambda: self.row("mailer").get("Seen last") == "not for 6 min", "the service that is gone")
+        self.assertEqual(self.browser.run("return [...document.querySelectorAll('td[data-mark=bad]')].map(c => c.parentElement.cells[0].innerText)"), ["mailer"])
+
     def test_rates_and_who_receives_are_shown_where_the_broker_tells_them(self):
         system = self.start()
         system.post("orders")
@@ -146,8 +276,8 @@ class Looking(PageTest):
             {"queue": "misspelt", "pending": 1, "due": 1, "held": 0, "dead": 0, "oldest_age_ms": 9_000, "engine_depth": 0, "rate_in_per_s": 0,
              "rate_out_per_s": 0, "rate_failed_per_s": 0, "receivers": 0, "services": []}]})
         self.browser.until_says("packer", "tbody tr:first-child")
-        for text in ("12", "0.5", "65 s"):
-            self.assertIn(text, self.browser.text("tbody tr:first-child").split("\n")[0].split("\t"))
+        orders = self.row("orders")
+        self.assertEqual([orders[title] for title in ("Pending", "In /s", "Out /s", "Failed /s", "Oldest")], ["7\ngrows", "12", "0.5", "0.3", "65 s"])
         self.assertIn("nobody", self.browser.text("tbody td[data-mark=bad]"))
         self.browser.run("location.hash = '#/charts'")
         self.browser.until_says("Messages a second", ".chart:not([hidden])")
@@ -293,6 +423,52 @@ class Messages(PageTest):
         self.browser.until_says("waiting", ".badge")
         self.assertEqual(system.find(id)["status"], "pending")
 
+    def test_one_whose_lease_is_over_was_left_and_can_be_moved(self):
+        system = self.start("broker.lease_ms=1000")
+        id = system.post("orders")
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says("waiting", ".badge")
+        system.take("orders")
+        self.browser.until_says("left unanswered", ".badge")
+        self.browser.until_says("was claimed once and not answered, last by packer", ".reason")
+        self.browser.until_says("left unanswered in orders by packer/w1", ".timeline li[aria-current]")
+        self.assertNotIn("until", self.browser.text(".timeline li[aria-current]"))
+        self.assertEqual([self.fact(name) and name for name in ("Due", "Due again", "Held by", "Held last by")], ["Due", None, None, "Held last by"])
+        self.assertEqual([self.browser.text_of(one) for one in self.browser.shown("article .actions button")], ["Move …", "Cancel …"])
+        self.picture("left-unanswered")
+        self.browser.run("location.hash = '#/queues/orders'")
+        self.browser.until_says("left by packer/w1", "tbody")
+
+    def test_one_whose_back_off_is_over_waits(self):
+        system = self.start("broker.queues=[{name: orders, max_failures: 5, back_off_initial_ms: 1000, back_off_max_ms: 1000}]")
+        id = system.post("orders")
+        self.open(system, f"#/messages/{id}")
+        system.fail(system.take("orders")[0], "no paper")
+        self.browser.until_says("failed", ".timeline")
+        self.browser.until_says("waiting", ".badge")
+        self.assertEqual([self.browser.text_of(one) for one in self.browser.shown("article .actions button")], ["Move …", "Cancel …"])
+        self.assertIsNone(self.fact("Due again"))
+
+    def test_what_is_over_is_told_by_the_broker_s_clock(self):
+        system = self.start()
+        id = system.post("orders")
+        system.take("orders")
+        self.open(system)
+        self.browser.run("const now = Date.now; Date.now = () => now() + 3600000")
+        self.browser.run(f"location.hash = '#/messages/{id}'")
+        self.browser.until_says("packer", ".reason")
+        self.assertEqual(self.browser.text(".badge"), "held")
+
+    def test_ages_are_cut_as_the_broker_s_sentences_cut_them(self):
+        system = self.start()
+        id = system.post("orders")
+        self.open(system)
+        self.pretend("/explain", {"id": id, "revision": 1, "status": "pending", "reason": "next", "sentence": "waits", "data": {
+            f"a{ms}_ms": ms for ms in (999, 9_990, 119_999, 7_199_999, 172_799_999, 259_199_999)}})
+        self.browser.run(f"location.hash = '#/messages/{id}'")
+        self.browser.click("summary", "What this is drawn from")
+        self.browser.until(lambda: set(self.browser.text("details dd").split("\n")) == {"999 ms", "9.9 s", "119 s", "119 min", "47 h", "2 days"}, "ages that are cut")
+
     def test_one_goes_on_while_it_is_looked_at(self):
         system = self.start()
         id = system.post("orders")
@@ -427,6 +603,36 @@ class Operating(PageTest):
         self.assertIn("12345678901234567890", raw)
         self.assertEqual((system.find(big)["revision"], system.find(big)["message"]["boxes"]), (2, 2))
 
+    def test_what_somebody_else_has_edited_meanwhile_is_not_edited_over(self):
+        system = self.start()
+        [id] = system.kill("fragile", [{"message": "two boxs"}], "what is a boxs?")
+        self.open(system, f"#/messages/{id}")
+        self.browser.click("button", "Edit and retry …")
+        self.browser.type("#asked-content", "two bottles")
+        system.call("POST", f"/messages/{id}/retry", {"message": "two boxes"})
+        system.fail(system.take("fragile")[0], "no boxes", final=True)
+        self.confirm("Retry it so")
+        self.browser.until_says("Somebody has edited it meanwhile: it is at revision 2 now. Copy what you typed, close this, and look at what it says.",
+                                "dialog [role=alert]")
+        self.assertEqual(self.browser.run("return document.querySelector('#asked-content').value"), "two bottles")
+        self.picture("conflict")
+        self.browser.run("window.setTimeout = () => 0")  # nothing is asked for but by what is pressed
+        self.confirm("Leave it as it is")
+        self.browser.until_says("two boxes", "pre.content")
+        self.browser.click("button", "Edit and retry …")
+        self.assertEqual(self.browser.run("return document.querySelector('#asked-content').value"), "two boxes")
+        self.expected_lines = [f"{id}/retry.* 412"]
+
+    def test_erasing_stands_apart_from_what_brings_a_message_back(self):
+        system = self.start()
+        [id] = system.kill("fragile", [{"message": "x"}], "no")
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says("dead", ".badge")
+        self.assertEqual([self.browser.text_of(one) for one in self.browser.shown("article .actions button")], ["Retry …", "Edit and retry …", "Erase …"])
+        apart = self.browser.run("const of = text => [...document.querySelectorAll('article .actions button')].find(b => b.textContent === text)"
+                                 ".getBoundingClientRect(); return of('Erase …').left - of('Edit and retry …').right")
+        self.assertGreater(apart, 100)
+
     def test_a_text_is_edited_for_another_queue_by_the_keyboard_alone(self):
         system = self.start()
         [id] = system.kill("fragile", [{"message": "two boxs"}], "what is a boxs?")
@@ -495,6 +701,17 @@ class Finding(PageTest):
         self.assertEqual(self.found("to=2000-01-01T00:00:00", 0), [])
         self.assertEqual(self.found("from=2000-01-01T00:00:00&to=2999-01-01T00:00:00&status=dead", 1), [self.dead])
 
+    def test_by_time_as_it_is_in_utc(self):
+        self.in_zone("Asia/Tokyo")
+        soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 60))
+        self.assertEqual(self.found(f"to={soon}&status=dead", 1), [self.dead])
+        self.assertIn("Accepted until (UTC)", self.browser.text("label"))
+
+    def test_by_who_holds_it(self):
+        held = self.system.take("orders")[0]["id"]
+        self.assertEqual(self.found("holder=PACKER/w1", 1), [held])
+        self.assertEqual(self.found("holder=nobody", 0), [])
+
     def test_further_than_a_page(self):
         self.open(self.system, "#/find?text=order")
         self.browser.until_says("There are more to look at")
@@ -558,6 +775,37 @@ class DeadLetters(PageTest):
             self.confirm("Begin")
             self.browser.until_says("20 of 20 retried, 20 succeeded. All have succeeded")
         self.assertEqual({system.find(id)["status"] for id in ids}, {"done"})
+        self.assertEqual(self.browser.focused()[0], "SECTION", "the focus is where the end is told")
+        self.browser.click(".progress button", "Close")
+        self.browser.until(lambda: self.browser.focused()[0] == "H1", "the focus on the heading")
+
+    def test_a_canary_of_which_nothing_is_left_does_not_count_what_is_left(self):
+        system = self.start()
+        self.make_dead(system, 2)
+        self.open(system, "#/dead")
+        with system.service("orders", lambda delivery: "still refused"):
+            self.browser.click("button", "Retry as a canary …")
+            self.confirm("Begin")
+            self.browser.until_says("Stopped: one has failed again (still refused).")
+
+    def test_what_was_erased_is_told_so_and_not_offered_to_be_retried(self):
+        system = self.start()
+        [id] = system.kill("orders", [{"message": "secret"}], "no paper")
+        system.call("POST", f"/messages/{id}/erase")
+        self.open(system, "#/dead")
+        self.browser.until_says("Their contents were erased: they cannot be retried", ".group h2")
+        self.assertEqual(self.browser.shown(".group button"), [])
+
+    def test_a_screen_reader_is_told_to_what_each_button_belongs(self):
+        system = self.start()
+        self.make_dead(system, 2)
+        system.kill("fragile", [{"message": "x"}] * 3, "no paper")
+        self.open(system, "#/dead")
+        self.browser.until(lambda: len(self.browser.find_all(".group")) == 2, "two groups")
+        tree = self.browser.tree()
+        for node in (("group", "no paper"), ("button", "Retry as a canary … no paper, in fragile"), ("button", "Retry all 3 … no paper, in fragile"),
+                     ("DisclosureTriangle", "Messages no paper, in fragile")):
+            self.assertIn(node, tree)
 
     def test_a_canary_stops_by_itself_when_one_fails_again(self):
         system = self.start()
@@ -696,6 +944,36 @@ class ForEverybody(PageTest):
                                    "e.getBoundingClientRect().right > 321).map(e => e.outerHTML.slice(0, 100))")
             self.assertEqual((self.browser.run("return document.documentElement.scrollWidth"), out), (320, []), view)
             self.picture("phone-" + (re.sub(r"\W+.*", "", view[2:].split("/")[-1].replace(dead, "message")) or "queues"))
+
+    def test_on_a_phone_each_cell_has_its_label_and_keeps_to_its_place(self):
+        system = self.start("broker.lease_ms=1000")
+        system.post("orders")
+        system.take("orders")
+        self.browser.width(390)
+        self.addCleanup(self.browser.width, None)
+        self.open(system, "#/queues/orders")
+        self.browser.until_says("left unanswered", "td.status")
+        self.assertLessEqual(*self.browser.run("const cell = document.querySelector('td.status'), box = e => e.getBoundingClientRect();"
+                                               "return [box(cell.firstChild).right, box(cell.nextSibling).left]"))
+        self.picture("phone-left-unanswered")
+        self.browser.run("location.hash = '#/queues'")
+        self.browser.until_says("packer", "td.few")
+        self.assertEqual(self.browser.run("return getComputedStyle(document.querySelector('td.few'), '::before').content"), '"Received by"')
+        self.picture("phone-received-by")
+
+    def test_a_reason_is_read_out_when_it_changes_and_not_each_second(self):
+        system = self.start()
+        id = system.post("orders")
+        self.open(system, f"#/messages/{id}")
+        self.browser.until_says("nobody has received".capitalize(), "#announced")
+        self.browser.run("window.heard = []; new MutationObserver(() => heard.push(document.querySelector('#announced').textContent))"
+                         ".observe(document.querySelector('#announced'), {childList: true, subtree: true})")
+        before = self.browser.text(".reason")
+        self.browser.until(lambda: self.browser.text(".reason") != before, "its seconds to tick")
+        self.assertEqual([text for text in self.browser.run("return heard") if text], [])
+        system.take("orders")
+        self.browser.until(lambda: any("held in orders by packer" in text for text in self.browser.run("return heard")), "the new reason")
+        self.assertIn(("region", "What the message says"), self.browser.tree())
 
     def test_with_the_keyboard_alone(self):
         system = self.start()

@@ -8,6 +8,7 @@ import {queuesView} from './queues.js';
 import {queueView} from './queue.js';
 import {messageView} from './message.js';
 import {deadView} from './dead.js';
+import {servicesView} from './services.js';
 import {findView} from './find.js';
 import {chartsView} from './charts.js';
 import {configurationView} from './configuration.js';
@@ -24,6 +25,7 @@ const pause_of_looks = 5;
 const views = {
   queues: ([name], query) => name === undefined ? queuesView() : queueView(name, query),
   messages: ([id]) => messageView(id ?? ''),
+  services: () => servicesView(),
   dead: (_, query) => deadView(query),
   find: (_, query) => findView(query),
   charts: (_, query) => chartsView(query),
@@ -97,9 +99,11 @@ async function look() {
   try {
     if (!known) await begin();
     if (known) {
+      const is_first = watch.now.at === 0;
       await watch.look();
       if (known) showState();
-      view?.redraw?.();
+      if (is_first) refresh(); // what needs the queues' figures has waited for them
+      else view?.redraw?.();
     }
   } finally {
     looking = false;
@@ -180,11 +184,16 @@ function troubleOf(now) {
   const seen = now.at ? ` What you see is from ${clock(new Date(now.at))}.` : '';
   if (now.silent_since) return `The broker does not answer. It is asked again every other second.${seen}`;
   if (now.health.status === 'unavailable')
-    return `The broker cannot reach its store, or can only read it: nothing is accepted or changed until it can.${seen}`;
+    return `The broker cannot reach its store, or can only read it: nothing is accepted or changed until it can.${because(now.health)}${seen}`;
   if (now.health.status === 'degraded')
     return 'The queue engine is unreachable: messages are accepted and kept, and services that listen to it hear of nothing ' +
-      'until it is back.';
+      `until it is back.${because(now.health)}`;
   return now.refused;
+}
+
+/** What the broker says of its store and its engine, where who looks may know it. */
+function because({store_because, platform_because}) {
+  return [store_because, platform_because].filter(text => text).map(text => ` (${text})`).join('');
 }
 
 function search(event) {

@@ -3,11 +3,12 @@
 const root = new URL('../', document.baseURI);
 const usual_patience_ms = 15000;
 
-/** The broker has answered, and refuses: in its own words. */
+/** The broker has answered, and refuses: in its own words. `told`: its answer, where that is JSON. */
 export class Refused extends Error {
-  constructor(status, detail) {
+  constructor(status, detail, told = {}) {
     super(detail);
     this.status = status;
+    this.told = told;
   }
 }
 
@@ -18,6 +19,18 @@ export class Silent extends Error {}
 let unidentified = () => {};
 export function whenUnidentified(call) {
   unidentified = call;
+}
+
+/** By the broker's clock, which decides what is due and what is over. */
+export function brokersNow() {
+  return Date.now() + ahead_ms;
+}
+
+let ahead_ms = 0;
+const seen_as_equal_ms = 3000; // an answer tells whole seconds, and is under way for a while
+function compareClocks(date) {
+  const ahead = Date.parse(date ?? '') - Date.now();
+  if (!isNaN(ahead)) ahead_ms = Math.abs(ahead) < seen_as_equal_ms ? 0 : ahead;
 }
 
 /** The answer's text; what is no success is thrown. */
@@ -34,9 +47,11 @@ export async function askText(method, path, {body, headers = {}, signal, patienc
     if (signal?.aborted) throw failed;
     throw new Silent('The broker does not answer.');
   }
+  compareClocks(answer.headers.get('Date'));
   if (answer.ok) return text;
   if (answer.status === 401 && !path.startsWith('ui/')) unidentified();
-  throw new Refused(answer.status, detailIn(text) ?? `The broker answers ${answer.status}.`);
+  const told = parsed(text);
+  throw new Refused(answer.status, told.detail ?? `The broker answers ${answer.status}.`, told);
 }
 
 export async function ask(method, path, how) {
@@ -47,11 +62,11 @@ export function post(path, value) {
   return ask('POST', path, value === undefined ? {} : {body: JSON.stringify(value)});
 }
 
-function detailIn(text) {
+function parsed(text) {
   try {
-    return JSON.parse(text).detail;
+    return JSON.parse(text) ?? {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 

@@ -2,7 +2,7 @@
 import {ask, page, post} from './broker.js';
 import {confirmed} from './confirm.js';
 import {arrange, button, el, setAttribute, setText, show, tell} from './dom.js';
-import {count, counted, latestError, moment} from './format.js';
+import {count, counted, latestError, moment, shortened} from './format.js';
 import {messagesTable} from './messages_table.js';
 import {queueLink} from './queues.js';
 import {Retrying} from './retrying.js';
@@ -26,11 +26,12 @@ export function deadView(query) {
   const place = el('div', {class: 'groups'});
   const more = button('Read on', () => readOn(), {hidden: true});
   const all = el('section', {class: 'all-of-queue', hidden: true});
-  const progress = makeProgress();
+  const progress = makeProgress(() => heading.focus());
   let dead = [], next = '', read_at = 0, counted_then = -1, reading = false;
 
+  const heading = el('h1', {tabindex: '-1'}, queue ? `Dead letters of ${queue}` : 'Dead letters');
   const element = el('div', {}, el('p', {class: 'path'}, queue ? el('a', {href: '#/dead'}, 'Dead letters of all queues') : null),
-    el('h1', {}, queue ? `Dead letters of ${queue}` : 'Dead letters'), progress.element,
+    heading, progress.element,
     el('div', {class: 'beside'}, note, all), place, el('p', {class: 'actions'}, more));
   const whole = makeWholeQueue(all, queue);
 
@@ -62,7 +63,9 @@ export function deadView(query) {
       if (!groups.has(id)) groups.set(id, makeGroup(start));
       groups.get(id).show(group);
     }
+    const had_focus = place.contains(document.activeElement);
     arrange(place, [...found.keys()].map(id => groups.get(id).element));
+    if (had_focus && !place.contains(document.activeElement)) (retrying ? progress.element : heading).focus({preventScroll: true});
     show(more, next !== undefined);
     setText(note, noteOf(dead.length, deadCount(queue), next !== undefined));
   }
@@ -73,7 +76,7 @@ export function deadView(query) {
       text: 'They are pending again, and services may take them at once.'};
     if (retrying && !retrying.over) return tell('A retry is under way: wait for it, or stop it.');
     if (!await confirmed(question)) return;
-    retrying = new Retrying({title: group.error || 'no reason told', ids: group.messages.map(m => m.id), first,
+    retrying = new Retrying({title: titleOf(group), ids: group.messages.map(m => m.id), first,
       changed: () => progress.show(retrying)});
     progress.show(retrying);
     await retrying.run();
@@ -117,21 +120,31 @@ function kindOf(error) {
 function grouped(messages) {
   const found = new Map();
   for (const message of messages) {
-    const error = latestError(message), id = `${message.queue} ${kindOf(error)}`;
-    if (!found.has(id)) found.set(id, {queue: message.queue, error, messages: []});
+    const error = latestError(message), erased = Boolean(message.erased_at);
+    const id = `${message.queue} ${erased ? 'erased' : `: ${kindOf(error)}`}`;
+    if (!found.has(id)) found.set(id, {queue: message.queue, error, erased, messages: []});
     found.get(id).messages.push(message);
   }
   return new Map([...found].sort(([, a], [, b]) => b.messages.length - a.messages.length));
 }
 
+/** What a group is called: by an error, or by why there is none. */
+function titleOf({error, erased}) {
+  return erased ? 'Their contents were erased: they cannot be retried' : error || 'No reason was told';
+}
+
+const called_max = 80;
+let groups_made = 0;
+
 function makeGroup(start) {
-  const title = el('h2', {class: 'error'}), about = el('p', {class: 'quiet'}), where = el('a'), times = el('span');
+  const title = el('h2', {class: 'error', id: `group-${++groups_made}`}), about = el('p', {class: 'quiet'}), where = el('a'), times = el('span');
   const size = el('strong', {class: 'size'});
   const list = messagesTable('Messages of this group'), cut = el('p', {class: 'quiet'});
   const all = button('Retry all …', () => start(latest, 0));
   const canary = button('Retry as a canary …', () => start(latest, canary_first), {class: 'strong'});
   const actions = el('p', {class: 'actions'}, canary, all);
-  const details = el('details', {}, el('summary', {}, 'Messages'), list.element, cut);
+  const summary = el('summary', {}, 'Messages');
+  const details = el('details', {}, summary, list.element, cut);
   about.append(size, ' in ', where, times);
   let latest;
   const draw = () => {
@@ -141,30 +154,39 @@ function makeGroup(start) {
   };
   details.addEventListener('toggle', draw);
   return {
-    element: el('section', {class: 'group'}, title, about, actions, details),
+    element: el('section', {class: 'group', role: 'group', 'aria-labelledby': title.id}, title, about, actions, details),
     show(group) {
       latest = group;
       const times_of = group.messages.map(m => m.updated_at).sort(), first = moment(times_of[0]), last = moment(times_of.at(-1));
-      setText(title, group.error || 'No reason was told');
+      setText(title, titleOf(group));
       setText(size, counted(group.messages.length, 'message'));
       setText(where, group.queue);
       setAttribute(where, 'href', queueLink(group.queue));
       setText(times, (first === last ? `, at ${first}` : `, from ${first} to ${last}`) +
         (group.messages.some(m => latestError(m) !== group.error) ? '; numbers or ids in the error differ' : ''));
-      show(actions, may('operate', group.queue));
+      show(actions, may('operate', group.queue) && !group.erased);
       show(canary, group.messages.length > 1);
       setText(all, group.messages.length > 1 ? `Retry all ${count(group.messages.length)} …` : 'Retry …');
+      for (const control of [canary, all, summary])
+        setAttribute(control, 'aria-label', `${control.textContent} ${shortened(titleOf(group), called_max)}, in ${group.queue}`);
       draw();
     },
   };
 }
 
 /** How a retry goes on, and its end. */
-function makeProgress() {
+function makeProgress(closed) {
   const title = el('p', {class: 'error'}), text = el('p', {role: 'status'}), bar = el('progress', {'aria-label': 'Retried'});
-  const stop = button('Stop', () => retrying.stop());
-  const close = button('Close', () => shown.show(retrying = null));
-  const element = el('section', {class: 'progress', hidden: true, 'aria-label': 'The retry under way'}, title, bar, text,
+  const stop = button('Stop', () => {
+    retrying.stop();
+    shown.show(retrying);
+    element.focus(); // the button is gone
+  });
+  const close = button('Close', () => {
+    shown.show(retrying = null);
+    closed();
+  });
+  const element = el('section', {class: 'progress', hidden: true, tabindex: '-1', 'aria-label': 'The retry under way'}, title, bar, text,
     el('p', {class: 'actions'}, stop, close));
   const shown = {
     element,

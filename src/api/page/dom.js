@@ -69,10 +69,20 @@ export function button(label, press, attributes = {}) {
   return el('button', {type: 'button', on: {click}, ...attributes}, label);
 }
 
+/** Says something once to a screen reader alone: who sees the page sees it there. */
+export function announce(text) {
+  const region = document.getElementById('announced');
+  const line = el('p', {}, text);
+  region.replaceChildren(line);
+  setTimeout(() => line.remove(), told_ms);
+}
+
+const told_ms = 8000;
+
 /** Says something once, also to a screen reader. */
 export function tell(text) {
   const line = el('p', {}, text);
   const region = document.getElementById('told');
   region.append(line);
-  setTimeout(() => line.remove(), 8000);
+  setTimeout(() => line.remove(), told_ms);
 }

@@ -8,7 +8,7 @@ export function eraseAction(id, change) {
     text: 'What it says and said in all its revisions, its headers and its error texts are erased, and nothing brings them back. ' +
       'That it was here stays. It cannot be retried.'};
   const carryOut = () => post(messagePath(id, '/erase'));
-  const erase = button('Erase …', () => change(question, carryOut, 'What it said is erased.'), {hidden: true});
+  const erase = button('Erase …', () => change(question, carryOut, 'What it said is erased.'), {hidden: true, class: 'apart'});
   return {
     button: erase,
     show: (message, operates) => show(erase, operates && message.status !== 'pending' && !message.erased_at),

@@ -11,7 +11,7 @@ const found_max = 50;
 const statuses = ['', 'pending', 'done', 'dead', 'cancelled', 'expired'];
 
 export function findView(query) {
-  const wanted = Object.fromEntries(['text', 'header', 'status', 'queue', 'from', 'to'].map(name => [name, query.get(name) ?? '']));
+  const wanted = Object.fromEntries(['text', 'header', 'holder', 'status', 'queue', 'from', 'to'].map(name => [name, query.get(name) ?? '']));
   const leaving = new AbortController();
   const list = messagesTable('Messages found');
   const note = el('p', {class: 'quiet', role: 'status'});
@@ -22,8 +22,8 @@ export function findView(query) {
     begun = true;
     show(more, false);
     let unread = looked_at_max, wanting = found_max;
-    const to = wanted.to ? new Date(wanted.to).getTime() : Infinity;
-    next ??= wanted.from ? idAt(new Date(wanted.from).getTime()) : '';
+    const to = wanted.to ? timeTyped(wanted.to) : Infinity;
+    next ??= wanted.from ? idAt(timeTyped(wanted.from)) : '';
     while (next !== undefined && unread > 0 && wanting > 0) {
       const got = await page({...wanted, after: next, limit: page_size}, leaving.signal);
       const in_time = got.messages.filter(m => timeOfId(m.id) <= to);
@@ -47,17 +47,24 @@ export function findView(query) {
   return {title: 'Find', element, close: () => leaving.abort(), refresh: async () => is_asked && !begun && search()};
 }
 
+/** What is typed has no zone: it is UTC, as all times here. */
+function timeTyped(text) {
+  return new Date(`${text}Z`).getTime();
+}
+
 function findForm(wanted) {
   const fields = {
     text: input('text', 'Text in what it says, or an id', wanted, {type: 'search'}),
     header: input('header', 'Header: a name, or name: value', wanted, {type: 'search'}),
+    holder: input('holder', 'Who holds it, or held it last: service, or service/worker', wanted, {type: 'search'}),
     status: el('select', {id: 'find-status'},
       statuses.map(s => el('option', {value: s, selected: s === wanted.status}, s || 'any'))),
     queue: input('queue', 'Queue', wanted, {type: 'text', list: 'queue-names'}),
-    from: input('from', 'Accepted from', wanted, {type: 'datetime-local', step: '1'}),
-    to: input('to', 'Accepted until', wanted, {type: 'datetime-local', step: '1'}),
+    from: input('from', 'Accepted from, in UTC', wanted, {type: 'datetime-local', step: '1'}),
+    to: input('to', 'Accepted until, in UTC', wanted, {type: 'datetime-local', step: '1'}),
   };
-  const labels = {text: 'Text', header: 'Header', status: 'Status', queue: 'Queue', from: 'Accepted from', to: 'Accepted until'};
+  const labels = {text: 'Text', header: 'Header', holder: 'Held by', status: 'Status', queue: 'Queue', from: 'Accepted from (UTC)',
+    to: 'Accepted until (UTC)'};
   const submit = event => {
     event.preventDefault();
     const text = fields.text.value.trim();
@@ -72,7 +79,7 @@ function findForm(wanted) {
   return el('form', {class: 'find', on: {submit}},
     Object.entries(fields).map(([name, field]) => el('div', {class: name}, el('label', {for: field.id}, labels[name]), field)),
     el('datalist', {id: 'queue-names'}, names), el('button', {class: 'strong'}, 'Find'),
-    el('p', {class: 'quiet'}, 'Status, queue and time are found by the broker, however many messages there are. Text and headers are ' +
+    el('p', {class: 'quiet'}, 'Status, queue and time are found by the broker, however many messages there are. Text, headers and holders are ' +
       `looked for in what those leave, ${count(looked_at_max)} messages at a time. What is done is in no queue any more.`));
 }
 
@@ -81,8 +88,9 @@ function input(name, hint, wanted, attributes) {
     ...attributes});
 }
 
-function fits(message, {text, header}) {
-  return (!text || says(message, text.toLowerCase())) && (!header || hasHeader(message, header.toLowerCase()));
+function fits(message, {text, header, holder}) {
+  return (!text || says(message, text.toLowerCase())) && (!header || hasHeader(message, header.toLowerCase())) &&
+    (!holder || (message.holder ?? '').toLowerCase().includes(holder.toLowerCase()));
 }
 
 function says(message, text) {

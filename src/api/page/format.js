@@ -16,29 +16,32 @@ export function rate(n) {
   return n >= 10 || Number.isInteger(n) ? numbers.format(Math.round(n)) : n.toFixed(1);
 }
 
+const minute = 60, hour = 60 * minute, a_day = 24 * hour;
+
+/** Cut, not rounded, at the same steps as in the broker's sentences: both say the same. */
 export function age(ms) {
   if (ms === null || ms === undefined) return '–';
-  const s = Math.max(0, ms) / 1000;
-  if (ms === 0) return '0 s';
-  if (s < 1) return `${Math.round(ms)} ms`;
-  if (s < 10) return `${s.toFixed(1)} s`;
-  if (s < 100) return `${Math.round(s)} s`;
-  if (s < 6000) return `${Math.round(s / 60)} min`;
-  if (s < 172800) return `${Math.round(s / 3600)} h`;
-  return `${Math.round(s / 86400)} d`;
+  const s = Math.max(0, ms) / 1000, whole = unit => Math.floor(s / unit);
+  if (s === 0) return '0 s';
+  if (s < 1) return `${Math.floor(ms)} ms`;
+  if (s < 10) return `${(Math.floor(s * 10) / 10).toFixed(1)} s`;
+  if (s < 2 * minute) return `${whole(1)} s`;
+  if (s < 2 * hour) return `${whole(minute)} min`;
+  if (s < 2 * a_day) return `${whole(hour)} h`;
+  return `${whole(a_day)} days`;
 }
 
-const two = n => String(n).padStart(2, '0');
+// Times are UTC everywhere, as in the broker's sentences and its log.
 
-export function day(date) {
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+function day(date) {
+  return date.toISOString().slice(0, 10);
 }
 
 export function clock(date) {
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return `${date.toISOString().slice(11, 19)} UTC`;
 }
 
-/** In the reader's time zone; the day only where it is not today. */
+/** The day only where it is not today. */
 export function moment(text, now = new Date()) {
   const date = new Date(text);
   if (isNaN(date)) return String(text);
@@ -47,7 +50,7 @@ export function moment(text, now = new Date()) {
 
 export function precise(text) {
   const date = new Date(text);
-  return isNaN(date) ? String(text) : `${day(date)} ${clock(date)}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+  return isNaN(date) ? String(text) : `${day(date)} ${date.toISOString().slice(11, 23)} UTC`;
 }
 
 export function bytes(n) {

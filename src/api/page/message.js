@@ -1,7 +1,7 @@
 // One message: why it is where it is, what it says, what became of it, and what can be done about it.
 import {ask, askText, messagePath, offers, post, Refused} from './broker.js';
 import {confirmed} from './confirm.js';
-import {button, el, setAttribute, setText, show, tell} from './dom.js';
+import {announce, button, el, setAttribute, setText, show, tell} from './dom.js';
 import {eraseAction} from './erasing.js';
 import {age, bytes, bytesOf, isId, moment, precise, rate} from './format.js';
 import {memberText, pretty} from './json_text.js';
@@ -10,7 +10,7 @@ import {showPairs} from './queue.js';
 import {messageActions} from './message_actions.js';
 import {revisionsList} from './revisions.js';
 import {may, maySomewhere} from './session.js';
-import {isWhole, markOf, sentenceOf, stateOf} from './state.js';
+import {isHeldBack, isWhole, markOf, sentenceOf, stateOf} from './state.js';
 
 const shown_at_first = 20000;
 const over_every_ms = 15000;
@@ -32,7 +32,7 @@ export function messageView(id) {
     await refresh(true);
   };
   parts.erasing = eraseAction(id, change);
-  parts.retry.after(' ', parts.erasing.button);
+  parts.cancel.after(parts.erasing.button); // away from those that bring a message back
   parts.cancel.addEventListener('click', () => change(
     {title: 'Cancel this message?', text: 'No service works on it any more. It can be retried later.',
       yes: 'Cancel the message', no: 'Keep it'},
@@ -65,14 +65,14 @@ export function messageView(id) {
 
 function makeParts(id, more_actions) {
   const parts = {
-    reason: el('p', {class: 'reason', role: 'status'}),
+    reason: el('p', {class: 'reason'}),
     data: el('dl', {class: 'pairs'}),
     status: el('span', {class: 'badge'}),
     cancel: button('Cancel …', () => {}, {hidden: true}),
     retry: button('Retry …', () => {}, {hidden: true, class: 'strong'}),
     facts: el('dl', {class: 'pairs'}),
     size: el('p', {class: 'quiet'}),
-    content: el('pre', {class: 'content', tabindex: '0', 'aria-label': 'What the message says'}),
+    content: el('pre', {class: 'content', tabindex: '0', role: 'region', 'aria-label': 'What the message says'}),
     whole: button('Show all of it', () => {}, {hidden: true}),
     headers: el('dl', {class: 'pairs'}),
     timeline: el('ol', {class: 'timeline'}),
@@ -115,7 +115,7 @@ function showMessage(parts, message, text) {
   show(parts.cancel, message.status === 'pending' && (operates || !isWhole(message))); // who posted it may
   show(parts.retry, (message.status === 'dead' || message.status === 'cancelled') && operates && !message.erased_at);
   parts.erasing.show(message, operates);
-  if (!parts.explained) setText(parts.reason, sentenceOf(message));
+  if (!parts.explained) showSentence(parts, stateOf(message), sentenceOf(message));
   showContent(parts, message, text);
   showFacts(parts, message, queue);
 }
@@ -166,10 +166,11 @@ function showContent(parts, message, text) {
 function showFacts(parts, message, queue) {
   const facts = [['Queue', queue || '–'], ['Revision', String(message.revision)]];
   if (message.created_at) facts.push(['Accepted', precise(message.created_at)], ['Changed', precise(message.updated_at)]);
-  if (message.due) facts.push([message.held ? 'Due again' : 'Due', precise(message.due)]);
+  const state = stateOf(message), is_again = state === 'held' || state === 'tried again later';
+  if (message.due) facts.push([is_again ? 'Due again' : 'Due', precise(message.due)]);
   if (message.expires_at) facts.push(['Expires', precise(message.expires_at)]);
   if (isWhole(message)) facts.push(['Failures of this revision', String(message.failures)]);
-  if (message.holder) facts.push([stateOf(message) === 'held' ? 'Held by' : 'Held last by', message.holder]);
+  if (message.holder) facts.push([state === 'held' ? 'Held by' : 'Held last by', message.holder]);
   if (message.claim) facts.push(['Latest claim', String(message.claim)]);
   if (message.traceparent) facts.push(['Trace', message.traceparent]);
   if (message.tracestate) facts.push(['Trace state', message.tracestate]);
@@ -210,8 +211,8 @@ function timelineOf(message, told) {
   if (message.status === 'pending') {
     const state = stateOf(message);
     steps.push({what: {waiting: 'waits', held: 'held'}[state] ?? state, queue: message.queue, revision: message.revision,
-      by: state === 'held' ? message.holder : '', due: state === 'waiting' ? undefined : message.due, mark: markOf(message),
-      now: true});
+      by: state === 'held' || state === 'left unanswered' ? message.holder : '', due: isHeldBack(message) ? message.due : undefined,
+      mark: markOf(message), now: true});
   }
   return steps;
 }
@@ -244,10 +245,18 @@ async function showReason(parts, message, signal) {
     throw failed;
   }
   parts.explained = true;
-  setText(parts.reason, sentence(told.sentence));
+  showSentence(parts, told.reason, sentence(told.sentence));
   const data = Object.entries(told.data ?? {});
   show(parts.more, data.length > 0);
   showPairs(parts.data, data.map(([name, value]) => [words(name), dataText(name, value)]));
+}
+
+/** Its seconds tick; read out it is only where it has another reason. */
+function showSentence(parts, reason, text) {
+  setText(parts.reason, text);
+  if (parts.announced === reason) return;
+  parts.announced = reason;
+  announce(text);
 }
 
 function sentence(text) {

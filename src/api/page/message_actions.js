@@ -1,5 +1,5 @@
 // What operators do to one message besides cancelling and retrying it: run it now, move it, mend it.
-import {messagePath, post, ask} from './broker.js';
+import {messagePath, post, ask, Refused} from './broker.js';
 import {asked} from './asking.js';
 import {confirmed} from './confirm.js';
 import {button, show, tell} from './dom.js';
@@ -43,8 +43,21 @@ export function messageActions(id, changed) {
       fields: [{name: 'content', label: said.label, value: said.text, area: true},
         {name: 'type', label: 'Content type', value: message.content_type ?? ''}, queueField(message.queue ?? '')],
       wrong: ({content}) => said.wrong(content),
-      carryOut: values => ask('POST', messagePath(id, '/retry'), {body: bodyOf(said, values), headers: {'If-Match': `"${revision}"`}})});
-    if (edited) await done('The message is edited, and pending again.');
+      carryOut: values => retryAs(bodyOf(said, values), revision)});
+    if (edited) return done('The message is edited, and pending again.');
+    await changed(); // so that the next edit begins with what it says by then
+  }
+
+  /** Where another revision has come meanwhile nothing is lost: neither what was typed, nor what somebody else has made of it. */
+  async function retryAs(body, revision) {
+    try {
+      return await ask('POST', messagePath(id, '/retry'), {body, headers: {'If-Match': `"${revision}"`}});
+    } catch (failed) {
+      if (failed.status !== 412) throw failed;
+      const now = await ask('GET', messagePath(id));
+      throw new Refused(412, `Somebody has edited it meanwhile: it is at revision ${now.revision} now. Copy what you typed, close this, ` +
+        'and look at what it says.');
+    }
   }
 
   return {
@@ -56,7 +69,7 @@ export function messageActions(id, changed) {
       const can_be_retried = (now.status === 'dead' || now.status === 'cancelled') && !now.erased_at;
       const has_content = 'message' in now || 'message_base64' in now;
       show(run, pending && ['scheduled', 'tried again later', 'pending'].includes(state));
-      show(move, pending && state !== 'held');
+      show(move, pending && state !== 'held' && state !== 'expired');
       show(edit, can_be_retried && operates && isWhole(now) && has_content);
     },
   };

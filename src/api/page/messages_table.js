@@ -10,7 +10,8 @@ export function messageLink(id) {
 }
 
 function heldBy(message) {
-  return stateOf(message) === 'held' && message.holder ? `held by ${message.holder}` : '';
+  const words = {held: 'held by', 'left unanswered': 'left by'}[stateOf(message)];
+  return words && message.holder ? `${words} ${message.holder}` : '';
 }
 
 export function messagesTable(caption) {

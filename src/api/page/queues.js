@@ -13,7 +13,7 @@ export function queueLink(name) {
   return `#/queues/${encodeURIComponent(name)}`;
 }
 
-const gone_ms = 60000;
+export const gone_ms = 60000;
 
 /** Of services that are told as {name, seen_ago_ms}; one that has told no name has none here. */
 export function namesOf(services) {
@@ -24,19 +24,42 @@ export function namesOf(services) {
 /** Who receives, as far as the broker tells it; '' where it tells nothing. */
 export function receiversOf(queue) {
   if (queue.receivers === undefined) return '';
-  const names = namesOf(queue.services ?? []);
-  if (names.length) return names.join(', ');
-  return isReceivedFrom(queue) ? counted(Math.max(1, queue.receivers), 'receiver') : 'nobody';
+  const names = namesOf(queue.services ?? []).join(', ');
+  if (waitsForNobody(queue)) return `${names ? `${names}: nobody now` : 'nobody'}, though messages wait`;
+  return names || (isReceivedFrom(queue) ? counted(Math.max(1, queue.receivers), 'receiver') : 'nobody');
 }
 
+/** What is held tells nothing: it may be scheduled, or left behind. */
 function isReceivedFrom(queue) {
-  return queue.receivers > 0 || queue.held > 0 || (queue.services ?? []).some(service => service.seen_ago_ms <= gone_ms);
+  return queue.receivers > 0 || (queue.services ?? []).some(service => service.seen_ago_ms <= gone_ms);
+}
+
+/** Whether something could be worked on there, and nobody is there to do it. */
+export function waitsForNobody(queue) {
+  return queue.receivers !== undefined && hasBacklog(queue) && !isReceivedFrom(queue);
+}
+
+/** `due` does not tell it: with a queue engine what was rung is due again only later. */
+function hasBacklog(queue, waited_ms = 0) {
+  return queue.pending > 0 && queue.oldest_age_ms !== null && queue.oldest_age_ms >= waited_ms;
+}
+
+export function failsMoreThanItSucceeds(queue) {
+  return queue.rate_failed_per_s > 0 && queue.rate_failed_per_s > queue.rate_out_per_s;
+}
+
+const lags_ms = 5000, clearly = 1.2, clearly_per_s = 0.1;
+
+/** Whether more comes than is taken away: a queue that has waited for a while already gets longer. */
+function grows(queue) {
+  const {rate_in_per_s: comes, rate_out_per_s: goes} = queue;
+  return hasBacklog(queue, lags_ms) && comes > goes * clearly && comes - goes >= clearly_per_s;
 }
 
 const columns = [
   {title: 'Queue', kind: 'name', text: q => q.queue, href: q => queueLink(q.queue), order: q => q.queue,
     note: q => q.paused ? `paused ${pausedText(q)}` : ''},
-  {title: 'Pending', kind: 'number', text: q => count(q.pending), order: q => q.pending},
+  {title: 'Pending', kind: 'number', text: q => count(q.pending), order: q => q.pending, note: q => grows(q) ? 'grows' : ''},
   {title: 'Due', kind: 'number', text: q => count(q.due), order: q => q.due},
   {title: 'Held', kind: 'number', text: q => count(q.held), order: q => q.held},
   {title: 'Dead', kind: 'number', text: q => count(q.dead), mark: q => q.dead > 0 ? 'bad' : null,
@@ -46,9 +69,11 @@ const columns = [
 const rates = [
   {title: 'In /s', kind: 'number', text: q => rate(q.rate_in_per_s), order: q => q.rate_in_per_s ?? -1},
   {title: 'Out /s', kind: 'number', text: q => rate(q.rate_out_per_s), order: q => q.rate_out_per_s ?? -1},
+  {title: 'Failed /s', kind: 'number', text: q => rate(q.rate_failed_per_s), order: q => q.rate_failed_per_s ?? -1,
+    mark: q => failsMoreThanItSucceeds(q) ? 'bad' : null, note: q => failsMoreThanItSucceeds(q) ? 'more than out' : ''},
 ];
 const receivers = {title: 'Received by', kind: 'wide few', text: receiversOf,
-  mark: q => q.due > 0 && q.receivers !== undefined && !isReceivedFrom(q) ? 'bad' : null};
+  mark: q => waitsForNobody(q) ? 'bad' : null};
 const course = {title: 'Pending, 5 min', kind: 'spark', draw: (q, cell) => drawSpark(cell, q.queue)};
 
 export function queuesView() {
@@ -123,5 +148,5 @@ function emptySystem() {
   const command = `curl ${new URL('../queues/hello/messages', document.baseURI)} -d '{"message": "Hello"}'`;
   return el('section', {class: 'empty', hidden: true}, el('h2', {}, 'Nothing waits'),
     el('p', {}, 'There is no message that waits or is dead. The first may be:'),
-    el('pre', {tabindex: '0', 'aria-label': 'A command that posts a message'}, command));
+    el('pre', {tabindex: '0', role: 'region', 'aria-label': 'A command that posts a message'}, command));
 }

@@ -1,5 +1,6 @@
 // Retries many messages, one by one, from this page: all at once, or as a canary.
 import {ask, messagePath, post, Refused, Silent} from './broker.js';
+import {counted} from './format.js';
 
 const at_once = 4;
 const grows_by = 4;
@@ -28,12 +29,17 @@ export class Retrying {
         this.over = this.first ? await this.verdict(sent) : '';
         if (this.over) break;
       }
-      this.over ||= this.stopping ? `Stopped; ${this.left.length} were not touched.` :
+      this.over ||= this.stopping ? `Stopped${this.untouched()}.` :
         this.first ? 'All have succeeded.' : 'All are pending again.';
     } catch (failed) {
       this.over = `Stopped: ${failed.message}`;
     }
     this.changed();
+  }
+
+  untouched() {
+    const left = this.left.length;
+    return left ? `; ${counted(left, 'was', 'were')} not touched` : '';
   }
 
   /** Returns those that are pending again: {id, revision}. */
@@ -62,12 +68,12 @@ export class Retrying {
     let open = sent;
     while (open.length && !this.stopping) {
       if (Date.now() > until)
-        return `Stopped: ${open.length} were finished by nobody within ${decided_within_ms / 1000} s; ${this.left.length} were not touched.`;
+        return `Stopped: ${open.length} were finished by nobody within ${decided_within_ms / 1000} s${this.untouched()}.`;
       await pause_ms(look_every_ms);
       const undecided = [];
       for (const message of open) {
         const outcome = await outcomeOf(message);
-        if (outcome.failed) return `Stopped: one has failed again (${outcome.failed}); ${this.left.length} were not touched.`;
+        if (outcome.failed) return `Stopped: one has failed again (${outcome.failed})${this.untouched()}.`;
         if (outcome.succeeded) ++this.succeeded;
         else undecided.push(message);
       }

@@ -48,7 +48,7 @@ function bodyOf(one, before) {
   const facts = el('p', {class: 'quiet'}, times.join(' · '), one.claim ? ` · claim ${one.claim}` : '');
   if (one.content_gone) return [facts, el('p', {class: 'quiet'}, 'What it said was not kept, or was erased.')];
   const text = said(one);
-  const pre = el('pre', {class: 'content', tabindex: '0', 'aria-label': `What revision ${one.revision} said`});
+  const pre = el('pre', {class: 'content', tabindex: '0', role: 'region', 'aria-label': `What revision ${one.revision} said`});
   const whole = () => setText(pre, text.slice(0, 100000));
   whole();
   if (!before || before.content_gone) return [facts, pre];

@@ -1,4 +1,5 @@
 // Where a message is in its life, in the product's words.
+import {brokersNow} from './broker.js';
 import {age, latestError, moment} from './format.js';
 
 /** Whether who looks may read its queue; who posted it, or may operate there, is told less. */
@@ -6,17 +7,40 @@ export function isWhole(message) {
   return 'failures' in message;
 }
 
-/** 'scheduled', 'held', 'tried again later', 'waiting', 'pending' where no more is told, or how it ended. */
-export function stateOf(message) {
+/**
+ * 'scheduled', 'held', 'tried again later', 'left unanswered' (a lease is over), 'waiting', 'pending' where no more is told, or how it
+ * ended. What is to happen at a time has happened once that is past, whether or not the broker has come to it.
+ */
+export function stateOf(message, now = brokersNow()) {
+  const past = text => text !== undefined && new Date(text).getTime() <= now;
   if (message.status !== 'pending' || !isWhole(message)) return message.status;
+  if (past(message.expires_at)) return 'expired';
   if (!message.held) return 'waiting';
+  if (past(message.due)) return wasLeft(message) ? 'left unanswered' : 'waiting';
   if (message.claim === 0) return 'scheduled';
-  const latest = message.attempts?.at(-1);
-  return latest && latest.claim === message.claim && latest.revision === message.revision ? 'tried again later' : 'held';
+  return claimHasFailed(message) ? 'tried again later' : 'held';
 }
 
+/** Whether it waits for its date, the end of its back-off, or the end of a lease. */
+export function isHeldBack(message) {
+  return ['scheduled', 'tried again later', 'held'].includes(stateOf(message));
+}
+
+function claimHasFailed(message) {
+  const latest = message.attempts?.at(-1);
+  return latest !== undefined && latest.claim === message.claim && latest.revision === message.revision;
+}
+
+/** Of one whose time is over: it was a claim's, and nothing has been done with the message since. */
+function wasLeft(message) {
+  return message.claim !== 0 && !claimHasFailed(message) && new Date(message.updated_at) <= new Date(message.due);
+}
+
+/** Who has told nothing of itself. */
+export const nameless = 'a service that told no name';
+
 /** In one sentence, from what the message itself tells. */
-export function sentenceOf(message, now = Date.now()) {
+export function sentenceOf(message, now = brokersNow()) {
   if (!isWhole(message)) return `It is ${message.status}, with revision ${message.revision}; its queue is not for you to read.`;
   const since = text => age(now - new Date(text).getTime());
   const queue = message.queue ?? message.last_queue ?? '';
@@ -29,9 +53,9 @@ export function sentenceOf(message, now = Date.now()) {
     case 'tried again later':
       return `Has ${failed}. It is tried again at ${moment(message.due)}.`;
     case 'held':
-      return new Date(message.due).getTime() > now ?
-        `Held by ${message.holder || 'a service'}; its lease ends at ${moment(message.due)} unless it is extended.` :
-        `Was held by ${message.holder || 'a service'}, whose lease is over; it comes round again.`;
+      return `Held by ${message.holder || nameless}; its lease ends at ${moment(message.due)} unless it is extended.`;
+    case 'left unanswered':
+      return `Was held by ${message.holder || nameless}, whose lease is over; it comes round again in ${queue}.`;
     case 'done':
       return `Done with revision ${message.revision}, ${age(new Date(message.updated_at) - new Date(message.created_at))} after it ` +
         'was accepted.';
@@ -46,6 +70,7 @@ export function sentenceOf(message, now = Date.now()) {
 
 /** How it is coloured. */
 export function markOf(message) {
-  const marks = {waiting: 'plain', pending: 'plain', scheduled: 'plain', held: 'held', 'tried again later': 'poor', done: 'good', dead: 'bad'};
+  const marks = {waiting: 'plain', pending: 'plain', scheduled: 'plain', held: 'held', 'tried again later': 'poor',
+    'left unanswered': 'poor', done: 'good', dead: 'bad'};
   return marks[stateOf(message)] ?? 'over';
 }

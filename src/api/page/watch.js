@@ -31,7 +31,7 @@ async function lookAtHealth() {
     now.health = await ask('GET', 'readyz');
   } catch (failed) {
     if (!(failed instanceof Refused)) throw failed;
-    now.health = {status: 'unavailable'};
+    now.health = {...failed.told, status: 'unavailable'};
   }
 }
 
