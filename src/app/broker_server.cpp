@@ -22,6 +22,7 @@ broker_server::broker_server(const environment& env, const foundation& base, con
       retries_(std::make_shared<broker::mass_retry>(
           env, parts_->messages(), broker::mass_retry_options{settings.size("broker.retries_per_second")})),
       purges_(std::make_shared<broker::mass_cancel>(env, parts_->messages())),
+      counting_(env, parts_->messages(), settings.duration("broker.activity.counted_ms")),
       api_(env, parts_->messages(), waiters_, receivers_, retries_, purges_, api_options(settings, base), identity_),
       server_(make_server(env, api::server_options_from(settings), api::listener::http)) {
   if (auto options = api::admin_options_from(settings))
@@ -55,6 +56,7 @@ std::unique_ptr<http::server> broker_server::make_server(const environment& env,
 
 void broker_server::run() {
   parts_->run(engine_is_empty_);
+  counting_.run();
   if (identity_) identity_->run();
   if (certificates_) certificates_->run();
   server_->run();
@@ -82,6 +84,7 @@ task<void> broker_server::stop() {
   co_await receivers_->stop();
   co_await retries_->stop();
   co_await purges_->stop();
+  co_await counting_.stop();
   co_await parts_->stop();
 }
 

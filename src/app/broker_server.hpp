@@ -6,6 +6,7 @@
 #include "access/identity.hpp"
 #include "api/http_api.hpp"
 #include "app/foundation.hpp"
+#include "broker/maintenance/queue_counting.hpp"
 #include "http/server.hpp"
 
 namespace amc::app {
@@ -38,6 +39,7 @@ class broker_server {
   std::shared_ptr<broker::receivers> receivers_;
   std::shared_ptr<broker::mass_retry> retries_;
   std::shared_ptr<broker::mass_cancel> purges_;
+  broker::queue_counting counting_;
   api::http_api api_;
   std::unique_ptr<http::server> server_;
   std::unique_ptr<http::server> admin_;  ///< null: there is no listener of its own for the page

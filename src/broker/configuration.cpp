@@ -98,6 +98,11 @@ config_provider provider() {
                                 "points of 30 s that are kept of each queue, for charts; a point takes about 80 bytes",
                                 1, 100'000));
   all.keys.push_back(
+      number_key("broker.activity.counted_ms", "30000",
+                 "between two counts of what waits in each queue, for charts; longer where counting takes "
+                 "long, so that it takes a twentieth of the time at most",
+                 1'000, 3'600'000));
+  all.keys.push_back(
       number_key("broker.activity.claims_max", "10000",
                  "claims of which it is remembered since when they are held, at about 150 bytes each; of "
                  "those beyond the time is not measured",

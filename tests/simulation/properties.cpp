@@ -504,7 +504,9 @@ void properties::check_due_rows_are_rung() {
     note_depth(m->queue, std::max(around_.queues.depth(m->queue), around_.next_queues.depth(m->queue)));
     // A handler that is over its time keeps its place until it ends, which nobody outside sees.
     if (!is_heard(plan)) last_full_[m->queue] = plan.slow_handlers > 0 ? around_.in.now() : idle_since(m->queue);
-    if (clean() && around_.store.clock() - m->due > soon &&
+    // What was cancelled before its date may be retried after it: it is due since then.
+    const auto due_since = std::max(m->due, m->updated_at);
+    if (clean() && around_.store.clock() - due_since > soon &&
         around_.in.now() - std::max(last_full_[m->queue], in_use_since(m->queue)) > soon)
       return around_.in.fail(name_of(id, m->revision) + " is due and is not rung");
   }

@@ -41,8 +41,9 @@ export function chartsView(query) {
     fillQueues();
     const now = Date.now(), since = now - Number(span) * 60000;
     for (const chart of charts) chart.show(member => course(member, since), since, now);
-    setText(note, 'Drawn from what this page has seen since it was opened' +
-      (kept.length ? ', and before that from what this broker keeps of the queue in memory.' : '.'));
+    setText(note, 'Drawn from what this page has seen since it was opened' + (kept.length ?
+      ', and before that from what this broker keeps of the queue in memory.' : queue ? '.' :
+        '; for the hours before, choose a queue.'));
   }
 
   /** What the broker has kept, and from when on this page has looked, what it has seen. */
