@@ -170,8 +170,9 @@ class teller {
       }
     }
     // A failure is kept in both at the same moment.
+    const bool is_failure = step.what == "failed" || step.what == "dead";
     for (const auto& a : attempts_)
-      if (a.revision == step.revision && a.at == step.at) item["error"] = a.error;
+      if (is_failure && a.revision == step.revision && a.at == step.at) item["error"] = a.error;
     return item;
   }
 

@@ -238,6 +238,17 @@ TEST_F(Operations, AnEditIsOfTheRevisionThatItNames) {
   EXPECT_EQ(edit("\"1\"").status, 200);
 }
 
+TEST_F(Operations, ARetryInTheMomentOfAFailureIsNoFailure) {
+  const auto id = kill("orders");
+  EXPECT_EQ(act(id, "retry").status, 200);
+  const auto told = json::parse(w_.ask("GET", "/messages/" + id + "/history").body);
+  const auto& steps = told.at("history").as_array();
+  ASSERT_EQ(steps.size(), 2U);
+  EXPECT_EQ(steps[0].at("at"), steps[1].at("at"));
+  EXPECT_EQ(steps[0].at("error"), "no paper");
+  EXPECT_FALSE(steps[1].as_object().contains("error"));
+}
+
 TEST_F(Operations, ADeadMessageIsTriedInAnotherQueueAsItIs) {
   const auto id = kill("ordres");
   EXPECT_EQ(act(id, "retry", R"({"queue":"orders"})").status, 200);
