@@ -67,18 +67,16 @@ task<http::response> get_healthz(context&, http::request&, visitor&) {
 task<http::response> get_readyz(context& api, http::request&, visitor&) {
   http::response reply{200, {{"Content-Type", "application/json"}}, {}};
   json::object body{{"status", "ok"}, {"store", "ok"}, {"platform", "ok"}};
-  if (!api.messages->engine_reachable()) {
+  if (const auto& trouble = api.messages->engine_trouble()) {
     body["status"] = "degraded";
     body["platform"] = "away";
-    body["platform_because"] = *api.messages->engine_trouble();
+    body["platform_because"] = *trouble;
   }
-  try {
-    co_await api.messages->check_store();
-  } catch (const unavailable& failed) {
+  if (const auto trouble = co_await api.messages->store_trouble()) {
     reply.status = 503;
     body["status"] = "unavailable";
     body["store"] = "away";
-    body["store_because"] = failed.what();
+    body["store_because"] = *trouble;
   }
   // Anybody may ask: one word is enough.
   if (api.identity) body = json::object{{"status", body["status"]}};

@@ -625,7 +625,7 @@ task<result<row>> messages::erase(uuid id, principal_ptr by) {
   co_return settled(what, became);
 }
 
-task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
+task<std::map<std::string, messages::queue_state>> messages::count_queues() {
   std::map<std::string, queue_state> all;
   for (const auto& queue : routes_->queues()) all[queue].counts.queue = queue;
   for (const auto& queue : seen_->received_from()) all[queue].counts.queue = queue;
@@ -642,6 +642,11 @@ task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
     seen_->counted(name, state.counts.pending, state.oldest_age);
     state.seen = seen_->of(name);
   }
+  co_return all;
+}
+
+task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
+  auto all = co_await count_queues();
   if (by) std::erase_if(all, [&](const auto& queue) { return !by->may(right::read, queue.first); });
   std::vector<std::string> names;
   for (const auto& [name, state] : all) names.push_back(name);
@@ -662,10 +667,9 @@ task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
   co_return listed;
 }
 
-/// Why nothing can be changed in the store now.
 task<std::optional<std::string>> messages::store_trouble() {
   try {
-    co_await check_store();
+    co_await store_.check();
     co_return std::nullopt;
   } catch (const unavailable& failed) {
     co_return failed.what();
@@ -679,18 +683,18 @@ task<explanation_facts> messages::facts_about(row what, principal_ptr by) {
   const auto treated = routes_->of(queue);
   facts.rules = treated.rules;
   facts.engine_is_needed = rings_->heard();
-  // Where servers are, and what they say, is for those who may read everything.
-  const bool may_know_servers = !by || by->where(right::read).has_all();
-  facts.engine_trouble = rings_->engine_trouble();
-  if (facts.engine_trouble && !may_know_servers) facts.engine_trouble->clear();
   facts.queue_is_known = routes_->names(queue);
   facts.refused_answer = refused_answers_.latest_to(*what);
   facts.watching_for = seen_->watching_for();
   facts.claimed_for = seen_->claimed_for(*what);
   if (const auto* paused = paused_->of(queue)) facts.paused = *paused;
   if (what->status == status::pending) {
+    facts.engine_trouble = rings_->engine_trouble();
     facts.store_trouble = co_await store_trouble();
-    if (facts.store_trouble && !may_know_servers) facts.store_trouble->clear();
+    // Where servers are, and what they say, is for those who may read everything.
+    if (by && !by->where(right::read).has_all())
+      for (auto* told : {&facts.engine_trouble, &facts.store_trouble})
+        if (*told) (*told)->clear();
     place_question which{what->id, queue, what->due, facts.rules.ring_again, options_.older_max + 1};
     auto told = co_await store_.place_of(std::move(which));
     facts.older = std::min(told.before, options_.older_max);

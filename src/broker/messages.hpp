@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -77,8 +78,8 @@ class messages {
   /// queue that nothing can wait in), too_large, unroutable, key_reused.
   task<result<row>> accept(uuid id, content said, life_cycle::accept_options options = {});
   task<std::vector<result<row>>> accept(std::vector<accept_request> all, principal_ptr by = {});
-  /// Throws unless the store can be read and written.
-  task<void> check_store() { return store_.check(); }
+  /// Why nothing can be changed in the store now; nothing while it can be read and written.
+  task<std::optional<std::string>> store_trouble();
   /// Errors: not_found.
   task<result<row>> find(uuid id);
   /// The same for who has a right to it. Errors: not_found, forbidden.
@@ -161,6 +162,8 @@ class messages {
     std::optional<paused_queue> paused{};
   };
   task<std::vector<queue_state>> queues(principal_ptr by = {});
+  /// The same of all, by name, without asking the engine. What was counted is noted in what is seen of each queue.
+  task<std::map<std::string, queue_state>> count_queues();
   /// What is known of a message here, but for who is parked. Costs no more however much waits before it.
   task<explanation_facts> facts_about(row what, principal_ptr by = {});
   /// What is noted of what happens to messages.
@@ -193,7 +196,6 @@ class messages {
   void go_on(const row& now, on_its_way one);
   void tell_opened(const std::vector<outcome>& outcomes) const;
   result<life_cycle::other_queue> queue_to_operate_in(const std::string& name, const principal_ptr& by);
-  task<std::optional<std::string>> store_trouble();
   task<result<row>> change_and_ring(change what, bool names_revision = false);
   task<void> try_resumed(std::vector<change>& claims, std::vector<outcome>& outcomes);
 

@@ -28,8 +28,9 @@ config_provider provider() {
 }
 
 std::string library_of(const std::string& engine) {
-  const auto& all = registrations();
-  return std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == engine; })->library;
+  for (const auto& each : registrations())
+    if (each.name == engine) return each.library;
+  return "";  // not covered: what can be chosen is registered
 }
 
 namespace {

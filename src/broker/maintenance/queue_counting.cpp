@@ -15,7 +15,7 @@ task<void> queue_counting::loop() {
   while (!stopping_) {
     const auto begun = timers_->now();
     try {
-      co_await messages_->queues();
+      co_await messages_->count_queues();
     } catch (const unavailable&) {
       // There is a gap in the charts.
     }

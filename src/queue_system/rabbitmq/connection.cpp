@@ -95,7 +95,7 @@ amqp_field_value_t text(const std::string& content) {
   return value;
 }
 
-/// Of the last node; what rabbitmq-c takes, and points into this.
+/// What rabbitmq-c takes; points into both.
 amqp_connection_info info_of(server_url::host_and_port& node, server_url& as) {
   return {.user = as.user.data(),
           .password = as.password.data(),

@@ -285,7 +285,7 @@ std::size_t depth_after_messages_come(int steps_into_the_look) {
   }
   w.world.advance(milliseconds(10));
   const auto accept_one = [&w, steps_into_the_look]() -> task<void> {
-    for (int i = 0; i < steps_into_the_look; ++i) co_await w.messages->check_store();
+    for (int i = 0; i < steps_into_the_look; ++i) co_await w.messages->store_trouble();
     auto accepted = w.messages->accept(w.messages->new_id(), "Hi, ");
     co_await std::move(accepted);
   };
