@@ -919,6 +919,28 @@ class SignIn(PageTest):
         self.browser.open(self.system.page)
         self.browser.until(lambda: self.browser.shown("#token"), "the question for a token")
 
+    def test_what_is_under_way_ends_before_one_signs_out(self):
+        self.open(self.system)
+        self.sign_in("chief")
+        self.browser.until_says("As of", "#state")
+        self.browser.run("window.asked = []; window.held = 0; const ask = fetch; window.fetch = (url, how) => {"
+                         "const path = new URL(url).pathname; asked.push(`${how.method} ${path}`);"
+                         "if (!path.endsWith('/queues')) return ask(url, how); ++held;"
+                         "return new Promise((_, refuse) => how.signal.addEventListener('abort', () => { asked.push('ended'); refuse(how.signal.reason); })) }")
+        self.browser.until(lambda: self.browser.run("return held"), "a look at the queues under way")
+        self.browser.click("#sign-out")
+        self.browser.until_says("Signed out.", "#told")
+        self.assertEqual(self.browser.run("return asked.slice(-2)"), ["ended", "DELETE /ui/session"])
+        self.assertTrue(self.browser.shown("#token"))
+
+    def test_one_is_told_where_signing_out_has_failed(self):
+        self.open(self.system)
+        self.sign_in("chief")
+        self.pretend("/ui/session", {"detail": "not now"}, 503)
+        self.browser.click("#sign-out")
+        self.browser.until_says("Still signed in: not now", "#told")
+        self.assertTrue(self.browser.shown("#sign-out"))
+
 
 class ForEverybody(PageTest):
     def filled(self):

@@ -1,5 +1,5 @@
 // The page: where one is, what is shown there, and a look at the broker every few seconds.
-import {Refused, Silent, whenUnidentified} from './broker.js';
+import {giveUpAll, Refused, Silent, whenUnidentified} from './broker.js';
 import {el, setAttribute, setText, show, tell} from './dom.js';
 import {age, clock, count, isId} from './format.js';
 import * as session from './session.js';
@@ -144,13 +144,15 @@ function askWho() {
   known = false;
   showWho();
   show(by_id('banner'), false);
-  if (!view?.asks) open(signInView(() => {
-    view = null;
-    known = true;
-    showWho();
-    navigate(true);
-    look();
-  }));
+  if (!view?.asks) open(signInView(signedIn));
+}
+
+function signedIn() {
+  view = null;
+  known = true;
+  showWho();
+  navigate(true);
+  look();
 }
 
 function showWho() {
@@ -203,10 +205,17 @@ function search(event) {
   location.hash = isId(text) ? `#/messages/${text.toLowerCase()}` : `#/find?${new URLSearchParams({text})}`;
 }
 
+/** Nothing more is asked before the session ends: it would be refused. */
 async function signOut() {
-  await session.signOut();
   askWho();
-  tell('Signed out.');
+  giveUpAll();
+  try {
+    await session.signOut();
+    tell('Signed out.');
+  } catch (failed) {
+    signedIn();
+    tell(`Still signed in: ${failed.message}`);
+  }
 }
 
 by_id('search').addEventListener('submit', search);

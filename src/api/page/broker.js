@@ -21,6 +21,15 @@ export function whenUnidentified(call) {
   unidentified = call;
 }
 
+/** Ends what is under way, which would be refused now; it is thrown there as an AbortError. */
+export function giveUpAll() {
+  const ended = wanted;
+  wanted = new AbortController();
+  ended.abort(new DOMException('Signed out', 'AbortError'));
+}
+
+let wanted = new AbortController();
+
 /** By the broker's clock, which decides what is due and what is over. */
 export function brokersNow() {
   return Date.now() + ahead_ms;
@@ -36,15 +45,16 @@ function compareClocks(date) {
 /** The answer's text; what is no success is thrown. */
 export async function askText(method, path, {body, headers = {}, signal, patience_ms = usual_patience_ms} = {}) {
   const out_of_patience = AbortSignal.timeout(patience_ms);
+  const given_up = AbortSignal.any([wanted.signal, ...(signal ? [signal] : [])]);
   let answer, text;
   try {
     answer = await fetch(new URL(path, root), {
       method, headers, body, cache: 'no-store', redirect: 'error',
-      signal: signal ? AbortSignal.any([signal, out_of_patience]) : out_of_patience,
+      signal: AbortSignal.any([given_up, out_of_patience]),
     });
     text = await answer.text();
   } catch (failed) {
-    if (signal?.aborted) throw failed;
+    if (given_up.aborted) throw given_up.reason;
     throw new Silent('The broker does not answer.');
   }
   compareClocks(answer.headers.get('Date'));

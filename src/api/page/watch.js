@@ -22,7 +22,7 @@ export async function look() {
   } catch (failed) {
     if (failed instanceof Silent) now.silent_since ||= Date.now();
     else if (failed instanceof Refused) [now.silent_since, now.refused] = [0, failed.message];
-    else throw failed;
+    else if (failed.name !== 'AbortError') throw failed;
   }
 }
 
