@@ -96,7 +96,7 @@ class unsettled_events {
 
 /// A publisher over a connection that is made when it is needed, with back-off, and dropped when it fails. A `Link` has
 /// - `publish(batch)`: returns when the engine has confirmed it, and what nobody took, to be published again: its queue
-///   was deleted, or has just been made and is not ready;
+///   was deleted, or has just been made and is not ready. Where that does not help, another connection is made;
 /// - `depth(queue)`;
 /// - `is_up()`: whether nothing is known of its end. It is asked before each use: what was cut while idle costs nobody
 ///   a request;
@@ -118,7 +118,8 @@ class reconnecting_publisher : public queue_publisher {
       with_link([&](Link& link) { left = link.publish(again > 0 ? std::span<const outgoing>(untaken) : batch); });
       if (left.empty()) return;
     }
-    // not covered: takes a queue that disappears, or loses what is published, five times
+    // A channel of RabbitMQ that has seen a queue without a leader may refuse for ever; another one does not.
+    link_.drop();
     throw unavailable(unavailable::reason::away,
                       where_ + ": queue \"" + left.front().queue + "\" does not take what is published");
   }

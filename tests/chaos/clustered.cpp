@@ -105,7 +105,11 @@ class clustered_system {
     if (!all.empty()) throw violation(all);
   }
 
-  std::string save_logs() const { return system_.save_logs(); }
+  std::string save_logs() {
+    const auto folder = system_.save_logs();
+    servers_.tell("keep-logs " + folder);
+    return folder;
+  }
 
  private:
   static std::vector<std::string> sets_for(const server_cluster& servers) {
