@@ -343,6 +343,21 @@ TEST_F(NatsServer, AStreamWithOtherSettingsIsRefusedByName) {
               AllOf(HasSubstr("amc-test-"), HasSubstr("queue_system.nats.storage"), Not(HasSubstr("\n"))));
 }
 
+TEST_F(NatsServer, AStreamThatAnOperatorHasTunedIsTaken) {
+  test_server server("nats");
+  const auto check = [&] { made_at("nats", server.url(), {})->check(names_, names_); };
+  check();
+  const std::string tuned =
+      R"({"name":"amc","subjects":["amc.*"],"retention":"workqueue","storage":"file","num_replicas":1,)"
+      R"("max_consumers":-1,"max_msgs":1000,"max_bytes":-1,"discard":"new","description":"of the shop"})";
+  const auto answer = asked(server.url(),
+                            "CONNECT {\"verbose\":false}\r\nSUB answer 1\r\nPUB $JS.API.STREAM.UPDATE.amc answer " +
+                                std::to_string(tuned.size()) + "\r\n" + tuned + "\r\n",
+                            "}\r\n");
+  EXPECT_THAT(answer, HasSubstr("of the shop"));
+  EXPECT_NO_THROW(check());
+}
+
 TEST_F(NatsServer, AStorageThatIsFullIsAwayUntilThereIsRoom) {
   test_server server("nats", {"--conf", "jetstream { store_dir: data, max_file_store: 300KB }"});
   const auto queue = made_at("nats", server.url());

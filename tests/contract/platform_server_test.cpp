@@ -451,6 +451,30 @@ TEST_F(KafkaServer, OneThatIsAwayIsAnErrorAndNoHang) {
   EXPECT_THAT(failed.what(), HasSubstr("Connection refused"));
 }
 
+/// Two servers that know nothing of each other are like a cluster of which one has been cut off from the others, and
+/// not from its clients: each says that it leads the group.
+TEST_F(KafkaServer, AMemberThatHearsNothingFindsOutThatAnotherServerLeadsItsGroup) {
+  test_server one("kafka"), other("kafka");
+  const tests::kafka_queues queues(one.told("brokers") + "," + other.told("brokers"));
+  const auto subscriber = make_kafka(quick(queues.options()))->make_subscriber("q", 10);
+  const auto failed = failure_of([&] {
+    for (int round = 0; round < 5; ++round) receive(*subscriber, 1);  // whom it asks is chance
+  });
+  EXPECT_EQ(failed.why(), unavailable::reason::away);
+  EXPECT_THAT(failed.what(), HasSubstr("does not know this subscriber"));
+}
+
+TEST_F(KafkaServer, AMemberThatHearsNothingSinceThereIsNothingStaysOne) {
+  tests::kafka_queues queues;
+  auto options = quick(queues.options());
+  options.session_timeout = milliseconds(1'000);
+  const auto engine = make_kafka(options);
+  const auto subscriber = engine->make_subscriber("q", 10);
+  for (int round = 0; round < 15; ++round) EXPECT_TRUE(subscriber->receive(1, milliseconds(200)).empty());
+  engine->make_publisher()->publish(numbered(0, 1));
+  EXPECT_EQ(receive(*subscriber, 1).size(), 1U);
+}
+
 TEST_F(KafkaServer, SpeaksTlsAndSasl) {
   tests::kafka_queues queues;
   const auto engine = make_kafka(as("amc", "amc", queues.options()));

@@ -139,21 +139,29 @@ client::client(const kafka_options& options, const char* acks)
 client::client(const kafka_options& options, const std::string& group)
     : client(options, RD_KAFKA_CONSUMER, own_of_consumer(options, group)) {}
 
+client::client(const kafka_options& options, unreached) : options_(options) {
+  make_handle(RD_KAFKA_PRODUCER, own_of_producer(options, nullptr));
+}
+
 client::client(const kafka_options& options, rd_kafka_type_t kind, const std::map<std::string, std::string>& own)
     : options_(options) {
-  auto how = configured(options, own);
-  std::array<char, 512> why{};
-  handle_ = rd_kafka_new(kind, how.get(), why.data(), why.size());
-  if (!handle_) fail(RD_KAFKA_RESP_ERR__SSL, why.data());
-  how.release();
-  if (kind == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(handle_);
-  queue_ = kind == RD_KAFKA_CONSUMER ? rd_kafka_queue_get_consumer(handle_) : rd_kafka_queue_get_main(handle_);
+  make_handle(kind, own);
   try {
     reach();
   } catch (...) {
     destroy();
     throw;
   }
+}
+
+void client::make_handle(rd_kafka_type_t kind, const std::map<std::string, std::string>& own) {
+  auto how = configured(options_, own);
+  std::array<char, 512> why{};
+  handle_ = rd_kafka_new(kind, how.get(), why.data(), why.size());
+  if (!handle_) fail(RD_KAFKA_RESP_ERR__SSL, why.data());
+  how.release();
+  if (kind == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(handle_);
+  queue_ = kind == RD_KAFKA_CONSUMER ? rd_kafka_queue_get_consumer(handle_) : rd_kafka_queue_get_main(handle_);
 }
 
 client::~client() {

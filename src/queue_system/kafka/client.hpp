@@ -51,6 +51,9 @@ class client {
  public:
   /// A producer that reaches a server; with `acks`, one that is not idempotent and asks for so many.
   explicit client(const kafka_options& options, const char* acks = nullptr);
+  /// A producer that has yet to reach anybody.
+  struct unreached {};
+  client(const kafka_options& options, unreached);
   /// A member of that group, which has subscribed to nothing.
   client(const kafka_options& options, const std::string& group);
   ~client();
@@ -82,6 +85,7 @@ class client {
 
  private:
   client(const kafka_options& options, rd_kafka_type_t kind, const std::map<std::string, std::string>& own);
+  void make_handle(rd_kafka_type_t kind, const std::map<std::string, std::string>& own);
   void reach();
   void destroy();
   rd_kafka_resp_err_t create(const std::string& topic, std::string& why);

@@ -8,6 +8,7 @@
 #include "queue_system/driver.hpp"
 #include "queue_system/kafka/client.hpp"
 #include "queue_system/kafka/handled_offsets.hpp"
+#include "queue_system/kafka/membership.hpp"
 #include "queue_system/kafka/parts.hpp"
 
 namespace amc::queue_system::kafka {
@@ -37,6 +38,7 @@ class subscriber : public queue_subscriber {
   std::vector<incoming> receive(std::size_t max, milliseconds longest) override {
     max = std::min(max, prefetch_ - std::min(prefetch_, unsettled_.size()));
     commit();
+    see_to_membership();
     if (max == 0) return stay(), std::vector<incoming>{};
     pause(false);
     std::vector<incoming> received;
@@ -97,6 +99,31 @@ class subscriber : public queue_subscriber {
     }
   }
 
+  /// One that has heard nothing for a whole session may be no member any more, and the server that it uses does not
+  /// know that either.
+  void see_to_membership() {
+    const auto longest = link_.options().session_timeout;
+    if (!asked_ && clock::now() - heard_ >= longest && clock::now() - asked_at_ >= longest) {
+      asked_at_ = clock::now();
+      if (auto me = member_id(); !me.empty()) asked_.emplace(link_.options(), topic_, std::move(me));
+    }
+    const auto answer = asked_ ? asked_->heard() : membership::answer::awaited;
+    if (answer == membership::answer::awaited) return;
+    const bool is_over = answer == membership::answer::has_not && asked_->member() == member_id();
+    asked_.reset();
+    if (is_over)
+      link_.fail(RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
+                 "another server leads group \"" + topic_ + "\" by now, and does not know this subscriber");
+  }
+
+  /// Empty while it joins.
+  std::string member_id() const {
+    char* told = rd_kafka_memberid(link_.handle());
+    std::string id = told ? told : "";
+    rd_kafka_mem_free(link_.handle(), told);
+    return id;
+  }
+
   void pause(bool paused) {
     if (!paused && !paused_) return;
     paused_ = paused;
@@ -120,6 +147,7 @@ class subscriber : public queue_subscriber {
   }
 
   void take(const rd_kafka_message_t& message) {
+    heard_ = clock::now();
     const auto found = assigned_.find(message.partition);
     if (found == assigned_.end()) return;
     auto& of = found->second;
@@ -251,6 +279,9 @@ class subscriber : public queue_subscriber {
   std::unordered_map<std::uint64_t, place> unsettled_;
   std::uint64_t last_tag_ = 0;
   clock::time_point listened_ = clock::now();
+  clock::time_point heard_ = clock::now();     ///< an event
+  clock::time_point asked_at_ = clock::now();  ///< about its membership
+  std::optional<membership> asked_;
   bool paused_ = false;
   bool committing_ = false;  ///< one at a time, in order
   bool commit_failed_ = false;

@@ -25,6 +25,7 @@ bool is_out_of_room(std::int64_t code) {
   return code == 10'002 || code == 10'023 || code == 10'028 || code == 10'047 || code == 10'077;
 }
 
+// not covered: a server without an operator's accounts does not answer at all then
 bool is_not_enabled(std::int64_t code) {
   return code == 10'039 || code == 10'076;
 }
@@ -144,7 +145,8 @@ void connection::fail_to_connect(natsStatus status, const server_url::host_and_p
                             : natsStatus_GetText(status));
   if (status == NATS_CONNECTION_AUTH_FAILED)
     fail(unavailable::reason::refused, why + "; check the user and the password in queue_system.nats.url");
-  if (status == NATS_SECURE_CONNECTION_REQUIRED)  // not covered: the library speaks TLS where the server wants it
+  if (status == NATS_SECURE_CONNECTION_REQUIRED)
+    // not covered: the library speaks TLS where the server wants it
     fail(unavailable::reason::refused, why + "; what answers there wants TLS: use tls:// in queue_system.nats.url");
   if (status == NATS_SECURE_CONNECTION_WANTED)
     fail(unavailable::reason::refused,
@@ -303,6 +305,7 @@ void connection::refuse(const json::object& answer, const std::string& doing) co
     fail(unavailable::reason::away,
          told + "; give the server more room for JetStream (max_file_store, max_memory_store)");
   if (is_not_enabled(code))
+    // not covered: as above
     fail(unavailable::reason::refused,
          told + "; enable JetStream for the server and the account of queue_system.nats.url");
   // What is not found is made again, and a server that is busy gets over it.
@@ -317,7 +320,8 @@ void connection::check(natsStatus status, const std::string& doing) const {
   const char* more = nullptr;
   const auto before = link_ ? natsConnection_GetLastError(link_.get(), &more) : NATS_OK;
   const auto told = doing + ": " + (before != NATS_OK && more && *more ? more : natsStatus_GetText(status));
-  if (before == NATS_CONNECTION_AUTH_FAILED)  // not covered: takes a user that is taken away while it is connected
+  if (before == NATS_CONNECTION_AUTH_FAILED)
+    // not covered: takes a user that is taken away while it is connected
     fail(unavailable::reason::refused, told + "; check the user and the password in queue_system.nats.url");
   fail(unavailable::reason::away, told);
 }

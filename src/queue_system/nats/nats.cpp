@@ -85,7 +85,8 @@ class publishing {
       const auto unheard = link_.unheard();
       untaken_ += unheard;
       if (unheard > 0 || (confirm && note(*confirm))) deadline = clock::now() + longest;
-      if (clock::now() >= deadline)  // not covered: takes a server that answers pings and confirms nothing
+      if (clock::now() >= deadline)
+        // not covered: takes a server that answers pings and confirms nothing
         link_.fail(unavailable::reason::away,
                    std::to_string(unconfirmed_.size()) + " events were not confirmed within " +
                        std::to_string(longest.count()) + " ms (queue_system.nats.answer_timeout_ms)");
@@ -147,7 +148,8 @@ class subscriber : public queue_subscriber {
     for (bool first = true; early_.size() < std::max<std::size_t>(max, 1); first = false) {
       if (asked_ == 0 && max > 0) ask_for(max, first ? longest : patience.left());
       const auto arrived = link_.next((asked_ > 0 ? server_patience : patience).left());
-      if (link_.unheard() > 0)  // not covered: a server tells it where no pull was under way, between two of ours
+      if (link_.unheard() > 0)
+        // not covered: a server tells it where no pull was under way, between two of ours
         link_.fail(unavailable::reason::away, "\"" + place_.subject + "\": its consumer was deleted");
       if (arrived) note(*arrived);
       if (!arrived || (asked_ == 0 && (!early_.empty() || patience.is_over()))) break;
