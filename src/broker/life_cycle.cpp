@@ -432,4 +432,10 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   return error{errc::held, "The message has changed meanwhile."};
 }
 
+result<row> settled(const change& what, const outcome& became) {
+  if (became.applied) return became.now;
+  if (auto refused = refusal(what, became)) return *std::move(refused);
+  return became.now;
+}
+
 }  // namespace amc::broker::life_cycle

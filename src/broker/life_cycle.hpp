@@ -140,4 +140,7 @@ std::optional<error> refused_access(const access_condition& asked, const message
 /// do: then there is no error.
 std::optional<error> refusal(const change& refused, const outcome& became);
 
+/// What a change means to who wanted it: the row as it is now, or why it was refused.
+result<row> settled(const change& what, const outcome& became);
+
 }  // namespace amc::broker::life_cycle

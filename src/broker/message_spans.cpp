@@ -73,7 +73,8 @@ void message_spans::answered(const message& now, unix_nanoseconds begun) const {
   const auto before = latest_known(now);
   one->next_queue = now.queue;
   if (before) one->queue = before->queue, one->revision = before->revision;
-  if (now.status == status::dead) {  // not covered: takes a conversation of as many answers as there may be
+  if (now.status == status::dead) {
+    // not covered: takes a conversation of as many answers as there may be
     one->error_type = "dead";
     if (!now.attempts.empty()) one->error = now.attempts.back().error;
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 
 #include "broker/endings.hpp"
 #include "broker/intake.hpp"
@@ -20,13 +19,6 @@ error unroutable(std::string_view text) {
   return {errc::unroutable, "I don't know which queue this message belongs to. No route matches \"" + escaped(shown) +
                                 (shown.size() < text.size() ? "…" : "") +
                                 "\": add one under broker.routes; \"amc routes TEXT\" says where a text would go."};
-}
-
-/// What a refused change means to its caller: an error, or nothing left to do.
-result<row> settled(const change& what, const outcome& became) {
-  if (became.applied) return became.now;
-  if (auto refused = life_cycle::refusal(what, became)) return *std::move(refused);
-  return became.now;
 }
 
 claimed_revision delivery_of(const message& m) {
@@ -56,13 +48,6 @@ std::vector<change> changes_of(const std::vector<claimed>& claims,
   changes.reserve(claims.size());
   for (const auto& c : claims) changes.push_back(life_cycle::wanted_by(by, of_holder, make(c.ready, c.claim)));
   return changes;
-}
-
-/// Where a cursor may stand that names no message: before all ids of that millisecond.
-uuid beginning_of_its_millisecond(uuid id) {
-  constexpr int time_bytes = 6;
-  std::fill(id.begin() + time_bytes, id.end(), std::uint8_t{0});
-  return id;
 }
 
 }  // namespace
@@ -187,7 +172,7 @@ task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all,
       if (arriving[at].claim()) spans_.handed_off(*outcomes[at].now, begun);
       go_on(outcomes[at].now, std::move(arriving[at]));
     }
-    results.push_back(settled(changes[at], outcomes[at]));
+    results.push_back(life_cycle::settled(changes[at], outcomes[at]));
     ++at;
   }
   co_return results;
@@ -307,7 +292,7 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
   results.reserve(answers.size());
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (const auto at = change_of[i])
-      results.push_back(settled(changes[*at], outcomes[*at]));
+      results.push_back(life_cycle::settled(changes[*at], outcomes[*at]));
     else
       results.push_back(co_await refuse(std::move(answers[i]), *std::move(wrong[i]), by, needed));
     if (!results.back()) numbers_->answer_refused(results.back().error().code);
@@ -335,7 +320,7 @@ task<result<row>> messages::refuse(answer_request answer, error why, principal_p
   outcome asked;
   asked.now = current.now;
   asked.unreadable = current.unreadable;
-  if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return settled(what, asked);
+  if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return life_cycle::settled(what, asked);
   if (refused_answers_.note(*asked.now, why.detail))
     log::warning("broker", "an answer is refused: " + why.detail, log::about{answer.id, asked.now->revision});
   co_return why;
@@ -380,7 +365,7 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
   std::vector<result<row>> results;
   results.reserve(outcomes.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    results.push_back(settled(changes[i], outcomes[i]));
+    results.push_back(life_cycle::settled(changes[i], outcomes[i]));
     if (results.back()) {
       seen_->claimed(**results.back(), claims[i].held_until);
       spans_.claimed(**results.back(), begun);
@@ -463,7 +448,7 @@ task<std::vector<result<row>>> messages::release(std::vector<claimed> claims, pr
   tell_opened(outcomes);
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    results.push_back(settled(changes[i], outcomes[i]));
+    results.push_back(life_cycle::settled(changes[i], outcomes[i]));
     if (outcomes[i].applied) seen_->released(outcomes[i].now->id);
   }
   co_return results;
@@ -486,259 +471,13 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
   const auto outcomes = co_await store_.apply(changes);
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    results.push_back(settled(changes[i], outcomes[i]));
+    results.push_back(life_cycle::settled(changes[i], outcomes[i]));
     if (!outcomes[i].applied) continue;
     seen_->failed(*outcomes[i].now);
     spans_.failed(*outcomes[i].now, begun);
     note_end(*numbers_, *outcomes[i].now);
   }
   co_return results;
-}
-
-task<result<row>> messages::cancel(uuid id, std::optional<int> revision, principal_ptr by) {
-  constexpr life_cycle::entitlement of_owner{.needed = right::operate, .or_owner = true};
-  const auto what = life_cycle::wanted_by(by, of_owner, life_cycle::cancel(id, revision));
-  const auto became = co_await store_.apply(what);
-  if (became.applied) note_end(*numbers_, *became.now);
-  co_return settled(what, became);
-}
-
-/// Where an operator wants a message to wait.
-result<life_cycle::other_queue> messages::queue_to_operate_in(const std::string& name, const principal_ptr& by) {
-  if (by && !by->may(right::operate, name)) return life_cycle::forbidden();
-  if (auto refused = refuses_new_queue(name, by)) return *std::move(refused);
-  return life_cycle::other_queue{name, routes_->of(name).rules};
-}
-
-/// An operator's change, after which the message waits, due at once or later. `names_revision`: the operator has named
-/// the one that it is for.
-task<result<row>> messages::change_and_ring(change what, bool names_revision) {
-  std::vector<change> one(1, std::move(what));
-  const auto became = co_await store_.apply(one);
-  if (became.front().applied) {
-    tell_opened(became);
-    rings_->want(ringing::errand::look);
-  }
-  auto result = settled(one.front(), became.front());
-  if (!result && result.error().code == errc::stale && !names_revision)
-    co_return error{errc::held, result.error().detail + " Look at it again."};
-  co_return result;
-}
-
-task<result<row>> messages::retry(uuid id, principal_ptr by, second_try how) {
-  access_condition of_operator{.by = by, .needed = right::operate};
-  const bool as_it_is = !how.said && !how.queue;
-  auto found = co_await find_for(id, std::move(of_operator));
-  if (!found) co_return found;
-  const bool names_revision = how.revision.has_value();
-  if (names_revision && (*found)->revision != *how.revision)
-    co_return life_cycle::other_revision(**found, *how.revision);
-  const auto state = (*found)->status;
-  if (state == status::pending && as_it_is) co_return found;
-  if (state == status::pending)
-    co_return error{errc::held, "The message is pending: cancel it first, or let it come to its end."};
-  if (state != status::dead && state != status::cancelled)
-    co_return error{errc::terminal, std::string("The message is ") + to_string(state) + "."};
-  if ((*found)->erased_at) co_return life_cycle::erased(**found);
-  if (auto wrong = how.said ? unfit_message(*how.said, options_.text_max_bytes) : std::nullopt)
-    co_return *std::move(wrong);
-  std::optional<life_cycle::other_queue> to;
-  if (!as_it_is) {
-    auto there = queue_to_operate_in(how.queue.value_or((*found)->queue), by);
-    if (!there) co_return there.error();
-    to = *std::move(there);
-  }
-  auto what =
-      how.said ? life_cycle::edit(**found, *std::move(how.said), *to) : life_cycle::retry(**found, std::move(to));
-  what = life_cycle::wanted_by(by, {.needed = right::operate}, std::move(what));
-  const auto again = co_await change_and_ring(std::move(what), names_revision);
-  if (again) seen_->arrived(**again);
-  co_return again;
-}
-
-task<result<row>> messages::run_now(uuid id, principal_ptr by) {
-  auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::run_now(id));
-  const auto now = co_await change_and_ring(std::move(what));
-  if (now) seen_->opened(**now, (*now)->due);
-  co_return now;
-}
-
-task<result<row>> messages::move(uuid id, std::string queue, principal_ptr by) {
-  access_condition of_operator{.by = by, .needed = right::operate};
-  auto found = co_await find_for(id, std::move(of_operator));
-  if (!found) co_return found;
-  const auto to = queue_to_operate_in(queue, by);
-  if (!to) co_return to.error();
-  if ((*found)->status == status::pending && (*found)->queue == queue) co_return found;
-  auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::move(**found, *to));
-  const auto moved = co_await change_and_ring(std::move(what));
-  if (moved) seen_->arrived(**moved);
-  co_return moved;
-}
-
-task<std::size_t> messages::cancel_unclaimed(std::vector<uuid> ids, std::string queue, principal_ptr by) {
-  std::vector<change> changes;
-  for (const auto& id : ids)
-    changes.push_back(life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::cancel_unclaimed(id, queue)));
-  const auto outcomes = co_await store_.apply(std::move(changes));
-  std::size_t count = 0;
-  for (const auto& became : outcomes) {
-    if (!became.applied) continue;
-    ++count;
-    note_end(*numbers_, *became.now);
-  }
-  co_return count;
-}
-
-task<result<void>> messages::pause(std::string queue, principal_ptr by) {
-  if (auto refused = refuses_queue(queue, by)) co_return *std::move(refused);
-  const auto& known = paused_->known();
-  if (known && !known->contains(queue) && known->size() >= routes_->queues_max())
-    co_return error{errc::invalid,
-                    "As many queues as there may be (broker.queues_max) are paused already; resume one first."};
-  pause_request what{std::move(queue), true, by ? by->name : std::string()};
-  co_await paused_->change(std::move(what));
-  co_return result<void>();
-}
-
-/// An event that came while the queue was paused has found its claim refused, and is gone. Who has paused it may be
-/// another broker, just now.
-task<result<void>> messages::resume(std::string queue, principal_ptr by) {
-  co_await paused_->refresh();
-  const bool is_paused = paused_->of(queue) != nullptr;
-  // What is paused can be resumed, whatever names are taken by now.
-  if (auto refused = is_paused ? std::nullopt : refuses_queue(queue, by)) co_return *std::move(refused);
-  if (rings_->heard() && is_paused) co_await store_.make_all_due(queue);
-  pause_request what{std::move(queue), false, {}};
-  co_await paused_->change(std::move(what));
-  co_return result<void>();
-}
-
-task<result<row>> messages::erase(uuid id, principal_ptr by) {
-  access_condition of_operator{.by = by, .needed = right::operate};
-  auto found = co_await find_for(id, std::move(of_operator));
-  if (!found || (*found)->erased_at) co_return found;
-  if ((*found)->status == status::pending)
-    co_return error{errc::held, "The message is pending: only what has ended can be erased. Cancel it first."};
-  const auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::erase(**found));
-  const auto became = co_await store_.apply(what);
-  co_return settled(what, became);
-}
-
-task<std::map<std::string, messages::queue_state>> messages::count_queues() {
-  std::map<std::string, queue_state> all;
-  for (const auto& queue : routes_->queues()) all[queue].counts.queue = queue;
-  for (const auto& queue : seen_->received_from()) all[queue].counts.queue = queue;
-  const auto counted = co_await store_.counts();
-  const auto now = co_await store_.now();
-  for (const auto& counts : counted) all[counts.queue].counts = counts;
-  if (const auto& paused = paused_->known())
-    for (const auto& [queue, how] : *paused) {
-      all[queue].counts.queue = queue;
-      all[queue].paused = how;
-    }
-  for (auto& [name, state] : all) {
-    if (state.counts.oldest) state.oldest_age = now - *state.counts.oldest;
-    seen_->counted(name, state.counts.pending, state.oldest_age);
-    state.seen = seen_->of(name);
-  }
-  co_return all;
-}
-
-task<std::vector<messages::queue_state>> messages::queues(principal_ptr by) {
-  auto all = co_await count_queues();
-  if (by) std::erase_if(all, [&](const auto& queue) { return !by->may(right::read, queue.first); });
-  std::vector<std::string> names;
-  for (const auto& [name, state] : all) names.push_back(name);
-  std::vector<std::size_t> depths;
-  std::vector<std::vector<left_events>> left;
-  try {
-    depths = co_await publisher_->depths(env_, names);
-    left = co_await publisher_->left(env_, names);
-  } catch (const unavailable&) {
-    // What cannot be told is left out. Reading changes nothing of what the relay does.
-  }
-  std::vector<queue_state> listed;
-  for (auto& [name, state] : all) {
-    if (listed.size() < depths.size()) state.depth = depths[listed.size()];
-    if (listed.size() < left.size()) state.left = std::move(left[listed.size()]);
-    listed.push_back(std::move(state));
-  }
-  co_return listed;
-}
-
-task<std::optional<std::string>> messages::store_trouble() {
-  try {
-    co_await store_.check();
-    co_return std::nullopt;
-  } catch (const unavailable& failed) {
-    co_return failed.what();
-  }
-}
-
-task<explanation_facts> messages::facts_about(row what, principal_ptr by) {
-  explanation_facts facts;
-  facts.now = co_await store_.now();
-  const auto& queue = what->queue;
-  const auto treated = routes_->of(queue);
-  facts.rules = treated.rules;
-  facts.engine_is_needed = rings_->heard();
-  facts.queue_is_known = routes_->names(queue);
-  facts.refused_answer = refused_answers_.latest_to(*what);
-  facts.watching_for = seen_->watching_for();
-  facts.claimed_for = seen_->claimed_for(*what);
-  if (const auto* paused = paused_->of(queue)) facts.paused = *paused;
-  if (what->status == status::pending) {
-    facts.engine_trouble = rings_->engine_trouble();
-    facts.store_trouble = co_await store_trouble();
-    // Where servers are, and what they say, is for those who may read everything.
-    if (by && !by->where(right::read).has_all())
-      for (auto* told : {&facts.engine_trouble, &facts.store_trouble})
-        if (*told) (*told)->clear();
-    place_question which{what->id, queue, what->due, facts.rules.ring_again, options_.older_max + 1};
-    auto told = co_await store_.place_of(std::move(which));
-    facts.older = std::min(told.before, options_.older_max);
-    facts.older_is_all = told.before <= options_.older_max;
-    facts.holders = std::move(told.holders);
-    facts.services = seen_->of(queue).services;
-    facts.at = seen_->pace_before(*what, facts.now);
-    facts.received_from = seen_->received_from();
-    if (by) std::erase_if(facts.received_from, [&](const auto& other) { return !by->may(right::read, other); });
-  }
-  facts.what = std::move(what);
-  co_return facts;
-}
-
-task<result<message_page>> messages::list(list_filter filter, principal_ptr by, right needed) {
-  if (auto wrong = unfit(filter.queue, "The queue's name")) co_return *std::move(wrong);
-  // Of everything: then what `next` names may be known, too.
-  if (by && !by->where(needed).has_all()) filter.permitted = {by, &by->where(needed)};
-  message_page page;
-  if (filter.permitted)
-    page = co_await visible_page(std::move(filter));
-  else
-    page = co_await store_.list(std::move(filter));
-  if (page.unfit) co_return error{errc::invalid, "The store cannot take this filter: " + *page.unfit};
-  co_return page;
-}
-
-/// Goes on while it finds nothing but what is hidden, for a while; and then `next` is a time and no message.
-task<message_page> messages::visible_page(list_filter filter) {
-  constexpr int looks_max = 10;
-  for (int looks = 1;; ++looks) {
-    auto page = co_await store_.list(filter);
-    if (!page.next || page.unfit) co_return page;
-    if (!page.rows.empty()) {
-      page.next = page.rows.back()->id;
-      co_return page;
-    }
-    const auto rounded = beginning_of_its_millisecond(*page.next);
-    if (looks >= looks_max && rounded > filter.after) {
-      page.next = rounded;
-      co_return page;
-    }
-    filter.after = *page.next;
-  }
 }
 
 void messages::go_on(const row& now, on_its_way one) {
