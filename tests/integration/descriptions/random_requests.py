@@ -52,6 +52,8 @@ class Maker:
             return schema["const"]
         if not isinstance(schema.get("type"), str):
             return self.junk()  # whatever it is
+        if schema["type"] in ("array", "object", "number") and len(schema) == 1:  # whatever is in it
+            return self.admitted(schema, (self.junk() for _ in range(1000)))
         return getattr(self, schema["type"])(schema)
 
     def object(self, schema):
