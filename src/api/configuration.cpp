@@ -13,96 +13,107 @@ std::vector<std::string> checked(const config& settings, const char* key, bool (
   return all;
 }
 
+/// Of a listener, its certificates and its connections.
+std::vector<config_key> listener_keys() {
+  return {
+      {.path = "broker.http.address", .default_yaml = "127.0.0.1", .help = "the IP address to listen on"},
+      number_key("broker.http.port", "4000", "the port to listen on; 0 takes any free one", 0, 65'535),
+      {.path = "broker.http.tls.certificate_file",
+       .default_yaml = "\"\"",
+       .help = "the server's certificate, in PEM, with those that lead to its authority behind it: then it speaks TLS "
+               "1.2 and 1.3 alone. Read again when it or the key changes. Empty: plain HTTP"},
+      {.path = "broker.http.tls.key_file", .default_yaml = "\"\"", .help = "the key of that certificate, in PEM"},
+      {.path = "broker.http.tls.client_ca_file",
+       .default_yaml = "\"\"",
+       .help = "the authorities, in PEM, whose certificates clients may show in the place of a token, as entries of "
+               "broker.access.tokens_file name them. Read again when it changes. Empty: none is asked for"},
+      {.path = "broker.http.tls.crl_file",
+       .default_yaml = "\"\"",
+       .help = "the certificates that each authority in client_ca_file has revoked: a CRL of each, in PEM. Read again "
+               "when it changes. Empty: none is"},
+      number_key("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024, 1 << 20),
+      number_key("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
+      number_key("broker.http.bodies_max_bytes", "67108864",
+                 "request bodies under way together; more are answered 503. One of the largest always fits", 1,
+                 std::int64_t{1} << 40),
+      number_key("broker.http.answers_max_bytes", "67108864",
+                 "answers that wait to be taken together; to make room those that were not taken within a second "
+                 "are given up, and lists and messages are answered 503",
+                 1, std::int64_t{1} << 40),
+      number_key("broker.http.connections_max", "10000", "more connections are answered 503", 1, 1'000'000),
+      number_key("broker.http.idle_timeout_ms", "60000", "a connection without a request is closed after this"),
+      number_key("broker.http.header_timeout_ms", "10000", "from the first byte of a request to the end of its header"),
+      number_key("broker.http.body_timeout_ms", "30000",
+                 "from the end of a request's header to the end of its body, and for an answer to be taken"),
+      number_key("broker.http.rate_min_bytes_per_s", "16384",
+                 "body_timeout_ms grows by the time that the bytes so far take at this rate", 1, 1 << 30),
+  };
+}
+
+/// Of requests that wait, and of lists.
+std::vector<config_key> request_keys() {
+  return {
+      number_key("broker.http.wait_max_ms", "60000", "the longest that \"Prefer: wait\" is honoured for"),
+      number_key("broker.http.waiters_max", "4096", "parked requests; more are answered 503", 1, 1'000'000),
+      number_key("broker.http.receivers_max", "4096",
+                 "parked requests for work (POST /queues/{queue}/receive); more are answered 503", 1, 1'000'000),
+      number_key("broker.http.receive_wait_max_ms", "25000",
+                 "the longest that a request for work is parked; less than what proxies cut"),
+      number_key("broker.http.waiters_max_bytes", "67108864",
+                 "of the texts that parked requests hold; what is more is read when it is answered", 0,
+                 std::int64_t{1} << 40),
+      number_key("broker.http.claims_max", "1000",
+                 "entries in one request: new messages, claims, leases, releases, failures, answers", 1, 10'000),
+      number_key("broker.http.page_max", "1000", "messages in one page of a list", 1, 10'000),
+      number_key("broker.http.page_max_bytes", "1048576",
+                 "a page of a list ends when it has so many; its first message comes whatever its size", 1, 1 << 30),
+  };
+}
+
+/// Of browsers, proxies and the page.
+std::vector<config_key> browser_keys() {
+  return {
+      {.path = "broker.http.origins",
+       .kind = config_key::type::texts,
+       .default_yaml = "[]",
+       .help = "origins (SCHEME://HOST or SCHEME://HOST:PORT) of web pages that may use this API; a page of any "
+               "other is answered 403"},
+      {.path = "broker.http.hosts",
+       .kind = config_key::type::texts,
+       .default_yaml = "[]",
+       .help = "names (HOST or HOST:PORT) that a broker on a loopback address goes by, beside localhost and the "
+               "loopback's addresses; any other Host is answered 421"},
+      {.path = "broker.http.trusted_proxies",
+       .kind = config_key::type::texts,
+       .default_yaml = "[]",
+       .help = "addresses or networks (10.0.0.0/8) of proxies that ask for credentials themselves; without "
+               "broker.access.tokens_file or open, what others pass on (X-Forwarded-For, Forwarded, …) is answered "
+               "403"},
+      {.path = "broker.admin.address",
+       .default_yaml = "\"\"",
+       .help = "the IP address of a listener of its own for the page, which is nowhere else then; it answers what "
+               "broker.http answers too, with the same certificates, rights and limits. Empty: there is none, and the "
+               "page is at broker.http"},
+      number_key("broker.admin.port", "4001", "the port of that listener; 0 takes any free one", 0, 65'535),
+      {.path = "broker.page.enabled",
+       .kind = config_key::type::boolean,
+       .default_yaml = "true",
+       .help = "whether there is a page for people at /ui/; else it is answered 404"},
+      number_key("broker.page.sessions_max", "1000",
+                 "browsers that are signed in to the page at once; a new one ends the one that was used longest "
+                 "ago, of the same token first",
+                 1, 1'000'000),
+      number_key("broker.page.session_ms", "43200000", "a sign-in to the page ends after this"),
+  };
+}
+
 }  // namespace
 
 config_provider provider() {
-  return {
-      "api",
-      {
-          {.path = "broker.http.address", .default_yaml = "127.0.0.1", .help = "the IP address to listen on"},
-          number_key("broker.http.port", "4000", "the port to listen on; 0 takes any free one", 0, 65'535),
-          {.path = "broker.http.tls.certificate_file",
-           .default_yaml = "\"\"",
-           .help =
-               "the server's certificate, in PEM, with those that lead to its authority behind it: then it speaks TLS "
-               "1.2 and 1.3 alone. Read again when it or the key changes. Empty: plain HTTP"},
-          {.path = "broker.http.tls.key_file", .default_yaml = "\"\"", .help = "the key of that certificate, in PEM"},
-          {.path = "broker.http.tls.client_ca_file",
-           .default_yaml = "\"\"",
-           .help =
-               "the authorities, in PEM, whose certificates clients may show in the place of a token, as entries of "
-               "broker.access.tokens_file name them. Read again when it changes. Empty: none is asked for"},
-          {.path = "broker.http.tls.crl_file",
-           .default_yaml = "\"\"",
-           .help =
-               "the certificates that each authority in client_ca_file has revoked: a CRL of each, in PEM. Read again "
-               "when it changes. Empty: none is"},
-          number_key("broker.http.header_max_bytes", "16384", "a larger request header is answered 431", 1'024,
-                     1 << 20),
-          number_key("broker.http.body_max_bytes", "1048576", "a larger request body is answered 413", 1, 1 << 30),
-          number_key("broker.http.bodies_max_bytes", "67108864",
-                     "request bodies under way together; more are answered 503. One of the largest always fits", 1,
-                     std::int64_t{1} << 40),
-          number_key("broker.http.answers_max_bytes", "67108864",
-                     "answers that wait to be taken together; to make room those that were not taken within a second "
-                     "are given up, and lists and messages are answered 503",
-                     1, std::int64_t{1} << 40),
-          number_key("broker.http.connections_max", "10000", "more connections are answered 503", 1, 1'000'000),
-          number_key("broker.http.idle_timeout_ms", "60000", "a connection without a request is closed after this"),
-          number_key("broker.http.header_timeout_ms", "10000",
-                     "from the first byte of a request to the end of its header"),
-          number_key("broker.http.body_timeout_ms", "30000",
-                     "from the end of a request's header to the end of its body, and for an answer to be taken"),
-          number_key("broker.http.rate_min_bytes_per_s", "16384",
-                     "body_timeout_ms grows by the time that the bytes so far take at this rate", 1, 1 << 30),
-          number_key("broker.http.wait_max_ms", "60000", "the longest that \"Prefer: wait\" is honoured for"),
-          number_key("broker.http.waiters_max", "4096", "parked requests; more are answered 503", 1, 1'000'000),
-          number_key("broker.http.receivers_max", "4096",
-                     "parked requests for work (POST /queues/{queue}/receive); more are answered 503", 1, 1'000'000),
-          number_key("broker.http.receive_wait_max_ms", "25000",
-                     "the longest that a request for work is parked; less than what proxies cut"),
-          number_key("broker.http.waiters_max_bytes", "67108864",
-                     "of the texts that parked requests hold; what is more is read when it is answered", 0,
-                     std::int64_t{1} << 40),
-          number_key("broker.http.claims_max", "1000",
-                     "entries in one request: new messages, claims, leases, releases, failures, answers", 1, 10'000),
-          number_key("broker.http.page_max", "1000", "messages in one page of a list", 1, 10'000),
-          number_key("broker.http.page_max_bytes", "1048576",
-                     "a page of a list ends when it has so many; its first message comes whatever its size", 1,
-                     1 << 30),
-          {.path = "broker.http.origins",
-           .kind = config_key::type::texts,
-           .default_yaml = "[]",
-           .help = "origins (SCHEME://HOST or SCHEME://HOST:PORT) of web pages that may use this API; a page of any "
-                   "other is answered 403"},
-          {.path = "broker.http.hosts",
-           .kind = config_key::type::texts,
-           .default_yaml = "[]",
-           .help = "names (HOST or HOST:PORT) that a broker on a loopback address goes by, beside localhost and the "
-                   "loopback's addresses; any other Host is answered 421"},
-          {.path = "broker.http.trusted_proxies",
-           .kind = config_key::type::texts,
-           .default_yaml = "[]",
-           .help = "addresses or networks (10.0.0.0/8) of proxies that ask for credentials themselves; without "
-                   "broker.access.tokens_file or open, what others pass on (X-Forwarded-For, Forwarded, …) is answered "
-                   "403"},
-          {.path = "broker.admin.address",
-           .default_yaml = "\"\"",
-           .help =
-               "the IP address of a listener of its own for the page, which is nowhere else then; it answers what "
-               "broker.http answers too, with the same certificates, rights and limits. Empty: there is none, and the "
-               "page is at broker.http"},
-          number_key("broker.admin.port", "4001", "the port of that listener; 0 takes any free one", 0, 65'535),
-          {.path = "broker.page.enabled",
-           .kind = config_key::type::boolean,
-           .default_yaml = "true",
-           .help = "whether there is a page for people at /ui/; else it is answered 404"},
-          number_key("broker.page.sessions_max", "1000",
-                     "browsers that are signed in to the page at once; a new one ends the one that was used longest "
-                     "ago, of the same token first",
-                     1, 1'000'000),
-          number_key("broker.page.session_ms", "43200000", "a sign-in to the page ends after this"),
-      }};
+  config_provider all{"api", listener_keys()};
+  for (auto more : {request_keys(), browser_keys()})
+    all.keys.insert(all.keys.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  return all;
 }
 
 http::server_options server_options_from(const config& settings) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <boost/json/serialize.hpp>
 #include <cmath>
 
 #include "api/json_body.hpp"
@@ -36,9 +37,10 @@ result<broker::mass_retry::filter> parse_retry_filter(const std::string& body) {
     std::string text(value.get_string());
     if (text.find('\0') != std::string::npos) return refuse("a string without U+0000");
     if (name == "status" && text != "dead" && text != "cancelled") return refuse(R"("dead" or "cancelled")");
-    if (name == "status") filter.status = *parse_status(text);
-    if (name == "queue") filter.queue = std::move(text);
-    if (name == "error") filter.error_part = std::move(text);
+    if (name == "status")
+      filter.status = *parse_status(text);
+    else
+      (name == "queue" ? filter.queue : filter.error_part) = std::move(text);
   }
   return filter;
 }

@@ -77,7 +77,7 @@ int demo(config_sources sources, const std::vector<config_provider>& known) {
     return came.answered ? 0 : 1;
   };
   const int exit_code = all_process(
-      settings, [&] { return settings; }, ask);
+      settings, [&] { return config(settings); }, ask);
   if (exit_code == 0)
     print("\nEvery step was durable before anybody was told. Next: make serve, then amc requester.\n");
   return exit_code;

@@ -405,8 +405,8 @@ task<void> messages::try_resumed(std::vector<change>& claims, std::vector<outcom
 task<void> messages::reopen(std::vector<claimed> claims) {
   std::vector<failed_claim> failures;
   std::erase_if(claims, [&](claimed& lost) {
-    auto why = refused_answers_.latest_under(lost);
-    if (why) failures.push_back({std::move(lost), "its answer was refused: " + *std::move(why)});
+    const auto why = refused_answers_.latest_under(lost);
+    if (why) failures.push_back({std::move(lost), "its answer was refused: " + *why});
     return why.has_value();
   });
   if (!failures.empty()) co_await fail(std::move(failures));

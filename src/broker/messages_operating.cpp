@@ -23,7 +23,8 @@ result<life_cycle::other_queue> messages::queue_to_operate_in(const std::string&
 /// An operator's change, after which the message waits, due at once or later. `names_revision`: the operator has named
 /// the one that it is for.
 task<result<row>> messages::change_and_ring(change what, bool names_revision) {
-  std::vector<change> one(1, std::move(what));
+  std::vector<change> one;
+  one.push_back(std::move(what));
   const auto became = co_await store_.apply(one);
   if (became.front().applied) {
     tell_opened(became);

@@ -42,7 +42,7 @@ config_provider provider() {
 bool receives_from_broker(const config& settings, bool engine_is_in_process) {
   constexpr const char* key = "consumer_services.receive_via";
   const auto told = settings.text(key);
-  if (told != "" && told != "engine" && told != "broker")
+  if (!told.empty() && told != "engine" && told != "broker")
     throw settings.complaint(key, "say engine, or broker, or nothing at all");
   return told == "broker" || (told.empty() && engine_is_in_process);
 }

@@ -118,7 +118,10 @@ void line_writer::state::write_batch(std::unique_lock<std::mutex>& lock) {
   std::string_view left = batch;
   int failed = 0;
   const auto write = [&](std::string_view bytes) {
-    if (cut && (failed = write_all(descriptor, "\n").second) != 0) return bytes;
+    if (cut) {
+      failed = write_all(descriptor, "\n").second;
+      if (failed != 0) return bytes;
+    }
     cut = false;
     const auto [rest, error] = write_all(descriptor, bytes);
     failed = error;

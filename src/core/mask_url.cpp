@@ -151,7 +151,7 @@ std::string masked_user(std::string_view scheme, std::string_view user) {
 
 std::string masked_url(std::string_view scheme, std::string_view rest) {
   const auto begin = std::string(scheme) + "://";
-  const auto nothing_shown = begin + std::string(mask);
+  auto nothing_shown = begin + std::string(mask);
   const auto authority = take_until(rest, "/?#");
   // An "@" further on may end a password that holds one of these characters.
   if (rest.find('@') != std::string_view::npos) return nothing_shown;

@@ -1,5 +1,6 @@
 #include "service/handling.hpp"
 
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
 
 #include "core/environment.hpp"

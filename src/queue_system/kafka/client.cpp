@@ -159,7 +159,7 @@ void client::make_handle(rd_kafka_type_t kind, const std::map<std::string, std::
   std::array<char, 512> why{};
   handle_ = rd_kafka_new(kind, how.get(), why.data(), why.size());
   if (!handle_) fail(RD_KAFKA_RESP_ERR__SSL, why.data());
-  how.release();
+  static_cast<void>(how.release());  // it is the client's now
   if (kind == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(handle_);
   queue_ = kind == RD_KAFKA_CONSUMER ? rd_kafka_queue_get_consumer(handle_) : rd_kafka_queue_get_main(handle_);
 }

@@ -286,8 +286,8 @@ json::object connection::make_consumer(const place& queue) {
       {"ack_policy", "explicit"},       {"ack_wait", nanoseconds_of(options_.ack_wait)},
       {"max_deliver", unlimited},       {"max_ack_pending", unlimited},  // each subscriber bounds its own
       {"max_waiting", 100'000}};
-  const auto made = ask("CONSUMER.DURABLE.CREATE." + queue.stream + "." + queue.consumer,
-                        {{"stream_name", queue.stream}, {"config", config}});
+  auto made = ask("CONSUMER.DURABLE.CREATE." + queue.stream + "." + queue.consumer,
+                  {{"stream_name", queue.stream}, {"config", config}});
   if (error_code_of(made) != 0)
     // not covered: takes a stream that is deleted in that moment, or a right to make streams and no consumers
     refuse(made, "making consumer \"" + queue.consumer + "\" of stream \"" + queue.stream + "\"");
