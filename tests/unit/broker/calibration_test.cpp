@@ -113,9 +113,9 @@ class run {
   void go_to(double time) {
     for (; two_brokers_ && next_telling_ <= time; next_telling_ += 5) {
       clock_->set(milliseconds(std::llround(next_telling_ * 1'000)));
-      for (auto& told : other_.received_here()) {
-        told.from = "other";
-        seen_.heard(told);
+      for (auto& news : other_.received_here()) {
+        news.from = "other";
+        seen_.heard(news);
       }
     }
     now_ = time;

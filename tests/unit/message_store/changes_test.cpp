@@ -67,7 +67,8 @@ TEST(Notification, SaysWhoReceives) {
 
 TEST(Notification, NamesAsManyServicesAsPostgresqlTakes) {
   receiving who{"orders", {}, 1'000'000, std::vector<std::uint32_t>(60, 100'000)};
-  for (int i = 0; i < 1'000; ++i) who.services.push_back({std::string(200, 'x'), milliseconds(i)});
+  const std::string long_name(200, 'x');
+  for (int i = 0; i < 1'000; ++i) who.services.push_back({long_name, milliseconds(i)});
   const auto told = told_of(who);
   EXPECT_LT(told.size(), 8'000U);
   EXPECT_GT(parse_notification({"amc_receives", told}, "sender-2").received.at(0).services.size(), 20U);
