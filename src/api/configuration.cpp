@@ -111,8 +111,7 @@ std::vector<config_key> browser_keys() {
 
 config_provider provider() {
   config_provider all{"api", listener_keys()};
-  for (auto more : {request_keys(), browser_keys()})
-    all.keys.insert(all.keys.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  for (const auto& more : {request_keys(), browser_keys()}) all.keys.insert(all.keys.end(), more.begin(), more.end());
   return all;
 }
 

@@ -36,62 +36,60 @@ std::vector<config_key> queue_fields() {
 
 /// Where messages may go, and how large they may be.
 std::vector<config_key> queue_and_size_keys() {
-  std::vector<config_key> all;
-  all.push_back(
+  return {
       {.path = "broker.routes",
        .kind = config_key::type::maps,
        .default_yaml = default_routes,
        .help = "the first pattern (RE2) found in the trimmed text, or in a field of a JSON value (RFC 6901), "
                "decides where a message goes; with broker.access.tokens_file those may follow a route who may send to "
                "its queue, or serve a queue that its from names",
-       .fields = route_fields()});
-  all.push_back({.path = "broker.queues",
-                 .kind = config_key::type::maps,
-                 .default_yaml = "[]",
-                 .help = "queues that messages are sent to by their names, each with what it overrides",
-                 .fields = queue_fields()});
-  all.push_back({.path = "broker.queues_closed",
-                 .kind = config_key::type::boolean,
-                 .default_yaml = "false",
-                 .help = "whether a message for a queue that neither a route nor broker.queues names is refused"});
-  all.push_back(number_key("broker.queues_max", "1000",
-                           "queues that messages are sent to, those in routes and broker.queues included; a message "
-                           "for one more is refused",
-                           1, 1'000'000));
-  all.push_back(number_key("broker.message_max_bytes", "0",
-                           "of one message's text, counted after decoding; 0: 1,024 less than "
-                           "broker.http.body_max_bytes, which is the most that leaves a request room for the rest",
-                           0, 1 << 30));
-  all.push_back(number_key("broker.claims_max_bytes", "8388608",
-                           "of the texts that one request for claims is granted; a message of more than its share "
-                           "is claimed in a request of its own, whatever its size",
-                           1, 1 << 30));
-  return all;
+       .fields = route_fields()},
+      {.path = "broker.queues",
+       .kind = config_key::type::maps,
+       .default_yaml = "[]",
+       .help = "queues that messages are sent to by their names, each with what it overrides",
+       .fields = queue_fields()},
+      {.path = "broker.queues_closed",
+       .kind = config_key::type::boolean,
+       .default_yaml = "false",
+       .help = "whether a message for a queue that neither a route nor broker.queues names is refused"},
+      number_key("broker.queues_max", "1000",
+                 "queues that messages are sent to, those in routes and broker.queues included; a message "
+                 "for one more is refused",
+                 1, 1'000'000),
+      number_key("broker.message_max_bytes", "0",
+                 "of one message's text, counted after decoding; 0: 1,024 less than "
+                 "broker.http.body_max_bytes, which is the most that leaves a request room for the rest",
+                 0, 1 << 30),
+      number_key("broker.claims_max_bytes", "8388608",
+                 "of the texts that one request for claims is granted; a message of more than its share "
+                 "is claimed in a request of its own, whatever its size",
+                 1, 1 << 30),
+  };
 }
 
 /// Of what is seen of each queue.
 std::vector<config_key> activity_keys() {
-  std::vector<config_key> all;
-  all.push_back(number_key("broker.activity.services_max", "20",
-                           "services that are told apart in what is seen of a queue, those seen last; in metrics "
-                           "the others count together",
-                           1, 1'000));
-  all.push_back(number_key("broker.activity.points_max", "360",
-                           "points of 30 s that are kept of each queue, for charts; a point takes about 80 bytes", 1,
-                           100'000));
-  all.push_back(number_key("broker.activity.counted_ms", "30000",
-                           "between two counts of what waits in each queue, for charts; longer where counting takes "
-                           "long, so that it takes a twentieth of the time at most",
-                           1'000, 3'600'000));
-  all.push_back(number_key("broker.activity.claims_max", "10000",
-                           "claims of which it is remembered since when they are held, at about 150 bytes each; of "
-                           "those beyond the time is not measured",
-                           0, 1'000'000));
-  all.push_back(number_key("broker.activity.older_max", "10000",
-                           "messages that are counted before one that is explained; with more than that there is "
-                           "no estimate of its time",
-                           1, 1'000'000));
-  return all;
+  return {
+      number_key("broker.activity.services_max", "20",
+                 "services that are told apart in what is seen of a queue, those seen last; in metrics "
+                 "the others count together",
+                 1, 1'000),
+      number_key("broker.activity.points_max", "360",
+                 "points of 30 s that are kept of each queue, for charts; a point takes about 80 bytes", 1, 100'000),
+      number_key("broker.activity.counted_ms", "30000",
+                 "between two counts of what waits in each queue, for charts; longer where counting takes "
+                 "long, so that it takes a twentieth of the time at most",
+                 1'000, 3'600'000),
+      number_key("broker.activity.claims_max", "10000",
+                 "claims of which it is remembered since when they are held, at about 150 bytes each; of "
+                 "those beyond the time is not measured",
+                 0, 1'000'000),
+      number_key("broker.activity.older_max", "10000",
+                 "messages that are counted before one that is explained; with more than that there is "
+                 "no estimate of its time",
+                 1, 1'000'000),
+  };
 }
 
 }  // namespace

@@ -103,8 +103,8 @@ class subscriber : public queue_subscriber {
   /// know that either.
   void see_to_membership() {
     const auto longest = link_.options().session_timeout;
-    if (!asked_ && clock::now() - heard_ >= longest && clock::now() - asked_at_ >= longest) {
-      asked_at_ = clock::now();
+    if (!asked_ && clock::now() - quiet_since_ >= longest) {
+      quiet_since_ = clock::now();
       if (auto me = member_id(); !me.empty()) asked_.emplace(link_.options(), topic_, std::move(me));
     }
     const auto answer = asked_ ? asked_->heard() : membership::answer::awaited;
@@ -147,7 +147,7 @@ class subscriber : public queue_subscriber {
   }
 
   void take(const rd_kafka_message_t& message) {
-    heard_ = clock::now();
+    quiet_since_ = clock::now();
     const auto found = assigned_.find(message.partition);
     if (found == assigned_.end()) return;
     auto& of = found->second;
@@ -279,8 +279,7 @@ class subscriber : public queue_subscriber {
   std::unordered_map<std::uint64_t, place> unsettled_;
   std::uint64_t last_tag_ = 0;
   clock::time_point listened_ = clock::now();
-  clock::time_point heard_ = clock::now();     ///< an event
-  clock::time_point asked_at_ = clock::now();  ///< about its membership
+  clock::time_point quiet_since_ = clock::now();  ///< an event came, or it asked whether it is a member
   std::optional<membership> asked_;
   bool paused_ = false;
   bool committing_ = false;  ///< one at a time, in order
