@@ -76,7 +76,8 @@ struct broker_world {
     auto options = broker::parts_options_from(settings);
     options.verbs.traces = traces;
     return std::make_unique<broker::parts>(world.env(), message_store::async_store(world.env(), shared), publisher,
-                                           std::make_shared<const broker::router>(settings), system_uuid_source(),
+                                           std::make_shared<const broker::router>(settings),
+                                           uuid_v7_source([this] { return world.wall_clock(); }, system_random),
                                            options);
   }
 
