@@ -39,6 +39,19 @@ foundation patient_foundation(stop_request& stop, loop& on, const config& settin
   return *std::move(base);
 }
 
+/// What works on the store itself opens it beside the broker.
+foundation foundation_beside_the_broker(stop_request& stop, loop& on, const config& settings, const std::string& who) {
+  try {
+    return patient_foundation(stop, on, settings);
+  } catch (const config_error&) {
+    throw;
+  } catch (const startup_error& failed) {
+    throw startup_error(failed.what() + ("; " + who) +
+                        " works on the store itself where it receives from the engine: with "
+                        "consumer_services.receive_via=broker it needs none of its own");
+  }
+}
+
 /// A broker does not wait for the queue engine: what it accepts is rung when the engine is there.
 void look_for_engine(platform& engine, const config& settings, std::span<const std::string> published,
                      std::span<const std::string> received) {
@@ -118,7 +131,7 @@ int service_process(const config& settings, consumer_services::example_service s
     at.worker = amc::service::new_worker_name(main.env());
     std::optional<foundation> base;
     if (service.on_the_store && !receives) {
-      base = patient_foundation(stop, main, settings);
+      base = foundation_beside_the_broker(stop, main, settings, service.what.name);
       base->traces = traces.of(broker_name);
       stop_when_broken(*base->store, stop);
       stop.when_asked_to_reload(reloading(settings, std::move(read), base->routes, base->settings));

@@ -177,7 +177,7 @@ void backlog(int messages) {
   cluster system({.engines = {"rabbitmq"}, .brokers = 1, .services_a = 2, .services_b = 2, .sets = short_queues()});
   try {
     run(system, messages);
-  } catch (const violation&) {
+  } catch (const std::exception&) {
     std::cerr << "logs are in " << system.save_logs() << std::endl;
     throw;
   }

@@ -55,7 +55,7 @@ void disturbed_cluster(std::chrono::seconds longest, std::uint64_t seed, const s
     for (const auto& [what, count] : disturber.counts()) std::cout << what << " " << count << ", ";
     std::cout << "connections cut " << system.cuts() << std::endl;
     check_everything(system, clients);
-  } catch (const violation&) {
+  } catch (const std::exception&) {
     std::cerr << "logs are in " << system.save_logs() << std::endl;
     throw;
   }

@@ -20,6 +20,9 @@
 namespace amc::chaos {
 namespace {
 
+// How the script ends a command.
+constexpr auto done = "done ", failed = "failed ";
+
 std::size_t lines_with(const std::string& text, const std::string& begin) {
   std::istringstream all(text);
   std::size_t count = 0;
@@ -42,7 +45,7 @@ server_cluster::server_cluster(std::string engine, bool apart) : engine_(std::mo
   script_ = std::make_unique<tests::process>(how);
   close(ends[0]);
   try {
-    wait_for("ready", 1);
+    wait_for([](const std::string& told) { return lines_with(told, "ready") > 0; });
   } catch (...) {
     end();
     throw;
@@ -79,19 +82,23 @@ void server_cluster::tell(const std::string& command) {
   const auto line = command + "\n";
   if (write(commands_, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
     throw std::runtime_error("nobody listens to \"" + command + "\"");
-  wait_for("done ", ++told_);
+  const auto failed_before = lines_with(script_->output(), failed);
+  ++told_;
+  wait_for([this](const std::string& told) { return lines_with(told, done) + lines_with(told, failed) >= told_; });
+  if (lines_with(script_->output(), failed) > failed_before) throw broken();
 }
 
-void server_cluster::wait_for(const std::string& line, std::size_t count) {
+void server_cluster::wait_for(const std::function<bool(const std::string& told)>& enough) {
   constexpr std::chrono::minutes longest{5};
   const auto deadline = std::chrono::steady_clock::now() + longest;
-  for (;;) {
-    const auto told = script_->output();
-    if (lines_with(told, line) >= count) return;
-    if (lines_with(told, "failed ") > 0 || !script_->running() || std::chrono::steady_clock::now() > deadline)
-      throw std::runtime_error("no " + engine_ + " cluster: " + told + script_->errors());
+  while (!enough(script_->output())) {
+    if (!script_->running() || std::chrono::steady_clock::now() > deadline) throw broken();
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
+}
+
+std::runtime_error server_cluster::broken() const {
+  return std::runtime_error("no " + engine_ + " cluster: " + script_->output() + script_->errors());
 }
 
 bool have_own_network() {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,7 +28,8 @@ class server_cluster {
 
  private:
   void end() noexcept;
-  void wait_for(const std::string& line, std::size_t count);
+  void wait_for(const std::function<bool(const std::string& told)>& enough);
+  std::runtime_error broken() const;
 
   std::string engine_;
   int commands_ = -1;

@@ -23,11 +23,11 @@ class StartUp : public testing::Test {
   }
 
   /// The exit code; the one line that it wrote is in `line_`.
-  int start(std::vector<std::string> sets = {}) {
+  int start(std::vector<std::string> sets = {}, const std::string& what = "broker") {
     sets.insert(sets.begin(), "broker.http.port=0");
-    process broker(amc_command(folder_.path, {"broker"}, std::move(sets)));
-    const int code = broker.wait();
-    line_ = broker.errors();
+    process started(amc_command(folder_.path, {what}, std::move(sets)));
+    const int code = started.wait();
+    line_ = started.errors();
     EXPECT_EQ(std::count(line_.begin(), line_.end(), '\n'), 1) << line_;
     return code;
   }
@@ -87,6 +87,14 @@ TEST_F(StartUp, AStoreThatAnotherProcessOwns) {
   port_of(first);
   EXPECT_EQ(start(), 1);
   EXPECT_THAT(line_, AllOf(HasSubstr("another process owns this store"), HasSubstr("broker.store.sqlite.path")));
+}
+
+TEST_F(StartUp, AServiceOnTheStoreThatTheBrokerOwnsIsToldHowItNeedsNone) {
+  process first(amc_command(folder_.path, {"broker"}, {"broker.http.port=0"}));
+  port_of(first);
+  EXPECT_EQ(start({"queue_system.platform=rabbitmq"}, "service-b"), 1);
+  EXPECT_THAT(line_,
+              AllOf(HasSubstr("another process owns this store"), HasSubstr("consumer_services.receive_via=broker")));
 }
 
 TEST_F(StartUp, AStoreOfAKilledProcessIsFreeAgain) {
