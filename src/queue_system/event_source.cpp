@@ -82,7 +82,8 @@ class event_source::implementation : public std::enable_shared_from_this<impleme
       note_engine(true, "");
       if (room == 0) return {};
       return milliseconds(0);
-    } catch (const unavailable& failed) {
+    } catch (const std::exception& failed) {
+      // Also what no driver should throw: whatever a server has said, others of this process go on.
       note_engine(false, failed.what());
       driver_.reset();
       return pause_.next();

@@ -31,7 +31,7 @@ class perhaps {
       if (std::exchange(away_, false)) log::info("queue", what_ + " again");
       pause_ = shortest;
       return true;
-    } catch (const unavailable& failed) {
+    } catch (const std::exception& failed) {
       driver_.reset();
       next_try_ = now_() + pause_;
       pause_ = std::min(2 * pause_, longest);

@@ -154,8 +154,10 @@ struct disturbance {
   std::string begin, end;
 };
 
+constexpr int members = 3;
+
 /// Each way, with each member, in an order that the seed decides.
-std::vector<disturbance> disturbances(int members, bool apart, std::uint64_t seed) {
+std::vector<disturbance> disturbances(bool apart, std::uint64_t seed) {
   std::vector<disturbance> all;
   for (int i = 1; i <= members; ++i) {
     const auto member = " " + std::to_string(i);
@@ -170,15 +172,42 @@ std::vector<disturbance> disturbances(int members, bool apart, std::uint64_t see
   return all;
 }
 
-void disturb_engine(clustered_system& system, std::size_t count, bool apart, std::uint64_t seed) {
-  auto all = disturbances(3, apart, seed);
+bool is_in_step(clustered_system& system) {
+  try {
+    system.tell("in-step");
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+/// NATS 2.9 does not always get in step again by itself, and says so (docs/scaling.md): then its servers are to be
+/// started anew, and AMC has to go on as if nothing had been.
+void expect_in_step(clustered_system& system, const std::string& engine, const std::string& after) {
+  if (engine != "nats") system.tell("in-step");
+  if (engine != "nats" || is_in_step(system)) try {
+      return system.expect_back(after);
+    } catch (const violation&) {
+      if (engine != "nats" || is_in_step(system)) throw;
+    }
+  std::cout << "           NATS does not get in step: each of its servers is started anew" << std::endl;
+  for (int i = 1; i <= members; ++i) {
+    system.tell("kill " + std::to_string(i));
+    system.tell("start " + std::to_string(i));
+  }
+  if (!is_in_step(system)) throw std::runtime_error("NATS does not get in step by a start of its servers either");
+  system.expect_back("the start of each server anew");
+}
+
+void disturb_engine(clustered_system& system, const std::string& engine, std::size_t count, bool apart,
+                    std::uint64_t seed) {
+  auto all = disturbances(apart, seed);
   if (count > 0 && count < all.size()) all.resize(count);
   for (const auto& each : all) {
     system.tell(each.begin);
     system.expect_back(each.begin);  // while it is away
     system.tell(each.end);
-    system.tell("in-step");
-    system.expect_back(each.end);
+    expect_in_step(system, engine, each.end);
   }
 }
 
@@ -229,7 +258,7 @@ void clustered(const std::string& engine, std::size_t count, bool apart, std::ui
     if (engine == "postgresql")
       disturb_postgresql(system, count, apart);
     else
-      disturb_engine(system, count, apart, seed);
+      disturb_engine(system, engine, count, apart, seed);
     system.check_everything();
   } catch (const std::exception&) {
     std::cerr << "logs are in " << system.save_logs() << std::endl;

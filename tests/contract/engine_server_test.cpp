@@ -2,12 +2,15 @@
 
 #include <csignal>
 #include <fstream>
+#include <future>
+#include <sstream>
 
 #include "queue_system/platforms.hpp"
 #include "tests/contract/queue_users.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/support/configured.hpp"
 #include "tests/support/engine_place.hpp"
+#include "tests/support/raw_http.hpp"
 #include "tests/support/tcp_proxy.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/test_server.hpp"
@@ -356,6 +359,47 @@ TEST_F(NatsServer, AStreamThatAnOperatorHasTunedIsTaken) {
                             "}\r\n");
   EXPECT_THAT(answer, HasSubstr("of the shop"));
   EXPECT_NO_THROW(check());
+}
+
+/// Two servers may answer one question while a cluster changes its leader.
+TEST_F(NatsServer, AnAnswerThatNobodyWaitsForIsNoEvent) {
+  test_server server("nats");
+  const auto queue = made_at("nats", server.url());
+  const auto subscriber = queue->make_subscriber("q", 10);
+  raw_connection other(port_in(server.url()));
+  const auto read_until = [&other](const std::string& end) {
+    std::string read;
+    while (read.find(end) == std::string::npos) read += other.read_some();
+    return read;
+  };
+  other.send("CONNECT {\"verbose\":false}\r\nSUB $JS.API.CONSUMER.MSG.NEXT.> 1\r\nPING\r\n");
+  read_until("PONG\r\n");
+  auto received = std::async(std::launch::async, [&] { return subscriber->receive(10, milliseconds(10'000)); });
+  std::istringstream pull(read_until("}\r\n"));
+  std::string word, pulled_by;
+  while (pull >> word && word != "MSG") {
+  }
+  pull >> word >> word >> pulled_by;
+  other.send("PUB " + pulled_by.substr(0, pulled_by.rfind('.')) + ".1 2\r\n{}\r\nPING\r\n");
+  read_until("PONG\r\n");
+  queue->make_publisher()->publish(numbered(0, 1));
+  const auto got = received.get();
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_EQ(got[0].bytes, "0");
+}
+
+TEST_F(NatsServer, AnEventWithHeadersOfAStrangerIsOneAllTheSame) {
+  test_server server("nats");
+  const auto queue = made_at("nats", server.url());
+  const auto subscriber = queue->make_subscriber("q", 10);
+  const std::string headers = "NATS/1.0\r\nStatus: 404\r\n\r\n";
+  asked(server.url(),
+        "CONNECT {\"verbose\":false,\"headers\":true}\r\nHPUB amc.q " + std::to_string(headers.size()) + " " +
+            std::to_string(headers.size() + 1) + "\r\n" + headers + "x\r\nPING\r\n",
+        "PONG\r\n");
+  const auto got = subscriber->receive(10, milliseconds(10'000));
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_EQ(got[0].bytes, "x");
 }
 
 TEST_F(NatsServer, AStorageThatIsFullIsAwayUntilThereIsRoom) {

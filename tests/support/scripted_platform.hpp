@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <stdexcept>
 
 #include "queue_system/platform.hpp"
 
@@ -26,11 +27,13 @@ class scripted_platform : public platform {
   std::vector<std::string> acknowledged{};
   bool away = false;
   bool refuses = false;  ///< a right is missing
+  bool is_odd = false;   ///< what it says is nothing that its driver knows
 
  private:
   void fail_as_told() const {
     if (away) throw unavailable(unavailable::reason::away, "the engine is away");
     if (refuses) throw unavailable(unavailable::reason::refused, "no right to the engine");
+    if (is_odd) throw std::logic_error("an answer that nobody knows");
   }
 
   class publisher : public queue_publisher {

@@ -63,10 +63,10 @@ std::string_view bytes_of(natsMsg& of) {
 
 std::string words_of(natsMsg& of) {
   const char* status = nullptr;
-  const char* description = "";
-  if (natsMsgHeader_Get(&of, "Status", &status) != NATS_OK) return "";
+  const char* description = nullptr;
+  if (natsMsgHeader_Get(&of, "Status", &status) != NATS_OK || !status) return "";
   natsMsgHeader_Get(&of, "Description", &description);
-  return std::string(status) + " " + description;
+  return std::string(status) + (description ? std::string(" ") + description : "");
 }
 
 json::object object_of(natsMsg& answer) {

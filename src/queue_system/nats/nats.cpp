@@ -172,16 +172,18 @@ class subscriber : public queue_subscriber {
     link_.send(nats::pull_subject(place_), link_.reply_subject(asked_as_), json::serialize(request));
   }
 
+  /// An event says where it is acknowledged, and what a server says of a pull does not. Anything else is no business of
+  /// this: while a cluster changes its leader two servers may answer one question.
   void note(natsMsg& arrived) {
     last_heard_ = clock::now();
-    const auto words = nats::words_of(arrived);
-    if (words.empty()) {
-      early_.push_back({unsettled_.add(natsMsg_GetReply(&arrived)), std::string(nats::bytes_of(arrived))});
+    if (const char* acknowledged_at = natsMsg_GetReply(&arrived)) {
+      early_.push_back({unsettled_.add(acknowledged_at), std::string(nats::bytes_of(arrived))});
       if (asked_ > 0) --asked_;
       return;
     }
     if (link_.number_of(arrived) != asked_as_) return;
     asked_ = 0;
+    const auto words = nats::words_of(arrived);
     const bool is_over = words.starts_with("404") || words.starts_with("408") || words == "409 Batch Completed";
     if (!is_over) link_.fail(unavailable::reason::away, "\"" + place_.subject + "\": the server says: " + words);
   }

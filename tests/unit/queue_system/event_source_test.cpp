@@ -108,6 +108,16 @@ TEST_F(EventSource, AnAcknowledgementOfALostConnectionSettlesNothingOnTheNext) {
   EXPECT_THAT(engine_.acknowledged, testing::IsEmpty());
 }
 
+TEST_F(EventSource, AnEngineWhoseDriverFailsAsNoDriverShouldIsHeardAgain) {
+  const auto source = listen(10);
+  engine_.is_odd = true;
+  world_.advance(milliseconds(2'000));
+  engine_.is_odd = false;
+  put(1);
+  world_.advance(milliseconds(6'000));
+  EXPECT_EQ(heard_.size(), 1U);
+}
+
 TEST_F(EventSource, GivesBackWhatIsNotSettledWhenItEnds) {
   put(1);
   auto source = listen(10);
