@@ -72,19 +72,29 @@ class receivers::on_its_way : public arrival {
 
   void stored(const row& now) override {
     const auto in = in_.lock();
-    if (in && to_) (*in)->note(*to_, now, false);
+    if (!in || !to_) return;
+    // An answer does not know it of its message.
+    const bool has_expired = now->expires_at && *now->expires_at <= now->updated_at;
+    if (has_expired)
+      give_up(**in, now->id, now->revision);
+    else
+      (*in)->note(*to_, now, false);
   }
 
   void perhaps_stored(const uuid& id, int revision) override {
     const auto in = in_.lock();
     if (!in) return;
     if (to_)
-      (*in)->tasks_.spawn((*in)->release(std::vector<claimed>(1, claimed{{id, revision, {}}, claim_}), queue_));
+      give_up(**in, id, revision);
     else
       (*in)->come_to_wait(queue_);
   }
 
  private:
+  void give_up(receivers& in, const uuid& id, int revision) {
+    in.tasks_.spawn(in.release(std::vector<claimed>(1, claimed{{id, revision, {}}, claim_}), queue_));
+  }
+
   /// The receiver is answered once none of them is under way any more.
   void end_of_hand_off(receivers& in) {
     --to_->handing;

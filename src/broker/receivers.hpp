@@ -52,7 +52,8 @@ struct handed {
 ///
 /// *The hand-off*: where a look that began after a receiver was parked has found nothing that waits, and nothing has
 /// come to wait since, what arrives in the queue is stored already claimed for it: one change, no look, no event. So it
-/// overtakes nothing but what has become due elsewhere since the last look. For one thread.
+/// overtakes nothing but what has become due elsewhere since the last look. What the store then knows to have expired
+/// is released, and given to nobody. For one thread.
 class receivers : public hand_off {
  public:
   /// `engine`: what services beside these hear events of, and whose events these hear too. Null where there is none:

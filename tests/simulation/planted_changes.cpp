@@ -161,6 +161,19 @@ class pages_of_any_size : public reader_through {
   }
 };
 
+seams hides_expiry_of_hand_offs() {
+  return apply([](store& to, auto batch, platform&) {
+    auto outcomes = to.apply(batch);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (!is_hand_off(batch[i]) || !outcomes[i].now) continue;
+      auto shown = std::make_shared<message>(*outcomes[i].now);
+      shown->expires_at.reset();
+      outcomes[i].now = std::move(shown);
+    }
+    return outcomes;
+  });
+}
+
 seams never_expires() {
   return due([](std::vector<due_row>& rows) { std::erase_if(rows, [](const due_row& r) { return r.expired; }); });
 }
@@ -296,6 +309,7 @@ std::vector<planted_bug> bugs_of_changes() {
        [] { return changes_that(is_retry, [](change& what) { what.then.failures = effect::count::keep; }); }},
       {"expired-is-claimed", "what has expired is claimed",
        [] { return changes_that(is_claim, [](change& what) { what.when.expired.reset(); }); }},
+      {"expired-is-handed-off", "what has expired is handed off as if it had not", hides_expiry_of_hand_offs},
       {"never-expires", "the sweeper leaves out what has expired", never_expires},
       {"delivered-too-soon", "`deliver_at` holds nobody off",
        [] {

@@ -26,6 +26,7 @@ properties::properties(const surroundings& around)
   around_.net.seen_undelivered = [this](const process& by, const uuid& id, std::int64_t claim) {
     undelivered_.push_back({around_.in.now(), by.name(), id, claim});
   };
+  around_.net.seen_delivered = [this](const process&, const uuid& id, std::int64_t claim) { see_delivery(id, claim); };
   for (auto* engine : {&around_.queues, &around_.next_queues}) {
     engine->seen = [this, engine](const process& by, const outgoing& out) { see_event(by, out, *engine); };
     engine->seen_depth = [this](const std::string& queue, std::size_t depth) { note_depth(queue, depth); };
@@ -259,7 +260,8 @@ void properties::see_operation(const database::committed& seen, step which, revi
 void properties::check_place_of(const handled& run) {
   const auto found = claims_.find({run.id, run.claim});
   if (found == claims_.end() || found->second.queue == run.queue) return;
-  const auto& [at, queue] = found->second;
+  const auto at = found->second.at;
+  const auto& queue = found->second.queue;
   const auto name = name_of(run.id, run.revision) + " is handled by " + run.who + ", and was in " + queue;
   if (!was_in(run.id, run.queue, milliseconds(0), at)) return around_.in.fail(name);
   if (!calm()) return;
@@ -319,7 +321,8 @@ void properties::see_claim(const change& what, const outcome& became, revision_h
   const bool jumps = around_.in.plan().of(fault::store_clock) > 0;
   if (!jumps && became.at < here.not_before) around_.in.fail(name + " was claimed before it was to be delivered");
   if (here.over && !around_.told.was_retried(what.id)) around_.in.fail(name + " was claimed after its end");
-  const granted claim{around_.in.now(), became.now->queue};
+  const bool had_expired = became.now->expires_at && *became.now->expires_at <= became.at;
+  const granted claim{around_.in.now(), became.now->queue, had_expired};
   if (!claims_.insert({{what.id, became.now->claim}, claim}).second)
     around_.in.fail(name + " is claimed by a number of before");
   check_company(*became.now);
@@ -348,6 +351,13 @@ void properties::check_hand_off(const message& m, const revision_history& handed
     const bool old = calm() && around_.in.now() - earlier.arrived > looked;
     if (own || old) around_.in.fail(name_of(m.id, m.revision) + " is handed off over " + name_of(id, waits->revision));
   }
+}
+
+/// A hand-off is stored before anybody can know that its message has expired: then nobody gets it.
+void properties::see_delivery(const uuid& id, std::int64_t claim) {
+  const auto found = claims_.find({id, claim});
+  if (found != claims_.end() && found->second.had_expired)
+    around_.in.fail(amc::to_string(id) + " was given to somebody after it had expired");
 }
 
 /// What could not be delivered is open again at once.

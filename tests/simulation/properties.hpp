@@ -57,6 +57,7 @@ class properties {
   struct granted {
     milliseconds at{};
     std::string queue{};
+    bool had_expired = false;  ///< its message
   };
   /// Where a message was from then on.
   struct place {
@@ -83,6 +84,7 @@ class properties {
   void check_company(const message& m);
   void see_arrival(const change& what, const outcome& became, const process& by);
   void check_hand_off(const message& m, const revision_history& handed);
+  void see_delivery(const uuid& id, std::int64_t claim);
   void check_undelivered();
   void see_opening(const change& what, const outcome& became, revision_history& here);
   void see_event(const process& by, const outgoing& out, const engine& in);

@@ -126,7 +126,8 @@ std::string scripts::body_of(const script& what) const {
   json::object body{{"message", said_in_json(write(what.says))}};
   const auto now = around_.store.clock();
   if (what.how == style::sends_later) body["deliver_at"] = to_rfc3339(now + around_.in.between(1, 4'000));
-  if (what.how == style::sets_a_term) body["expires_at"] = to_rfc3339(now + around_.in.between(1, 6'000));
+  if (what.how == style::sets_a_term)
+    body["expires_at"] = to_rfc3339(now - milliseconds(1'000) + around_.in.between(1, 7'000));
   return json::serialize(body);
 }
 

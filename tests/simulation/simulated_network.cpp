@@ -157,9 +157,8 @@ void network::answer(const std::shared_ptr<call>& what, http::response reply) {
   const bool lost = is_cut(*what) || world_.strikes(fault::response_lost, 0.3);
   // One that is lost may have been written whole all the same.
   if (reply.receipt && (!lost || world_.random(fault::response_lost).chance(0.5))) reply.receipt->written();
-  const bool unwritten = reply.receipt && !reply.receipt->is_written();
-  reply.receipt.reset();
-  if (unwritten && seen_undelivered) tell_undelivered(*what->server, reply);
+  const auto& seen = reply.receipt && reply.receipt->is_written() ? seen_delivered : seen_undelivered;
+  if (std::exchange(reply.receipt, {}) && seen) tell_deliveries(seen, *what->server, reply);
   if (lost) return;
   world_.note(what->address, what->asked.method, static_cast<std::uint64_t>(reply.status));
   world_.later(world_.between(0, 3), [what, reply = std::move(reply)]() mutable {
@@ -167,10 +166,10 @@ void network::answer(const std::shared_ptr<call>& what, http::response reply) {
   });
 }
 
-void network::tell_undelivered(const process& by, const http::response& reply) const {
+void network::tell_deliveries(const deliveries_seen& seen, const process& by, const http::response& reply) {
   const auto told = boost::json::parse(reply.body);
   for (const auto& d : told.at("deliveries").as_array())
-    seen_undelivered(by, *parse_uuid(d.at("id").as_string()), d.at("claim").as_int64());
+    seen(by, *parse_uuid(d.at("id").as_string()), d.at("claim").as_int64());
 }
 
 void network::receive(call& what, const http::response& reply) {

@@ -29,8 +29,9 @@ class network {
   /// A process is gone: whoever waits for an answer of it learns that the connection is lost.
   void forget(const process& gone);
 
-  /// A delivery that its broker knows to have reached nobody.
-  std::function<void(const process& by, const uuid& id, std::int64_t claim)> seen_undelivered;
+  using deliveries_seen = std::function<void(const process& by, const uuid& id, std::int64_t claim)>;
+  /// A delivery that its broker has written whole, or knows to have reached nobody.
+  deliveries_seen seen_delivered, seen_undelivered;
 
   /// One client, behind a balancer: it stays with a broker while that answers, more or less.
   std::shared_ptr<http::caller> connect(process& client, std::vector<std::string> addresses);
@@ -55,7 +56,7 @@ class network {
   void answer(const std::shared_ptr<call>& what, http::response reply);
   static void hang_up(const std::shared_ptr<call>& what);
   static void receive(call& what, const http::response& reply);
-  void tell_undelivered(const process& by, const http::response& reply) const;
+  static void tell_deliveries(const deliveries_seen& seen, const process& by, const http::response& reply);
   void fail(const std::shared_ptr<call>& what, const unavailable& why);
 
   world& world_;

@@ -428,6 +428,32 @@ TEST_F(HandOff, NotOfWhatIsToBeDeliveredLater) {
   EXPECT_FALSE(*got);
 }
 
+TEST_F(HandOff, NotOfWhatHasExpiredWhenItComes) {
+  const auto got = park("w");
+  life_cycle::accept_options options;
+  options.expires_at = w_.world.wall_clock();
+  const auto id = w_.messages->new_id();
+  w_.world.run(w_.messages->accept(id, "Hi,", std::move(options))).value();
+  w_.world.advance(milliseconds(100));
+  EXPECT_FALSE(*got);
+  EXPECT_FALSE(w_.find(id)->held) << "the sweeper ends it";
+  EXPECT_EQ(w_.find(id)->unanswered, 0);
+}
+
+TEST_F(HandOff, NorOfTheNextRevisionOfWhatHasExpired) {
+  auto asked = wanted("w");
+  asked.queue = "topic-b";
+  life_cycle::accept_options options;
+  options.expires_at = w_.world.wall_clock() + milliseconds(100);
+  const auto id = w_.messages->new_id();
+  w_.world.run(w_.messages->accept(id, "Hi,", std::move(options))).value();
+  w_.world.advance(milliseconds(200));
+  const auto got = park(asked);
+  w_.world.run(w_.messages->answer(id, 1, "Hi, X."));
+  w_.world.advance(milliseconds(100));
+  EXPECT_FALSE(*got);
+}
+
 TEST_F(HandOff, OnlyToWhomALookHasFoundNothingFor) {
   w_.disk->failing_looks = unavailable(unavailable::reason::away, "away");
   const auto got = receive("w");
