@@ -23,7 +23,10 @@ struct registration {
 };
 
 sqlite_options sqlite_options_from(const config& settings) {
-  return {settings.text("broker.store.sqlite.path"), {}, past_max_bytes(settings)};
+  constexpr const char* key = "broker.store.sqlite.path";
+  auto path = settings.text(key);
+  if (path.empty()) throw settings.complaint(key, "name a file, such as var/amc.db");
+  return {std::move(path), {}, past_max_bytes(settings)};
 }
 
 const std::vector<registration>& registrations() {

@@ -365,6 +365,31 @@ TEST_F(SqliteFile, AnotherFileIsNotGivenTheLogOfOneThatWasTakenAway) {
   EXPECT_EQ(refusal(path_), "");
 }
 
+TEST_F(SqliteFile, AFileThatWasOnlyTouchedIsTakenWithItsLogOnceSomebodySaysSo) {
+  auto opened = open_sqlite({path_.string(), {}});
+  const auto id = accept(*opened.drivers.at(0));
+  files::last_write_time(path_, files::last_write_time(path_) + std::chrono::seconds(1));
+  EXPECT_THROW(accept(*opened.drivers.at(0)), unavailable);
+  opened = {};
+  const auto lock = path_.string() + ".lock";
+  EXPECT_THAT(refusal(path_), AllOf(HasSubstr("delete " + lock), HasSubstr("move " + path_.string() + "-wal")));
+  files::remove(lock);
+  EXPECT_TRUE(has(path_, id));
+}
+
+TEST_F(SqliteFile, ALinkThatLeadsToNoFileIsRefusedAsSuch) {
+  files::create_symlink("nowhere.db", path_);
+  EXPECT_THAT(refusal(path_), AllOf(HasSubstr("leads to no file"), HasSubstr("broker.store.sqlite.path")));
+}
+
+TEST_F(SqliteFile, OneThatKeepsTextsOtherwiseIsRefused) {
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
+  sqlite3_exec(db, "PRAGMA encoding = 'UTF-16'; CREATE TABLE x (a); DROP TABLE x", nullptr, nullptr, nullptr);
+  sqlite3_close(db);
+  EXPECT_THAT(refusal(path_), AllOf(HasSubstr("UTF-16"), HasSubstr("broker.store.sqlite.path")));
+}
+
 TEST_F(SqliteFile, AFileThatWasPutBackIsTaken) {
   auto opened = open_sqlite({path_.string(), {}});
   const auto id = accept(*opened.drivers.at(0));

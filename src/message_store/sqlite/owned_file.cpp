@@ -148,7 +148,12 @@ owned_file::~owned_file() {
 void owned_file::lock_names(const std::string& path, file_lock::how kind) {
   std::error_code ignored;
   std::vector<std::string> names{path};
-  if (std::filesystem::is_symlink(path, ignored)) names.push_back(real_path(path));
+  if (std::filesystem::is_symlink(path, ignored)) {
+    if (!std::filesystem::exists(path, ignored))
+      throw startup_error(path + ": is a symbolic link that leads to no file; make the file that it names, or " +
+                          another_path);
+    names.push_back(real_path(path));
+  }
   for (const auto& name : names) {
     const auto lock = name + ".lock";
     if (kind == file_lock::how::looking && !std::filesystem::exists(lock, ignored)) continue;
@@ -166,10 +171,14 @@ void owned_file::refuse_when_replaced(const std::string& path) const {
   const auto found = look_at(path);
   if (found && found->st_size == noted.size && is_same_time(found->st_mtim, noted.modified)) return;
   throw startup_error(
-      path + ": is not the file that was moved, deleted or overwritten while it was in use, and whose log, " + path +
-      "-wal, is still here; put that file back, or, to go on with this one (a backup, or an empty "
-      "store), delete " +
-      path + "-wal and " + path + "-shm");
+      path + ": was moved, deleted or overwritten by another process while it was in use, and the log of then, " +
+      path +
+      "-wal, is still here, with what was accepted last. If this is the same file, and was only touched, or written by "
+      "SQLite, delete " +
+      path +
+      ".lock and start again: the log is read. Otherwise put that file back, or, to go on with this one (a "
+      "backup, or an empty store) and without what the log has, move " +
+      path + "-wal and " + path + "-shm away");
 }
 
 void owned_file::refuse_when_unfit(const std::string& path) const {
