@@ -185,6 +185,11 @@ void router::table::read_routes(const config& settings) {
     routes_.push_back({std::move(pattern), std::move(field), life_cycle::to_queue{queue}, std::move(from)});
     treat(queue, fields, complain);
   }
+  for (std::size_t i = 0; i < routes_.size(); ++i)
+    for (const auto& origin : routes_[i].from)
+      if (!is_queue_name(origin) && !treatments_.contains(origin))
+        throw settings.complaint("broker.routes", "route " + std::to_string(i + 1) + ": \"from\" has \"" +
+                                                      escaped(origin) + "\", which no queue is called");
 }
 
 void router::table::read_queues(const config& settings) {

@@ -342,7 +342,16 @@ class server::implementation : public std::enable_shared_from_this<implementatio
     if (!failed) acceptor_.listen(asio::socket_base::max_listen_connections, failed);
     if (failed)
       throw startup_error("cannot listen on " + options_.address + ":" + std::to_string(options_.port) + ": " +
-                          failed.message() + "; stop what uses the port, or set " + keys + ".port");
+                          failed.message() + "; " + remedy(failed));
+  }
+
+  std::string remedy(const error_code& failed) const {
+    const auto& keys = options_.address_keys;
+    if (failed == asio::error::access_denied)
+      return "ports below 1024 are the administrator's: set " + keys +
+             ".port, or give the right (CAP_NET_BIND_SERVICE)";
+    if (failed == asio::error::address_in_use) return "stop what uses the port, or set " + keys + ".port";
+    return "set " + keys + ".address to an address of this machine";
   }
 
   /// Many at once: under load one for each turn of the loop would leave the others outside for seconds.

@@ -68,6 +68,13 @@ TEST_F(Explanation, HasNoEstimateWhereThePaceIsNotKnown) {
   EXPECT_FALSE(explained().taken_in || explained().rate_per_s);
 }
 
+TEST_F(Explanation, WhoMayHaveGoneIsNotSaidToReceive) {
+  seen("invoicer", 30'000);
+  expect(whereabouts::next, "waits in orders: it is next; invoicer was seen last 30 s ago");
+  of_.parked = 1;
+  expect(whereabouts::next, "waits in orders: it is next; invoicer receives");
+}
+
 TEST_F(Explanation, HasNoEstimateWhereNotAllAreCounted) {
   seen("invoicer", 10);
   of_.older = 10'000;
