@@ -24,7 +24,7 @@ class AMC_EXPORT new_message {
   /// A text, in UTF-8.
   new_message(std::string text) : text_(std::move(text)) {}
   new_message(const char* text) : text_(text) {}
-  /// A JSON value, as its JSON.
+  /// A JSON value, as its JSON; what is none, or nested too deep, is `refused` when it is posted.
   static new_message json(std::string value);
   static new_message bytes(std::string any, std::string content_type = "");
 
@@ -40,9 +40,10 @@ class AMC_EXPORT new_message {
   /// Expired when it is still pending then.
   new_message& expires_at(timestamp when);
   /// The same key again, with the same message, is the same message again, as long as the broker keeps it
-  /// (`broker.idempotency_ms`). Without one the client takes a key of its own for each message.
+  /// (`broker.idempotency_ms`): 1 to 255 printable ASCII characters. Without one the client takes a key of its own for
+  /// each message.
   new_message& idempotency_key(std::string key);
-  /// W3C trace context.
+  /// W3C trace context; what is not well formed is left out.
   new_message& trace(std::string traceparent, std::string tracestate = "");
 
  private:
@@ -70,7 +71,8 @@ struct message_state {
   content_form form = content_form::text;
   std::string content_type{};
   std::vector<header> headers{};
-  std::string queue{};  ///< where it waits, or waited when it ended; empty once done
+  std::string
+      queue{};  ///< where it waits, or waited when it ended; empty once done, and where a POST alone was answered
   std::string error{};  ///< what went wrong with it last; empty: nothing
 };
 

@@ -1,5 +1,9 @@
 #pragma once
 
+#if __cplusplus < 202002L
+#error "AMC's headers want C++20: -std=c++20"
+#endif
+
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -27,7 +31,7 @@ enum class content_form {
   bytes,  ///< any bytes
 };
 
-/// A name and a text that travel with a message.
+/// A name and a text that travel with a message, which has no name twice.
 struct header {
   std::string name;
   std::string value;

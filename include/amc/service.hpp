@@ -50,7 +50,7 @@ class AMC_EXPORT delivery {
   /// Empty where none was told, and the content is a text.
   const std::string& content_type() const;
   const std::vector<amc::header>& headers() const;
-  /// The value of the first header with this name, as it is written.
+  /// The value of the header with this name, as it is written.
   std::optional<std::string> header(std::string_view name) const;
 
   /// The number of the claim that it was delivered under, as the broker's logs tell it. No two deliveries have the
@@ -82,7 +82,7 @@ class AMC_EXPORT answer {
   static answer json(std::string value);
   static answer bytes(std::string any, std::string content_type = "");
 
-  /// It waits in this queue next: 1 to 100 characters of A–Z a–z 0–9 . _ -
+  /// It waits in this queue next: 1 to 100 characters of A–Z a–z 0–9 . _ - Of `to` and `done` the last one counts.
   answer& to(std::string queue) &;
   answer&& to(std::string queue) && { return std::move(to(std::move(queue))); }
   /// The message is finished.
@@ -125,7 +125,8 @@ class AMC_EXPORT completion {
   struct state;
   explicit completion(std::shared_ptr<state> of) : state_(std::move(of)) {}
 
-  /// Each returns false, and changes nothing, where an end was told before.
+  /// Each returns false, and changes nothing, where an end was told before. True says that this one was the first, and
+  /// not that the broker takes it: after the handler's time, or once its claim is lost, it counts for nothing.
   bool answer(amc::answer said) const;
   bool fail(std::string reason) const;    ///< tried again after a pause
   bool reject(std::string reason) const;  ///< dead at once

@@ -108,6 +108,9 @@ result<content> bytes_in(const json::value& value) {
 result<content> value_in(const json::object& fields, std::string_view written) {
   if (fields.at("message").is_string()) return text_in(fields);
   content said{std::string(member_text(written, "message"))};
+  if (const auto depth = json_depth(said.text); depth > json_depth_max)
+    return bad("The \"message\" attribute nests objects and lists " + std::to_string(depth) + " deep; at most " +
+               std::to_string(json_depth_max) + " are taken.");
   said.form = content_form::json;
   said.content_type = "application/json";
   return said;

@@ -47,12 +47,18 @@ std::optional<std::string> repeated_member(std::string_view body) {
 
 result<json::value> parse_body(std::string_view body) {
   json::parse_options options;
-  options.max_depth = 32;
+  options.max_depth = json_depth_max + json_around_depth_max;
   unsigned char for_what_is_short[2048];
   json::stream_parser parser({}, options, for_what_is_short);
   parser.reset(json::make_shared_resource<json::monotonic_resource>());
   boost::system::error_code failed;
   const auto used = parser.write_some(body, failed);
+  if (!failed && !parser.done()) parser.finish(failed);  // a number ends with the body
+  if (failed == json::error::incomplete) failed.clear();
+  if (failed == json::error::too_deep)
+    return error{errc::invalid, "The body nests objects and lists more than " + std::to_string(options.max_depth) +
+                                    " deep, at byte " + std::to_string(used) + "; what a message says may have " +
+                                    std::to_string(json_depth_max) + "."};
   if (failed)
     return error{errc::invalid,
                  "The body is not valid JSON at byte " + std::to_string(used) + ": " + failed.message() + "."};
@@ -187,6 +193,8 @@ result<new_message> new_message_in(const json::object& fields, std::string_view 
   if (!to) return to.error();
   const auto deliver_at = time_in(fields, "deliver_at"), expires_at = time_in(fields, "expires_at");
   if (!deliver_at) return deliver_at.error();
+  if (*deliver_at && *to && std::holds_alternative<to_done>(**to))
+    return error{errc::invalid, "What is done is delivered to nobody: give either \"done\": true or a \"deliver_at\"."};
   if (!expires_at) return expires_at.error();
   if (*deliver_at && *expires_at && **deliver_at >= **expires_at)
     return error{errc::invalid, "\"expires_at\" must be later than \"deliver_at\"."};

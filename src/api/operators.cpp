@@ -36,6 +36,7 @@ result<broker::mass_retry::filter> parse_retry_filter(const std::string& body) {
     if (!value.is_string()) return refuse("a string");
     std::string text(value.get_string());
     if (text.find('\0') != std::string::npos) return refuse("a string without U+0000");
+    if (name == "queue" && text.empty()) return refuse("the name of a queue; leave it out for all");
     if (name == "status" && text != "dead" && text != "cancelled") return refuse(R"("dead" or "cancelled")");
     if (name == "status")
       filter.status = *parse_status(text);

@@ -53,12 +53,6 @@ std::optional<std::string_view> inside_of_tag(std::string_view tag) {
   return allowed ? std::optional(tag) : std::nullopt;
 }
 
-/// What a W3C trace state may be at most, and of which characters. What is in it is its vendors'.
-bool is_tracestate(std::string_view text) {
-  constexpr std::size_t max_bytes = 512;
-  return text.size() <= max_bytes && std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-}
-
 /// A text is itself, as it was for schema 2.
 std::string of_content(const content& said) {
   if (said.content_type.empty() && !said.headers) return said.text;
@@ -183,10 +177,7 @@ result<broker::life_cycle::accept_options> accept_options_of(const http::request
   broker::life_cycle::accept_options options{
       .to = body.to, .deliver_at = body.deliver_at, .expires_at = body.expires_at};
   if (key) {
-    constexpr std::size_t key_max = 255;
-    const bool printable = std::all_of(key->begin(), key->end(), [](char c) { return c >= ' ' && c <= '~'; });
-    if (key->empty() || key->size() > key_max || !printable)
-      return error{errc::invalid, "An Idempotency-Key has 1 to 255 printable ASCII characters."};
+    if (!is_idempotency_key(*key)) return error{errc::invalid, bad_idempotency_key};
     options.once = idempotency{*std::move(key), fingerprint(body), key_kept};
   }
   const auto trace = asked.headers.find("traceparent");

@@ -7,6 +7,7 @@
 #include <cctype>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "core/message.hpp"
 #include "core/text.hpp"
 
@@ -84,7 +85,7 @@ class conversing {
   /// Whether the conversation has come to an end, whatever it is.
   bool over(const http::response& reply) {
     boost::system::error_code not_json;
-    const auto body = json::parse(reply.body, not_json);
+    const auto body = read_json(reply.body, not_json);
     if (reply.status >= 300) {
       const auto detail = member(body, "detail");
       outcome_ = failed("the broker answered " + std::to_string(reply.status) + ": " +

@@ -1,6 +1,7 @@
 #include "core/json_text.hpp"
 
 #include <algorithm>
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdint>
@@ -51,6 +52,30 @@ bool is_plain(std::string_view text) {
 }
 
 }  // namespace
+
+boost::json::value read_json(std::string_view text, boost::system::error_code& failed) {
+  boost::json::parse_options options;
+  options.max_depth = json_depth_max + json_around_depth_max;
+  return boost::json::parse(text, failed, boost::json::make_shared_resource<boost::json::monotonic_resource>(),
+                            options);
+}
+
+boost::json::value read_json(std::string_view text) {
+  boost::system::error_code failed;
+  auto read = read_json(text, failed);
+  if (failed) throw boost::system::system_error(failed);
+  return read;
+}
+
+std::size_t json_depth(std::string_view valid) {
+  std::size_t open = 0, deepest = 0;
+  for (std::size_t at = 0; at < valid.size(); ++at) {
+    if (valid[at] == '"') at = end_of_json_string(valid, at) - 1;
+    if (valid[at] == '{' || valid[at] == '[') deepest = std::max(deepest, ++open);
+    if (valid[at] == '}' || valid[at] == ']') --open;
+  }
+  return deepest;
+}
 
 std::size_t end_of_json_string(std::string_view text, std::size_t begin) {
   auto at = begin + 1;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/value.hpp>
 #include <concepts>
 #include <string>
 #include <string_view>
@@ -9,6 +10,18 @@ namespace amc {
 
 // Parts of JSON as they were written: a value that is read and written again may have lost digits. What is given must
 // be valid JSON.
+
+/// What a message says is nested no deeper: the objects and lists in one another. What holds it, a request, an answer
+/// of a broker, has room for that.
+constexpr std::size_t json_depth_max = 32, json_around_depth_max = 8;
+
+/// Reads what may hold a message. One block of memory: not to be changed.
+boost::json::value read_json(std::string_view text, boost::system::error_code& failed);
+/// The same; throws boost::system::system_error.
+boost::json::value read_json(std::string_view text);
+
+/// How deep objects and lists are nested in one another.
+std::size_t json_depth(std::string_view valid);
 
 /// The value of a member of an object, without the white space around it; empty where there is none.
 std::string_view member_text(std::string_view object, std::string_view name);

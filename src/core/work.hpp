@@ -53,6 +53,13 @@ inline std::string kept_reason(std::string_view told) {
   return std::string(shortened(made_valid(shortened(told, reason_max_bytes)), reason_max_bytes));
 }
 
+/// 1 to 255 printable ASCII characters.
+bool is_idempotency_key(std::string_view text);
+constexpr const char* bad_idempotency_key = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
+
+/// What a W3C trace state may be at most, and of which characters. What is in it is its vendors'.
+bool is_tracestate(std::string_view text);
+
 /// Whether a queue may have this name, whatever the routes say: 1 to 100 characters of A-Z a-z 0-9 . _ -
 bool is_queue_name(std::string_view name);
 

@@ -14,11 +14,14 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/url/parse.hpp>
+#include <charconv>
 #include <deque>
+#include <stdexcept>
 
 #include "core/config.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/text.hpp"
 #include "core/watched_files.hpp"
 
 namespace amc::http {
@@ -48,6 +51,25 @@ class connection {
   timers::time_point idle_since{};
 };
 
+/// 0 where it is none. (Boost.URL 1.81 takes some numbers beyond 16 bits for others.)
+std::uint16_t port_in(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return failed == std::errc() && end == text.data() + text.size() ? port : std::uint16_t{0};
+}
+
+/// What ends a line would make two headers of one.
+bool has_line_end(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
+}
+
+void check_lines_of(const request& asked) {
+  bool is_whole = !has_line_end(asked.method) && !has_line_end(asked.target);
+  for (const auto& [name, value] : asked.headers) is_whole = is_whole && !has_line_end(name) && !has_line_end(value);
+  if (!is_whole)
+    throw std::invalid_argument("a request for " + escaped(asked.target) + " has a header with a line end");
+}
+
 class pooled_client : public caller, public std::enable_shared_from_this<pooled_client> {
  public:
   pooled_client(const environment& env, client_options options) : env_(env), options_(std::move(options)) {
@@ -60,10 +82,9 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
       complain("is not a URL like http://127.0.0.1:4000 or https://broker.example");
     if (url->has_userinfo()) complain("holds credentials, and AMC sends none: leave them out");
     if (url->has_query() || url->has_fragment()) complain("has a query or a fragment, which have no meaning here");
-    // 0 also where the port is no 16 bits.
-    if (url->has_port() && url->port_number() == 0) complain("has a port that is not a number from 1 to 65535");
     host_ = url->host_address();
-    port_ = url->has_port() ? url->port_number() : secure ? std::uint16_t{443} : std::uint16_t{80};
+    port_ = url->has_port() ? port_in(url->port()) : secure ? std::uint16_t{443} : std::uint16_t{80};
+    if (port_ == 0) complain("has a port that is not a number from 1 to 65535");
     authority_ = std::string(url->encoded_host());
     if (url->has_port()) authority_ += ":" + std::to_string(port_);
     prefix_ = std::string(url->encoded_path());
@@ -78,6 +99,7 @@ class pooled_client : public caller, public std::enable_shared_from_this<pooled_
   }
 
   task<response> send(request asked, milliseconds timeout) override {
+    check_lines_of(asked);
     const auto keep_alive = shared_from_this();
     auto link = kept();
     if (!link) link = std::make_shared<connection>(env_.executor);

@@ -9,6 +9,7 @@
 #include "core/text.hpp"
 #include "core/time_text.hpp"
 #include "core/uuid_source.hpp"
+#include "core/work.hpp"
 #include "http/client.hpp"
 #include "service/contents.hpp"
 
@@ -74,7 +75,11 @@ new_message& new_message::trace(std::string traceparent, std::string tracestate)
 /// As the API wants it.
 struct new_message::parts {
   static http::request request(const new_message& what, const std::string& own_key) {
+    constexpr int unprocessable = 422;
     const auto headers = what.headers_.empty() ? std::nullopt : std::optional(what.headers_);
+    if (const auto why = service::why_unfit(what.text_, what.form_, headers))
+      throw refused(unprocessable, "The message " + *why + ".");
+    if (!what.key_.empty() && !is_idempotency_key(what.key_)) throw refused(unprocessable, bad_idempotency_key);
     const auto said = service::told_content(what.text_, what.form_, what.content_type_, headers);
     json_object_text item;
     if (!what.queue_.empty()) item.add("queue", what.queue_);
@@ -84,8 +89,8 @@ struct new_message::parts {
     service::add_content(item, said);
     http::request asked{"POST", "/messages", {}, item.take()};
     asked.headers.add("Idempotency-Key", what.key_.empty() ? own_key : what.key_);
-    if (!what.traceparent_.empty()) asked.headers.add("traceparent", what.traceparent_);
-    if (!what.tracestate_.empty()) asked.headers.add("tracestate", what.tracestate_);
+    if (is_traceparent(what.traceparent_)) asked.headers.add("traceparent", what.traceparent_);
+    if (is_tracestate(what.tracestate_)) asked.headers.add("tracestate", what.tracestate_);
     return asked;
   }
 };
@@ -110,7 +115,7 @@ std::string text_in(const json::object& fields, std::string_view name) {
 }
 
 message_state state_in(const http::response& reply) try {
-  const auto body = json::parse(reply.body);
+  const auto body = read_json(reply.body);
   const auto& fields = body.as_object();
   const auto* said = fields.if_contains("message");
   const bool is_value = said && !said->is_string();
@@ -134,7 +139,7 @@ message_state state_in(const http::response& reply) try {
 /// The broker's reason.
 std::string reason_in(const http::response& reply) {
   boost::system::error_code not_json;
-  const auto detail = service::detail_of(json::parse(reply.body, not_json));
+  const auto detail = service::detail_of(read_json(reply.body, not_json));
   return detail.empty() ? "the broker answered " + std::to_string(reply.status) : detail;
 }
 

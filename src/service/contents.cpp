@@ -1,6 +1,9 @@
 #include "service/contents.hpp"
 
+#include <set>
+
 #include "core/base64.hpp"
+#include "core/text.hpp"
 
 namespace amc::service {
 namespace json = boost::json;
@@ -12,6 +15,28 @@ content told_content(const std::string& said, content_form form, std::string con
   told.content_type = std::move(content_type);
   told.headers = std::move(headers);
   return told;
+}
+
+std::optional<std::string> why_unfit(std::string_view text, content_form form,
+                                     const std::optional<std::vector<header>>& headers) {
+  std::set<std::string_view> names;
+  if (headers)
+    for (const auto& one : *headers)
+      if (!names.insert(one.name).second) return "has the header \"" + escaped(one.name) + "\" twice";
+  if (form == content_form::bytes) return {};
+  const auto valid = valid_utf8_prefix(text);
+  if (valid < text.size()) return "is not UTF-8 at byte " + std::to_string(valid);
+  const auto zero = text.find('\0');
+  if (zero != std::string::npos) return "contains U+0000, at byte " + std::to_string(zero);
+  if (form == content_form::text) return {};
+  boost::system::error_code failed;
+  read_json(text, failed);
+  if (failed) return "is no JSON: " + failed.message();
+  const auto depth = json_depth(text);
+  if (depth > json_depth_max)
+    return "nests objects and lists " + std::to_string(depth) + " deep, and at most " + std::to_string(json_depth_max) +
+           " are taken";
+  return {};
 }
 
 void add_content(json_object_text& to, const content& said) {

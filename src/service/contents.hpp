@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,10 @@ namespace amc::service {
 /// What is told to a broker: bytes as base64.
 content told_content(const std::string& said, content_form form, std::string content_type,
                      std::optional<std::vector<header>> headers);
+
+/// Why no request can say this, if that is so: "is no JSON: …".
+std::optional<std::string> why_unfit(std::string_view text, content_form form,
+                                     const std::optional<std::vector<header>>& headers);
 
 /// Adds what is said to an object.
 void add_content(json_object_text& to, const content& said);

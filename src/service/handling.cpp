@@ -1,8 +1,5 @@
 #include "service/handling.hpp"
 
-#include <boost/json/monotonic_resource.hpp>
-#include <boost/json/parse.hpp>
-
 #include "core/environment.hpp"
 #include "core/text.hpp"
 #include "core/uuid_source.hpp"
@@ -10,27 +7,9 @@
 
 namespace amc {
 namespace service {
-namespace {
-
-/// Why no store and no request takes it, if that is so.
-std::optional<std::string> unfit(const answer& said) {
-  if (said.form() == content_form::bytes) return {};
-  const auto& text = said.text();
-  const auto valid = valid_utf8_prefix(text);
-  if (valid < text.size()) return "the handler's answer is not UTF-8 at byte " + std::to_string(valid);
-  const auto zero = text.find('\0');
-  if (zero != std::string::npos) return "the handler's answer contains U+0000, at byte " + std::to_string(zero);
-  if (said.form() == content_form::text) return {};
-  boost::system::error_code failed;
-  boost::json::parse(text, failed, boost::json::make_shared_resource<boost::json::monotonic_resource>());
-  if (failed) return "the handler's answer is no JSON: " + failed.message();
-  return {};
-}
-
-}  // namespace
-
 handler_outcome outcome_of(answer said) {
-  if (auto why = unfit(said)) return handler_failure{*std::move(why)};
+  if (const auto why = why_unfit(said.text(), said.form(), said.headers()))
+    return handler_failure{"the handler's answer " + *why};
   answered told{told_content(said.text(), said.form(), said.content_type(), said.headers())};
   if (said.queue()) told.to = to_queue{*said.queue()};
   if (said.is_done()) told.to = to_done{};

@@ -24,7 +24,7 @@ constexpr verb claims{"/claims", true}, leases{"/leases"}, releases{"/releases"}
 
 json::value parsed(const std::string& body) {
   boost::system::error_code failed;
-  auto value = json::parse(body, failed, json::make_shared_resource<json::monotonic_resource>());
+  auto value = read_json(body, failed);
   if (failed) return {};
   return value;
 }

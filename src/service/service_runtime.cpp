@@ -91,6 +91,7 @@ task<void> service_runtime::finish(std::shared_ptr<one_shot<bool>> done) {
 
 task<void> service_runtime::release_in_hand() {
   auto claims = rules_.give_up();
+  perhaps_told_.clear();
   if (claims.empty()) co_return;
   log::warning(service_.name, "releases " + std::to_string(claims.size()) + " messages that it could not finish");
   co_await release(std::move(claims));
@@ -202,6 +203,7 @@ task<bool> service_runtime::receive() {
     co_await take(std::move(came));
   } catch (const unavailable& why) {
     failed = why.what();
+    note_perhaps_told(numbers, why);
   }
   rules_.telling_over(numbers);
   note_broker(failed.empty(), failed);
@@ -377,6 +379,7 @@ task<void> service_runtime::tell_outcomes() {
       co_await tell(std::move(*next));
     } catch (const unavailable& why) {
       failed = why.what();
+      note_perhaps_told(numbers, why);
     }
     rules_.telling_over(numbers);
     note_broker(failed.empty(), failed);
@@ -407,7 +410,10 @@ void service_runtime::answer_told(std::uint64_t number, const result<void>& said
   if (!hand) return;  // released meanwhile
   if (said) return forget(number);
   const auto& why = said.error();
-  log::warning(service_.name, "its answer was refused: " + why.detail, about(*hand->work));
+  if (perhaps_told_.contains(number))
+    log::info(service_.name, "was told again, and perhaps taken the first time: " + why.detail, about(*hand->work));
+  else
+    log::warning(service_.name, "its answer was refused: " + why.detail, about(*hand->work));
   // An answer that this message may not have is a failure of the handler; others have moved on without it.
   const auto ours = {errc::unroutable, errc::invalid, errc::too_large, errc::unknown};
   if (std::find(ours.begin(), ours.end(), why.code) != ours.end())
@@ -426,7 +432,13 @@ void service_runtime::failure_told(std::uint64_t number, const result<status>& b
   forget(number);
 }
 
+/// The broker may have had it: then it refuses it the next time.
+void service_runtime::note_perhaps_told(const std::vector<std::uint64_t>& numbers, const unavailable& why) {
+  if (why.why() == unavailable::reason::outcome_unknown) perhaps_told_.insert(numbers.begin(), numbers.end());
+}
+
 void service_runtime::forget(std::uint64_t number) {
+  perhaps_told_.erase(number);
   rules_.forget(number);
   if (rules_.empty_handed() && emptied_) emptied_->set(true);
 }

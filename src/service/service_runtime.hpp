@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,7 @@ class service_runtime {
   void tell_by_itself();
   task<void> tell_outcomes();
   task<void> tell(work_rules::telling next);
+  void note_perhaps_told(const std::vector<std::uint64_t>& numbers, const unavailable& why);
   void told(const std::vector<std::uint64_t>& numbers, const std::vector<result<void>>& answers,
             const std::vector<result<status>>& failures);
   void answer_told(std::uint64_t number, const result<void>& said);
@@ -93,6 +95,7 @@ class service_runtime {
   std::shared_ptr<company> company_;
   std::shared_ptr<const telemetry::tracer> traces_;  ///< null: nothing is traced
   work_rules rules_;
+  std::set<std::uint64_t> perhaps_told_;  ///< in hand, with an outcome that a lost connection may have carried
 
   std::unique_ptr<queue_system::event_source> source_;
   bool telling_ = false;     ///< the loop that tells runs

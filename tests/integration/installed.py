@@ -66,7 +66,7 @@ int main(int argc, char** argv) {
 }
 """)
     flags = run("pkg-config", "--cflags", "--libs", "amc").split()
-    run("g++", folder / "ends.cpp", *flags, "-o", folder / "ends")
+    run("g++", "-std=c++20", folder / "ends.cpp", *flags, "-o", folder / "ends")
     asking = subprocess.Popen([prefix / "bin/amc", "post", *broker, "--queue", "ends", "--wait", str(LONGEST_S), "x"],
                               text=True, stdout=subprocess.PIPE)
     started.append(asking)

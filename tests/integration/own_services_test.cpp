@@ -246,6 +246,23 @@ TEST_F(OwnServices, AProgramThatIsWrongDoesNotStart) {
 
 // ---- clients ----
 
+/// A key often comes of a customer: it makes no header of its own, and a value no members.
+TEST_F(OwnServices, WhatAClientIsGivenStaysWhatItIs) {
+  const auto refusal = [&](new_message what) {
+    try {
+      return "accepted: " + client_.post(what.to("in")).id;
+    } catch (const refused& why) {
+      EXPECT_EQ(why.http_status(), 422);
+      return std::string(why.what());
+    }
+  };
+  EXPECT_THAT(refusal(new_message("x").idempotency_key("k\r\nPrefer: wait=2")), HasSubstr("printable ASCII"));
+  EXPECT_THAT(refusal(new_message::json(R"(1,"queue":"evil")")), HasSubstr("The message is no JSON"));
+  EXPECT_THAT(refusal(new_message::json("{oops")), HasSubstr("The message is no JSON"));
+  EXPECT_THAT(refusal(new_message("x").headers({{"a", "1"}, {"a", "2"}})), HasSubstr("the header \"a\" twice"));
+  EXPECT_THAT(refusal(new_message("x").trace("00-x\r\nPrefer: wait=2", "a\r\nb")), HasSubstr("accepted"));
+}
+
 TEST_F(OwnServices, WhatTheBrokerRefusesIsToldWithItsReason) {
   try {
     client_.post(new_message(std::string(1'001, 'x')).to("in"));

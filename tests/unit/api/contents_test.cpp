@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "core/json_text.hpp"
 #include "tests/support/broker_world.hpp"
 
 /// Values, bytes, types and headers, wherever a message is sent or shown.
@@ -16,7 +17,7 @@ using testing::StartsWith;
 
 class Contents : public testing::Test {
  protected:
-  static json::value body(const http::response& reply) { return json::parse(reply.body); }
+  static json::value body(const http::response& reply) { return read_json(reply.body); }
   static std::string text_of(const http::response& reply, std::string_view member) {
     return std::string(body(reply).at(member).as_string());
   }
@@ -50,6 +51,31 @@ TEST_F(Contents, AValueComesBackAsItWasSentEverywhere) {
   EXPECT_THAT(receive(), HasSubstr(shown));
   w_.world.advance(milliseconds(60'000));
   EXPECT_THAT(w_.ask("POST", "/claims", R"([{"id":")" + id + R"(","revision":1}])").body, HasSubstr(shown));
+}
+
+/// A broker, and so whoever reads its answers, has room around it.
+TEST_F(Contents, AValueMayBeNestedSoDeepWhereverItIsSentAndNoDeeper) {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  const auto deepest = nested(json_depth_max), deeper = nested(json_depth_max + 1);
+  const auto posted = post(R"("message":)" + deepest);
+  ASSERT_EQ(posted.status, 202) << posted.body;
+  const auto id = text_of(posted, "id");
+  EXPECT_EQ(w_.ask("POST", "/messages", R"([{"queue":"orders","message":)" + deepest + "}]").status, 200);
+  const auto given = receive();
+  EXPECT_THAT(given, HasSubstr(deepest));
+  EXPECT_NO_THROW(read_json(given)) << "by our own clients";
+  const auto answered =
+      w_.ask("POST", "/queues/orders/receive",
+             R"({"answers":[{"id":")" + id + R"(","revision":1,"queue":"next","message":)" + deepest + "}]}");
+  EXPECT_EQ(answered.status, 200) << answered.body;
+  EXPECT_EQ(text_of(get(id), "queue"), "next");
+  EXPECT_EQ(
+      w_.ask("PUT", "/messages/" + id, R"({"queue":"next","message":)" + deepest + "}", {{"If-Match", "\"2\""}}).status,
+      200);
+  EXPECT_NO_THROW(read_json(w_.ask("GET", "/messages/" + id + "/history").body));
+  const auto refused = w_.ask("POST", "/queues/orders/messages", R"({"message":)" + deeper + "}");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_THAT(refused.body, HasSubstr("33 deep; at most 32"));
 }
 
 TEST_F(Contents, WhoWaitsIsToldTheValue) {
