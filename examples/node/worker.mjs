@@ -11,7 +11,7 @@ process.on('SIGTERM', () => { stopping = true; waiting?.abort() })
 async function receive(outcomes, wait) {
   const request = new AbortController(), timer = setTimeout(() => request.abort(), (wait + 10) * 1000)
   if (wait > 0) waiting = request
-  const body = JSON.stringify({ worker, max: stopping ? 0 : 1, ...outcomes }), headers = { Prefer: `wait=${wait}`, ...token }
+  const body = JSON.stringify({ service: 'greeter', worker, max: stopping ? 0 : 1, ...outcomes }), headers = { Prefer: `wait=${wait}`, ...token }
   const reply = await fetch(`${broker}/queues/${queue}/receive`, { method: 'POST', body, headers, signal: request.signal })
     .finally(() => { clearTimeout(timer); waiting = null })
   if (!reply.ok) throw new Error(await reply.text())

@@ -11,7 +11,7 @@ def stop(*_):
     if waiting: sys.exit()  # what is on its way to a connection that closes is given to somebody else
 
 def receive(outcomes, wait):
-    body = json.dumps({"worker": worker, "max": 0 if stopping else 1, **outcomes}).encode()
+    body = json.dumps({"service": "greeter", "worker": worker, "max": 0 if stopping else 1, **outcomes}).encode()
     asked = urllib.request.Request(f"{broker}/queues/{queue}/receive", body, {"Prefer": f"wait={wait}", **token})
     with urllib.request.urlopen(asked, timeout=wait + 10) as reply: return json.load(reply)["deliveries"]
 

@@ -10,7 +10,7 @@ ask() { curl -sS --fail-with-body -H @<(printf %s "${AMC_TOKEN:+Authorization: B
 receive() { # OUTCOMES WAIT
   ask --max-time $(($2 + 10)) -H "Prefer: wait=$2" "$broker/queues/$queue/receive" \
     --data-binary @- <<<"$(jq -n --arg worker "$worker" --argjson max "${stopping:+0}${stopping:-1}" \
-    --argjson outcomes "$1" '{$worker, max: (if $max == 1 then 1 else 0 end)} + $outcomes')"
+    --argjson outcomes "$1" '{service: "greeter", $worker, max: (if $max == 1 then 1 else 0 end)} + $outcomes')"
 }
 handle() { echo "Hello, $1!"; }
 
@@ -25,5 +25,5 @@ until [ -n "$stopping" ]; do
     outcome=$(jq -c --arg why "$text" '{failures: [{id, revision, claim, error: $why}]}' <<<"$delivery")
   fi
   until ask --retry 1000 --retry-delay 1 -o /dev/null "$broker/queues/$queue/receive" --data-binary \
-    "$(jq -c --arg worker "$worker" '{$worker, max: 0} + .' <<<"$outcome")" || [ $? -eq 22 ]; do sleep 1; done # 22: refused
+    "$(jq -c --arg worker "$worker" '{service: "greeter", $worker, max: 0} + .' <<<"$outcome")" || [ $? -eq 22 ]; do sleep 1; done # 22: refused
 done

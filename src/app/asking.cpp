@@ -1,4 +1,5 @@
 #include "app/processes.hpp"
+#include "app/replies.hpp"
 #include "broker/configuration.hpp"
 #include "core/loop.hpp"
 #include "core/standard_streams.hpp"
@@ -53,6 +54,7 @@ http::response broker_caller::send(http::request asked, milliseconds waits) {
 
 int health(const config& settings) {
   const auto reply = broker_caller(settings).ask("GET", "/readyz");
+  told_by(reply, "status");
   print(escaped(trimmed(reply.body)) + "\n");
   return reply.status == 200 ? 0 : 1;
 }

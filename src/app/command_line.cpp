@@ -34,6 +34,7 @@ struct invocation {
   queues_question queues{};
   token_options token{};
   top_options top{};
+  bool routes_value = false;
   std::vector<config_provider> known = providers();
 
   config settings() const {
@@ -143,7 +144,8 @@ const subcommand subcommands[] = {
     {"routes", "print the routes, or the one that decides where a text goes", "amc routes 'Hi, '",
      "the text, or - for stdin",
      [](const invocation& call) {
-       return routes_command(call.settings(), call.words.empty() ? std::nullopt : std::optional(call.words.front()));
+       return routes_command(call.settings(), call.words.empty() ? std::nullopt : std::optional(call.words.front()),
+                             call.routes_value ? content_form::json : content_form::text);
      }},
     {"config", "print the merged configuration, and where each value came from", "amc config", "", run_config},
     {"config-reference", "print the reference page of all keys", "amc config-reference > docs/configuration.md", "",
@@ -197,10 +199,10 @@ void declare_bench(CLI::App& app, bench_options& asked) {
   sub->footer("Example:\n  amc bench --conversations 20000 --concurrency 256 --warm-up 1000");
   sub->add_option("--conversations", asked.conversations, "how many")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1'000'000'000));
   sub->add_option("--concurrency", asked.concurrency, "under way at once")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 100'000));
   sub->add_option("--rate", asked.rate, "begin so many a second, and count from the intended start; 0: no clock")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
@@ -219,6 +221,7 @@ void declare_post(CLI::App& app, post_options& asked) {
   sub->add_option("--deliver-at", asked.deliver_at, "no sooner than this, like 2026-11-24T06:19:33Z");
   sub->add_option("--expires-at", asked.expires_at, "expired when it is still pending then");
   sub->add_option("--idempotency-key", asked.idempotency_key, "the same key again is the same message again");
+  sub->add_flag("--value", asked.is_value, "it is the JSON of a value, such as {\"level\":\"gold\"}, and not a text");
   sub->add_flag("--json", asked.json, "print the message as JSON");
 }
 
@@ -231,6 +234,8 @@ void declare_receive(CLI::App& app, receive_options& asked) {
       ->required();
   auto* to = sub->add_option("--to", asked.to, "the queue that answers go to; without one the routes decide");
   sub->add_flag("--done", asked.done, "an answer finishes its message")->excludes(to);
+  sub->add_option("--service", asked.service, "what it is called in queues, histories and metrics")
+      ->capture_default_str();
   sub->add_option("--concurrency", asked.concurrency, "messages at once")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000));
@@ -287,6 +292,23 @@ void declare_options(CLI::App& app, invocation& call) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+/// An option that is empty is not one that is left out: mostly it comes of a variable of a shell that is not set.
+void refuse_empty_options(CLI::App& app) {
+  for (auto* sub : app.get_subcommands([](CLI::App*) { return true; })) {
+    refuse_empty_options(*sub);
+    for (auto* option : sub->get_options())
+      if (option->get_items_expected_max() > 0 && !option->get_lnames().empty() && option->get_lnames()[0] != "text")
+        option->check(
+            [](const std::string& given) { return given.empty() ? std::string("is empty; leave it out") : ""; });
+  }
+}
+
+/// Of the subcommand that was being read: "amc queues purge".
+std::string words_of(const CLI::App& app) {
+  const auto under_way = app.get_subcommands();
+  return app.get_name() + (under_way.empty() ? "" : " " + words_of(*under_way.front()));
+}
+
 constexpr const char* footer =
     R"(Configuration: files in config/autoload, then variables such as AMC__BROKER__HTTP__PORT=4000,
 then --set broker.http.port=4000; "amc config" prints what is in force, "amc config-reference"
@@ -296,15 +318,15 @@ Exit codes: 0 done, or stopped by SIGTERM or SIGINT; 1 failed; 2 wrong usage or 
 3 accepted, and not finished in time (post --wait); 141 whoever read the output has closed it.
 SIGHUP does not end a process.)";
 
-int complain(const std::string& what) {
-  log::last_words("amc", what);
+int complain(const std::string& what, const std::string& command = "amc") {
+  log::last_words(command, what);
   return program::exit_wrong_usage;
 }
 
 /// What the parser says, without a word that may be a secret.
 int complain_about_parsing(const CLI::App& app, const invocation& call, const CLI::ParseError& failed) {
   if (dynamic_cast<const CLI::ExtrasError*>(&failed) == nullptr)
-    return complain(std::string(failed.what()) + "; amc --help");
+    return complain(std::string(failed.what()) + "; " + words_of(app) + " --help lists all", words_of(app));
   const auto is_cut = [](const std::string& set) { return set.find('=') == std::string::npos; };
   if (std::any_of(call.sources.sets.begin(), call.sources.sets.end(), is_cut))
     return complain("--set: write it as --set KEY=VALUE, without spaces around the =; amc --help");
@@ -337,6 +359,8 @@ int run(int argc, char** argv) {
   declare_queues(app, call.queues);
   declare_top(app, call.top);
   declare_token(app, call.token);
+  app.get_subcommand("routes")->add_flag("--value", call.routes_value, "it is the JSON of a value, and not a text");
+  refuse_empty_options(app);
   const std::vector<std::string> words(argv + 1, argv + argc);
   program::hide_secrets(argc, argv, call.known);
   if (const auto unknown = unknown_word(app, words)) return complain(*unknown);

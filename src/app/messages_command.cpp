@@ -9,6 +9,7 @@
 #include "app/processes.hpp"
 #include "app/replies.hpp"
 #include "app/timeline.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/standard_streams.hpp"
 #include "core/text.hpp"
@@ -28,9 +29,9 @@ std::string text_in(const json::object& step, std::string_view name) {
   return value ? escaped(std::string_view(value->as_string())) : std::string();
 }
 
-std::string sentence(std::string_view explanation) {
-  const auto read = json::parse(explanation);
-  const auto& told = read.as_object();
+std::string sentence(const http::response& reply) {
+  const auto read = told_by(reply, "sentence");
+  const auto& told = read.get_object();
   return text_in(told, "id") + "  " + text_in(told, "sentence") + "\n";
 }
 
@@ -43,10 +44,18 @@ class messages_client {
     check_ids(asked);
     if (asked.verb == "list") return list(asked);
     if (asked.verb == "retry" && asked.ids.empty() && !asked.text) return retry_all(asked);
+    const bool filters = !asked.status.empty() || !asked.queue.empty() || !asked.error.empty() || asked.all;
+    if (asked.verb == "retry" && filters)
+      throw config_error(
+          "give ids, or what is true of those that are meant (--status, --queue, --error, --all), and not both; "
+          "amc messages move puts a message into another queue");
     if (asked.ids.empty()) throw config_error("name at least one id: amc messages " + asked.verb + " ID …");
     int exit_code = 0;
     if (asked.verb == "history")
-      return each_told(asked, "/history", [&](const auto& told) { return timeline(told, asked.with_diffs); });
+      return each_told(asked, "/history", [&](const auto& reply) {
+        told_by(reply, "history");
+        return timeline(reply.body, asked.with_diffs);
+      });
     if (asked.verb == "explain") return each_told(asked, "/explain", sentence);
     std::string body;
     if (asked.verb == "move") body = json::serialize(json::object{{"queue", asked.to}});
@@ -58,7 +67,7 @@ class messages_client {
                                                   // retry, erase, run-now, move
                                                   : broker_.ask("POST", path + "/" + asked.verb, body);
       if (reply.status < 300)
-        print(json_line(reply.body));
+        print_message(reply);
       else
         exit_code = refused(reply, id + ": ");
     }
@@ -69,6 +78,11 @@ class messages_client {
   int refused(const http::response& reply, const std::string& what = "") const {
     log::last_words(program_, what + reason_of(reply));
     return 1;
+  }
+
+  static void print_message(const http::response& reply) {
+    told_by(reply, "id");
+    print(json_line(reply.body));
   }
 
   int list(const messages_question& asked) {
@@ -83,12 +97,12 @@ class messages_client {
       if (!after.empty()) params.append({"after", after});
       const auto reply = broker_.ask("GET", std::string(target.buffer()));
       if (reply.status != 200) return refused(reply);
-      const auto body = json::parse(reply.body);
-      for (const auto& m : body.at("messages").as_array()) {
-        print(json_line(json::serialize(m)));
+      const auto body = told_by(reply, "messages");
+      for (const auto& m : item_texts(member_text(reply.body, "messages"))) {
+        print(json_line(m));
         --left;
       }
-      const auto* next = body.as_object().if_contains("next");
+      const auto* next = body.get_object().if_contains("next");
       if (!next) break;
       after = next->as_string();
     }
@@ -96,14 +110,14 @@ class messages_client {
   }
 
   int each_told(const messages_question& asked, const std::string& what,
-                const std::function<std::string(const std::string& answer)>& in_words) {
+                const std::function<std::string(const http::response& reply)>& in_words) {
     int exit_code = 0;
     for (const auto& id : asked.ids) {
       const auto reply = broker_.ask("GET", "/messages/" + id + what);
       if (reply.status != 200)
         exit_code = refused(reply, id + ": ");
       else
-        print(asked.as_json ? json_line(reply.body) : in_words(reply.body));
+        print(asked.as_json ? json_line(reply.body) : in_words(reply));
     }
     return exit_code;
   }
@@ -117,14 +131,16 @@ class messages_client {
     auto reply = broker_.ask("POST", "/retries", json::serialize(filter));
     if (reply.status != 200) return refused(reply);
     // It runs in the broker; here it is only waited for.
+    json::value told;
     for (;;) {
       reply = broker_.ask("GET", "/retries");
       if (reply.status != 200) return refused(reply);
-      if (!json::parse(reply.body).at("running").as_bool()) break;
+      told = told_by(reply, "running");
+      if (!told.at("running").as_bool()) break;
       std::this_thread::sleep_for(milliseconds(200));
     }
     print(json_line(reply.body));
-    return json::parse(reply.body).as_object().contains("stopped_because") ? 1 : 0;
+    return told.get_object().contains("stopped_because") ? 1 : 0;
   }
 
   std::string program_;

@@ -6,10 +6,13 @@
 #include "app/processes.hpp"
 #include "app/replies.hpp"
 #include "broker/configuration.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/standard_streams.hpp"
 #include "core/text.hpp"
 #include "core/uuid_source.hpp"
+#include "core/work.hpp"
+#include "service/contents.hpp"
 
 namespace amc::app {
 namespace json = boost::json;
@@ -30,14 +33,19 @@ std::string member(const json::value& body, std::string_view name) {
 
 std::string body_of(const config& settings, const post_options& asked) {
   const auto text = asked.text == "-" ? read_input(broker::message_max_bytes(settings)) : asked.text;
-  if (const auto good = valid_utf8_prefix(text); good < text.size())
-    throw config_error("the text is not UTF-8 at byte " + std::to_string(good));
-  json::object body{{"message", text}};
-  if (!asked.queue.empty()) body["queue"] = asked.queue;
-  if (asked.done) body["done"] = true;
-  if (!asked.deliver_at.empty()) body["deliver_at"] = asked.deliver_at;
-  if (!asked.expires_at.empty()) body["expires_at"] = asked.expires_at;
-  return json::serialize(body);
+  const auto form = asked.is_value ? content_form::json : content_form::text;
+  if (const auto wrong = amc::service::why_unfit(text, form, {})) throw config_error("what was given " + *wrong);
+  if (!asked.idempotency_key.empty() && !is_idempotency_key(asked.idempotency_key))
+    throw config_error(std::string("--idempotency-key: ") + bad_idempotency_key);
+  json_object_text body;
+  if (!asked.queue.empty()) body.add("queue", asked.queue);
+  if (asked.done) body.add("done", true);
+  if (!asked.deliver_at.empty()) body.add("deliver_at", asked.deliver_at);
+  if (!asked.expires_at.empty()) body.add("expires_at", asked.expires_at);
+  content said = text;
+  said.form = form;
+  amc::service::add_content(body, said);
+  return body.take();
 }
 
 class posting {
@@ -54,8 +62,9 @@ class posting {
     http::request post{"POST", "/messages", {{"Idempotency-Key", key}}, std::move(body)};
     auto reply = ask_until_answered(post);
     if (reply.status >= 300) return complain(reason_of(reply));
-    const auto id = member(json::parse(reply.body), "id");
+    const auto id = member(told_by(reply, "id"), "id");
     if (!asked_.wait_s) return print_told(reply, id);
+    told_by(reply, "status");
     while (is_pending(reply) && left() > milliseconds(0)) {
       if (reply.headers.find("Preference-Applied").value_or("wait=0") == "wait=0") std::this_thread::sleep_for(pause);
       const http::request look{"GET", "/messages/" + id};
@@ -68,7 +77,9 @@ class posting {
  private:
   milliseconds left() const { return std::chrono::ceil<milliseconds>(deadline_ - clock::now()); }
 
-  static bool is_pending(const http::response& reply) { return member(json::parse(reply.body), "status") == "pending"; }
+  static bool is_pending(const http::response& reply) {
+    return member(told_by(reply, "status"), "status") == "pending";
+  }
 
   static int complain(const std::string& why) {
     log::last_words(program, why);
@@ -85,16 +96,20 @@ class posting {
 
   /// Asking again changes nothing: a POST has its idempotency key.
   http::response ask_until_answered(const http::request& asked) {
+    constexpr int over_quota = 429, bad_gateway = 502, unavailable_now = 503;
+    bool perhaps_accepted = false;
     for (;;) {
-      std::string why;
       try {
         auto reply = ask_once(asked);
-        if (reply.status < 502 || left() <= pause) return reply;
+        const bool is_for_later = reply.status == over_quota || reply.status >= bad_gateway;
+        if (!is_for_later || left() <= pause) return reply;
+        perhaps_accepted = perhaps_accepted || reply.status == bad_gateway || reply.status > unavailable_now;
       } catch (const unavailable& failed) {
+        perhaps_accepted = perhaps_accepted || failed.why() == unavailable::reason::outcome_unknown;
         if (left() <= pause)
           throw startup_error(std::string("no answer from the broker: ") + failed.what() +
-                              "; is it running, and is consumer_services.broker_client.url its URL? What was posted "
-                              "may have been accepted");
+                              "; is it running, and is consumer_services.broker_client.url its URL?" +
+                              (perhaps_accepted ? " What was posted may have been accepted" : ""));
       }
       std::this_thread::sleep_for(pause);
     }
@@ -107,7 +122,7 @@ class posting {
   }
 
   int tell(const http::response& reply, const std::string& id) {
-    const auto now = json::parse(reply.body);
+    const auto now = told_by(reply, "status");
     const auto status = member(now, "status");
     if (status == "done") return print_told(reply, said_in(now.as_object(), reply.body));
     if (asked_.json) print(json_line(reply.body));
@@ -121,7 +136,7 @@ class posting {
 
   std::string why_it_ended(const std::string& id) {
     const auto shown = ask_until_answered({"GET", "/messages/" + id});
-    const auto full = json::parse(shown.body);
+    const auto full = told_by(shown, "id");
     const auto* attempts = full.is_object() ? full.get_object().if_contains("attempts") : nullptr;
     return attempts ? ": " + member(attempts->as_array().back(), "error") : std::string();
   }

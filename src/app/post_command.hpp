@@ -16,6 +16,7 @@ struct post_options {
   std::string expires_at{};
   std::string idempotency_key{};  ///< empty: one of its own
   std::optional<int> wait_s{};    ///< how long the answer is waited for; none: not at all
+  bool is_value = false;          ///< the text is the JSON of a value
   bool json = false;              ///< print the message, not its text
 };
 

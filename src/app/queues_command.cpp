@@ -143,7 +143,7 @@ int change_queue(const config& settings, const queues_question& asked) {
   broker_caller broker(settings);
   auto reply = broker.ask("POST", std::string(target.buffer()));
   // A purge runs in the broker; here it is only waited for.
-  while (reply.status == 200 && is_running(json::parse(reply.body))) {
+  while (reply.status == 200 && is_running(told_by(reply, "queue"))) {
     std::this_thread::sleep_for(milliseconds(200));
     reply = broker.ask("GET", std::string(target.buffer()));
   }
@@ -151,8 +151,9 @@ int change_queue(const config& settings, const queues_question& asked) {
     log::last_words("amc queues " + asked.verb, reason_of(reply));
     return 1;
   }
+  const auto told = told_by(reply, "queue");
   print(json_line(reply.body));
-  return json::parse(reply.body).as_object().contains("stopped_because") ? 1 : 0;
+  return told.get_object().contains("stopped_because") ? 1 : 0;
 }
 
 }  // namespace
@@ -164,7 +165,7 @@ int queues_command(const config& settings, const queues_question& asked) {
     log::last_words("amc queues", reason_of(reply));
     return 1;
   }
-  const auto body = json::parse(reply.body);
+  const auto body = told_by(reply, "queues");
   std::string told;
   if (asked.as_json)
     for (const auto& queue : body.at("queues").as_array()) told += json_line(json::serialize(queue));

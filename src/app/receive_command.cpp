@@ -13,6 +13,7 @@
 #include "app/processes.hpp"
 #include "app/replies.hpp"
 #include "broker/configuration.hpp"
+#include "broker/router.hpp"
 #include "core/back_off.hpp"
 #include "core/json_text.hpp"
 #include "core/log.hpp"
@@ -111,7 +112,8 @@ class place {
   void unpark() {
     if (!asking_) return;
     try {
-      with_.broker.send(request({{"worker", worker_}, {"max", 0}, {"in_hand", 1}}), milliseconds(0));
+      with_.broker.send(request({{"service", with_.options.service}, {"worker", worker_}, {"max", 0}, {"in_hand", 1}}),
+                        milliseconds(0));
     } catch (const unavailable&) {
       // Then nothing is parked.
     }
@@ -161,6 +163,7 @@ class place {
   std::optional<http::response> ask() {
     constexpr std::chrono::seconds wait{20};
     json::object body = outcome_;
+    body["service"] = with_.options.service;
     body["worker"] = worker_;
     body["max"] = with_.draining() ? 0 : 1;
     auto asked = request(body);
@@ -170,20 +173,25 @@ class place {
       auto reply = with_.broker.send(std::move(asked), with_.draining() ? milliseconds(0) : milliseconds(wait));
       asking_ = false;
       if (is_for_later(reply.status)) away_ = reason_of(reply);
+      if (reply.status < 300) told_by(reply, "deliveries");
       return reply;
     } catch (const unavailable& failed) {
-      asking_ = false;
       away_ = failed.what();
-      return {};
+      perhaps_told_ = perhaps_told_ || failed.why() == unavailable::reason::outcome_unknown;
+    } catch (const startup_error& no_broker) {
+      away_ = no_broker.what();
     }
+    asking_ = false;
+    return {};
   }
 
   void take(std::string_view written) {
-    const auto got = json::parse(written);
+    const auto got = read_json(written);
     outcome_.clear();
     for (const std::string_view kind : {"answers", "failures"})
       if (const auto* list = got.as_object().if_contains(kind))
         note_outcome(list->at(0).as_object(), kind == "answers");
+    perhaps_told_ = false;
     const auto items = item_texts(member_text(written, "deliveries"));
     for (std::size_t i = 0; i < items.size(); ++i) {
       const auto& delivery = got.at("deliveries").at(i).as_object();
@@ -199,6 +207,8 @@ class place {
     const auto& code = refused->as_string();
     if (code == "invalid" || code == "too_large" || code == "unroutable" || (code == "forbidden" && is_answer))
       fail(told_, "its answer is refused: " + why);
+    else if (perhaps_told_)
+      log::info(component, "an outcome was told again, and perhaps taken the first time: " + why, about(told_));
     else
       log::warning(component, "an outcome comes too late: " + why, about(told_));
   }
@@ -302,7 +312,10 @@ class place {
     try {
       const auto reply = with_.broker.send(std::move(asked), milliseconds(0));
       if (reply.status != 200) return true;
-      const auto said = json::parse(reply.body).at(0).as_object();
+      boost::system::error_code not_json;
+      const auto all = read_json(reply.body, not_json);
+      if (not_json || !all.is_array() || all.get_array().size() != 1) return true;
+      const auto said = all.get_array().front().as_object();
       lost_ = said.contains("refused");
       if (lost_) log::warning(component, "lost: " + std::string(said.at("detail").as_string()), about(told_));
     } catch (const unavailable&) {
@@ -348,9 +361,10 @@ class place {
 
   common& with_;
   const std::string worker_;
-  json::object told_{};     ///< the latest delivery
-  json::object outcome_{};  ///< what is still to be told: "answers", "failures" or "releases"
-  std::string away_{};      ///< why the broker could not be asked
+  json::object told_{};        ///< the latest delivery
+  json::object outcome_{};     ///< what is still to be told: "answers", "failures" or "releases"
+  std::string away_{};         ///< why the broker could not be asked
+  bool perhaps_told_ = false;  ///< the outcome: a lost connection may have carried it
   milliseconds lease_{};
   clock::time_point extended_{};
   bool lost_ = false;
@@ -382,7 +396,20 @@ void drain(common& with, std::list<place>& places, milliseconds longest) {
 
 }  // namespace
 
+namespace {
+
+/// A route may name a queue otherwise.
+void check_name(const config& settings, const std::string& queue, const char* where) {
+  if (!is_queue_name(queue) && !broker::router(settings).names(queue))
+    throw config_error(std::string(where) + "a queue's name has 1 to 100 characters of A-Z a-z 0-9 . _ -, not " +
+                       repeated(queue));
+}
+
+}  // namespace
+
 int receive_command(const config& settings, const receive_options& asked) {
+  check_name(settings, asked.queue, "");
+  if (!asked.to.empty()) check_name(settings, asked.to, "--to: ");
   stop_request stop;
   common with(settings, asked, stop);
   std::list<place> places;

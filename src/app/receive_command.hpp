@@ -12,9 +12,10 @@ struct receive_options {
   std::string queue{};
   std::string command{};  ///< for /bin/sh: the text on its stdin, the answer on its stdout
   int concurrency = 1;
-  std::optional<int> timeout_s{};  ///< of one run; none: consumer_services.handler_timeout_ms
-  std::string to{};                ///< the queue of the answers; empty: the routes decide
-  bool done = false;               ///< an answer finishes the message
+  std::optional<int> timeout_s{};       ///< of one run; none: consumer_services.handler_timeout_ms
+  std::string to{};                     ///< the queue of the answers; empty: the routes decide
+  bool done = false;                    ///< an answer finishes the message
+  std::string service = "amc receive";  ///< what it is called
 };
 
 /// Receives messages and runs the command for each until it is told to stop; then what is in hand is finished within

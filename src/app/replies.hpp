@@ -1,6 +1,6 @@
 #pragma once
 
-#include <boost/json/fwd.hpp>
+#include <boost/json/value.hpp>
 #include <string>
 #include <string_view>
 
@@ -11,6 +11,9 @@ namespace amc::app {
 
 /// Why it refused: "Message \"x\" not found. (404)".
 std::string reason_of(const http::response& reply);
+
+/// What a broker told; of anything else that answers so throws startup_error. `member`: what that kind of answer has.
+boost::json::value told_by(const http::response& reply, std::string_view member);
 
 /// JSON on a line of its own, in which texts of strangers steer no terminal.
 std::string json_line(std::string_view body);

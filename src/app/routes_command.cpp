@@ -1,12 +1,11 @@
 #include "app/routes_command.hpp"
 
-#include <boost/json/parse.hpp>
-
 #include "broker/configuration.hpp"
 #include "broker/router.hpp"
 #include "core/log.hpp"
 #include "core/standard_streams.hpp"
 #include "core/text.hpp"
+#include "service/contents.hpp"
 
 namespace amc::app {
 namespace {
@@ -22,13 +21,6 @@ std::string line_about(const config& settings, std::size_t index) {
                  " -> " + to);
 }
 
-/// An object or a list is taken for the value that it is the JSON of.
-content_form form_of(std::string_view text) {
-  boost::system::error_code failed;
-  const auto value = boost::json::parse(text, failed);
-  return !failed && (value.is_object() || value.is_array()) ? content_form::json : content_form::text;
-}
-
 /// "queue orders: lease_ms 30000, max_claims 3"; empty where it is treated as any queue.
 std::string treatment_of(const broker::router& routes, std::string_view text, content_form form) {
   const auto to = routes.route(text, form);
@@ -42,7 +34,7 @@ std::string treatment_of(const broker::router& routes, std::string_view text, co
 
 }  // namespace
 
-int routes_command(const config& settings, const std::optional<std::string>& asked) {
+int routes_command(const config& settings, const std::optional<std::string>& asked, content_form form) {
   const broker::router routes(settings);
   const auto origin = settings.at("broker.routes").origin;
   if (!asked) {
@@ -52,7 +44,7 @@ int routes_command(const config& settings, const std::optional<std::string>& ask
     return 0;
   }
   const auto text = *asked == "-" ? read_input(broker::message_max_bytes(settings)) : *asked;
-  const auto form = form_of(text);
+  if (const auto wrong = amc::service::why_unfit(text, form, {})) throw config_error("what was given " + *wrong);
   if (const auto found = routes.matching(text, form)) {
     print(line_about(settings, *found) + "\n" + treatment_of(routes, text, form));
     return 0;

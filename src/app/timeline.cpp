@@ -44,7 +44,7 @@ using contents = std::map<int, std::vector<std::string>>;
 contents contents_in(std::string_view history) {
   contents all;
   for (const auto& item : item_texts(member_text(history, "revisions"))) {
-    const auto told = json::parse(item).as_object();
+    const auto told = read_json(item).as_object();
     const auto* message = told.if_contains("message");
     if (!message && !told.contains("message_base64")) continue;
     const auto said = message && !message->is_string() ? indented(member_text(item, "message")) : said_in(told, item);
@@ -96,7 +96,7 @@ std::string step_told(const json::object& step, timestamp begun) {
 }  // namespace
 
 std::string timeline(std::string_view history, bool with_diffs) {
-  const auto read = json::parse(history);
+  const auto read = read_json(history);
   const auto& told = read.as_object();
   const auto posted = text_in(told, "created_at");
   const auto begun = parse_rfc3339(posted).value_or(timestamp{});

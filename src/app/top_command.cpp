@@ -52,7 +52,7 @@ int top_command(const config& settings, const top_options& asked) {
       log::last_words("amc top", reason_of(reply));
       return 1;
     }
-    print((again ? from_the_top : "") + page(url, json::parse(reply.body)));
+    print((again ? from_the_top : "") + page(url, told_by(reply, "queues")));
     if (!again) return 0;
     std::this_thread::sleep_for(std::chrono::seconds(asked.every_s));
   }

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "tests/support/binary_test.hpp"
 #include "tests/support/raw_http.hpp"
@@ -70,7 +71,18 @@ TEST_F(CommandLine, WrongUsageIsExitCode2AndOneLine) {
       {{"messages", "retry"}, "--all"},
       {{"messages", "show"}, "at least one id"},
       {{"messages", "show", "../queues"}, "\"../queues\" is not the id of a message"},
-      {{"migrate", "plon"}, "\"plon\""}};
+      {{"migrate", "plon"}, "\"plon\""},
+      {{"post"}, "amc post: text is required; amc post --help lists all"},
+      {{"queues", "purge", "e"}, "amc queues purge: --yes is required"},
+      {{"post", "--deliver-at", "", "x"}, "--deliver-at"},
+      {{"post", "--idempotency-key", "", "x"}, "is empty; leave it out"},
+      {{"post", "--idempotency-key", "k\r\nPrefer: wait=2", "x"}, "printable ASCII"},
+      {{"post", "--value", "{oops"}, "what was given is no JSON"},
+      {{"messages", "list", "--queue", ""}, "is empty; leave it out"},
+      {{"messages", "retry", "--queue", "q", "00000000-0000-7000-8000-000000000000"}, "and not both"},
+      {{"receive", "a b", "--exec", "cat"}, "not \"a b\""},
+      {{"receive", "a", "--to", "a/b", "--exec", "cat"}, "--to: "},
+      {{"health", "--set", "consumer_services.broker_client.url=http://127.0.0.1:79536"}, "from 1 to 65535"}};
   for (const auto& [words, what] : wrong) {
     EXPECT_EQ(run(words), 2);
     EXPECT_THAT(err_, HasSubstr(what));
@@ -224,6 +236,41 @@ TEST_F(CommandLine, WithoutABrokerItSaysWhatWhereAndWhatToDo) {
     EXPECT_EQ(run(words, {"consumer_services.broker_client.url=http://127.0.0.1:1"}), 1);
     EXPECT_THAT(err_, AllOf(HasSubstr("no answer from the broker: http://127.0.0.1:1: Connection refused"),
                             HasSubstr("consumer_services.broker_client.url")));
+  }
+}
+
+TEST_F(CommandLine, WhatIsNoBrokerIsSaidToBeNone) {
+  const std::string id = "00000000-0000-7000-8000-000000000000";
+  for (const std::string page : {"{}", "null", "<html>maintenance</html>"}) {
+    raw_listener other;
+    std::thread answering([&] {
+      for (;;) {
+        auto link = other.accept();
+        if (link->read_some().empty()) return;
+        link->send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(page.size()) +
+                   "\r\n\r\n" + page);
+      }
+    });
+    const auto url = "consumer_services.broker_client.url=http://127.0.0.1:" + std::to_string(other.port());
+    for (const auto& words : std::vector<std::vector<std::string>>{{"health"},
+                                                                   {"post", "--queue", "q", "x"},
+                                                                   {"post", "--wait", "1", "x"},
+                                                                   {"messages", "list"},
+                                                                   {"messages", "show", id},
+                                                                   {"messages", "cancel", id},
+                                                                   {"messages", "explain", id},
+                                                                   {"messages", "history", id},
+                                                                   {"messages", "retry", "--all"},
+                                                                   {"queues"},
+                                                                   {"queues", "pause", "q"},
+                                                                   {"top", "--once"}}) {
+      EXPECT_EQ(run(words, {url}), 1) << page << " " << words.front();
+      EXPECT_THAT(err_, AllOf(HasSubstr("no broker"), HasSubstr("consumer_services.broker_client.url")));
+      EXPECT_EQ(out_, "");
+    }
+    raw_connection last(other.port());
+    last.finish_sending();
+    answering.join();
   }
 }
 

@@ -17,11 +17,11 @@ func main() {
 	args := append(os.Args[1:], []string{"greetings", "http://127.0.0.1:4000"}[len(os.Args)-1:]...)
 	me, url := fmt.Sprint("go-", os.Getpid(), "-", time.Now().UnixNano()), args[1]+"/queues/"+args[0]+"/receive"
 	stopping, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	ctx, body, wait := stopping, object{"worker": me}, "wait=20"
+	ctx, body, wait := stopping, object{"service": "greeter", "worker": me}, "wait=20"
 	for ctx.Err() == nil {
 		told, err := receive(ctx, url, body, wait) // one that is cut short loses nothing: its work is given to somebody else
 		if err != nil { log.Print("waits for the broker: ", err); time.Sleep(time.Second); continue } // what was not told is told again
-		ctx, body, wait = stopping, object{"worker": me}, "wait=20"
+		ctx, body, wait = stopping, object{"service": "greeter", "worker": me}, "wait=20"
 		for _, d := range told.Deliveries { // one, as long as "max" is not given; its outcome is told whatever happens
 			ctx, wait = context.Background(), ""
 			if text, failed := handle(d["message"].(string)); failed == nil { body["answers"] = []object{{"id": d["id"], "revision": d["revision"], "message": text, "done": true}}
