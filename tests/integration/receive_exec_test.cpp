@@ -1,11 +1,13 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <sstream>
 #include <thread>
 
+#include "tests/support/raw_http.hpp"
 #include "tests/support/shell.hpp"
 
 /// `amc receive QUEUE --exec COMMAND`, with real commands against a real broker. Commands run in the test's folder.
@@ -193,6 +195,37 @@ TEST_F(ReceiveExec, ItWaitsForABrokerThatIsNotThereYet) {
   receiving_->wait_for_error_text("waits for the broker");
   start_broker();
   EXPECT_EQ(answer_to(post("x")), "done: x");
+}
+
+TEST_F(ReceiveExec, ItIsOneServiceByItsNameWhateverItsConcurrency) {
+  start_broker();
+  start_receiving("cat", {"--done", "--concurrency", "3"});
+  answer_to(post("x"));
+  const auto queues = ask("GET", "/queues").json().at("queues").as_array();
+  const auto orders =
+      std::find_if(queues.begin(), queues.end(), [](const auto& q) { return q.at("queue") == "orders"; });
+  ASSERT_NE(orders, queues.end());
+  ASSERT_EQ(orders->at("services").as_array().size(), 1U);
+  EXPECT_EQ(orders->at("services").at(0).at("name"), "amc receive");
+}
+
+/// A proxy whose broker is away answers for it, and not always as it should.
+TEST_F(ReceiveExec, WhatIsNoBrokerIsWaitedFor) {
+  raw_listener proxy;
+  port_ = proxy.port();
+  start_receiving("cat");
+  const std::string page = "<html>maintenance</html>";
+  const auto answer = [&] {
+    const auto link = proxy.accept();
+    link->read_some();
+    link->send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(page.size()) + "\r\n\r\n" +
+               page);
+  };
+  answer();
+  receiving_->wait_for_error_text("what answers there is no broker");
+  answer();
+  receiving_->signal(SIGTERM);
+  EXPECT_EQ(receiving_->wait(), 0);
 }
 
 TEST_F(ReceiveExec, SigtermEndsWhatIsInHandAndTakesNothingMore) {
