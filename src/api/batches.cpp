@@ -156,10 +156,12 @@ result<void> list_in(const json::object& fields, std::string_view written, const
   return {};
 }
 
-result<void> count_in(const json::object& fields, const char* name, std::size_t max, std::size_t& count) {
+/// `bound`: the key of the greatest; empty: there is none.
+result<void> count_in(const json::object& fields, const char* name, std::size_t max, std::size_t& count,
+                      const std::string& bound = "") {
   if (!fields.if_contains(name)) return {};
   const auto number = number_in(fields, name, 0, static_cast<std::int64_t>(max));
-  if (!number) return number.error();
+  if (!number) return bad(number.error().detail + (bound.empty() ? "" : " (" + bound + ")"));
   count = static_cast<std::size_t>(*number);
   return {};
 }
@@ -207,7 +209,8 @@ result<receive_body> parse_receive(const http::request& asked, std::size_t max, 
   if (const auto checked = only_known(*fields, known); !checked) return checked.error();
   constexpr std::size_t in_hand_max = 1'000'000, bytes_max = std::size_t{1} << 40;
   for (const auto& read :
-       {count_in(*fields, "max", max, told.max), count_in(*fields, "max_bytes", bytes_max, told.max_bytes),
+       {count_in(*fields, "max", max, told.max, "broker.http.claims_max"),
+        count_in(*fields, "max_bytes", bytes_max, told.max_bytes),
         count_in(*fields, "in_hand", in_hand_max, told.in_hand), name_in(*fields, "service", told.service),
         name_in(*fields, "worker", told.worker), list_in(*fields, asked.body, "answers", max, an_answer, told.answers),
         list_in(*fields, asked.body, "failures", max, a_failure, told.failures),

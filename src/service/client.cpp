@@ -162,6 +162,7 @@ struct client::parts {
                                               const client_options& options) {
     http::client_options told;
     told.url = url;
+    told.keys = "amc::client";
     told.ca_file = options.ca_file;
     told.certificate_file = options.certificate_file;
     told.key_file = options.key_file;
