@@ -259,6 +259,7 @@ TEST_F(OwnServices, WhatAClientIsGivenStaysWhatItIs) {
   EXPECT_THAT(refusal(new_message("x").idempotency_key("k\r\nPrefer: wait=2")), HasSubstr("printable ASCII"));
   EXPECT_THAT(refusal(new_message::json(R"(1,"queue":"evil")")), HasSubstr("The message is no JSON"));
   EXPECT_THAT(refusal(new_message::json("{oops")), HasSubstr("The message is no JSON"));
+  EXPECT_THAT(refusal(new_message::json(std::string(33, '[') + std::string(33, ']'))), HasSubstr("33 deep"));
   EXPECT_THAT(refusal(new_message("x").headers({{"a", "1"}, {"a", "2"}})), HasSubstr("the header \"a\" twice"));
   EXPECT_THAT(refusal(new_message("x").trace("00-x\r\nPrefer: wait=2", "a\r\nb")), HasSubstr("accepted"));
 }

@@ -115,6 +115,13 @@ TEST_F(StartUp, AFolderThatCannotBeWritten) {
   EXPECT_THAT(line_, AllOf(HasSubstr("file"), HasSubstr("broker.store.sqlite.path")));
 }
 
+TEST_F(StartUp, APathThatNamesNoFile) {
+  EXPECT_EQ(start({"broker.store.sqlite.path="}), 2);
+  EXPECT_THAT(line_, AllOf(HasSubstr("broker.store.sqlite.path"), HasSubstr("name a file")));
+  EXPECT_EQ(start({"broker.store.sqlite.path=:memory:"}), 1);
+  EXPECT_THAT(line_, HasSubstr("a file on a disk"));
+}
+
 TEST_F(StartUp, AFileThatIsNoDatabase) {
   std::ofstream(folder_.path / "amc.db") << std::string(10'000, 'x');
   EXPECT_EQ(start({"broker.store.sqlite.path=amc.db"}), 1);

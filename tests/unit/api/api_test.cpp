@@ -760,6 +760,15 @@ TEST_F(Api, TimesThatCannotBeReadAreRefusedByName) {
       w_.ask("POST", "/messages",
              R"({"message":"Hi, ","deliver_at":"2030-01-01T00:00:00Z","expires_at":"2029-01-01T00:00:00Z"})");
   EXPECT_EQ(order.status, 422);
+  const auto nobody = w_.ask("POST", "/messages", R"({"message":"x","done":true,"deliver_at":"2030-01-01T00:00:00Z"})");
+  EXPECT_EQ(nobody.status, 422);
+  EXPECT_THAT(text_of(nobody, "detail"), HasSubstr("delivered to nobody"));
+}
+
+TEST_F(Api, AMassRetryOfNoQueueIsNotOneOfAll) {
+  const auto reply = w_.ask("POST", "/retries", R"({"queue":""})");
+  EXPECT_EQ(reply.status, 422);
+  EXPECT_THAT(text_of(reply, "detail"), HasSubstr("leave it out for all"));
 }
 
 TEST_F(Api, AnIdempotencyKeyMakesOneMessage) {

@@ -116,6 +116,10 @@ TEST(Router, ARouteNeedsAPatternAndOneDestination) {
   EXPECT_THAT(complaint("[{match: a}]"), HasSubstr("either"));
   EXPECT_THAT(complaint("[{match: a, queue: q, done: true}]"), HasSubstr("either"));
   EXPECT_THAT(complaint("[{match: a, queue: ''}]"), HasSubstr("1 to 200"));
+  EXPECT_THAT(complaint("[{match: a, queue: q}, {match: b, queue: r, from: ['no such queue!']}]"),
+              HasSubstr("route 2: \"from\" has \"no such queue!\""));
+  EXPECT_EQ(complaint("[{match: a, queue: 'an old name!'}, {match: b, queue: r, from: ['an old name!', other]}]"),
+            "no complaint");
 }
 
 TEST(Router, RefusesAnEntryOfQueuesThatCannotBe) {

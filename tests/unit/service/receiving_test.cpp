@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "core/log.hpp"
 #include "tests/support/api_caller.hpp"
 #include "tests/unit/service/runtime_test.hpp"
 
@@ -26,6 +27,8 @@ class watched_client : public receiving_client {
     if (away) throw unavailable(unavailable::reason::away, "the broker is away");
     auto came = co_await real_->receive(std::move(asked));
     if (const auto slow = std::exchange(slow_response, nullptr)) co_await slow->wait();
+    if (!came.answers.empty() && std::exchange(loses_told, false))
+      throw unavailable(unavailable::reason::outcome_unknown, "the connection is lost");
     co_return came;
   }
   task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) override {
@@ -50,6 +53,7 @@ class watched_client : public receiving_client {
 
   std::vector<asked_round> rounds;
   bool away = false;
+  bool loses_told = false;                        ///< the next response that tells what became of answers
   std::shared_ptr<one_shot<bool>> slow_response;  ///< of the next round: it arrives when this is set
   int extensions = 0, released = 0, told_by_themselves = 0;
 
@@ -180,6 +184,22 @@ TEST_F(Receiving, AnOutcomeThatCouldNotBeToldIsToldAgain) {
   pass(10'000);
   EXPECT_EQ(status_of(id), status::done);
   EXPECT_THAT(handled_, SizeIs(1));
+}
+
+TEST_F(Receiving, AnOutcomeThatWasTakenAlreadyIsNoRefusalThatWarns) {
+  std::vector<std::string> warnings, notes;
+  log::redirect([&](const log::line& line) {
+    (line.severity == log::level::warning ? warnings : notes).emplace_back(line.text);
+  });
+  const auto id = w_.accept("Hi, ");
+  client_->loses_told = true;
+  start(4);
+  pass(3'000);
+  log::redirect(nullptr);
+  EXPECT_EQ(status_of(id), status::done);
+  EXPECT_THAT(handled_, ElementsAre(id));
+  EXPECT_THAT(warnings, testing::Not(testing::Contains(testing::HasSubstr("refused"))));
+  EXPECT_THAT(notes, testing::Contains(testing::HasSubstr("was told again, and perhaps taken the first time")));
 }
 
 TEST_F(Receiving, StoppingEndsTheRequestThatIsParked) {
