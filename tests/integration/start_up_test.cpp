@@ -125,7 +125,8 @@ TEST_F(StartUp, APathThatNamesNoFile) {
 TEST_F(StartUp, AFileThatIsNoDatabase) {
   std::ofstream(folder_.path / "amc.db") << std::string(10'000, 'x');
   EXPECT_EQ(start({"broker.store.sqlite.path=amc.db"}), 1);
-  EXPECT_THAT(line_, AllOf(HasSubstr("not a database"), HasSubstr("broker.store.sqlite.path")));
+  EXPECT_THAT(line_,
+              AllOf(HasSubstr("not a database"), HasSubstr("restore a backup"), HasSubstr("broker.store.sqlite.path")));
 }
 
 TEST_F(StartUp, ANewerSchema) {

@@ -239,14 +239,14 @@ void database::open_to_look() {
 }
 
 void database::configure() {
-  // Another one changes some characters.
+  run("PRAGMA encoding");  // where the file is no database this says so
+  // Another encoding changes some characters.
   if (const auto encoding = asked("PRAGMA encoding"); encoding != "UTF-8")
     throw startup_error(path_ + ": keeps texts as " + encoding +
                         ", and AMC's are UTF-8; set broker.store.sqlite.path to another file");
   run("PRAGMA journal_mode = WAL");
   // Where that cannot be had SQLite goes on without.
   if (asked("PRAGMA journal_mode") != "wal")
-    // not covered: takes a file system without shared memory
     throw startup_error(path_ +
                         ": cannot have a write-ahead log there; let broker.store.sqlite.path be a file on a disk");
   run("PRAGMA synchronous = FULL");
