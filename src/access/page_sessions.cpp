@@ -69,14 +69,14 @@ principal_ptr page_sessions::signed_in(const http::request& asked) {
   if (!name || !http::is_from_own_page(asked)) return nullptr;
   const auto found = all_.find(digest_of(*name));
   if (found == all_.end()) return nullptr;
-  auto& session = found->second;
-  auto who = session.ends > env_.timers->now() ? behind_->again(*session.who) : nullptr;
+  auto& known = found->second;
+  auto who = known.ends > env_.timers->now() ? behind_->again(*known.who) : nullptr;
   if (!who) {
     all_.erase(found);
     return nullptr;
   }
-  session.who = who;
-  session.used = ++requests_;
+  known.who = who;
+  known.used = ++requests_;
   return who;
 }
 

@@ -54,10 +54,9 @@ contents contents_in(std::string_view history) {
 }
 
 std::string diff_below(const contents& all, int revision) {
-  constexpr const char* margin = "                           ";
+  const std::string margin(27, ' ');
   const auto after = all.find(revision);
-  if (after == all.end())
-    return std::string(margin) + "(what revision " + std::to_string(revision) + " said is gone)\n";
+  if (after == all.end()) return margin + "(what revision " + std::to_string(revision) + " said is gone)\n";
   const auto before = all.find(revision - 1);
   std::string told;
   for (const auto& line : line_diff(before == all.end() ? std::vector<std::string>() : before->second, after->second))
@@ -153,13 +152,14 @@ std::vector<std::string> line_diff(const std::vector<std::string>& before, const
   };
   const auto gone = middle(before), come = middle(after);
   const bool compares = (gone.size() + 1) <= pairs_max / (come.size() + 1);
-  const auto common = compares ? std::optional(common_lines(gone, come)) : std::nullopt;
+  const std::vector<std::string> none;
+  const common_lines common(compares ? gone : none, compares ? come : none);
   std::size_t i = 0, j = 0;
   while (i < gone.size() || j < come.size()) {
     if (compares && i < gone.size() && j < come.size() && gone[i] == come[j]) {
       told.push_back("  " + gone[i++]);
       ++j;
-    } else if (i < gone.size() && (j == come.size() || !compares || common->from(i + 1, j) >= common->from(i, j + 1))) {
+    } else if (i < gone.size() && (j == come.size() || !compares || common.from(i + 1, j) >= common.from(i, j + 1))) {
       told.push_back("- " + gone[i++]);
     } else {
       told.push_back("+ " + come[j++]);

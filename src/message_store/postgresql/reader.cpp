@@ -31,12 +31,13 @@ class reader : public store_reader {
 
   message_page list(const list_filter& filter) override {
     constexpr int looked_at_max = 10'000;
-    std::optional<std::string> queue;
+    std::optional<std::string> queue, permitted;
     if (!filter.queue.empty()) queue = filter.queue;
+    if (filter.permitted) permitted = like_patterns(*filter.permitted);
     parameters p;
     p.add(to_string(filter.after)).add(std::to_string(looked_at_max)).add_if(filter.status).add_if(queue);
     p.add(std::to_string(filter.limit)).add(std::to_string(filter.text_bytes_max));
-    p.add_if(filter.permitted ? std::optional(like_patterns(*filter.permitted)) : std::nullopt);
+    p.add_if(permitted);
     const auto& sql = filter.status == status::dead ? say().list_dead : say().list;
     message_page page;
     std::vector<pg_result> results;
