@@ -331,7 +331,8 @@ void properties::see_claim(const change& what, const outcome& became, revision_h
   here.lease_ends = became.now->due;
   if (!first) return;
   here.first_claimed = around_.in.now();
-  if (calm()) check_overtaking(here);
+  // Who was cancelled and retried, by a purge of many, waits since then.
+  if (calm() && !around_.told.was_retried(what.id)) check_overtaking(here);
 }
 
 /// P6: a hand-off overtakes nothing that its broker has stored itself and nobody has claimed yet, and what became due
