@@ -5,6 +5,7 @@
 
 #include "core/config.hpp"
 #include "core/log.hpp"
+#include "core/text.hpp"
 
 namespace amc::access {
 namespace {
@@ -72,7 +73,7 @@ void jwk_fetcher::complain(const std::string& why) {
 std::optional<https_url> parse_https_url(std::string_view text) {
   const auto url = boost::urls::parse_uri(text);
   if (!url || !http::same_ignoring_case(url->scheme(), "https") || url->host().empty()) return {};
-  if (url->has_userinfo() || url->has_fragment() || (url->has_port() && url->port_number() == 0)) return {};
+  if (url->has_userinfo() || url->has_fragment() || (url->has_port() && port_in(url->port()) == 0)) return {};
   const std::string target(url->encoded_target());
   return https_url{"https://" + std::string(url->encoded_host_and_port()),
                    target.starts_with('/') ? target : "/" + target};

@@ -64,7 +64,6 @@ class posting {
     if (reply.status >= 300) return complain(reason_of(reply));
     const auto id = member(told_by(reply, "id"), "id");
     if (!asked_.wait_s) return print_told(reply, id);
-    told_by(reply, "status");
     while (is_pending(reply) && left() > milliseconds(0)) {
       if (reply.headers.find("Preference-Applied").value_or("wait=0") == "wait=0") std::this_thread::sleep_for(pause);
       const http::request look{"GET", "/messages/" + id};
@@ -137,7 +136,7 @@ class posting {
   std::string why_it_ended(const std::string& id) {
     const auto shown = ask_until_answered({"GET", "/messages/" + id});
     const auto full = told_by(shown, "id");
-    const auto* attempts = full.is_object() ? full.get_object().if_contains("attempts") : nullptr;
+    const auto* attempts = full.get_object().if_contains("attempts");
     return attempts ? ": " + member(attempts->as_array().back(), "error") : std::string();
   }
 

@@ -112,15 +112,18 @@ class place {
   void unpark() {
     if (!asking_) return;
     try {
-      with_.broker.send(request({{"service", with_.options.service}, {"worker", worker_}, {"max", 0}, {"in_hand", 1}}),
-                        milliseconds(0));
+      with_.broker.send(request({{"max", 0}, {"in_hand", 1}}), milliseconds(0));
     } catch (const unavailable&) {
       // Then nothing is parked.
     }
   }
 
  private:
-  http::request request(const json::object& body) const { return {"POST", with_.target, {}, json::serialize(body)}; }
+  http::request request(json::object body) const {
+    body["service"] = with_.options.service;
+    body["worker"] = worker_;
+    return {"POST", with_.target, {}, json::serialize(body)};
+  }
 
   void run() {
     try {
@@ -163,10 +166,8 @@ class place {
   std::optional<http::response> ask() {
     constexpr std::chrono::seconds wait{20};
     json::object body = outcome_;
-    body["service"] = with_.options.service;
-    body["worker"] = worker_;
     body["max"] = with_.draining() ? 0 : 1;
-    auto asked = request(body);
+    auto asked = request(std::move(body));
     if (!with_.draining()) asked.headers.add("Prefer", "wait=" + std::to_string(wait.count()));
     try {
       asking_ = true;

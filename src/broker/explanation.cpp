@@ -285,12 +285,6 @@ class explainer {
     return (of_.older_is_all ? "" : "more than ") + counted(of_.older, "older one", "older ones");
   }
 
-  milliseconds last_seen() const {
-    auto ago = seen_lately;
-    for (const auto& service : of_.services) ago = std::min(ago, service.seen_ago);
-    return ago;
-  }
-
   std::string takers() {
     std::set<std::string> lately;
     for (const auto& service : of_.services)
@@ -301,8 +295,11 @@ class explainer {
                : is_one       ? named(*lately.begin())
                               : std::to_string(lately.size()) + " services";
     constexpr milliseconds between_two_requests{5'000};
-    if (!of_.at && of_.parked == 0 && of_.holders.empty() && last_seen() > between_two_requests)
-      return "; " + who + (is_one ? " was" : " were") + " seen last " + in_words(last_seen()) + " ago";
+    const bool is_here =
+        of_.parked > 0 || !of_.holders.empty() || of_.services.front().seen_ago <= between_two_requests;
+    if (!of_.at && !is_here)
+      return "; " + who + (is_one ? " was" : " were") + " seen last " + in_words(of_.services.front().seen_ago) +
+             " ago";
     if (!of_.at) return "; " + who + (lately.empty() ? "" : is_one ? " receives" : " receive");
     told_.rate_per_s = of_.at->per_second();
     return "; " + who + (is_one ? " takes " : " take ") + rate_in_words(*told_.rate_per_s);

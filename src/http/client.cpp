@@ -14,7 +14,6 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/url/parse.hpp>
-#include <charconv>
 #include <deque>
 #include <stdexcept>
 
@@ -50,13 +49,6 @@ class connection {
   beast::flat_buffer buffer;
   timers::time_point idle_since{};
 };
-
-/// 0 where it is none. (Boost.URL 1.81 takes some numbers beyond 16 bits for others.)
-std::uint16_t port_in(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return failed == std::errc() && end == text.data() + text.size() ? port : std::uint16_t{0};
-}
 
 /// What ends a line would make two headers of one.
 bool has_line_end(std::string_view text) {

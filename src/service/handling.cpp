@@ -1,12 +1,12 @@
 #include "service/handling.hpp"
 
 #include "core/environment.hpp"
-#include "core/text.hpp"
 #include "core/uuid_source.hpp"
 #include "service/contents.hpp"
 
 namespace amc {
 namespace service {
+
 handler_outcome outcome_of(answer said) {
   if (const auto why = why_unfit(said.text(), said.form(), said.headers()))
     return handler_failure{"the handler's answer " + *why};

@@ -87,10 +87,7 @@ TEST_F(KafkaServer, OneThatIsAwayIsAnErrorAndNoHang) {
   auto options = quick(tests::kafka_queues().options());
   options.brokers = "127.0.0.1:1";
   const auto engine = make_kafka(options);
-  EXPECT_EQ(failure_of([&] { engine->make_publisher()->publish(numbered(0, 1)); }).why(), unavailable::reason::away);
-  const auto failed = failure_of([&] { engine->make_subscriber("q", 1); });
-  EXPECT_EQ(failed.why(), unavailable::reason::away);
-  EXPECT_THAT(failed.what(), HasSubstr("Connection refused"));
+  tests::expect_away(*engine);
 }
 
 /// Two servers that know nothing of each other are like a cluster of which one has been cut off from the others, and

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gmock/gmock.h>
+
 #include <functional>
 #include <set>
 #include <string>
@@ -37,6 +39,21 @@ inline unavailable failure_of(const std::function<void()>& call) {
     return failed;
   }
   return {unavailable::reason::broken, "it did not fail"};
+}
+
+/// Of an engine whose server is not there: both say so, and wait for nothing.
+inline void expect_away(platform& engine) {
+  EXPECT_EQ(failure_of([&] { engine.make_publisher()->publish(numbered(0, 1)); }).why(), unavailable::reason::away);
+  const auto failed = failure_of([&] { engine.make_subscriber("q", 1); });
+  EXPECT_EQ(failed.why(), unavailable::reason::away);
+  EXPECT_THAT(failed.what(), testing::HasSubstr("Connection refused"));
+}
+
+/// Of one whose server is frozen, though more is published than a socket takes.
+inline void expect_to_take_nothing(queue_publisher& publisher) {
+  const std::vector<outgoing> large(20, {"q", std::string(1 << 20, 'x')});
+  EXPECT_EQ(failure_of([&] { publisher.publish(large); }).why(), unavailable::reason::away);
+  EXPECT_EQ(failure_of([&] { publisher.depth("q"); }).why(), unavailable::reason::away);
 }
 
 /// Receives and acknowledges in a thread of its own, through every failure, until everything has been seen.

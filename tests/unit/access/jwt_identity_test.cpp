@@ -298,8 +298,9 @@ TEST(HttpsUrl, IsTakenApart) {
   EXPECT_EQ(url->server, "https://idp.example:8443");
   EXPECT_EQ(url->target, "/realms/a/keys?v=1");
   EXPECT_EQ(parse_https_url("https://idp.example")->target, "/");
-  for (const auto* wrong : {"", "http://idp.example/", "idp.example", "https://", "https://a:b@idp.example/",
-                            "https://idp.example/#x", "https://idp.example:0/", "file:///etc/passwd"})
+  for (const auto* wrong :
+       {"", "http://idp.example/", "idp.example", "https://", "https://a:b@idp.example/",
+        "https://idp.example:99999/keys", "https://idp.example/#x", "https://idp.example:0/", "file:///etc/passwd"})
     EXPECT_FALSE(parse_https_url(wrong)) << wrong;
 }
 
