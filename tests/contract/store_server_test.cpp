@@ -13,6 +13,7 @@
 #include "tests/support/postgresql.hpp"
 #include "tests/support/tcp_proxy.hpp"
 #include "tests/support/test_server.hpp"
+#include "tests/support/unique_name.hpp"
 
 /// What a store's driver must do while its server is away, frozen, restarted or cut off, and beside other processes.
 namespace amc {
@@ -271,7 +272,7 @@ TEST_F(PostgresqlServer, AListenerThatWasCutOffLooksEverywhere) {
 TEST_F(PostgresqlServer, ADatabaseThatIsUpToDateNeedsNoRightToMakeTables) {
   tests::postgresql_database database;
   open(database.url());
-  const auto role = "amc_test_worker_" + std::to_string(getpid());
+  const auto role = "amc_test_worker_" + tests::unique_name('_');
   database.execute("CREATE ROLE " + role +
                    " LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role);
   auto url = database.url();
@@ -323,7 +324,7 @@ TEST_F(PostgresqlServer, ACertificateThatDoesNotFitIsRefused) {
 TEST_F(PostgresqlServer, WhoMayNotWriteIsToldSoAtOnceAndLaterByTryingToWrite) {
   tests::postgresql_database database;
   open(database.url());
-  const auto role = "amc_test_reader_" + std::to_string(getpid());
+  const auto role = "amc_test_reader_" + tests::unique_name('_');
   database.execute("CREATE ROLE " + role + " LOGIN; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO " +
                    role);
   auto url = database.url();
@@ -348,7 +349,7 @@ TEST_F(PostgresqlServer, AReadOnlyServerIsToldSoByTryingToWrite) {
 
 TEST_F(PostgresqlServer, MissingRightsAreRefused) {
   tests::postgresql_database database;
-  const auto role = "amc_test_nobody_" + std::to_string(getpid());
+  const auto role = "amc_test_nobody_" + tests::unique_name('_');
   database.execute("CREATE ROLE " + role + " LOGIN");
   auto url = database.url();
   url.replace(url.find("amc@"), 3, role);

@@ -1,9 +1,6 @@
 #include "tests/support/engine_place.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
@@ -11,6 +8,7 @@
 #include "queue_system/registration.hpp"
 #include "tests/support/rabbitmq.hpp"
 #include "tests/support/raw_http.hpp"
+#include "tests/support/unique_name.hpp"
 #ifdef AMC_HAS_KAFKA
 #include "tests/support/kafka.hpp"
 #endif
@@ -136,14 +134,13 @@ std::string asked(const std::string& url, const std::string& bytes, const std::s
 
 engine_place::engine_place(const std::string& engine, std::string server, std::string prefix)
     : server_(std::move(server)), prefix_(std::move(prefix)) {
-  static std::atomic<int> count = 0;
   std::signal(SIGPIPE, SIG_IGN);  // as the program does
   const auto& all = served_engines();
   const auto found = std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == engine; });
   if (found == all.end()) throw std::runtime_error("no engine of this build: " + engine);
   engine_ = &*found;
   if (server_.empty()) server_ = test_server_of(*engine_);
-  if (prefix_.empty()) prefix_ = "test-" + std::to_string(getpid()) + "-" + std::to_string(++count) + ".";
+  if (prefix_.empty()) prefix_ = "test-" + unique_name('-') + ".";
 }
 
 engine_place::~engine_place() {

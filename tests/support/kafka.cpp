@@ -1,14 +1,13 @@
 #include "tests/support/kafka.hpp"
 
 #include <librdkafka/rdkafka.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <stdexcept>
 
 #include "queue_system/kafka/client.hpp"
 #include "tests/support/configured.hpp"
+#include "tests/support/unique_name.hpp"
 
 namespace amc::tests {
 namespace {
@@ -61,8 +60,7 @@ kafka_queues::kafka_queues()
     : kafka_queues(why_no_kafka().empty() ? std::getenv("AMC_TEST_KAFKA_BROKERS") : "127.0.0.1:1") {}
 
 kafka_queues::kafka_queues(std::string brokers) : brokers_(std::move(brokers)) {
-  static std::atomic<int> count = 0;
-  prefix_ = "test-" + std::to_string(getpid()) + "-" + std::to_string(++count) + "-";
+  prefix_ = "test-" + unique_name('-') + "-";
 }
 
 kafka_queues::~kafka_queues() {

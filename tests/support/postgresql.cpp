@@ -1,11 +1,11 @@
 #include "tests/support/postgresql.hpp"
 
 #include <libpq-fe.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <stdexcept>
+
+#include "tests/support/unique_name.hpp"
 
 namespace amc::tests {
 namespace {
@@ -22,12 +22,11 @@ std::uint16_t port_in(const std::string& url) {
 }
 
 postgresql_database::postgresql_database(const std::string& how) {
-  static std::atomic<int> count = 0;
   const char* server = std::getenv("AMC_TEST_POSTGRESQL_URL");
   if (!server)
     throw std::runtime_error("AMC_TEST_POSTGRESQL_URL names no server: run scripts/with-test-servers COMMAND");
   server_ = server;
-  name_ = "amc_test_" + std::to_string(getpid()) + "_" + std::to_string(++count);
+  name_ = "amc_test_" + unique_name('_');
   execute_at(server_, "CREATE DATABASE " + name_ + " " + how);
 }
 

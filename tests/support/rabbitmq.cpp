@@ -1,14 +1,12 @@
 #include "tests/support/rabbitmq.hpp"
 
-#include <unistd.h>
-
-#include <atomic>
 #include <cstdlib>
 #include <functional>
 #include <stdexcept>
 
 #include "queue_system/rabbitmq/rabbitmq_c.hpp"
 #include "tests/support/configured.hpp"
+#include "tests/support/unique_name.hpp"
 
 namespace amc::tests {
 namespace {
@@ -41,8 +39,7 @@ std::string test_server() {
 rabbitmq_queues::rabbitmq_queues() : rabbitmq_queues(test_server()) {}
 
 rabbitmq_queues::rabbitmq_queues(std::string url) : url_(std::move(url)) {
-  static std::atomic<int> count = 0;
-  prefix_ = "test-" + std::to_string(getpid()) + "-" + std::to_string(++count) + ".";
+  prefix_ = "test-" + unique_name('-') + ".";
 }
 
 rabbitmq_queues::~rabbitmq_queues() {
