@@ -78,6 +78,8 @@ struct statements {
                          "INSERT OR REPLACE INTO past_content SELECT id, revision, form, content_type, "
                          "length(CAST(text AS BLOB)), text FROM message "
                          "WHERE id = ?1 AND length(CAST(text AS BLOB)) <= ?2"};
+  statement past_bytes{db, "SELECT coalesce(sum(bytes + ?2), 0) FROM past_content WHERE id = ?1"};
+  /// The oldest of them, until the rest have no more than so many bytes.
   statement shorten_past{
       db,
       "DELETE FROM past_content WHERE id = ?1 AND revision <= (SELECT max(revision) FROM (SELECT revision, "
@@ -399,10 +401,22 @@ class sqlite_store : public store {
       keep.bind(2, static_cast<std::int64_t>(text_max_bytes));
     }
     file_.execute(keep);
-    if (before.revision == 1) return;  // there is no older one
+    const bool is_alone = before.revision == 1;
+    if (!is_alone && past_bytes_of(before.id) > past_max_bytes_) shorten_past(before.id);
+  }
+
+  std::size_t past_bytes_of(const uuid& id) {
+    auto& s = say_->past_bytes;
+    const ending in_the_end(s);
+    s.bind(1, id);
+    s.bind(2, static_cast<std::int64_t>(past_content_overhead_bytes));
+    return file_.step(s) ? static_cast<std::size_t>(s.number(0)) : 0;
+  }
+
+  void shorten_past(const uuid& id) {
     auto& shorten = say_->shorten_past;
     const ending shortened(shorten);
-    shorten.bind(1, before.id);
+    shorten.bind(1, id);
     shorten.bind(2, static_cast<std::int64_t>(past_max_bytes_));
     shorten.bind(3, static_cast<std::int64_t>(past_content_overhead_bytes));
     file_.execute(shorten);
