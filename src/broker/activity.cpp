@@ -172,7 +172,7 @@ class activity::implementation {
   }
 
   void ended(const message& m, bool has_failed, time_point now) {
-    const auto what = ending_of(m, has_failed ? m.revision : m.revision - 1);
+    const auto what = ending_of(m, has_failed ? m.revision : m.revision - 1, now);
     if (!what) return;
     numbers_.outcome(what->queue, what->service, has_failed);
     const auto since = what->claimed_at ? what->open_since : std::nullopt;
@@ -415,13 +415,17 @@ class activity::implementation {
   }
 
   /// The revision that has ended: as its claim was seen here, or else as the row tells. Nothing where neither does.
-  std::optional<known_revision> ending_of(const message& m, int revision) const {
-    const auto known = claims_.find(m.id);
-    if (known != claims_.end() && known->second.claimed_at && known->second.revision == revision &&
-        known->second.claim == m.claim)
-      return known->second;
+  std::optional<known_revision> ending_of(const message& m, int revision, time_point now) const {
+    const auto found = claims_.find(m.id);
+    const auto* known = found == claims_.end() ? nullptr : &found->second;
+    if (known && !(known->claimed_at && known->revision == revision)) known = nullptr;
+    if (known && known->claim == m.claim) return *known;
+    // Its answer was handed off, under a claim of its own: then the row does not show which one has ended.
+    const bool is_handed_off = m.held && m.revision > revision;
+    if (known && is_handed_off && !others_work(now)) return *known;
     const auto last = latest_of(m);
     if (!last) return {};
+    if (known && known->claim == last->claim) return *known;
     return known_revision{.revision = last->revision, .queue = last->queue, .service = service_of(last->by)};
   }
 

@@ -33,6 +33,18 @@ class Activity : public testing::Test {
                now());
     seen_.answered(m);
   }
+  /// To whoever waits for it in another queue.
+  void hand_off_answer(message& m) {
+    change_row({.then = {.text = "y",
+                         .queue = "r",
+                         .held = true,
+                         .new_claim = 2,
+                         .holder = "b/1",
+                         .unanswered = effect::count::one}},
+               m, now());
+    seen_.answered(m);
+    seen_.claimed(m, m.updated_at);
+  }
   void fail(message& m) {
     change_row({.then = {.unanswered = effect::count::zero, .failures = effect::count::one_more, .error = "no"}}, m,
                now());
@@ -132,6 +144,36 @@ TEST_F(Activity, OnlyTheFirstClaimOfARevisionHasWaited) {
   pass(100'000);
   claim(m);
   EXPECT_THAT(numbers_.text(), testing::HasSubstr(R"(amc_message_wait_seconds_count{queue="q"} 1)"));
+}
+
+TEST_F(Activity, AnAnswerThatIsHandedOffCountsAsAnyOther) {
+  for (const auto* other : {"", "another process"}) {
+    if (*other) seen_.changed_elsewhere(other);
+    auto m = posted("q");
+    claim(m, "a/1");
+    pass(2'000);
+    hand_off_answer(m);
+  }
+  EXPECT_THAT(
+      numbers_.text(),
+      testing::AllOf(testing::HasSubstr(R"(amc_message_processing_seconds_sum{queue="q"} 4)"),
+                     testing::HasSubstr(R"(amc_queue_outcomes_total{outcome="answered",queue="q",service="a"} 2)"),
+                     testing::HasSubstr(R"(amc_message_wait_seconds_count{queue="r"} 2)"),
+                     testing::HasSubstr(R"(amc_message_wait_seconds_sum{queue="r"} 0)")));
+}
+
+TEST_F(Activity, AHandedOffAnswerOfWhoClaimedElsewhereIsItsOwn) {
+  seen_.changed_elsewhere("another process");
+  auto m = posted("q");
+  claim(m, "a/1");
+  pass(2'000);
+  change_row({.then = {.held = true, .new_claim = 3, .holder = "c/1", .unanswered = effect::count::one_more}}, m,
+             now());
+  hand_off_answer(m);
+  EXPECT_THAT(
+      numbers_.text(),
+      testing::AllOf(testing::HasSubstr(R"(amc_queue_outcomes_total{outcome="answered",queue="q",service="c"} 1)"),
+                     testing::HasSubstr(R"(amc_message_processing_seconds_count{queue="q"} 0)")));
 }
 
 TEST_F(Activity, ServicesBeyondThoseToldApartCountTogether) {
