@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/contents.hpp"
+#include "broker/in_parts.hpp"
 #include "core/time_text.hpp"
 
 namespace amc::api {
@@ -58,32 +59,13 @@ told_outcomes each(const visitor& who, const std::vector<event>& asked, const st
   return told;
 }
 
-/// Who has no right to a claim has not settled it.
-template <class Result>
-void note_settled(context& api, const std::vector<claimed>& claims, const std::vector<Result>& results) {
-  for (std::size_t i = 0; i < claims.size(); ++i)
-    if (results[i] || (results[i].error().code != errc::forbidden && !results[i].error().hides))
-      api.receivers->settled(claims[i]);
-}
-
-/// A batch may take several calls to the store, or transactions: when it goes away, a part may have been carried out.
-template <class Results>
-task<Results> in_parts(std::size_t entries, task<Results> work) {
-  try {
-    co_return co_await std::move(work);
-  } catch (const unavailable& failed) {
-    if (entries <= 1) throw;
-    throw unavailable(unavailable::reason::outcome_unknown, failed.what());
-  }
-}
-
 }  // namespace
 
 task<told_outcomes> claim_all(context& api, const visitor& who, std::vector<claim_request> requests) {
   const auto events = events_of(requests);
   auto claims = api.messages->numbered(std::move(requests));
   auto taken = api.messages->take(std::move(claims), SIZE_MAX, {}, {}, who.by);
-  const auto results = co_await in_parts(events.size(), std::move(taken));
+  const auto results = co_await broker::in_parts(events.size(), std::move(taken));
   co_return each(who, events, results, [](json_object_text& item, int revision, const row& now) {
     item.add("revision", revision);
     add_claim(item, *now);
@@ -92,9 +74,7 @@ task<told_outcomes> claim_all(context& api, const visitor& who, std::vector<clai
 
 task<told_outcomes> extend_all(context& api, const visitor& who, std::vector<claimed> claims) {
   const auto events = events_of(claims);
-  const auto results = co_await in_parts(events.size(), api.messages->extend(std::move(claims), who.by));
-  for (std::size_t i = 0; i < events.size(); ++i)
-    if (results[i]) api.receivers->extended(events[i].id, *results[i]);
+  const auto results = co_await broker::in_parts(events.size(), api.messages->extend(std::move(claims), who.by));
   co_return each(who, events, results, [](json_object_text& item, int revision, milliseconds lease) {
     item.add("revision", revision);
     item.add("lease_ms", lease.count());
@@ -103,8 +83,7 @@ task<told_outcomes> extend_all(context& api, const visitor& who, std::vector<cla
 
 task<told_outcomes> release_all(context& api, const visitor& who, std::vector<claimed> claims) {
   const auto events = events_of(claims);
-  const auto results = co_await in_parts(events.size(), api.messages->release(claims, who.by));
-  note_settled(api, claims, results);
+  const auto results = co_await broker::in_parts(events.size(), api.messages->release(std::move(claims), who.by));
   co_return each(who, events, results, [](json_object_text& item, int revision, const row& now) {
     item.add("revision", revision);
     item.add("status", to_string(now->status));
@@ -113,11 +92,7 @@ task<told_outcomes> release_all(context& api, const visitor& who, std::vector<cl
 
 task<told_outcomes> fail_all(context& api, const visitor& who, std::vector<failed_claim> failures) {
   const auto events = events_of(failures);
-  std::vector<claimed> claims;
-  claims.reserve(failures.size());
-  for (const auto& f : failures) claims.push_back(f.what);
-  const auto results = co_await in_parts(events.size(), api.messages->fail(std::move(failures), who.by));
-  note_settled(api, claims, results);
+  const auto results = co_await broker::in_parts(events.size(), api.messages->fail(std::move(failures), who.by));
   co_return each(who, events, results, [](json_object_text& item, int revision, const row& now) {
     item.add("revision", revision);
     item.add("status", to_string(now->status));
@@ -128,7 +103,7 @@ task<told_outcomes> fail_all(context& api, const visitor& who, std::vector<faile
 
 task<told_outcomes> answer_all(context& api, const visitor& who, std::vector<answer_request> answers) {
   const auto events = events_of(answers);
-  const auto results = co_await in_parts(events.size(), api.messages->answer(std::move(answers), who.by));
+  const auto results = co_await broker::in_parts(events.size(), api.messages->answer(std::move(answers), who.by));
   co_return each(who, events, results, [](json_object_text& item, int, const row& now) {
     item.add("revision", now->revision);
     item.add("status", to_string(now->status));
@@ -170,7 +145,7 @@ task<told_outcomes> accept_all(context& api, const visitor& who, std::vector<res
     readable.push_back(std::move(*e));
   }
   const auto count = readable.size();
-  const auto accepted = co_await in_parts(count, api.messages->accept(std::move(readable), who.by));
+  const auto accepted = co_await broker::in_parts(count, api.messages->accept(std::move(readable), who.by));
   told_outcomes told;
   refusal_notes notes(who);
   auto next = accepted.begin();

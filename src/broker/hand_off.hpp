@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/message.hpp"
+#include "core/work.hpp"
 
 namespace amc::broker {
 
@@ -32,6 +33,9 @@ class hand_off {
   virtual std::unique_ptr<arrival> arrives(const std::string& queue, std::size_t text_bytes, bool may_be_claimed) = 0;
   /// Something that was claimed waits in this queue again.
   virtual void opened(const std::string& queue) = 0;
+  /// What was given out under this claim has had an outcome.
+  virtual void settled(const claimed& what) = 0;
+  virtual void extended(const claimed& what, milliseconds lease) = 0;
 };
 
 }  // namespace amc::broker

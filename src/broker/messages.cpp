@@ -21,6 +21,20 @@ error unroutable(std::string_view text) {
                                 "\": add one under broker.routes; \"amc routes TEXT\" says where a text would go."};
 }
 
+/// For what is about claims that somebody has.
+constexpr life_cycle::entitlement of_holder{.needed = right::serve, .as_holder = true};
+
+/// One for each claim.
+std::vector<change> changes_of(const std::vector<claimed>& claims,
+                               change (*make)(const event& ready, std::int64_t claim), const principal_ptr& by) {
+  std::vector<change> changes;
+  changes.reserve(claims.size());
+  for (const auto& c : claims) changes.push_back(life_cycle::wanted_by(by, of_holder, make(c.ready, c.claim)));
+  return changes;
+}
+
+}  // namespace
+
 claimed_revision delivery_of(const message& m) {
   return {.id = m.id,
           .revision = m.revision,
@@ -37,20 +51,6 @@ claimed_revision delivery_of(const message& m) {
           .created_at = m.created_at,
           .queue = m.queue};
 }
-
-/// For what is about claims that somebody has.
-constexpr life_cycle::entitlement of_holder{.needed = right::serve, .as_holder = true};
-
-/// One for each claim.
-std::vector<change> changes_of(const std::vector<claimed>& claims,
-                               change (*make)(const event& ready, std::int64_t claim), const principal_ptr& by) {
-  std::vector<change> changes;
-  changes.reserve(claims.size());
-  for (const auto& c : claims) changes.push_back(life_cycle::wanted_by(by, of_holder, make(c.ready, c.claim)));
-  return changes;
-}
-
-}  // namespace
 
 messages::messages(const environment& env, message_store::async_store store, std::shared_ptr<ringing> rings,
                    std::shared_ptr<messages_metrics> numbers, std::shared_ptr<queue_system::publisher> publish,
@@ -422,6 +422,13 @@ void messages::tell_opened(const std::vector<outcome>& outcomes) const {
     if (o.applied && queues.insert(o.now->queue).second) hand_off_->opened(o.now->queue);
 }
 
+/// Who has no right to a claim has not settled it; anybody else who names it has, whatever became of it.
+void messages::tell_settled(const claimed& what, const result<row>& became) const {
+  if (!hand_off_) return;
+  const bool had_no_right = !became && (became.error().code == errc::forbidden || became.error().hides);
+  if (!had_no_right) hand_off_->settled(what);
+}
+
 task<std::vector<due_row>> messages::waiting(std::string queue, std::size_t limit,
                                              std::optional<int> unanswered_below) {
   const auto rules = routes_->of(queue).rules;
@@ -438,6 +445,7 @@ task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> cl
       results.emplace_back(outcomes[i].now->lease);
     else
       results.emplace_back(life_cycle::refusal(changes[i], outcomes[i]).value());
+    if (hand_off_ && outcomes[i].applied) hand_off_->extended(claims[i], outcomes[i].now->lease);
   }
   co_return results;
 }
@@ -449,6 +457,7 @@ task<std::vector<result<row>>> messages::release(std::vector<claimed> claims, pr
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     results.push_back(life_cycle::settled(changes[i], outcomes[i]));
+    tell_settled(claims[i], results.back());
     if (outcomes[i].applied) seen_->released(outcomes[i].now->id);
   }
   co_return results;
@@ -472,6 +481,7 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     results.push_back(life_cycle::settled(changes[i], outcomes[i]));
+    tell_settled(failures[i].what, results.back());
     if (!outcomes[i].applied) continue;
     seen_->failed(*outcomes[i].now);
     spans_.failed(*outcomes[i].now, begun);
@@ -489,7 +499,7 @@ void messages::go_on(const row& now, on_its_way one) {
   }
   seen_->arrived(*now);
   if (one.claim()) {
-    seen_->claimed(*now);
+    seen_->claimed(*now, now->updated_at);  // nobody could claim it before
     log::debug("broker", "stored, goes to a receiver of " + now->queue, subject);
     numbers_->handed_off(now->queue);
   } else {

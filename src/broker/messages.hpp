@@ -36,6 +36,9 @@ struct messages_options {
 /// Of a claim whose delivery has not been written yet: then its broker extends it to the lease.
 constexpr milliseconds unwritten_claim_max{10'000};
 
+/// What is given to who works on a claimed row.
+claimed_revision delivery_of(const message& m);
+
 /// A new message. Its id must be a new one.
 struct accept_request {
   uuid id{};
@@ -195,6 +198,7 @@ class messages {
   task<std::vector<outcome>> store_arrivals(std::vector<change> changes, std::vector<on_its_way>& arriving);
   void go_on(const row& now, on_its_way one);
   void tell_opened(const std::vector<outcome>& outcomes) const;
+  void tell_settled(const claimed& what, const result<row>& became) const;
   result<life_cycle::other_queue> queue_to_operate_in(const std::string& name, const principal_ptr& by);
   task<result<row>> change_and_ring(change what, bool names_revision = false);
   task<void> try_resumed(std::vector<change>& claims, std::vector<outcome>& outcomes);

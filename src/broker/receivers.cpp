@@ -514,9 +514,7 @@ task<void> receivers::extend(std::vector<handed> delivered) {
   back_off pause(env_.random());
   while (!closing_ && env_.timers->now() < over) {
     try {
-      const auto leases = co_await verbs_->extend(claims);
-      for (std::size_t i = 0; i < claims.size(); ++i)
-        if (leases[i]) extended(claims[i].ready.id, *leases[i]);
+      co_await verbs_->extend(claims);
       co_return;
     } catch (const unavailable&) {
     }
@@ -598,8 +596,8 @@ task<void> receivers::look_again(std::string name) {
   announce(name);
 }
 
-void receivers::extended(const uuid& id, milliseconds lease) {
-  workers_.extended(id, env_.timers->now() + lease);
+void receivers::extended(const claimed& what, milliseconds lease) {
+  workers_.extended(what.ready.id, env_.timers->now() + lease);
 }
 
 std::size_t receivers::parked_for(const std::string& name) const {

@@ -77,10 +77,8 @@ class receivers : public hand_off {
 
   std::unique_ptr<arrival> arrives(const std::string& name, std::size_t text_bytes, bool may_be_claimed) override;
   void opened(const std::string& name) override;
-
-  /// What was handed out under this claim has had an outcome.
-  void settled(const claimed& what) { workers_.settled(what.ready.id, what.claim); }
-  void extended(const uuid& id, milliseconds lease);
+  void settled(const claimed& what) override { workers_.settled(what.ready.id, what.claim); }
+  void extended(const claimed& what, milliseconds lease) override;
 
   /// Answers everyone: empty. From then on nothing is handed out.
   void send_home();

@@ -1,5 +1,7 @@
 #include "consumer_services/direct_broker_client.hpp"
 
+#include "broker/in_parts.hpp"
+
 namespace amc::consumer_services {
 namespace {
 
@@ -18,7 +20,8 @@ class direct_broker_client : public service::broker_client {
   task<void> release(std::vector<claimed> claims) override { co_await messages_->release(std::move(claims)); }
 
   task<std::vector<result<status>>> fail(std::vector<failed_claim> failures) override {
-    const auto rows = co_await messages_->fail(std::move(failures));
+    const auto count = failures.size();
+    const auto rows = co_await broker::in_parts(count, messages_->fail(std::move(failures)));
     std::vector<result<status>> results;
     for (const auto& became : rows)
       results.push_back(became ? result<status>((*became)->status) : result<status>(became.error()));
@@ -26,7 +29,8 @@ class direct_broker_client : public service::broker_client {
   }
 
   task<std::vector<result<void>>> answer(std::vector<answer_request> answers) override {
-    const auto rows = co_await messages_->answer(std::move(answers));
+    const auto count = answers.size();
+    const auto rows = co_await broker::in_parts(count, messages_->answer(std::move(answers)));
     std::vector<result<void>> results;
     for (const auto& became : rows) results.push_back(became ? result<void>() : result<void>(became.error()));
     co_return results;
