@@ -3,6 +3,7 @@
 #include "access/configuration.hpp"
 #include "access/exposure.hpp"
 #include "api/configuration.hpp"
+#include "consumer_services/in_process_broker_client.hpp"
 #include "core/log.hpp"
 
 namespace amc::app {
@@ -52,6 +53,11 @@ std::unique_ptr<http::server> broker_server::make_server(const environment& env,
   if (!identity_ && others_reach_it)
     log::warning("access", "broker.access.open: whoever reaches " + made->url() + " may do everything");
   return made;
+}
+
+std::shared_ptr<service::receiving_client> broker_server::client_in_process() const {
+  if (identity_) return nullptr;
+  return consumer_services::make_in_process_broker_client(executor_, parts_->messages(), receivers_);
 }
 
 void broker_server::run() {

@@ -8,6 +8,7 @@
 #include "app/foundation.hpp"
 #include "broker/maintenance/queue_counting.hpp"
 #include "http/server.hpp"
+#include "service/broker_client.hpp"
 
 namespace amc::app {
 
@@ -19,6 +20,9 @@ class broker_server {
 
   /// Of broker.http.
   std::string url() const { return server_->url(); }
+  /// For services in this process, on other threads, whose calls must have returned before `stop`. Null where whoever
+  /// works here is asked who it is: then they come over HTTP as everybody does.
+  std::shared_ptr<service::receiving_client> client_in_process() const;
   void run();
   /// Takes no new request, answers those under way (parked ones at once), and returns when all is quiet.
   task<void> stop();

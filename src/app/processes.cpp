@@ -182,7 +182,10 @@ int all_process(const config& settings, reread read,
     at.broker_url = secure ? settings.text("consumer_services.broker_client.url") : broker.url();
     at.worker = amc::service::new_worker_name(services_loop.env());
     at.traces = &traces;
-    if (!receive) at.engine = base.platform.get(), at.base = &base;
+    if (receive)
+      at.broker = broker.client_in_process();
+    else
+      at.engine = base.platform.get(), at.base = &base;
     running_service a(services_loop, settings, std::move(definition_a), at);
     running_service b(services_loop, settings, std::move(definition_b), at);
     std::optional<int> exit_code;

@@ -29,7 +29,7 @@ running_service::running_service(loop& on, const config& settings, consumer_serv
   const auto make = [&](boost::asio::any_io_executor handlers) {
     if (!at.engine)
       return std::make_unique<amc::service::service_runtime>(
-          loop_.env(), what, http_client(loop_.env(), settings, at.broker_url),
+          loop_.env(), what, at.broker ? at.broker : http_client(loop_.env(), settings, at.broker_url),
           amc::service::receiving_from(settings, at.worker), std::move(handlers), options);
     return std::make_unique<amc::service::service_runtime>(
         loop_.env(), what, client(settings, service.on_the_store, at), *at.engine, std::move(handlers), options);

@@ -13,6 +13,8 @@ namespace amc::app {
 /// What the services of one process work with.
 struct workplace {
   std::string broker_url{};
+  /// Of a broker in this process; null: they come to it over HTTP.
+  std::shared_ptr<amc::service::receiving_client> broker{};
   platform* engine = nullptr;        ///< whose events they hear; null: they receive from the broker
   const foundation* base = nullptr;  ///< where services that hear events may work on the store
   std::shared_ptr<amc::service::company> company = std::make_shared<amc::service::company>();
@@ -44,6 +46,7 @@ class running_broker {
   ~running_broker();
 
   std::string url() const { return broker_->url(); }
+  std::shared_ptr<amc::service::receiving_client> client_in_process() const { return broker_->client_in_process(); }
   void stop();
 
  private:

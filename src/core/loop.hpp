@@ -3,13 +3,11 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
-#include <optional>
 #include <string>
 #include <thread>
-#include <variant>
 
 #include "core/environment.hpp"
-#include "core/error.hpp"
+#include "core/other_thread.hpp"
 #include "core/task.hpp"
 
 namespace amc {
@@ -30,9 +28,7 @@ class loop {
   /// Runs a coroutine on the loop's thread and waits for it, from any other thread. Throws `unavailable` where it does.
   template <class T>
   T run(task<T> work) {
-    auto outcome = boost::asio::co_spawn(context_, as_value(std::move(work)), boost::asio::use_future).get();
-    if (const auto* failed = std::get_if<unavailable>(&outcome)) throw unavailable(*failed);
-    return std::get<T>(std::move(outcome));
+    return value_of(boost::asio::co_spawn(context_, as_value(std::move(work)), boost::asio::use_future).get());
   }
   void run(task<void> work) { run(as_done(std::move(work))); }
 
@@ -40,17 +36,6 @@ class loop {
   void run(std::function<void()> work);
 
  private:
-  /// A failure travels as a value: exception objects are not shared between threads.
-  template <class T>
-  static task<std::variant<T, unavailable>> as_value(task<T> work) {
-    std::optional<unavailable> failed;
-    try {
-      co_return co_await std::move(work);
-    } catch (const unavailable& why) {
-      failed = why;
-    }
-    co_return *std::move(failed);
-  }
   static task<bool> as_done(task<void> work) {
     co_await std::move(work);
     co_return true;

@@ -8,6 +8,7 @@
 #include "broker/configuration.hpp"
 #include "broker/parts.hpp"
 #include "consumer_services/direct_broker_client.hpp"
+#include "consumer_services/in_process_broker_client.hpp"
 #include "core/text.hpp"
 #include "message_store/stores.hpp"
 #include "queue_system/moving.hpp"
@@ -181,6 +182,10 @@ class running_broker : public running {
     net_.listen(by.name(), by, [this](http::request& asked) { return api_.handle(asked); });
   }
 
+  std::shared_ptr<service::receiving_client> client_in_process() const {
+    return consumer_services::make_in_process_broker_client(by_.env().executor, parts_->messages(), receivers_);
+  }
+
   task<void> stop() override {
     waiters_->send_home();
     receivers_->send_home();
@@ -259,23 +264,26 @@ class handling {
 
 class running_service : public running {
  public:
-  /// `base` is there where it works on the store, or shares a process with the broker.
+  /// `base` is there where it works on the store, or shares a process with the broker; `broker` where it receives from
+  /// that.
   running_service(const surroundings& around, process& by, char letter, bool on_the_store,
-                  std::shared_ptr<const foundation> base, std::shared_ptr<service::company> with)
+                  std::shared_ptr<const foundation> base, std::shared_ptr<service::company> with,
+                  std::shared_ptr<service::receiving_client> broker = nullptr)
       : around_(around), by_(by), handling_(around, by, letter), base_(std::move(base)) {
     service::runtime_options options;
     options.company = std::move(with);
     options.concurrency = around.in.plan().concurrency;
     options.handler_timeout = around.in.plan().handler_timeout;
     auto handlers = by.slow_executor([this] { return handling_.time(); });
-    if (around.in.plan().by_runtime && (around.in.plan().together || !on_the_store)) {
+    if (!broker && around.in.plan().by_runtime && !on_the_store) broker = http_client();
+    if (broker) {
       service::receiving how;
       how.worker = by.name() + " since " + std::to_string(by.in().now().count());
       how.wait = receive_wait;
       how.max_bytes = page_max_bytes;
       runtime_ = std::make_unique<service::service_runtime>(
-          by.env(), definition(letter), record(http_client(), by, std::string(1, letter), around.told), std::move(how),
-          std::move(handlers), options);
+          by.env(), definition(letter), record(std::move(broker), by, std::string(1, letter), around.told),
+          std::move(how), std::move(handlers), options);
     } else {
       if (!base_) platform_ = connect_engine(around, by);
       auto client = on_the_store ? direct_client() : std::shared_ptr<broker_client>(http_client());
@@ -502,11 +510,12 @@ class running_together : public running {
   running_together(const surroundings& around, process& by)
       : base_(std::make_shared<const foundation>(around, by)), broker_(around, by, base_) {
     const auto& plan = around.in.plan();
+    const auto broker = plan.receive ? broker_.client_in_process() : nullptr;
     // A worker has one request parked for a queue: those of one process that receive have one service for each.
     for (int i = 0; i < (plan.receive ? 1 : plan.services_a); ++i)
-      services_.push_back(std::make_unique<running_service>(around, by, 'a', false, base_, all_));
+      services_.push_back(std::make_unique<running_service>(around, by, 'a', false, base_, all_, broker));
     for (int i = 0; i < (plan.receive ? 1 : plan.services_b); ++i)
-      services_.push_back(std::make_unique<running_service>(around, by, 'b', true, base_, all_));
+      services_.push_back(std::make_unique<running_service>(around, by, 'b', true, base_, all_, broker));
   }
 
   task<void> stop() override {

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "consumer_services/in_process_broker_client.hpp"
 #include "core/log.hpp"
 #include "tests/support/api_caller.hpp"
 #include "tests/unit/service/runtime_test.hpp"
@@ -17,7 +18,7 @@ struct asked_round {
   milliseconds wait{};
 };
 
-/// A broker over HTTP that can be told to be away, and keeps what it was asked.
+/// A broker that can be told to be away, and keeps what it was asked.
 class watched_client : public receiving_client {
  public:
   explicit watched_client(std::shared_ptr<receiving_client> real) : real_(std::move(real)) {}
@@ -61,7 +62,9 @@ class watched_client : public receiving_client {
   std::shared_ptr<receiving_client> real_;
 };
 
-class Receiving : public runtime_test {
+enum class way { over_http, in_process };
+
+class Receiving : public runtime_test, public testing::WithParamInterface<way> {
  protected:
   ~Receiving() override {
     client_->away = false;
@@ -76,11 +79,20 @@ class Receiving : public runtime_test {
     run();
   }
 
-  std::shared_ptr<watched_client> client_ = std::make_shared<watched_client>(
-      make_http_broker_client(std::make_shared<tests::api_caller>(w_), milliseconds(1'000)));
+  std::shared_ptr<receiving_client> broker() {
+    if (GetParam() == way::in_process)
+      return consumer_services::make_in_process_broker_client(w_.world.env().executor, w_.messages, w_.receivers);
+    return make_http_broker_client(std::make_shared<tests::api_caller>(w_), milliseconds(1'000));
+  }
+
+  std::shared_ptr<watched_client> client_ = std::make_shared<watched_client>(broker());
 };
 
-TEST_F(Receiving, WorksOnWhatIsThereAndOnWhatComes) {
+INSTANTIATE_TEST_SUITE_P(Ways, Receiving, testing::Values(way::over_http, way::in_process), [](const auto& one) {
+  return std::string(one.param == way::over_http ? "over_http" : "in_process");
+});
+
+TEST_P(Receiving, WorksOnWhatIsThereAndOnWhatComes) {
   const auto first = w_.accept("Hi, ");
   start(4);
   pass(100);
@@ -91,7 +103,7 @@ TEST_F(Receiving, WorksOnWhatIsThereAndOnWhatComes) {
   EXPECT_THAT(handled_, ElementsAre(first, second));
 }
 
-TEST_F(Receiving, OneRequestTellsWhatHasEndedAndAsksForMore) {
+TEST_P(Receiving, OneRequestTellsWhatHasEndedAndAsksForMore) {
   for (int i = 0; i < 3; ++i) w_.accept("Hi, ");
   start(4);
   pass(100);
@@ -103,7 +115,7 @@ TEST_F(Receiving, OneRequestTellsWhatHasEndedAndAsksForMore) {
   EXPECT_EQ(client_->told_by_themselves, 0);
 }
 
-TEST_F(Receiving, WhatWaitsForItsConfirmationIsNotParkedForLong) {
+TEST_P(Receiving, WhatWaitsForItsConfirmationIsNotParkedForLong) {
   w_.accept("Hi, ");
   start(4);
   pass(1'500);
@@ -113,7 +125,7 @@ TEST_F(Receiving, WhatWaitsForItsConfirmationIsNotParkedForLong) {
   EXPECT_EQ(client_->extensions, 0);
 }
 
-TEST_F(Receiving, AsksForNoMoreThanItHasFreeHandlersFor) {
+TEST_P(Receiving, AsksForNoMoreThanItHasFreeHandlersFor) {
   for (int i = 0; i < 10; ++i) w_.accept("Hi, ");
   start(3, true);
   pass(100);
@@ -123,7 +135,7 @@ TEST_F(Receiving, AsksForNoMoreThanItHasFreeHandlersFor) {
   EXPECT_THAT(handled_, SizeIs(3));
 }
 
-TEST_F(Receiving, WhileSomeWorkItAsksForAsMuchAsThereIsRoomFor) {
+TEST_P(Receiving, WhileSomeWorkItAsksForAsMuchAsThereIsRoomFor) {
   w_.accept("Hi, ");
   start(3, true);
   pass(100);
@@ -132,7 +144,7 @@ TEST_F(Receiving, WhileSomeWorkItAsksForAsMuchAsThereIsRoomFor) {
   EXPECT_EQ(client_->rounds[1].in_hand, 1U);
 }
 
-TEST_F(Receiving, WhatEndsWhileARequestIsParkedIsToldByItself) {
+TEST_P(Receiving, WhatEndsWhileARequestIsParkedIsToldByItself) {
   const auto id = w_.accept("Hi, ");
   start(3, true);
   pass(100);
@@ -142,7 +154,7 @@ TEST_F(Receiving, WhatEndsWhileARequestIsParkedIsToldByItself) {
   EXPECT_EQ(client_->told_by_themselves, 1);
 }
 
-TEST_F(Receiving, AFailureIsToldAndComesRoundAgain) {
+TEST_P(Receiving, AFailureIsToldAndComesRoundAgain) {
   const auto id = w_.accept("Hi, ");
   throws_ = true;
   start(4);
@@ -154,7 +166,7 @@ TEST_F(Receiving, AFailureIsToldAndComesRoundAgain) {
   EXPECT_EQ(status_of(id), status::done);
 }
 
-TEST_F(Receiving, LeasesOfWhatTakesLongAreExtended) {
+TEST_P(Receiving, LeasesOfWhatTakesLongAreExtended) {
   const auto id = w_.accept("Hi, ");
   start(4, true);
   pass(30'000);
@@ -164,7 +176,7 @@ TEST_F(Receiving, LeasesOfWhatTakesLongAreExtended) {
   EXPECT_THAT(handled_, SizeIs(1));
 }
 
-TEST_F(Receiving, ABrokerThatIsAwayIsAskedAgain) {
+TEST_P(Receiving, ABrokerThatIsAwayIsAskedAgain) {
   client_->away = true;
   const auto id = w_.accept("Hi, ");
   start(4);
@@ -174,7 +186,7 @@ TEST_F(Receiving, ABrokerThatIsAwayIsAskedAgain) {
   EXPECT_EQ(status_of(id), status::done);
 }
 
-TEST_F(Receiving, AnOutcomeThatCouldNotBeToldIsToldAgain) {
+TEST_P(Receiving, AnOutcomeThatCouldNotBeToldIsToldAgain) {
   const auto id = w_.accept("Hi, ");
   start(4, true);
   client_->away = true;  // for receiving
@@ -186,7 +198,7 @@ TEST_F(Receiving, AnOutcomeThatCouldNotBeToldIsToldAgain) {
   EXPECT_THAT(handled_, SizeIs(1));
 }
 
-TEST_F(Receiving, AnOutcomeThatWasTakenAlreadyIsNoRefusalThatWarns) {
+TEST_P(Receiving, AnOutcomeThatWasTakenAlreadyIsNoRefusalThatWarns) {
   std::vector<std::string> warnings, notes;
   log::redirect([&](const log::line& line) {
     (line.severity == log::level::warning ? warnings : notes).emplace_back(line.text);
@@ -202,7 +214,7 @@ TEST_F(Receiving, AnOutcomeThatWasTakenAlreadyIsNoRefusalThatWarns) {
   EXPECT_THAT(notes, testing::Contains(testing::HasSubstr("was told again, and perhaps taken the first time")));
 }
 
-TEST_F(Receiving, StoppingEndsTheRequestThatIsParked) {
+TEST_P(Receiving, StoppingEndsTheRequestThatIsParked) {
   start(4);
   ASSERT_EQ(w_.receivers->size(), 1U);
   const auto before = w_.world.env().timers->now();
@@ -213,7 +225,7 @@ TEST_F(Receiving, StoppingEndsTheRequestThatIsParked) {
   runtime_.reset();
 }
 
-TEST_F(Receiving, WhatArrivesWhileItStopsIsReleased) {
+TEST_P(Receiving, WhatArrivesWhileItStopsIsReleased) {
   client_->slow_response = std::make_shared<one_shot<bool>>(w_.world.env().executor);
   const auto slow = client_->slow_response;
   const auto id = w_.accept("Hi, ");
@@ -226,7 +238,9 @@ TEST_F(Receiving, WhatArrivesWhileItStopsIsReleased) {
   EXPECT_EQ(w_.find(id)->unanswered, 0);
 }
 
-TEST_F(Receiving, WhereOneOutcomeIsTheCauseTheOthersAreTaken) {
+using ReceivingOverHttp = runtime_test;
+
+TEST_F(ReceivingOverHttp, WhereOneOutcomeIsTheCauseTheOthersAreTaken) {
   const auto good = w_.accept("Hi, "), bad = w_.accept("Hi, ");
   auto calls = std::make_shared<tests::api_caller>(w_);
   calls->body_max_bytes = 2'000;
