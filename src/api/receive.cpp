@@ -82,8 +82,10 @@ std::optional<http::response> refused_to_take(context& api, visitor& who, const 
 
 task<http::response> post_receive(context& api, http::request& asked, visitor& who) {
   auto queue = segment_of(asked, 1);
-  if (const auto wrong = api.messages->refuses_queue(queue, who.by)) co_return refused(*wrong);
+  const auto closed = api.messages->refuses_queue(queue, who.by);
   auto body = parse_receive(asked, api.options.claims_max, api.options.receive_max_bytes);
+  // What it brings along is settled all the same.
+  if (closed && !(body && brings_outcomes(*body))) co_return refused(*closed);
   if (!body) co_return refused(body.error());
   asked.drop_body();
   const auto prefers = preferred_wait(asked);
@@ -97,7 +99,7 @@ task<http::response> post_receive(context& api, http::request& asked, visitor& w
   const bool has_settled = !reply.empty();
   std::vector<broker::handed> deliveries;
   bool come_later = !place;
-  if (all_taken) {
+  if (all_taken && !closed) {
     auto wanted = request_of(who, *body, queue, asked, wait);
     auto received = co_await receive(api, std::move(wanted), asked.from, has_settled);
     come_later = come_later || !received;
