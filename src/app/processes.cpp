@@ -193,6 +193,7 @@ int all_process(const config& settings, reread read,
     if (!exit_code) exit_code = stop.wait();
     const bool finished_a = a.stop(drain_time(settings, *exit_code));
     const bool finished_b = b.stop(drain_time(settings, *exit_code));
+    at.broker.reset();  // what it works on ends on the broker's thread
     broker.stop();
     traces.stop();
     amc::service::end_or_exit(finished_a && finished_b, *exit_code);

@@ -72,6 +72,9 @@ class messages {
   /// Who is asked about each revision that arrives from now on; null: nobody.
   void hand_off_to(hand_off* who) { hand_off_ = who; }
 
+  /// Of the texts of one batch of claims.
+  std::size_t claims_max_bytes() const { return options_.claims_max_bytes; }
+
   uuid new_id() { return new_id_(); }
   /// The number of a claim that nobody has made before.
   std::int64_t new_claim() const { return claim_number(env_.random()); }

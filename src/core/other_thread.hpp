@@ -9,8 +9,8 @@
 #include "core/error.hpp"
 #include "core/task.hpp"
 
-/// A coroutine that another thread waits for. Its failure travels as a value: exception objects are not shared between
-/// threads.
+/// A coroutine that another thread waits for. That something is `unavailable` travels as a value: exception objects are
+/// not shared between threads, unless they end the process.
 namespace amc {
 
 template <class T>

@@ -66,6 +66,7 @@ enum class way { over_http, in_process };
 
 class Receiving : public runtime_test, public testing::WithParamInterface<way> {
  protected:
+  explicit Receiving(std::vector<std::string> sets = {}) : runtime_test(std::move(sets)) {}
   ~Receiving() override {
     client_->away = false;
     run_handlers();
@@ -88,9 +89,12 @@ class Receiving : public runtime_test, public testing::WithParamInterface<way> {
   std::shared_ptr<watched_client> client_ = std::make_shared<watched_client>(broker());
 };
 
-INSTANTIATE_TEST_SUITE_P(Ways, Receiving, testing::Values(way::over_http, way::in_process), [](const auto& one) {
-  return std::string(one.param == way::over_http ? "over_http" : "in_process");
-});
+const auto ways = testing::Values(way::over_http, way::in_process);
+std::string name_of(const testing::TestParamInfo<way>& one) {
+  return one.param == way::over_http ? "over_http" : "in_process";
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, Receiving, ways, name_of);
 
 TEST_P(Receiving, WorksOnWhatIsThereAndOnWhatComes) {
   const auto first = w_.accept("Hi, ");
@@ -236,6 +240,39 @@ TEST_P(Receiving, WhatArrivesWhileItStopsIsReleased) {
   runtime_.reset();
   EXPECT_THAT(handled_, IsEmpty());
   EXPECT_EQ(w_.find(id)->unanswered, 0);
+}
+
+class ReceivingWithClosedQueues : public Receiving {
+ protected:
+  ReceivingWithClosedQueues() : Receiving({"broker.queues_closed=true"}) {}
+};
+
+INSTANTIATE_TEST_SUITE_P(Ways, ReceivingWithClosedQueues, ways, name_of);
+
+TEST_P(ReceivingWithClosedQueues, AQueueThatThereIsNotIsTold) {
+  std::vector<std::string> warnings;
+  log::redirect([&](const log::line& line) {
+    if (line.severity == log::level::warning) warnings.emplace_back(line.text);
+  });
+  service_.queue = "topic-x";
+  start(4);
+  pass(3'000);
+  log::redirect(nullptr);
+  EXPECT_THAT(warnings, testing::Contains(testing::HasSubstr("names the queue \"topic-x\"")));
+  EXPECT_EQ(w_.receivers->size(), 0U);
+}
+
+TEST_P(ReceivingWithClosedQueues, OutcomesThatComeAlongAreSettledAllTheSame) {
+  const auto id = w_.accept("Hi, ");
+  receive_round asked{.queue = "topic-a", .worker = "w", .max = 1};
+  asked.max_bytes = 1'000;
+  ASSERT_THAT(w_.world.run(client_->receive(asked)).deliveries, SizeIs(1));
+  asked.queue = "topic-x";
+  asked.answers = {{id, 1, "Hi, X. Bye!", {}}};
+  EXPECT_TRUE(w_.world.run(client_->receive(asked)).answers.at(0));
+  EXPECT_EQ(status_of(id), status::done);
+  asked.answers.clear();
+  EXPECT_THROW(w_.world.run(client_->receive(asked)), unavailable);
 }
 
 using ReceivingOverHttp = runtime_test;
