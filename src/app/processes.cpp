@@ -1,5 +1,7 @@
 #include "app/processes.hpp"
 
+#include <future>
+
 #include "access/configuration.hpp"
 #include "api/configuration.hpp"
 #include "app/running.hpp"
@@ -191,8 +193,10 @@ int all_process(const config& settings, reread read,
     std::optional<int> exit_code;
     if (meanwhile) exit_code = meanwhile(broker.url());
     if (!exit_code) exit_code = stop.wait();
-    const bool finished_a = a.stop(drain_time(settings, *exit_code));
+    // Together: what one cannot finish costs the other nothing.
+    auto stopping_a = std::async(std::launch::async, [&] { return a.stop(drain_time(settings, *exit_code)); });
     const bool finished_b = b.stop(drain_time(settings, *exit_code));
+    const bool finished_a = stopping_a.get();
     at.broker.reset();  // what it works on ends on the broker's thread
     broker.stop();
     traces.stop();

@@ -187,7 +187,7 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   if (r->asked.in_hand == 0 && r->asked.is_named) co_await reopen_lost(r->by, r->asked.queue);
   std::vector<handed> got;
   if (r->asked.max == 0 || closing_) co_return got;
-  check_room();
+  check_room(r->asked);
   verbs_->seen().asked(r->asked.queue, holder_of(r->asked.by, r->asked.holder));
   {
     const parking place(*this, r);
@@ -206,8 +206,9 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   co_return got;
 }
 
-void receivers::check_room() const {
-  if (parked_ >= options_.max)
+/// Who does not wait takes up no place for long.
+void receivers::check_room(const receive_request& asked) const {
+  if (!asked.has_place && asked.wait > milliseconds(0) && parked_ >= options_.max)
     throw unavailable(
         unavailable::reason::overloaded,
         std::to_string(options_.max) + " receive requests are parked already (broker.http.receivers_max)");

@@ -35,6 +35,7 @@ struct receive_request {
   std::size_t max_bytes = 0;  ///< of their texts together; the first comes whatever its size
   std::size_t in_hand = 0;    ///< deliveries that the worker has in hand, of all queues
   milliseconds wait{};
+  bool has_place = false;  ///< it may be parked however many are: there are not many of its kind
 };
 
 /// A revision that was claimed for a worker.
@@ -138,7 +139,7 @@ class receivers : public hand_off {
     std::vector<handed> deliveries{};
   };
 
-  void check_room() const;
+  void check_room(const receive_request& asked) const;
   task<void> reopen_lost(std::shared_ptr<worker> by, std::string of);
   task<void> wait(std::shared_ptr<receiver> r, std::shared_ptr<http::peer> from);
   void announce(const std::string& name);

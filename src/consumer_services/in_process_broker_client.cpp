@@ -121,6 +121,7 @@ class in_process_broker_client : public service::receiving_client {
     wanted.max_bytes = std::min(asked.max_bytes, messages_->claims_max_bytes());
     wanted.in_hand = asked.in_hand;
     wanted.wait = asked.wait;
+    wanted.has_place = true;
     return wanted;
   }
 

@@ -38,7 +38,7 @@ http::server_options server_options_from(const config& settings) {
 void end_or_exit(bool finished, int exit_code) {
   if (finished) return;
   // not covered: nothing is counted of a process that ends so
-  log::warning("amc", "a handler does not end; ending without it");
+  log::warning("amc", "a handler, or what is still to be told, does not end in time; ending without it");
   log::flush();
   std::_Exit(exit_code);
 }

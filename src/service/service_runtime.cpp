@@ -31,6 +31,7 @@ service_runtime::service_runtime(const environment& env, service_definition serv
       traces_(options.traces),
       rules_(options, [this] { go_on(); }),
       receive_clock_(env),
+      pause_clock_(env),
       pause_(env.random()),
       durations_(handler_durations(env, service_.queue, "")),
       failed_durations_(handler_durations(env, service_.queue, "failed")),
@@ -67,6 +68,7 @@ task<bool> service_runtime::stop(milliseconds longest) {
   source_.reset();  // gives back what was heard and not claimed
   rules_.stop();
   receive_clock_.poke();
+  pause_clock_.poke();
   if (in_a_round_) works_.spawn(end_round());
   // Whichever is first: everything is answered, or the time is over.
   auto done = std::make_shared<one_shot<bool>>(env_.executor);
@@ -207,7 +209,7 @@ task<bool> service_runtime::receive() {
   }
   rules_.telling_over(numbers);
   note_broker(failed.empty(), failed);
-  if (!failed.empty() && !rules_.stopping()) co_await sleep_for(env_, pause_.next());
+  if (!failed.empty() && !rules_.stopping()) co_await pause_clock_.sleep(pause_.next());
   co_return true;
 }
 

@@ -101,6 +101,7 @@ class service_runtime {
   bool telling_ = false;     ///< the loop that tells runs
   bool in_a_round_ = false;  ///< a request for work is under way
   alarm_clock receive_clock_;
+  alarm_clock pause_clock_;  ///< between two requests for work that have failed
   std::shared_ptr<one_shot<bool>> round_over_;
   bool broker_reachable_ = true;
   back_off pause_;

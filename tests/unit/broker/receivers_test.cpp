@@ -617,6 +617,13 @@ TEST(ReceiversBounds, AreBounded) {
   const auto first = w.world.start(w.receivers->receive(ask("one"), nullptr));
   EXPECT_FALSE(*first);
   EXPECT_THROW(w.world.run(w.receivers->receive(ask("two"), nullptr)), unavailable);
+  auto only_looks = ask("two");
+  only_looks.wait = {};
+  EXPECT_TRUE(w.world.run(w.receivers->receive(only_looks, nullptr)).empty()) << "and is not refused";
+  auto of_this_process = ask("three");
+  of_this_process.has_place = true;
+  EXPECT_FALSE(*w.world.start(w.receivers->receive(of_this_process, nullptr)));
+  EXPECT_EQ(w.receivers->size(), 2U);
 }
 
 }  // namespace

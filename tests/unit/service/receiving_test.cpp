@@ -190,6 +190,16 @@ TEST_P(Receiving, ABrokerThatIsAwayIsAskedAgain) {
   EXPECT_EQ(status_of(id), status::done);
 }
 
+TEST_P(Receiving, StoppingEndsThePauseBeforeAnAbsentBrokerIsAskedAgain) {
+  client_->away = true;
+  start(4);
+  pass(20'000);
+  const auto before = w_.world.env().timers->now();
+  EXPECT_TRUE(stop());
+  EXPECT_LT(w_.world.env().timers->now() - before, milliseconds(100));
+  runtime_.reset();
+}
+
 TEST_P(Receiving, AnOutcomeThatCouldNotBeToldIsToldAgain) {
   const auto id = w_.accept("Hi, ");
   start(4, true);
