@@ -83,6 +83,7 @@ std::optional<http::response> refused_to_take(context& api, visitor& who, const 
 task<http::response> post_receive(context& api, http::request& asked, visitor& who) {
   auto queue = segment_of(asked, 1);
   const auto closed = api.messages->refuses_queue(queue, who.by);
+  if (closed && !is_queue_name(queue)) co_return refused(*closed);
   auto body = parse_receive(asked, api.options.claims_max, api.options.receive_max_bytes);
   // What it brings along is settled all the same.
   if (closed && !(body && brings_outcomes(*body))) co_return refused(*closed);
