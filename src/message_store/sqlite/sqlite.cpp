@@ -401,8 +401,8 @@ class sqlite_store : public store {
       keep.bind(2, static_cast<std::int64_t>(text_max_bytes));
     }
     file_.execute(keep);
-    const bool is_alone = before.revision == 1;
-    if (!is_alone && past_bytes_of(before.id) > past_max_bytes_) shorten_past(before.id);
+    const bool any_older = before.revision > 1;
+    if (any_older && past_bytes_of(before.id) > past_max_bytes_) shorten_past(before.id);
   }
 
   std::size_t past_bytes_of(const uuid& id) {
