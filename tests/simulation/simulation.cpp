@@ -69,7 +69,7 @@ class run {
   void look() {
     properties_.look();
     if (!silence_ && !world_.faulty() && scripts_.over() && operator_.over() && pausing_.over() &&
-        intervening_.over() && net_.quiet() && all_terminal())
+        intervening_.over() && net_.quiet() && nobody_stands_still() && all_terminal())
       fall_silent();
     if (silence_ && world_.now() > *silence_) {
       properties_.check_silence();
@@ -108,6 +108,12 @@ class run {
     constexpr milliseconds a_while{2'000};
     properties_.expect_silence();
     silence_ = world_.now() + a_while;
+  }
+
+  /// Whoever does finishes first what it had begun.
+  bool nobody_stands_still() const {
+    return std::none_of(nodes_.all.begin(), nodes_.all.end(),
+                        [](const node* n) { return n->up() && n->current()->paused(); });
   }
 
   bool all_terminal() const {
