@@ -307,9 +307,11 @@ change ring(const due_row& read, const policy& rules) {
 }
 
 change bury(const due_row& read) {
+  auto when = as_read(read);
+  when.unanswered_above = read.unanswered - 1;  // where it was moved meanwhile it starts afresh
   return well_formed(
       {.id = read.id,
-       .when = as_read(read),
+       .when = std::move(when),
        .then = {.status = status::dead, .error = "no answer to " + std::to_string(read.unanswered) + " claims"},
        .text_back = text_back::never});
 }

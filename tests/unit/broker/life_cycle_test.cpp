@@ -42,7 +42,7 @@ class LifeCycle : public testing::Test {
                      const life_cycle::destination& to = to_queue{"r"}) {
     return attempt(life_cycle::answer(id, revision, text, to, true, times));
   }
-  due_row read() const { return {id, row_->revision, row_->queue, row_->due, row_->held}; }
+  due_row read() const { return {id, row_->revision, row_->queue, row_->due, row_->held, row_->unanswered}; }
   void pass(int milliseconds_passed) { now_ += milliseconds(milliseconds_passed); }
 
   timestamp now_{milliseconds(1'000'000)};
@@ -443,6 +443,18 @@ TEST_F(LifeCycle, WhatHasChangedSinceTheSweeperReadItIsNeitherRungNorBuried) {
   EXPECT_NE(attempt(life_cycle::ring(seen, times)), "");
   EXPECT_NE(attempt(life_cycle::bury(seen)), "");
   EXPECT_EQ(attempt(life_cycle::bury(read())), "");
+}
+
+TEST_F(LifeCycle, WhatIsMovedInTheMomentThatItIsDueIsNotBuriedByWhoReadItBefore) {
+  accept();
+  claim(1);
+  pass(100);
+  attempt(life_cycle::ring(read(), times));
+  pass(times.ring_again.count());
+  const auto seen = read();
+  ASSERT_EQ(attempt(life_cycle::move(*row_, {"r", times})), "");
+  ASSERT_EQ(row_->due, seen.due) << "nothing else tells them apart";
+  EXPECT_NE(attempt(life_cycle::bury(seen)), "");
 }
 
 TEST_F(LifeCycle, NoRevisionIsAboveTheGreatestNumber) {
