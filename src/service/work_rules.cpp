@@ -170,12 +170,23 @@ void work_rules::note_busy() {
 
 work_rules::room work_rules::free_room(const std::optional<telling>& told) const {
   const auto leaving = told ? told->numbers.size() : 0;
+  const auto stays_alone = [&](const auto& one) {
+    return one.second.work->alone &&
+           (!told || std::find(told->numbers.begin(), told->numbers.end(), one.first) == told->numbers.end());
+  };
+  if (std::any_of(in_hand_.begin(), in_hand_.end(), stays_alone)) return {};
   const auto busy = std::min(concurrency_, in_hand_.size() - leaving + overdue_);
   auto bytes = bytes_in_hand();
   if (told)
     for (const auto number : told->numbers) bytes -= bytes_of(in_hand_.at(number));
   if (bytes >= in_hand_max_bytes_) return {};
   return {concurrency_ - busy, in_hand_max_bytes_ - bytes};
+}
+
+bool work_rules::any_room_in_the_end() const {
+  const auto runs_alone = [](const auto& one) { return one.second.work->alone && !one.second.outcome; };
+  if (std::any_of(in_hand_.begin(), in_hand_.end(), runs_alone)) return false;
+  return in_hand_.size() - outcomes() + overdue_ < concurrency_;
 }
 
 std::vector<work_rules::beginning> work_rules::take_in(std::vector<claimed_revision> deliveries, time_point now) {

@@ -98,10 +98,11 @@ class work_rules {
     std::size_t deliveries = 0;
     std::size_t bytes = 0;  ///< of their texts
   };
-  /// What can be taken in hand once this is told, and so in hand no more. Room for one has room for any size.
+  /// What can be taken in hand once this is told, and so in hand no more. Room for one has room for any size; beside
+  /// what must be alone there is none, whatever a broker that has not given it out would add.
   room free_room(const std::optional<telling>& told) const;
   /// The same, once all that can be told is.
-  bool any_room_in_the_end() const { return in_hand_.size() - outcomes() + overdue_ < concurrency_; }
+  bool any_room_in_the_end() const;
   /// Takes them in hand. While this stops they are not: they are to be released.
   std::vector<beginning> take_in(std::vector<claimed_revision> deliveries, time_point now);
 

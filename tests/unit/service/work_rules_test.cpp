@@ -291,6 +291,22 @@ TEST_F(WorkRules, ARefusalThatIsNotTheCourseOfThingsIsTold) {
 
 // ---- working ----
 
+TEST_F(WorkRules, BesideWhatMustBeAloneThereIsRoomForNothing) {
+  claimed_revision work = *granting();
+  work.alone = true;
+  const auto number = rules_.take_in({work}, now_).at(0).number;
+  EXPECT_EQ(rules_.free_room({}).deliveries, 0U);
+  EXPECT_FALSE(rules_.any_room_in_the_end());
+  rules_.handler_ended(number, saying("x"));
+  EXPECT_TRUE(rules_.any_room_in_the_end());
+  const auto told = rules_.next_telling();
+  EXPECT_EQ(rules_.free_room(told).deliveries, 2U) << "once that is told";
+  EXPECT_EQ(rules_.free_room({}).deliveries, 0U) << "and no sooner";
+  rules_.forget(number);
+  rules_.telling_over(told->numbers);
+  EXPECT_EQ(rules_.free_room({}).deliveries, 2U);
+}
+
 TEST_F(WorkRules, ALeaseIsExtendedWhenAThirdOfItIsOver) {
   const auto taken = take({1});
   EXPECT_EQ(rules_.until_next_look(now_), seconds(10)) << "a sixth of a lease";
