@@ -303,6 +303,7 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
 /// Answers without a revision, to messages that have none left.
 task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes) {
   for (std::size_t i = 0; i < changes.size(); ++i) {
+    if (outcomes[i].applied) continue;
     const auto rules = routes_->of(changes[i].then.queue.value_or("")).rules;
     auto last = life_cycle::last_answer(changes[i], outcomes[i], rules);
     if (!last) continue;

@@ -5,6 +5,7 @@
 
 #include "broker/life_cycle.hpp"
 #include "core/back_off.hpp"
+#include "core/invariant.hpp"
 
 namespace amc::broker {
 namespace {
@@ -100,7 +101,7 @@ class receivers::on_its_way : public arrival {
     --to_->handing;
     to_->handing_bytes -= text_bytes_;
     in.workers_.claim_over(*to_->by);
-    if (to_->handing == 0) in.wake(*to_);
+    if (to_->handing == 0 || to_->asked.stands) in.wake(*to_);
   }
 
   std::weak_ptr<receivers*> in_;
@@ -129,9 +130,29 @@ std::shared_ptr<receivers::receiver> receivers::taker(const std::string& name, s
   return nullptr;
 }
 
+bool receivers::receiver::can_be_handed_more() const {
+  if (claiming || over) return false;
+  return asked.stands ? room() > 0 && room_bytes() > 0 : got.empty();
+}
+
+/// What a look may claim for it now. One that does not stand has nothing under way then.
+std::size_t receivers::receiver::may_claim() const {
+  if (!can_be_handed_more()) return 0;
+  if (asked.stands) return room() - handing;
+  return handing == 0 ? room() : 0;
+}
+
 /// The first comes whatever its size.
 bool receivers::receiver::can_be_handed(std::size_t text_bytes) const {
-  return can_be_handed_more() && handing < asked.max && (handing == 0 || handing_bytes + text_bytes <= asked.max_bytes);
+  return can_be_handed_more() && handing < room() && (handing == 0 || handing_bytes + text_bytes <= room_bytes());
+}
+
+void receivers::receiver::has_got(const row& granted, bool alone) {
+  got.push_back({granted, alone});
+  if (!asked.stands) return;
+  ensure(asked.stands->max > 0, "nobody is given more than there is room for");
+  --asked.stands->max;
+  asked.stands->max_bytes -= std::min(asked.stands->max_bytes, granted->text.size());
 }
 
 void receivers::opened(const std::string& name) {
@@ -178,7 +199,8 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   r->from = from;
   r->by = workers_.of(r->asked.worker);
   const asking known_meanwhile(r->by);
-  workers::says(*r->by, r->asked.in_hand);
+  // Who is in this process has nothing from elsewhere.
+  if (!r->asked.stands) workers::says(*r->by, r->asked.in_hand);
   if (!closing_ && !std::exchange(ticking_, true)) tasks_.spawn(tick());
   const auto known = queues_.find(r->asked.queue);
   if (known != queues_.end())
@@ -186,7 +208,7 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
       if (earlier->by == r->by) earlier->over = true, wake(*earlier);
   if (r->asked.in_hand == 0 && r->asked.is_named) co_await reopen_lost(r->by, r->asked.queue);
   std::vector<handed> got;
-  if (r->asked.max == 0 || closing_) co_return got;
+  if ((r->asked.max == 0 && !r->asked.stands) || closing_) co_return got;
   check_room(r->asked);
   verbs_->seen().asked(r->asked.queue, holder_of(r->asked.by, r->asked.holder));
   {
@@ -229,6 +251,7 @@ task<void> receivers::reopen_lost(std::shared_ptr<worker> by, std::string of) {
 task<void> receivers::wait(std::shared_ptr<receiver> r, std::shared_ptr<http::peer> from) {
   const auto deadline = env_.timers->now() + r->asked.wait;
   for (;;) {
+    give(*r);
     const auto left = std::chrono::ceil<milliseconds>(deadline - env_.timers->now());
     const bool late = left <= milliseconds(0) && r->looked;
     const bool over = !r->got.empty() || r->over || closing_ || late || (from && from->gone());
@@ -244,6 +267,19 @@ task<void> receivers::wait(std::shared_ptr<receiver> r, std::shared_ptr<http::pe
 
 void receivers::wake(receiver& r) {
   if (r.woken) r.woken->set(true);
+}
+
+/// To one that stands. There may be more for it.
+void receivers::give(receiver& r) {
+  if (!r.asked.stands || r.got.empty()) return;
+  r.asked.stands->give(std::exchange(r.got, {}));
+  offered(r.asked.queue);
+}
+
+/// Where nothing waits it is handed what comes.
+void receivers::offered(const std::string& name) {
+  const auto found = queues_.find(name);
+  if (found != queues_.end() && !found->second.empty) announce(name);
 }
 
 /// What arrives from now on is not the first in its queue any more.
@@ -386,8 +422,7 @@ void receivers::settle_events(queue& q, std::size_t heard_before, const std::vec
 /// Deliveries that those who are parked can take.
 std::size_t receivers::wanted(const queue& q) const {
   std::size_t sum = 0;
-  for (const auto& r : q.parked)
-    if (r->can_take()) sum += r->asked.max;
+  for (const auto& r : q.parked) sum += r->may_claim();
   return sum;
 }
 
@@ -408,8 +443,9 @@ bool receivers::hand_out(queue& q, std::vector<due_row>& rows) {
   const auto parked = q.parked;  // a claim that starts changes who can take
   for (const auto& r : parked) {
     if (next == middle) break;
-    if (!r->can_take() || !workers::may_take(*r->by)) continue;
-    const auto count = std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(r->asked.max), middle - next);
+    const auto most = static_cast<std::ptrdiff_t>(r->may_claim());
+    if (most == 0 || !workers::may_take(*r->by)) continue;
+    const auto count = std::min(most, middle - next);
     q.lonely_last = false;
     any = true;
     start_claim(r, std::vector<due_row>(next, next + count), false);
@@ -425,7 +461,7 @@ std::shared_ptr<receivers::receiver> receivers::lonely_receiver(queue& q) {
   const auto now = env_.timers->now();
   std::shared_ptr<receiver> candidate;
   for (const auto& r : q.parked) {
-    if (!r->can_take()) continue;
+    if (r->may_claim() == 0) continue;
     const bool is_of_another = r->by->reserved_until && r->by != q.reserved;
     if (is_of_another) continue;
     if (workers::may_take_alone(*r->by, now)) {
@@ -453,6 +489,8 @@ void receivers::start_claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
 }
 
 task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone) {
+  const auto room_bytes = r->room_bytes() - std::min(r->room_bytes(), r->handing_bytes);
+  const auto max_bytes = std::min(room_bytes, verbs_->claims_max_bytes());
   std::vector<messages::numbered_claim> claims;
   for (const auto& row : rows)
     claims.push_back({{row.id, row.revision, row.traceparent},
@@ -464,7 +502,7 @@ task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
   bool beaten = false;
   try {
     const auto results =
-        co_await verbs_->take(std::move(claims), r->asked.max_bytes, r->asked.holder, unwritten_claim_max, r->asked.by);
+        co_await verbs_->take(std::move(claims), max_bytes, r->asked.holder, unwritten_claim_max, r->asked.by);
     for (const auto& taken : results) {
       if (taken) note(*r, *taken, alone);
       beaten = beaten || (!taken && (taken.error().code == errc::held || taken.error().code == errc::stale));
@@ -484,7 +522,7 @@ task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
 
 void receivers::note(receiver& r, const row& granted, bool alone) {
   workers_.handed(r.by, *granted, alone, env_.timers->now() + std::min(granted->lease, unwritten_claim_max));
-  r.got.push_back({granted, alone});
+  r.has_got(granted, alone);
 }
 
 std::shared_ptr<http::receipt> receivers::receipt_for(std::vector<handed> deliveries) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/functional/hash.hpp>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -23,6 +24,19 @@ struct receivers_options {
   milliseconds look_interval{};  ///< between two looks at a queue of which nothing is announced
 };
 
+/// A revision that was claimed for a worker.
+struct handed {
+  row now{};
+  bool alone = false;
+};
+
+/// Of a request that stands: what it is given does not end it, and takes from its room, which may grow.
+struct standing {
+  std::size_t max = 0;        ///< deliveries that it may still be given
+  std::size_t max_bytes = 0;  ///< of their texts; while there are any, the first comes whatever its size
+  std::function<void(std::vector<handed>)> give{};
+};
+
 /// What a worker asks for.
 struct receive_request {
   std::string queue{};
@@ -35,13 +49,8 @@ struct receive_request {
   std::size_t max_bytes = 0;  ///< of their texts together; the first comes whatever its size
   std::size_t in_hand = 0;    ///< deliveries that the worker has in hand, of all queues
   milliseconds wait{};
-  bool has_place = false;  ///< it may be parked however many are: there are not many of its kind
-};
-
-/// A revision that was claimed for a worker.
-struct handed {
-  row now{};
-  bool alone = false;
+  bool has_place = false;              ///< it may be parked however many are: there are not many of its kind
+  std::shared_ptr<standing> stands{};  ///< instead of `max` and `max_bytes`, for who is in this process
 };
 
 /// Requests that are parked until there is work: *receivers*. A look claims the oldest rows of a queue that can be
@@ -66,9 +75,12 @@ class receivers : public hand_off {
   receivers& operator=(const receivers&) = delete;
 
   /// Returns as soon as something was claimed, and empty when the time is over, a newer request of the same worker for
-  /// the queue takes its place, or everyone is sent home. Looks once whatever the time. Throws `unavailable` where
-  /// nothing could be looked at, or too many are parked.
+  /// the queue takes its place, or everyone is sent home. One that stands returns only then, and empty. Looks once
+  /// whatever the time. Throws `unavailable` where nothing could be looked at, or too many are parked.
   task<std::vector<handed>> receive(receive_request asked, std::shared_ptr<http::peer> from);
+
+  /// A request that stands for this queue has more room.
+  void offered(const std::string& name);
 
   /// Of an answer with these deliveries. Once it has been written, what was claimed for a while only is extended to its
   /// lease; what is not written within half of that while is given back.
@@ -109,9 +121,12 @@ class receivers : public hand_off {
     bool over = false;              ///< a newer one takes its place
     std::optional<unavailable> failed{};
     std::shared_ptr<one_shot<bool>> woken{};
-    bool can_take() const { return can_be_handed_more() && handing == 0; }
-    bool can_be_handed_more() const { return !claiming && !over && got.empty(); }
+    std::size_t room() const { return asked.stands ? asked.stands->max : asked.max; }
+    std::size_t room_bytes() const { return asked.stands ? asked.stands->max_bytes : asked.max_bytes; }
+    std::size_t may_claim() const;
+    bool can_be_handed_more() const;
     bool can_be_handed(std::size_t text_bytes) const;
+    void has_got(const row& granted, bool alone);
   };
   struct queue {
     std::list<std::shared_ptr<receiver>> parked{};  ///< the newest first
@@ -169,6 +184,7 @@ class receivers : public hand_off {
   void hear(const change_feed::news& elsewhere);
   task<void> look_again(std::string name);
   void wake(receiver& r);
+  void give(receiver& r);
 
   environment env_;
   message_store::async_store store_;

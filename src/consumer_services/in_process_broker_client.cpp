@@ -1,25 +1,14 @@
 #include "consumer_services/in_process_broker_client.hpp"
 
-#include <algorithm>
+#include <map>
 
 #include "consumer_services/direct_broker_client.hpp"
+#include "core/invariant.hpp"
 #include "core/log.hpp"
 #include "core/other_thread.hpp"
 
 namespace amc::consumer_services {
 namespace {
-
-/// As it comes from the broker's thread: rows do not change any more, so each side may read them.
-struct told_round {
-  std::vector<result<void>> answers{};
-  std::vector<result<status>> failures{};
-  std::vector<broker::handed> deliveries{};
-};
-
-template <class Result>
-bool any_refused(const std::vector<Result>& results) {
-  return std::any_of(results.begin(), results.end(), [](const auto& one) { return !one; });
-}
 
 claimed_revision delivery_of(const broker::handed& one) {
   auto work = broker::delivery_of(*one.now);
@@ -41,6 +30,8 @@ task<T> contained(task<T> work) {
   log::error("broker", "a call of a service in this process has failed: " + defect);
   throw unavailable(unavailable::reason::outcome_unknown, defect);
 }
+
+using taking = std::function<void(std::vector<claimed_revision>)>;
 
 class in_process_broker_client : public service::receiving_client {
  public:
@@ -69,14 +60,34 @@ class in_process_broker_client : public service::receiving_client {
     return there(verbs_->answer(std::move(answers)));
   }
 
+  bool stands() const override { return true; }
+
   task<service::received_round> receive(service::receive_round asked) override {
-    auto told = co_await there(round(std::move(asked)));
-    service::received_round came;
-    came.answers = std::move(told.answers);
-    came.failures = std::move(told.failures);
-    came.deliveries.reserve(told.deliveries.size());
-    for (const auto& one : told.deliveries) came.deliveries.push_back(delivery_of(one));
-    co_return came;
+    ensure(asked.answers.empty() && asked.failures.empty(), "outcomes are told by themselves within a process");
+    ensure(asked.take || asked.max == 0, "within a process a request stands, or ends another");
+    const auto here = co_await boost::asio::this_coro::executor;
+    auto wanted = request_for(asked);
+    if (asked.take) {
+      wanted.stands = std::make_shared<broker::standing>();
+      wanted.stands->max = asked.max;
+      wanted.stands->max_bytes = asked.max_bytes;
+      wanted.stands->give = giving(here, std::move(asked.take));
+      standing_[asked.queue] = wanted.stands;
+    }
+    auto outcome = co_await as_value(there(received(std::move(wanted))));
+    co_await boost::asio::post(here, boost::asio::use_awaitable);  // after what was given last
+    value_of(std::move(outcome));
+    co_return service::received_round();
+  }
+
+  void offer(const std::string& queue, std::size_t deliveries, std::size_t bytes) override {
+    const auto stands = standing_.find(queue);
+    if (stands == standing_.end()) return;
+    boost::asio::post(broker_, [to = stands->second, in = std::weak_ptr(receivers_), queue, deliveries, bytes] {
+      to->max += deliveries;
+      to->max_bytes += bytes;
+      if (const auto alive = in.lock()) alive->offered(queue);
+    });
   }
 
  private:
@@ -91,44 +102,46 @@ class in_process_broker_client : public service::receiving_client {
     co_return true;
   }
 
-  /// Outcomes are settled first, and told whatever becomes of the rest.
-  task<told_round> round(service::receive_round asked) {
-    told_round told;
-    if (!asked.answers.empty()) told.answers = co_await verbs_->answer(std::move(asked.answers));
-    if (!asked.failures.empty()) told.failures = co_await verbs_->fail(std::move(asked.failures));
-    if (any_refused(told.answers) || any_refused(told.failures)) co_return told;
-    const bool has_settled = !told.answers.empty() || !told.failures.empty();
-    const auto closed = messages_->refuses_queue(asked.queue);
-    if (closed && has_settled) co_return told;
-    if (closed) throw unavailable(unavailable::reason::away, closed->detail);
-    auto wanted = request_for(std::move(asked));
-    try {
-      told.deliveries = co_await receivers_->receive(std::move(wanted), nullptr);
-    } catch (const unavailable&) {
-      if (!has_settled) throw;
-    }
-    if (!told.deliveries.empty()) receivers_->receipt_for(told.deliveries)->written();
-    co_return told;
+  task<bool> received(broker::receive_request wanted) {
+    const auto closed = messages_->refuses_queue(wanted.queue);
+    if (closed && wanted.stands) throw unavailable(unavailable::reason::away, closed->detail);
+    co_await receivers_->receive(std::move(wanted), nullptr);
+    co_return true;
   }
 
-  broker::receive_request request_for(service::receive_round asked) const {
+  broker::receive_request request_for(const service::receive_round& asked) const {
     broker::receive_request wanted;
     wanted.holder = asked.service + "/" + asked.worker;
-    wanted.queue = std::move(asked.queue);
-    wanted.worker = std::move(asked.worker);
+    wanted.queue = asked.queue;
+    wanted.worker = asked.worker;
     wanted.is_named = true;
     wanted.max = asked.max;
-    wanted.max_bytes = std::min(asked.max_bytes, messages_->claims_max_bytes());
     wanted.in_hand = asked.in_hand;
     wanted.wait = asked.wait;
     wanted.has_place = true;
     return wanted;
   }
 
+  /// What is given on the broker's thread is taken on the service's. Nothing can get lost on the way, so it counts as
+  /// written at once.
+  std::function<void(std::vector<broker::handed>)> giving(boost::asio::any_io_executor there, taking take) const {
+    return [in = std::weak_ptr(receivers_), there = std::move(there),
+            take = std::make_shared<const taking>(std::move(take))](std::vector<broker::handed> deliveries) {
+      if (const auto alive = in.lock()) alive->receipt_for(deliveries)->written();
+      boost::asio::post(there, [take, deliveries = std::move(deliveries)] {
+        std::vector<claimed_revision> works;
+        works.reserve(deliveries.size());
+        for (const auto& one : deliveries) works.push_back(delivery_of(one));
+        (*take)(std::move(works));
+      });
+    };
+  }
+
   boost::asio::any_io_executor broker_;
   std::shared_ptr<broker::messages> messages_;
   std::shared_ptr<service::broker_client> verbs_;
   std::shared_ptr<broker::receivers> receivers_;
+  std::map<std::string, std::shared_ptr<broker::standing>> standing_;  ///< by queue; what it holds is the broker's
 };
 
 }  // namespace

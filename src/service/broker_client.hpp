@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,7 @@ struct receive_round {
   milliseconds wait{};      ///< parked for so long while there is no work
   std::vector<answer_request> answers{};
   std::vector<failed_claim> failures{};
+  std::function<void(std::vector<claimed_revision>)> take{};  ///< of a request that stands
 };
 
 /// Deliveries that are claimed already, and what has become of the outcomes, in their order.
@@ -52,6 +54,13 @@ class receiving_client : public broker_client {
   /// Returns as soon as there is work, or the time is over. Throws `unavailable` as the other verbs do; deliveries that
   /// got lost on the way are open again when the worker asks with nothing in hand, or when their leases are over.
   virtual task<received_round> receive(receive_round asked) = 0;
+
+  /// Whether requests *stand*: one with `take`, and without outcomes, returns when its time is over or a later one ends
+  /// it; until then deliveries come by `take`, on the caller's executor, as soon as they are claimed. They use up `max`
+  /// and `max_bytes`, to which `offer` adds.
+  virtual bool stands() const { return false; }
+  /// Room for so much more with the request that stands for the queue. Nothing where none does.
+  virtual void offer(const std::string& /*queue*/, std::size_t /*deliveries*/, std::size_t /*bytes*/) {}
 };
 
 /// Over HTTP. `timeout` is for one request, and comes on top of what a request is parked for.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/invariant.hpp"
 #include "core/text.hpp"
 
 namespace amc::service {
@@ -60,7 +61,7 @@ void service_runtime::run() {
     source_ = std::make_unique<queue_system::event_source>(
         env_, *engine_, service_.queue, window_, [this](std::vector<received> events) { hear(std::move(events)); });
   else
-    works_.spawn(receive_loop());
+    works_.spawn(receives_->stands() ? stand_loop() : receive_loop());
   log::info(service_.name, "takes messages from " + service_.queue);
 }
 
@@ -113,6 +114,7 @@ void service_runtime::go_on() {
     claim_next();
   else
     receive_clock_.poke();
+  if (standing_) offer();
 }
 
 // ---- claiming ----
@@ -138,7 +140,7 @@ task<void> service_runtime::claim(std::vector<claim_request> requests) {
   note_broker(failed.empty(), failed);
   if (!failed.empty()) {
     rules_.claim_undecided();
-    co_await sleep_for(env_, pause_.next());
+    if (!rules_.stopping()) co_await pause_clock_.sleep(pause_.next());
   }
   rules_.claim_over();
   claim_next();
@@ -202,7 +204,7 @@ task<bool> service_runtime::receive() {
   try {
     auto came = co_await receives_->receive(std::move(asked));
     told(numbers, came.answers, came.failures);
-    co_await take(std::move(came));
+    begin(std::move(came.deliveries));
   } catch (const unavailable& why) {
     failed = why.what();
     note_perhaps_told(numbers, why);
@@ -233,15 +235,66 @@ receive_round service_runtime::request_for(const work_rules::room& room,
   return asked;
 }
 
-task<void> service_runtime::take(received_round came) {
+/// While this stops they are given back.
+void service_runtime::begin(std::vector<claimed_revision> deliveries) {
   if (!rules_.stopping()) {
-    for (auto& one : rules_.take_in(std::move(came.deliveries), env_.timers->now())) start_handler(std::move(one));
+    for (auto& one : rules_.take_in(std::move(deliveries), env_.timers->now())) start_handler(std::move(one));
     look_in_time();
-  } else if (!came.deliveries.empty()) {
+  } else if (!deliveries.empty()) {
     std::vector<claimed> claims;
-    for (const auto& work : came.deliveries) claims.push_back({{work.id, work.revision, {}}, work.claim});
-    co_await release(std::move(claims));
+    for (const auto& work : deliveries) claims.push_back({{work.id, work.revision, {}}, work.claim});
+    works_.spawn(release(std::move(claims)));
   }
+}
+
+// ---- a request that stands ----
+
+task<void> service_runtime::stand_loop() {
+  while (!rules_.stopping()) {
+    const auto room = rules_.free_room({});
+    if (room.deliveries == 0) {
+      co_await receive_clock_.sleep(for_long);
+      continue;
+    }
+    in_a_round_ = true;
+    co_await stand(room);
+    in_a_round_ = false;
+    if (round_over_) round_over_->set(true);
+  }
+}
+
+task<void> service_runtime::stand(work_rules::room room) {
+  auto asked = request_for(room, {});
+  asked.take = [this](std::vector<claimed_revision> deliveries) { take(std::move(deliveries)); };
+  standing_ = work_rules::room{asked.max, asked.max_bytes};
+  std::string failed;
+  try {
+    co_await receives_->receive(std::move(asked));
+  } catch (const unavailable& why) {
+    failed = why.what();
+  }
+  standing_.reset();
+  note_broker(failed.empty(), failed);
+  if (!failed.empty() && !rules_.stopping()) co_await pause_clock_.sleep(pause_.next());
+}
+
+void service_runtime::take(std::vector<claimed_revision> deliveries) {
+  ensure(standing_ && deliveries.size() <= standing_->deliveries, "there is room for what is given");
+  standing_->deliveries -= deliveries.size();
+  for (const auto& work : deliveries) standing_->bytes -= std::min(standing_->bytes, work.text.size());
+  begin(std::move(deliveries));
+}
+
+/// What there is room for beyond what is asked for already.
+void service_runtime::offer() {
+  const auto room = rules_.free_room({});
+  const auto max_bytes = std::min(how_.max_bytes, room.bytes);
+  const auto deliveries = room.deliveries - std::min(room.deliveries, standing_->deliveries);
+  const auto bytes = max_bytes - std::min(max_bytes, standing_->bytes);
+  if (deliveries == 0 && bytes == 0) return;
+  standing_->deliveries += deliveries;
+  standing_->bytes += bytes;
+  receives_->offer(service_.queue, deliveries, bytes);
 }
 
 /// Asks for nothing more, so that the request that is parked is answered.
@@ -360,14 +413,18 @@ void service_runtime::lost(std::uint64_t number, const error& why) {
 
 /// With the next request for work, where that is soon.
 void service_runtime::tell_soon() {
-  if (receives_ && !in_a_round_ && !rules_.stopping() && rules_.any_room_in_the_end())
+  if (receives_ && !receives_->stands() && !in_a_round_ && !rules_.stopping() && rules_.any_room_in_the_end())
     receive_clock_.poke();
   else
     tell_by_itself();
 }
 
 void service_runtime::tell_by_itself() {
-  if (rules_.anything_untold() && !std::exchange(telling_, true)) works_.spawn(tell_outcomes());
+  // Within a process the next ones go into the store's next batch while the last ones are in this.
+  const int at_once = receives_ && receives_->stands() ? 2 : 1;
+  if (!rules_.anything_untold() || telling_ == at_once) return;
+  ++telling_;
+  works_.spawn(tell_outcomes());
 }
 
 /// Until the broker has said something about each of them. What is told names its revision and claim, so telling it
@@ -388,7 +445,7 @@ task<void> service_runtime::tell_outcomes() {
     go_on();
     if (!failed.empty() && rules_.anything_untold()) co_await sleep_for(env_, pause_.next());
   }
-  telling_ = false;
+  --telling_;
 }
 
 task<void> service_runtime::tell(work_rules::telling next) {

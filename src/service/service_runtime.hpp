@@ -56,7 +56,11 @@ class service_runtime {
   task<void> rest();
   task<bool> receive();
   receive_round request_for(const work_rules::room& room, std::optional<work_rules::telling> with) const;
-  task<void> take(received_round came);
+  task<void> stand_loop();
+  task<void> stand(work_rules::room room);
+  void take(std::vector<claimed_revision> deliveries);
+  void offer();
+  void begin(std::vector<claimed_revision> deliveries);
   task<void> end_round();
   void start_handler(work_rules::beginning beginning);
   std::shared_ptr<telemetry::span> span_of(claimed_revision& work) const;
@@ -98,10 +102,11 @@ class service_runtime {
   std::set<std::uint64_t> perhaps_told_;  ///< in hand, with an outcome that a lost connection may have carried
 
   std::unique_ptr<queue_system::event_source> source_;
-  bool telling_ = false;     ///< the loop that tells runs
-  bool in_a_round_ = false;  ///< a request for work is under way
+  int telling_ = 0;                           ///< loops that tell run
+  bool in_a_round_ = false;                   ///< a request for work is under way
+  std::optional<work_rules::room> standing_;  ///< what the request that stands may still bring
   alarm_clock receive_clock_;
-  alarm_clock pause_clock_;  ///< between two requests for work that have failed
+  alarm_clock pause_clock_;  ///< between two claims, or requests for work, that have failed
   std::shared_ptr<one_shot<bool>> round_over_;
   bool broker_reachable_ = true;
   back_off pause_;

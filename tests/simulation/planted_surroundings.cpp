@@ -264,6 +264,45 @@ send_wrongly with_a_cache() {
   };
 }
 
+/// Offers to the broker in its own process so many times what it has room for.
+class offers_wrongly : public service::receiving_client {
+ public:
+  offers_wrongly(std::shared_ptr<service::receiving_client> to, std::size_t times)
+      : to_(std::move(to)), times_(times) {}
+  task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) override {
+    return to_->claim(std::move(requests));
+  }
+  task<std::vector<result<milliseconds>>> extend(std::vector<claimed> claims) override {
+    return to_->extend(std::move(claims));
+  }
+  task<void> release(std::vector<claimed> claims) override { return to_->release(std::move(claims)); }
+  task<std::vector<result<status>>> fail(std::vector<failed_claim> failures) override {
+    return to_->fail(std::move(failures));
+  }
+  task<std::vector<result<void>>> answer(std::vector<answer_request> answers) override {
+    return to_->answer(std::move(answers));
+  }
+  task<service::received_round> receive(service::receive_round asked) override {
+    return to_->receive(std::move(asked));
+  }
+  bool stands() const override { return to_->stands(); }
+  void offer(const std::string& queue, std::size_t deliveries, std::size_t bytes) override {
+    to_->offer(queue, times_ * deliveries, times_ * bytes);
+  }
+
+ private:
+  std::shared_ptr<service::receiving_client> to_;
+  std::size_t times_;
+};
+
+seams offering(std::size_t times) {
+  seams planted;
+  planted.wrap_receiving = [times](std::shared_ptr<service::receiving_client> to) {
+    return std::make_shared<offers_wrongly>(std::move(to), times);
+  };
+  return planted;
+}
+
 }  // namespace
 
 std::vector<planted_bug> bugs_of_surroundings() {
@@ -307,6 +346,8 @@ std::vector<planted_bug> bugs_of_surroundings() {
       {"waiters-hear-no-names", "who waits is told of others' changes once a second", nameless_feed},
       {"post-sent-again", "a client posts again without a key when it does not know what became of it",
        [] { return callers([] { return send_wrongly(post_again); }); }},
+      {"room-is-offered-twice", "a request that stands gets twice the room that there is", [] { return offering(2); }},
+      {"room-is-not-offered", "a request that stands gets no more room once it is used up", [] { return offering(0); }},
       {"answered-from-a-cache", "a client is shown what it was shown before", [] { return callers(with_a_cache); }},
   };
 }

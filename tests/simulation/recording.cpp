@@ -235,6 +235,11 @@ class recording_client : public service::receiving_client {
     const auto failures = asked.failures;
     for (const auto& f : failures) note("fail", f.what);
     const auto max = asked.max;
+    if (asked.take)
+      asked.take = [this, take = std::move(asked.take)](std::vector<claimed_revision> deliveries) {
+        note(deliveries);
+        take(std::move(deliveries));
+      };
     service::received_round came;
     std::optional<unavailable> failed;
     try {
@@ -249,14 +254,24 @@ class recording_client : public service::receiving_client {
     for (const auto& f : failures) drop(f.what.ready.id, f.what.ready.revision);
     if (!by_.alive()) co_return came;
     if (came.deliveries.size() > max) by_.in().fail(by_.name() + " is given more than it has asked for");
-    for (const auto& work : came.deliveries) hands_->in_hand[{work.id, work.revision}] = by_.in().now();
-    if (!came.deliveries.empty()) note_idle();
-    if (hands_->in_hand.size() > by_.in().plan().concurrency)
-      by_.in().fail(by_.name() + " has more in hand than it has handlers for");
+    note(came.deliveries);
     co_return came;
   }
 
+  bool stands() const override { return receives_->stands(); }
+  void offer(const std::string& queue, std::size_t deliveries, std::size_t bytes) override {
+    if (by_.alive()) receives_->offer(queue, deliveries, bytes);
+  }
+
  private:
+  void note(const std::vector<claimed_revision>& deliveries) {
+    if (!by_.alive()) return;
+    for (const auto& work : deliveries) hands_->in_hand[{work.id, work.revision}] = by_.in().now();
+    if (!deliveries.empty()) note_idle();
+    if (hands_->in_hand.size() > by_.in().plan().concurrency)
+      by_.in().fail(by_.name() + " has more in hand than it has handlers for");
+  }
+
   void note(const std::vector<answer_request>& answers) {
     for (const auto& a : answers) {
       check_in_time(a);

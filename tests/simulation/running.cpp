@@ -165,7 +165,8 @@ struct foundation {
 class running_broker : public running {
  public:
   running_broker(const surroundings& around, process& by, std::shared_ptr<const foundation> base)
-      : net_(around.net),
+      : planted_(around.planted),
+        net_(around.net),
         by_(by),
         base_(std::move(base)),
         parts_(base_->make_parts(around, by)),
@@ -183,7 +184,8 @@ class running_broker : public running {
   }
 
   std::shared_ptr<service::receiving_client> client_in_process() const {
-    return consumer_services::make_in_process_broker_client(by_.env().executor, parts_->messages(), receivers_);
+    auto made = consumer_services::make_in_process_broker_client(by_.env().executor, parts_->messages(), receivers_);
+    return planted_.wrap_receiving ? planted_.wrap_receiving(std::move(made)) : made;
   }
 
   task<void> stop() override {
@@ -201,6 +203,7 @@ class running_broker : public running {
  private:
   static constexpr std::size_t waiters_max = 100, waiters_max_bytes = 1'000;
 
+  const seams& planted_;
   network& net_;
   process& by_;
   std::shared_ptr<const foundation> base_;

@@ -23,6 +23,9 @@ struct seams {
   std::function<std::shared_ptr<http::caller>(std::shared_ptr<http::caller>, process&)> wrap_caller{};
   std::function<std::shared_ptr<service::broker_client>(std::shared_ptr<service::broker_client>, process&)>
       wrap_client{};
+  /// What a service asks of the broker in its own process.
+  std::function<std::shared_ptr<service::receiving_client>(std::shared_ptr<service::receiving_client>)>
+      wrap_receiving{};
   bool hears_what_is_left = true;  ///< a process that has moved to another engine hears the one before
 };
 

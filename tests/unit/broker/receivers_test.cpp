@@ -626,5 +626,134 @@ TEST(ReceiversBounds, AreBounded) {
   EXPECT_EQ(w.receivers->size(), 2U);
 }
 
+// ---- requests that stand ----
+
+class StandingReceivers : public Receivers {
+ protected:
+  /// What it was given is kept, and not settled.
+  received stand(std::size_t max, std::size_t max_bytes = 1'000, milliseconds wait = milliseconds(20'000)) {
+    auto asked = wanted("w", 0, wait);
+    room_ = asked.stands = std::make_shared<standing>();
+    room_->max = max;
+    room_->max_bytes = max_bytes;
+    room_->give = [this](std::vector<handed> came) {
+      for (auto& one : came) given_.push_back(std::move(one));
+    };
+    auto over = receive(std::move(asked));
+    w_.world.advance(milliseconds(10));
+    return over;
+  }
+  void offer(std::size_t deliveries) {
+    room_->max += deliveries;
+    w_.receivers->offered("topic-a");
+    w_.world.advance(milliseconds(10));
+  }
+  void accept(int count) {
+    for (int i = 0; i < count; ++i) w_.accept("Hi,");
+    w_.world.advance(milliseconds(10));
+  }
+  std::shared_ptr<standing> room_;
+  std::vector<handed> given_;
+};
+
+TEST_F(StandingReceivers, AreGivenWhatWaitsAndWhatComes) {
+  accept(2);
+  const auto over = stand(10);
+  EXPECT_THAT(given_, SizeIs(2));
+  accept(3);
+  EXPECT_THAT(given_, SizeIs(5));
+  EXPECT_FALSE(*over);
+  EXPECT_EQ(room_->max, 5U);
+  EXPECT_EQ(room_->max_bytes, 1'000U - 5 * 3);
+}
+
+TEST_F(StandingReceivers, AreHandedWhatComesThoughTheyHaveSomethingInHand) {
+  stand(10);
+  accept(4);
+  EXPECT_THAT(given_, SizeIs(4));
+  for (const auto& one : given_) EXPECT_EQ(one.now->created_at, one.now->updated_at) << "stored with its claim";
+}
+
+TEST_F(StandingReceivers, AreGivenNoMoreThanThereIsRoomFor) {
+  stand(2);
+  accept(5);
+  EXPECT_THAT(given_, SizeIs(2));
+  offer(2);
+  EXPECT_THAT(given_, SizeIs(4));
+  offer(2);
+  EXPECT_THAT(given_, SizeIs(5));
+}
+
+TEST_F(StandingReceivers, AreGivenNoLongerTextsThanThereIsRoomFor) {
+  stand(10, 7);  // each has three bytes, and the first comes whatever its size
+  accept(5);
+  EXPECT_THAT(given_, SizeIs(3));
+  EXPECT_EQ(room_->max_bytes, 0U);
+}
+
+TEST_F(StandingReceivers, AreHandedOverNothingThatWaits) {
+  stand(2);
+  accept(3);
+  const auto waits = w_.accept("Hi, ");
+  offer(1);
+  w_.accept(" Hi,");
+  offer(5);
+  ASSERT_THAT(given_, SizeIs(5));
+  EXPECT_EQ(given_[3].now->id, waits);
+}
+
+TEST_F(StandingReceivers, AreHandedWhatComesAgainOnceNothingWaits) {
+  stand(2);
+  accept(3);
+  offer(5);
+  ASSERT_THAT(given_, SizeIs(3));
+  accept(1);
+  ASSERT_THAT(given_, SizeIs(4));
+  EXPECT_EQ(given_[3].now->created_at, given_[3].now->updated_at);
+}
+
+TEST_F(StandingReceivers, AreHandedWhatComesForAsLongAsTheyStand) {
+  stand(1'000, 1'000'000, milliseconds(60'000));
+  for (int i = 0; i < 200; ++i) {
+    accept(1);
+    answer(given_.back());
+    w_.world.advance(milliseconds(90));
+  }
+  ASSERT_THAT(given_, SizeIs(200));
+  for (const auto& one : given_) EXPECT_EQ(one.now->created_at, one.now->updated_at) << "stored with its claim";
+}
+
+TEST_F(StandingReceivers, ReturnWhenTheirTimeIsOver) {
+  const auto over = stand(10, 1'000, milliseconds(500));
+  accept(1);
+  EXPECT_FALSE(*over);
+  w_.world.advance(milliseconds(600));
+  ASSERT_TRUE(*over);
+  EXPECT_THAT(**over, IsEmpty());
+  accept(1);
+  EXPECT_THAT(given_, SizeIs(1));
+}
+
+TEST_F(StandingReceivers, EndWhenTheirWorkerWantsNothingMore) {
+  const auto over = stand(10);
+  receive(wanted("w", 0));
+  EXPECT_TRUE(*over);
+  accept(1);
+  EXPECT_THAT(given_, IsEmpty());
+}
+
+TEST_F(StandingReceivers, HavePoisonAlone) {
+  const auto bad = poison();
+  stand(10);
+  ASSERT_THAT(given_, SizeIs(1));
+  EXPECT_TRUE(given_[0].alone);
+  accept(2);
+  EXPECT_THAT(given_, SizeIs(1)) << "nothing else with it";
+  answer(given_[0]);
+  w_.world.advance(milliseconds(1'100));
+  EXPECT_THAT(given_, SizeIs(3));
+  EXPECT_EQ(given_[0].now->id, bad);
+}
+
 }  // namespace
 }  // namespace amc::broker

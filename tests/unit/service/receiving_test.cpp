@@ -32,6 +32,10 @@ class watched_client : public receiving_client {
       throw unavailable(unavailable::reason::outcome_unknown, "the connection is lost");
     co_return came;
   }
+  bool stands() const override { return real_->stands(); }
+  void offer(const std::string& queue, std::size_t deliveries, std::size_t bytes) override {
+    real_->offer(queue, deliveries, bytes);
+  }
   task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) override {
     return real_->claim(std::move(requests));
   }
@@ -73,8 +77,8 @@ class Receiving : public runtime_test, public testing::WithParamInterface<way> {
     if (runtime_) stop();
   }
 
-  void start(std::size_t concurrency, bool by_hand = false) {
-    receiving how{.worker = "w", .max_bytes = 1'000'000, .wait = milliseconds(20'000)};
+  void start(std::size_t concurrency, bool by_hand = false, std::size_t max_bytes = 1'000'000) {
+    receiving how{.worker = "w", .max_bytes = max_bytes, .wait = milliseconds(20'000)};
     runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, std::move(how), handlers(by_hand),
                                                  options_of(concurrency));
     run();
@@ -96,6 +100,14 @@ std::string name_of(const testing::TestParamInfo<way>& one) {
 
 INSTANTIATE_TEST_SUITE_P(Ways, Receiving, ways, name_of);
 
+/// Each request returns with what it brings.
+class ReceivingByRounds : public Receiving {};
+INSTANTIATE_TEST_SUITE_P(Ways, ReceivingByRounds, testing::Values(way::over_http), name_of);
+
+/// A request stands, and what there is comes through it.
+class ReceivingAsItComes : public Receiving {};
+INSTANTIATE_TEST_SUITE_P(Ways, ReceivingAsItComes, testing::Values(way::in_process), name_of);
+
 TEST_P(Receiving, WorksOnWhatIsThereAndOnWhatComes) {
   const auto first = w_.accept("Hi, ");
   start(4);
@@ -107,7 +119,7 @@ TEST_P(Receiving, WorksOnWhatIsThereAndOnWhatComes) {
   EXPECT_THAT(handled_, ElementsAre(first, second));
 }
 
-TEST_P(Receiving, OneRequestTellsWhatHasEndedAndAsksForMore) {
+TEST_P(ReceivingByRounds, OneRequestTellsWhatHasEndedAndAsksForMore) {
   for (int i = 0; i < 3; ++i) w_.accept("Hi, ");
   start(4);
   pass(100);
@@ -119,7 +131,7 @@ TEST_P(Receiving, OneRequestTellsWhatHasEndedAndAsksForMore) {
   EXPECT_EQ(client_->told_by_themselves, 0);
 }
 
-TEST_P(Receiving, WhatWaitsForItsConfirmationIsNotParkedForLong) {
+TEST_P(ReceivingByRounds, WhatWaitsForItsConfirmationIsNotParkedForLong) {
   w_.accept("Hi, ");
   start(4);
   pass(1'500);
@@ -139,7 +151,7 @@ TEST_P(Receiving, AsksForNoMoreThanItHasFreeHandlersFor) {
   EXPECT_THAT(handled_, SizeIs(3));
 }
 
-TEST_P(Receiving, WhileSomeWorkItAsksForAsMuchAsThereIsRoomFor) {
+TEST_P(ReceivingByRounds, WhileSomeWorkItAsksForAsMuchAsThereIsRoomFor) {
   w_.accept("Hi, ");
   start(3, true);
   pass(100);
@@ -212,7 +224,7 @@ TEST_P(Receiving, AnOutcomeThatCouldNotBeToldIsToldAgain) {
   EXPECT_THAT(handled_, SizeIs(1));
 }
 
-TEST_P(Receiving, AnOutcomeThatWasTakenAlreadyIsNoRefusalThatWarns) {
+TEST_P(ReceivingByRounds, AnOutcomeThatWasTakenAlreadyIsNoRefusalThatWarns) {
   std::vector<std::string> warnings, notes;
   log::redirect([&](const log::line& line) {
     (line.severity == log::level::warning ? warnings : notes).emplace_back(line.text);
@@ -239,7 +251,7 @@ TEST_P(Receiving, StoppingEndsTheRequestThatIsParked) {
   runtime_.reset();
 }
 
-TEST_P(Receiving, WhatArrivesWhileItStopsIsReleased) {
+TEST_P(ReceivingByRounds, WhatArrivesWhileItStopsIsReleased) {
   client_->slow_response = std::make_shared<one_shot<bool>>(w_.world.env().executor);
   const auto slow = client_->slow_response;
   const auto id = w_.accept("Hi, ");
@@ -250,6 +262,48 @@ TEST_P(Receiving, WhatArrivesWhileItStopsIsReleased) {
   runtime_.reset();
   EXPECT_THAT(handled_, IsEmpty());
   EXPECT_EQ(w_.find(id)->unanswered, 0);
+}
+
+TEST_P(ReceivingAsItComes, OneRequestBringsEverything) {
+  start(4);
+  for (int i = 0; i < 50; ++i) {
+    w_.accept("Hi, ");
+    pass(10);
+  }
+  EXPECT_THAT(handled_, SizeIs(50));
+  EXPECT_THAT(client_->rounds, SizeIs(1));
+}
+
+TEST_P(ReceivingAsItComes, WhatEndsMakesRoomForWhatWaits) {
+  for (int i = 0; i < 10; ++i) w_.accept("Hi, ");
+  start(3, true);
+  for (std::size_t done = 3; done <= 9; done += 3) {
+    run_handlers();
+    EXPECT_THAT(handled_, SizeIs(done)) << "no more than there are handlers for";
+    pass(20);
+  }
+  run_handlers();
+  EXPECT_THAT(handled_, SizeIs(10));
+  EXPECT_THAT(client_->rounds, SizeIs(1));
+}
+
+TEST_P(ReceivingAsItComes, TextsInHandTakeUpRoom) {
+  for (int i = 0; i < 4; ++i) w_.accept("Hi, ");  // four bytes each
+  start(4, true, 8);
+  run_handlers();
+  EXPECT_THAT(handled_, SizeIs(2));
+  pass(20);
+  run_handlers();
+  EXPECT_THAT(handled_, SizeIs(4));
+}
+
+TEST_P(ReceivingAsItComes, ARequestWhoseTimeIsOverIsFollowedByAnother) {
+  start(4);
+  pass(25'000);
+  const auto id = w_.accept("Hi, ");
+  pass(100);
+  EXPECT_EQ(status_of(id), status::done);
+  EXPECT_THAT(client_->rounds, SizeIs(2));
 }
 
 class ReceivingWithClosedQueues : public Receiving {
@@ -272,7 +326,10 @@ TEST_P(ReceivingWithClosedQueues, AQueueThatThereIsNotIsTold) {
   EXPECT_EQ(w_.receivers->size(), 0U);
 }
 
-TEST_P(ReceivingWithClosedQueues, OutcomesThatComeAlongAreSettledAllTheSame) {
+class RoundsWithClosedQueues : public ReceivingWithClosedQueues {};
+INSTANTIATE_TEST_SUITE_P(Ways, RoundsWithClosedQueues, testing::Values(way::over_http), name_of);
+
+TEST_P(RoundsWithClosedQueues, OutcomesThatComeAlongAreSettledAllTheSame) {
   const auto id = w_.accept("Hi, ");
   receive_round asked{.queue = "topic-a", .worker = "w", .max = 1};
   asked.max_bytes = 1'000;

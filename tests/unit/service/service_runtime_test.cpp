@@ -77,6 +77,17 @@ TEST_F(ServiceRuntime, WorksOnWhatItHears) {
   EXPECT_EQ(w_.engine.acknowledged.size(), 1U);
 }
 
+TEST_F(ServiceRuntime, StoppingEndsThePauseBeforeAnAbsentBrokerIsAskedAgain) {
+  client_->away = true;
+  w_.accept("Hi, ");
+  start(4);
+  pass(20'000);
+  const auto before = w_.world.env().timers->now();
+  EXPECT_TRUE(stop());
+  EXPECT_LT(w_.world.env().timers->now() - before, milliseconds(100));
+  runtime_.reset();
+}
+
 TEST_F(ServiceRuntime, NamesWhatItWaitsFor) {
   std::vector<std::string> told;
   log::redirect([&](const log::line& line) {
