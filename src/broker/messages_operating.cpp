@@ -82,6 +82,11 @@ task<result<row>> messages::move(uuid id, std::string queue, principal_ptr by) {
   if (!to) co_return to.error();
   if ((*found)->status == status::pending && (*found)->queue == queue) co_return found;
   auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::move(**found, *to));
+  if ((*found)->status != status::pending) {  // nor is it moved where it is retried in this moment
+    outcome as_read;
+    as_read.now = *found;
+    co_return life_cycle::settled(what, as_read);
+  }
   const auto moved = co_await change_and_ring(std::move(what));
   if (moved) seen_->arrived(**moved);
   co_return moved;

@@ -102,6 +102,7 @@ class receivers::on_its_way : public arrival {
     to_->handing_bytes -= text_bytes_;
     in.workers_.claim_over(*to_->by);
     if (to_->handing == 0 || to_->asked.stands) in.wake(*to_);
+    if (to_->asked.stands) in.look_if_any(queue_);
   }
 
   std::weak_ptr<receivers*> in_;
@@ -130,6 +131,11 @@ std::shared_ptr<receivers::receiver> receivers::taker(const std::string& name, s
   return nullptr;
 }
 
+std::size_t receivers::receiver::room_bytes() const {
+  if (!asked.stands) return asked.max_bytes;
+  return static_cast<std::size_t>(std::max<std::int64_t>(asked.stands->max_bytes, 0));
+}
+
 bool receivers::receiver::can_be_handed_more() const {
   if (claiming || over) return false;
   return asked.stands ? room() > 0 && room_bytes() > 0 : got.empty();
@@ -150,9 +156,10 @@ bool receivers::receiver::can_be_handed(std::size_t text_bytes) const {
 void receivers::receiver::has_got(const row& granted, bool alone) {
   got.push_back({granted, alone});
   if (!asked.stands) return;
+  over = over || alone;  // its room is for company
   ensure(asked.stands->max > 0, "nobody is given more than there is room for");
   --asked.stands->max;
-  asked.stands->max_bytes -= std::min(asked.stands->max_bytes, granted->text.size());
+  asked.stands->max_bytes -= static_cast<std::int64_t>(granted->text.size());
 }
 
 void receivers::opened(const std::string& name) {
@@ -199,8 +206,7 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
   r->from = from;
   r->by = workers_.of(r->asked.worker);
   const asking known_meanwhile(r->by);
-  // Who is in this process has nothing from elsewhere.
-  if (!r->asked.stands) workers::says(*r->by, r->asked.in_hand);
+  workers::says(*r->by, r->asked.in_hand);
   if (!closing_ && !std::exchange(ticking_, true)) tasks_.spawn(tick());
   const auto known = queues_.find(r->asked.queue);
   if (known != queues_.end())
@@ -208,6 +214,7 @@ task<std::vector<handed>> receivers::receive(receive_request asked, std::shared_
       if (earlier->by == r->by) earlier->over = true, wake(*earlier);
   if (r->asked.in_hand == 0 && r->asked.is_named) co_await reopen_lost(r->by, r->asked.queue);
   std::vector<handed> got;
+  if (closing_ && r->asked.stands) throw unavailable(unavailable::reason::away, "the broker stops");
   if ((r->asked.max == 0 && !r->asked.stands) || closing_) co_return got;
   check_room(r->asked);
   verbs_->seen().asked(r->asked.queue, holder_of(r->asked.by, r->asked.holder));
@@ -273,11 +280,19 @@ void receivers::wake(receiver& r) {
 void receivers::give(receiver& r) {
   if (!r.asked.stands || r.got.empty()) return;
   r.asked.stands->give(std::exchange(r.got, {}));
-  offered(r.asked.queue);
+  look_if_any(r.asked.queue);
 }
 
-/// Where nothing waits it is handed what comes.
-void receivers::offered(const std::string& name) {
+void receivers::offered(const std::string& name, const standing& room, std::size_t in_hand) {
+  const auto found = queues_.find(name);
+  if (found == queues_.end()) return;
+  for (const auto& r : found->second.parked)
+    if (r->asked.stands.get() == &room) workers::says(*r->by, in_hand);
+  look_if_any(name);
+}
+
+/// Where nothing waits those who stand are handed what comes.
+void receivers::look_if_any(const std::string& name) {
   const auto found = queues_.find(name);
   if (found != queues_.end() && !found->second.empty) announce(name);
 }
@@ -443,7 +458,7 @@ bool receivers::hand_out(queue& q, std::vector<due_row>& rows) {
   const auto parked = q.parked;  // a claim that starts changes who can take
   for (const auto& r : parked) {
     if (next == middle) break;
-    const auto most = static_cast<std::ptrdiff_t>(r->may_claim());
+    const auto most = static_cast<std::ptrdiff_t>(std::min(r->may_claim(), claims_at_once(r->asked.queue)));
     if (most == 0 || !workers::may_take(*r->by)) continue;
     const auto count = std::min(most, middle - next);
     q.lonely_last = false;
@@ -489,8 +504,7 @@ void receivers::start_claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
 }
 
 task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone) {
-  const auto room_bytes = r->room_bytes() - std::min(r->room_bytes(), r->handing_bytes);
-  const auto max_bytes = std::min(room_bytes, verbs_->claims_max_bytes());
+  const auto max_bytes = r->room_bytes() - std::min(r->room_bytes(), r->handing_bytes);
   std::vector<messages::numbered_claim> claims;
   for (const auto& row : rows)
     claims.push_back({{row.id, row.revision, row.traceparent},
@@ -499,14 +513,16 @@ task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
                       row.held ? std::optional(row.due) : std::nullopt});
   std::vector<claimed> perhaps;
   for (const auto& c : claims) perhaps.push_back({c.ready, c.number});
-  bool beaten = false;
+  bool beaten = false, any_too_large = false;
   try {
     const auto results =
         co_await verbs_->take(std::move(claims), max_bytes, r->asked.holder, unwritten_claim_max, r->asked.by);
     for (const auto& taken : results) {
       if (taken) note(*r, *taken, alone);
       beaten = beaten || (!taken && (taken.error().code == errc::held || taken.error().code == errc::stale));
+      any_too_large = any_too_large || (!taken && taken.error().code == errc::needs_room);
     }
+    learn_size(r->asked.queue, results.size(), any_too_large);
   } catch (const unavailable& failed) {
     if (failed.why() == unavailable::reason::outcome_unknown)
       tasks_.spawn(release(std::move(perhaps), r->asked.queue));
@@ -518,6 +534,20 @@ task<void> receivers::claim(std::shared_ptr<receiver> r, std::vector<due_row> ro
   wake(*r);
   // Others were faster: there may be more.
   if (beaten && r->got.empty()) announce(r->asked.queue);
+}
+
+/// The bytes that a request may bring are shared among its claims: who asks for fewer of what is large gets more.
+void receivers::learn_size(const std::string& name, std::size_t asked, bool any_too_large) {
+  const auto most = claims_at_once(name);
+  if (any_too_large)
+    claims_at_once_[name] = std::max<std::size_t>(asked / 2, 1);
+  else if (asked == most && most < looked_at_max)
+    claims_at_once_[name] = most + most / 4 + 1;
+}
+
+std::size_t receivers::claims_at_once(const std::string& name) const {
+  const auto known = claims_at_once_.find(name);
+  return known == claims_at_once_.end() ? looked_at_max : known->second;
 }
 
 void receivers::note(receiver& r, const row& granted, bool alone) {
@@ -600,6 +630,7 @@ task<void> receivers::tick() {
     co_await clock_.sleep(options_.look_interval);
     workers_.tidy(env_.timers->now());
     give_back_unwritten();
+    std::erase_if(claims_at_once_, [&](const auto& one) { return !queues_.contains(one.first); });
     if (queues_.empty() && workers_.size() == 0 && unwritten_.empty()) break;
     constexpr milliseconds listens_on{2'000};
     std::vector<std::string> names;

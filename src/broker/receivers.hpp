@@ -32,8 +32,8 @@ struct handed {
 
 /// Of a request that stands: what it is given does not end it, and takes from its room, which may grow.
 struct standing {
-  std::size_t max = 0;        ///< deliveries that it may still be given
-  std::size_t max_bytes = 0;  ///< of their texts; while there are any, the first comes whatever its size
+  std::size_t max = 0;         ///< deliveries that it may still be given
+  std::int64_t max_bytes = 0;  ///< of their texts; while there are any one more comes, whatever its size
   std::function<void(std::vector<handed>)> give{};
 };
 
@@ -75,12 +75,13 @@ class receivers : public hand_off {
   receivers& operator=(const receivers&) = delete;
 
   /// Returns as soon as something was claimed, and empty when the time is over, a newer request of the same worker for
-  /// the queue takes its place, or everyone is sent home. One that stands returns only then, and empty. Looks once
-  /// whatever the time. Throws `unavailable` where nothing could be looked at, or too many are parked.
+  /// the queue takes its place, or everyone is sent home. One that stands returns only then, or when it was given what
+  /// must be alone, and empty. Looks once whatever the time. Throws `unavailable` where nothing could be looked at, too
+  /// many are parked, or one would stand where everyone is sent home.
   task<std::vector<handed>> receive(receive_request asked, std::shared_ptr<http::peer> from);
 
-  /// A request that stands for this queue has more room.
-  void offered(const std::string& name);
+  /// A request that stands for this queue has more room now; its worker has so many in hand, of all queues.
+  void offered(const std::string& name, const standing& room, std::size_t in_hand);
 
   /// Of an answer with these deliveries. Once it has been written, what was claimed for a while only is extended to its
   /// lease; what is not written within half of that while is given back.
@@ -118,11 +119,11 @@ class receivers : public hand_off {
     std::size_t handing_bytes = 0;  ///< of their texts
     bool looked = false;            ///< a look that began after it was parked is over
     bool found_nothing = false;     ///< and one of those has found nothing that waits
-    bool over = false;              ///< a newer one takes its place
+    bool over = false;              ///< a newer one takes its place, or it stands and was given something alone
     std::optional<unavailable> failed{};
     std::shared_ptr<one_shot<bool>> woken{};
     std::size_t room() const { return asked.stands ? asked.stands->max : asked.max; }
-    std::size_t room_bytes() const { return asked.stands ? asked.stands->max_bytes : asked.max_bytes; }
+    std::size_t room_bytes() const;
     std::size_t may_claim() const;
     bool can_be_handed_more() const;
     bool can_be_handed(std::size_t text_bytes) const;
@@ -178,6 +179,8 @@ class receivers : public hand_off {
   void start_claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   task<void> claim(std::shared_ptr<receiver> r, std::vector<due_row> rows, bool alone);
   void note(receiver& r, const row& granted, bool alone);
+  std::size_t claims_at_once(const std::string& name) const;
+  void learn_size(const std::string& name, std::size_t asked, bool any_too_large);
   task<void> release(std::vector<claimed> claims, std::string name);
   task<void> tick();
   void notice(const message_store::shared_store::news& changed);
@@ -185,6 +188,7 @@ class receivers : public hand_off {
   task<void> look_again(std::string name);
   void wake(receiver& r);
   void give(receiver& r);
+  void look_if_any(const std::string& name);
 
   environment env_;
   message_store::async_store store_;
@@ -194,7 +198,8 @@ class receivers : public hand_off {
   workers workers_;
   std::map<std::string, queue> queues_;          ///< with somebody parked, or a look or a source under way
   std::map<std::string, std::size_t> arriving_;  ///< of each queue, revisions that are being stored and wait there then
-  std::map<std::uint64_t, unwritten> unwritten_;  ///< answers on their way, in the order of their numbers
+  std::map<std::string, std::size_t> claims_at_once_;  ///< of queues whose texts are large, while they are known
+  std::map<std::uint64_t, unwritten> unwritten_;       ///< answers on their way, in the order of their numbers
   std::uint64_t last_unwritten_ = 0;
   std::size_t parked_ = 0;
   bool ticking_ = false;

@@ -31,7 +31,7 @@ task<T> contained(task<T> work) {
   throw unavailable(unavailable::reason::outcome_unknown, defect);
 }
 
-using taking = std::function<void(std::vector<claimed_revision>)>;
+using taking = std::function<void(std::vector<claimed_revision>, std::size_t bytes)>;
 
 class in_process_broker_client : public service::receiving_client {
  public:
@@ -70,7 +70,7 @@ class in_process_broker_client : public service::receiving_client {
     if (asked.take) {
       wanted.stands = std::make_shared<broker::standing>();
       wanted.stands->max = asked.max;
-      wanted.stands->max_bytes = asked.max_bytes;
+      wanted.stands->max_bytes = static_cast<std::int64_t>(asked.max_bytes);
       wanted.stands->give = giving(here, std::move(asked.take));
       standing_[asked.queue] = wanted.stands;
     }
@@ -80,13 +80,13 @@ class in_process_broker_client : public service::receiving_client {
     co_return service::received_round();
   }
 
-  void offer(const std::string& queue, std::size_t deliveries, std::size_t bytes) override {
+  void offer(const std::string& queue, const service::more_room& room) override {
     const auto stands = standing_.find(queue);
     if (stands == standing_.end()) return;
-    boost::asio::post(broker_, [to = stands->second, in = std::weak_ptr(receivers_), queue, deliveries, bytes] {
-      to->max += deliveries;
-      to->max_bytes += bytes;
-      if (const auto alive = in.lock()) alive->offered(queue);
+    boost::asio::post(broker_, [to = stands->second, in = std::weak_ptr(receivers_), queue, room] {
+      to->max += room.deliveries;
+      to->max_bytes += room.bytes;
+      if (const auto alive = in.lock()) alive->offered(queue, *to, room.in_hand);
     });
   }
 
@@ -131,8 +131,12 @@ class in_process_broker_client : public service::receiving_client {
       boost::asio::post(there, [take, deliveries = std::move(deliveries)] {
         std::vector<claimed_revision> works;
         works.reserve(deliveries.size());
-        for (const auto& one : deliveries) works.push_back(delivery_of(one));
-        (*take)(std::move(works));
+        std::size_t bytes = 0;  // as the store keeps them, and so as the broker counts them
+        for (const auto& one : deliveries) {
+          bytes += one.now->text.size();
+          works.push_back(delivery_of(one));
+        }
+        (*take)(std::move(works), bytes);
       });
     };
   }

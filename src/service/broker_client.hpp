@@ -38,7 +38,15 @@ struct receive_round {
   milliseconds wait{};      ///< parked for so long while there is no work
   std::vector<answer_request> answers{};
   std::vector<failed_claim> failures{};
-  std::function<void(std::vector<claimed_revision>)> take{};  ///< of a request that stands
+  /// Of a request that stands: what has come, and so many bytes of `max_bytes` with it.
+  std::function<void(std::vector<claimed_revision> deliveries, std::size_t bytes)> take{};
+};
+
+/// What a service has room for beyond what it has asked for with a request that stands.
+struct more_room {
+  std::size_t deliveries = 0;
+  std::int64_t bytes = 0;   ///< of their texts; negative where answers have taken it up
+  std::size_t in_hand = 0;  ///< as in `receive_round`
 };
 
 /// Deliveries that are claimed already, and what has become of the outcomes, in their order.
@@ -55,12 +63,12 @@ class receiving_client : public broker_client {
   /// got lost on the way are open again when the worker asks with nothing in hand, or when their leases are over.
   virtual task<received_round> receive(receive_round asked) = 0;
 
-  /// Whether requests *stand*: one with `take`, and without outcomes, returns when its time is over or a later one ends
-  /// it; until then deliveries come by `take`, on the caller's executor, as soon as they are claimed. They use up `max`
-  /// and `max_bytes`, to which `offer` adds.
+  /// Whether requests *stand*: one with `take`, and without outcomes, returns when its time is over, a later one ends
+  /// it, or it has brought what must be alone; until then deliveries come by `take`, on the caller's executor, as soon
+  /// as they are claimed. They use up `max` and `max_bytes`, to which `offer` adds.
   virtual bool stands() const { return false; }
-  /// Room for so much more with the request that stands for the queue. Nothing where none does.
-  virtual void offer(const std::string& /*queue*/, std::size_t /*deliveries*/, std::size_t /*bytes*/) {}
+  /// To the request that stands for the queue. Nothing where none does.
+  virtual void offer(const std::string& /*queue*/, const more_room& /*room*/) {}
 };
 
 /// Over HTTP. `timeout` is for one request, and comes on top of what a request is parked for.

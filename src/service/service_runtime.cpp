@@ -114,7 +114,7 @@ void service_runtime::go_on() {
     claim_next();
   else
     receive_clock_.poke();
-  if (standing_) offer();
+  if (standing_ && !rules_.stopping()) offer();
 }
 
 // ---- claiming ----
@@ -265,8 +265,10 @@ task<void> service_runtime::stand_loop() {
 
 task<void> service_runtime::stand(work_rules::room room) {
   auto asked = request_for(room, {});
-  asked.take = [this](std::vector<claimed_revision> deliveries) { take(std::move(deliveries)); };
-  standing_ = work_rules::room{asked.max, asked.max_bytes};
+  asked.take = [this](std::vector<claimed_revision> deliveries, std::size_t bytes) {
+    take(std::move(deliveries), bytes);
+  };
+  standing_ = {asked.max, static_cast<std::int64_t>(asked.max_bytes)};
   std::string failed;
   try {
     co_await receives_->receive(std::move(asked));
@@ -278,23 +280,23 @@ task<void> service_runtime::stand(work_rules::room room) {
   if (!failed.empty() && !rules_.stopping()) co_await pause_clock_.sleep(pause_.next());
 }
 
-void service_runtime::take(std::vector<claimed_revision> deliveries) {
+void service_runtime::take(std::vector<claimed_revision> deliveries, std::size_t bytes) {
   ensure(standing_ && deliveries.size() <= standing_->deliveries, "there is room for what is given");
   standing_->deliveries -= deliveries.size();
-  for (const auto& work : deliveries) standing_->bytes -= std::min(standing_->bytes, work.text.size());
+  standing_->bytes -= static_cast<std::int64_t>(bytes);
   begin(std::move(deliveries));
 }
 
 /// What there is room for beyond what is asked for already.
 void service_runtime::offer() {
   const auto room = rules_.free_room({});
-  const auto max_bytes = std::min(how_.max_bytes, room.bytes);
+  const auto max_bytes = static_cast<std::int64_t>(std::min(how_.max_bytes, room.bytes));
   const auto deliveries = room.deliveries - std::min(room.deliveries, standing_->deliveries);
-  const auto bytes = max_bytes - std::min(max_bytes, standing_->bytes);
+  const auto bytes = max_bytes - standing_->bytes;
   if (deliveries == 0 && bytes == 0) return;
   standing_->deliveries += deliveries;
   standing_->bytes += bytes;
-  receives_->offer(service_.queue, deliveries, bytes);
+  receives_->offer(service_.queue, {deliveries, bytes, company_->in_hand()});
 }
 
 /// Asks for nothing more, so that the request that is parked is answered.
@@ -407,6 +409,8 @@ void service_runtime::lost(std::uint64_t number, const error& why) {
   const auto* hand = rules_.find(number);
   if (hand && !hand->outcome)  // or its answer is under way
     log::warning(service_.name, "lost its claim: " + why.detail, about(*hand->work));
+  // It still runs, and the broker does not know that any more.
+  if (standing_) receives_->offer(service_.queue, {0, 0, company_->in_hand()});
 }
 
 // ---- telling ----

@@ -58,7 +58,7 @@ class service_runtime {
   receive_round request_for(const work_rules::room& room, std::optional<work_rules::telling> with) const;
   task<void> stand_loop();
   task<void> stand(work_rules::room room);
-  void take(std::vector<claimed_revision> deliveries);
+  void take(std::vector<claimed_revision> deliveries, std::size_t bytes);
   void offer();
   void begin(std::vector<claimed_revision> deliveries);
   task<void> end_round();
@@ -102,9 +102,14 @@ class service_runtime {
   std::set<std::uint64_t> perhaps_told_;  ///< in hand, with an outcome that a lost connection may have carried
 
   std::unique_ptr<queue_system::event_source> source_;
-  int telling_ = 0;                           ///< loops that tell run
-  bool in_a_round_ = false;                   ///< a request for work is under way
-  std::optional<work_rules::room> standing_;  ///< what the request that stands may still bring
+  int telling_ = 0;          ///< loops that tell run
+  bool in_a_round_ = false;  ///< a request for work is under way
+  /// What the request that stands may still bring. The last text may have been larger than what was left.
+  struct asked_for {
+    std::size_t deliveries = 0;
+    std::int64_t bytes = 0;
+  };
+  std::optional<asked_for> standing_;
   alarm_clock receive_clock_;
   alarm_clock pause_clock_;  ///< between two claims, or requests for work, that have failed
   std::shared_ptr<one_shot<bool>> round_over_;

@@ -286,8 +286,8 @@ class offers_wrongly : public service::receiving_client {
     return to_->receive(std::move(asked));
   }
   bool stands() const override { return to_->stands(); }
-  void offer(const std::string& queue, std::size_t deliveries, std::size_t bytes) override {
-    to_->offer(queue, times_ * deliveries, times_ * bytes);
+  void offer(const std::string& queue, const service::more_room& room) override {
+    to_->offer(queue, {times_ * room.deliveries, static_cast<std::int64_t>(times_) * room.bytes, room.in_hand});
   }
 
  private:

@@ -236,9 +236,9 @@ class recording_client : public service::receiving_client {
     for (const auto& f : failures) note("fail", f.what);
     const auto max = asked.max;
     if (asked.take)
-      asked.take = [this, take = std::move(asked.take)](std::vector<claimed_revision> deliveries) {
+      asked.take = [this, take = std::move(asked.take)](std::vector<claimed_revision> deliveries, std::size_t bytes) {
         note(deliveries);
-        take(std::move(deliveries));
+        take(std::move(deliveries), bytes);
       };
     service::received_round came;
     std::optional<unavailable> failed;
@@ -259,8 +259,8 @@ class recording_client : public service::receiving_client {
   }
 
   bool stands() const override { return receives_->stands(); }
-  void offer(const std::string& queue, std::size_t deliveries, std::size_t bytes) override {
-    if (by_.alive()) receives_->offer(queue, deliveries, bytes);
+  void offer(const std::string& queue, const service::more_room& room) override {
+    if (by_.alive()) receives_->offer(queue, room);
   }
 
  private:

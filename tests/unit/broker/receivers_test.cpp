@@ -81,6 +81,16 @@ TEST_F(Receivers, AreGivenTheOldestFirstAndNoMoreThanTheyAskFor) {
   EXPECT_THAT(texts(receive(wanted("w", 2))), ElementsAre("Hi,", "Hi, "));
 }
 
+TEST_F(Receivers, AskForFewerOfWhatIsLarge) {
+  life_cycle::accept_options options;
+  options.to = to_queue{"topic-a"};
+  for (int i = 0; i < 40; ++i) w_.world.run(w_.messages->accept(w_.messages->new_id(), std::string(300, '.'), options));
+  std::size_t requests = 0, came = 0;
+  for (; came < 40 && requests < 40; ++requests) came += (*receive(wanted("w", 40)))->size();
+  EXPECT_EQ(came, 40U);
+  EXPECT_LE(requests, 25U) << "of 1,000 bytes each";
+}
+
 TEST_F(Receivers, AreServedTheNewestFirst) {
   const auto older = receive("one"), newer = receive("two");
   w_.world.advance(milliseconds(10));
@@ -631,7 +641,7 @@ TEST(ReceiversBounds, AreBounded) {
 class StandingReceivers : public Receivers {
  protected:
   /// What it was given is kept, and not settled.
-  received stand(std::size_t max, std::size_t max_bytes = 1'000, milliseconds wait = milliseconds(20'000)) {
+  received stand(std::size_t max, std::int64_t max_bytes = 1'000, milliseconds wait = milliseconds(20'000)) {
     auto asked = wanted("w", 0, wait);
     room_ = asked.stands = std::make_shared<standing>();
     room_->max = max;
@@ -643,9 +653,10 @@ class StandingReceivers : public Receivers {
     w_.world.advance(milliseconds(10));
     return over;
   }
-  void offer(std::size_t deliveries) {
+  void offer(std::size_t deliveries, std::int64_t bytes = 0, std::size_t in_hand = 0) {
     room_->max += deliveries;
-    w_.receivers->offered("topic-a");
+    room_->max_bytes += bytes;
+    w_.receivers->offered("topic-a", *room_, in_hand);
     w_.world.advance(milliseconds(10));
   }
   void accept(int count) {
@@ -664,7 +675,7 @@ TEST_F(StandingReceivers, AreGivenWhatWaitsAndWhatComes) {
   EXPECT_THAT(given_, SizeIs(5));
   EXPECT_FALSE(*over);
   EXPECT_EQ(room_->max, 5U);
-  EXPECT_EQ(room_->max_bytes, 1'000U - 5 * 3);
+  EXPECT_EQ(room_->max_bytes, 1'000 - 5 * 3);
 }
 
 TEST_F(StandingReceivers, AreHandedWhatComesThoughTheyHaveSomethingInHand) {
@@ -688,7 +699,11 @@ TEST_F(StandingReceivers, AreGivenNoLongerTextsThanThereIsRoomFor) {
   stand(10, 7);  // each has three bytes, and the first comes whatever its size
   accept(5);
   EXPECT_THAT(given_, SizeIs(3));
-  EXPECT_EQ(room_->max_bytes, 0U);
+  EXPECT_EQ(room_->max_bytes, 7 - 3 * 3) << "the last one is larger than what was left";
+  offer(0, 2);
+  EXPECT_THAT(given_, SizeIs(3));
+  offer(0, 1);
+  EXPECT_THAT(given_, SizeIs(4));
 }
 
 TEST_F(StandingReceivers, AreHandedOverNothingThatWaits) {
@@ -744,15 +759,17 @@ TEST_F(StandingReceivers, EndWhenTheirWorkerWantsNothingMore) {
 
 TEST_F(StandingReceivers, HavePoisonAlone) {
   const auto bad = poison();
-  stand(10);
+  const auto over = stand(10);
   ASSERT_THAT(given_, SizeIs(1));
   EXPECT_TRUE(given_[0].alone);
+  EXPECT_EQ(given_[0].now->id, bad);
+  EXPECT_TRUE(*over) << "its room is for company";
   accept(2);
-  EXPECT_THAT(given_, SizeIs(1)) << "nothing else with it";
   answer(given_[0]);
   w_.world.advance(milliseconds(1'100));
+  EXPECT_THAT(given_, SizeIs(1));
+  stand(9);
   EXPECT_THAT(given_, SizeIs(3));
-  EXPECT_EQ(given_[0].now->id, bad);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "consumer_services/in_process_broker_client.hpp"
+#include "core/base64.hpp"
 #include "core/log.hpp"
 #include "tests/support/api_caller.hpp"
 #include "tests/unit/service/runtime_test.hpp"
@@ -33,9 +34,7 @@ class watched_client : public receiving_client {
     co_return came;
   }
   bool stands() const override { return real_->stands(); }
-  void offer(const std::string& queue, std::size_t deliveries, std::size_t bytes) override {
-    real_->offer(queue, deliveries, bytes);
-  }
+  void offer(const std::string& queue, const more_room& room) override { real_->offer(queue, room); }
   task<std::vector<result<claimed_revision>>> claim(std::vector<claim_request> requests) override {
     return real_->claim(std::move(requests));
   }
@@ -82,6 +81,15 @@ class Receiving : public runtime_test, public testing::WithParamInterface<way> {
     runtime_ = std::make_unique<service_runtime>(w_.world.env(), service_, client_, std::move(how), handlers(by_hand),
                                                  options_of(concurrency));
     run();
+  }
+
+  /// Its last claim has just begun.
+  uuid left_unanswered_twice() {
+    const auto id = w_.accept("Hi, ");
+    w_.world.run(w_.messages->claim({claim_request{{id, 1}}}));
+    pass(11'000);
+    w_.world.run(w_.messages->claim({claim_request{{id, 1}}}));
+    return id;
   }
 
   std::shared_ptr<receiving_client> broker() {
@@ -295,6 +303,50 @@ TEST_P(ReceivingAsItComes, TextsInHandTakeUpRoom) {
   pass(20);
   run_handlers();
   EXPECT_THAT(handled_, SizeIs(4));
+}
+
+TEST_P(ReceivingAsItComes, BytesTakeUpNoMoreRoomThanTheyGiveBack) {
+  content bytes(to_base64(std::string(300, '.')));
+  bytes.form = content_form::bytes;
+  broker::life_cycle::accept_options options;
+  options.to = to_queue{"topic-a"};
+  start(4, false, 1'000);
+  for (int i = 0; i < 100; ++i) {
+    w_.world.run(w_.messages->accept(w_.messages->new_id(), bytes, options));
+    pass(10);
+  }
+  EXPECT_THAT(handled_, SizeIs(100));
+  EXPECT_THAT(client_->rounds, SizeIs(1));
+}
+
+TEST_P(ReceivingAsItComes, BesideWhatIsAloneNothingIsTakenThoughItIsCancelled) {
+  const auto poison = left_unanswered_twice();
+  pass(11'000);
+  start(4, true);
+  ASSERT_EQ(w_.find(poison)->unanswered, 3);
+  w_.world.run(w_.messages->cancel(poison));
+  const auto next = w_.accept("Hi, ");
+  pass(1'000);
+  EXPECT_EQ(w_.find(next)->unanswered, 0) << "the handler of the other still runs";
+  run_handlers();
+  pass(1'000);
+  run_handlers();
+  pass(100);
+  EXPECT_EQ(status_of(next), status::done);
+}
+
+TEST_P(ReceivingAsItComes, NothingIsGivenAloneBesideAHandlerThatStillRuns) {
+  const auto poison = left_unanswered_twice();
+  start(4, true);
+  const auto other = w_.accept("Hi, ");
+  pass(10);
+  ASSERT_EQ(w_.find(other)->unanswered, 1);
+  w_.world.run(w_.messages->cancel(other));
+  pass(15'000);
+  EXPECT_EQ(w_.find(poison)->unanswered, 2);
+  run_handlers();
+  pass(1'000);
+  EXPECT_EQ(w_.find(poison)->unanswered, 3);
 }
 
 TEST_P(ReceivingAsItComes, ARequestWhoseTimeIsOverIsFollowedByAnother) {
