@@ -137,11 +137,8 @@ task<void> service_runtime::claim(std::vector<claim_request> requests) {
   } catch (const unavailable& why) {
     failed = why.what();
   }
-  note_broker(failed.empty(), failed);
-  if (!failed.empty()) {
-    rules_.claim_undecided();
-    if (!rules_.stopping()) co_await pause_clock_.sleep(pause_.next());
-  }
+  if (!failed.empty()) rules_.claim_undecided();
+  co_await pause_if(std::move(failed));
   rules_.claim_over();
   claim_next();
 }
@@ -210,8 +207,7 @@ task<bool> service_runtime::receive() {
     note_perhaps_told(numbers, why);
   }
   rules_.telling_over(numbers);
-  note_broker(failed.empty(), failed);
-  if (!failed.empty() && !rules_.stopping()) co_await pause_clock_.sleep(pause_.next());
+  co_await pause_if(std::move(failed));
   co_return true;
 }
 
@@ -276,8 +272,7 @@ task<void> service_runtime::stand(work_rules::room room) {
     failed = why.what();
   }
   standing_.reset();
-  note_broker(failed.empty(), failed);
-  if (!failed.empty() && !rules_.stopping()) co_await pause_clock_.sleep(pause_.next());
+  co_await pause_if(std::move(failed));
 }
 
 void service_runtime::take(std::vector<claimed_revision> deliveries, std::size_t bytes) {
@@ -504,6 +499,12 @@ void service_runtime::forget(std::uint64_t number) {
   perhaps_told_.erase(number);
   rules_.forget(number);
   if (rules_.empty_handed() && emptied_) emptied_->set(true);
+}
+
+/// Before work is asked for again.
+task<void> service_runtime::pause_if(std::string failed) {
+  note_broker(failed.empty(), failed);
+  if (!failed.empty() && !rules_.stopping()) co_await pause_clock_.sleep(pause_.next());
 }
 
 void service_runtime::note_broker(bool reachable, const std::string& why) {

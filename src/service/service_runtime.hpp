@@ -84,6 +84,7 @@ class service_runtime {
   void lost(std::uint64_t number, const error& why);
   task<void> release_in_hand();
   task<void> release(std::vector<claimed> claims);
+  task<void> pause_if(std::string failed);
   void note_broker(bool reachable, const std::string& why);
   static log::about about(const claimed_revision& work) { return {work.id, work.revision}; }
 

@@ -214,10 +214,7 @@ TEST_P(Receiving, StoppingEndsThePauseBeforeAnAbsentBrokerIsAskedAgain) {
   client_->away = true;
   start(4);
   pass(20'000);
-  const auto before = w_.world.env().timers->now();
-  EXPECT_TRUE(stop());
-  EXPECT_LT(w_.world.env().timers->now() - before, milliseconds(100));
-  runtime_.reset();
+  expect_to_stop_at_once();
 }
 
 TEST_P(Receiving, AnOutcomeThatCouldNotBeToldIsToldAgain) {

@@ -38,6 +38,13 @@ class runtime_test : public testing::Test {
   }
 
   bool stop() { return w_.world.run(runtime_->stop(milliseconds(10'000))); }
+  /// Nothing is in hand, so that nothing is to be waited for.
+  void expect_to_stop_at_once() {
+    const auto before = w_.world.env().timers->now();
+    EXPECT_TRUE(stop());
+    EXPECT_LT(w_.world.env().timers->now() - before, milliseconds(100));
+    runtime_.reset();
+  }
   void pass(int milliseconds_passed) { w_.world.advance(milliseconds(milliseconds_passed)); }
   void run_handlers() {
     handlers_.restart();

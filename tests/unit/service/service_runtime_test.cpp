@@ -82,10 +82,7 @@ TEST_F(ServiceRuntime, StoppingEndsThePauseBeforeAnAbsentBrokerIsAskedAgain) {
   w_.accept("Hi, ");
   start(4);
   pass(20'000);
-  const auto before = w_.world.env().timers->now();
-  EXPECT_TRUE(stop());
-  EXPECT_LT(w_.world.env().timers->now() - before, milliseconds(100));
-  runtime_.reset();
+  expect_to_stop_at_once();
 }
 
 TEST_F(ServiceRuntime, NamesWhatItWaitsFor) {
