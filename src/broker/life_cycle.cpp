@@ -51,7 +51,7 @@ milliseconds back_off(const message& read, std::int64_t claim, const policy& rul
 }
 
 /// What every change must be, whatever it was asked for.
-change well_formed(change&& what) {
+void ensure_well_formed(const change& what) {
   const auto& when = what.when;
   const auto& then = what.then;
   ensure(!then.text || (then.status && then.queue && then.held && then.lease && then.max_claims),
@@ -67,7 +67,11 @@ change well_formed(change&& what) {
   ensure(!then.erases || (*when.status != status::pending && !then.text && !then.status),
          "only what has ended is erased, and stays as it ended");
   ensure(then.status != status::pending || !then.error, "only what ends or fails has a reason");
-  return std::move(what);
+}
+
+change well_formed(change what) {
+  ensure_well_formed(what);
+  return what;
 }
 
 const paused_queue* find_in(const paused_queues& all, const std::string& queue) {
@@ -99,7 +103,8 @@ change accept(const uuid& id, content said, const destination& to, bool rings_no
   what.then.tracestate = std::move(options.tracestate);
   what.then.owner = std::move(options.owner);
   what.text_back = text_back::always;
-  return well_formed(std::move(what));
+  ensure_well_formed(what);
+  return what;
 }
 
 change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder,
@@ -113,11 +118,11 @@ change claim(const event& ready, std::int64_t number, bool alone, std::string_vi
   if (!alone) what.when.unanswered_below = claims_in_company;
   what.then.holder = shortened(holder, holder_max_bytes);
   what.then.lease_max = lease_max;
-  return well_formed(std::move(what));
+  ensure_well_formed(what);
+  return what;
 }
 
-change handed_off(change arriving, std::int64_t number, std::string_view holder,
-                  std::optional<milliseconds> lease_max) {
+void hand_off(change& arriving, std::int64_t number, std::string_view holder, std::optional<milliseconds> lease_max) {
   auto& then = arriving.then;
   ensure(then.text && then.status == status::pending && then.held == false,
          "only what arrives in a queue is handed off");
@@ -129,7 +134,7 @@ change handed_off(change arriving, std::int64_t number, std::string_view holder,
   then.new_claim = number;
   then.holder = shortened(holder, holder_max_bytes);
   then.unanswered = effect::count::one;
-  return well_formed(std::move(arriving));
+  ensure_well_formed(arriving);
 }
 
 change extend(const event& ready, std::int64_t claim) {
@@ -160,12 +165,15 @@ change answer(const uuid& id, std::optional<int> revision, content said, const d
   }
   // Without a revision only the row knows; and no number is above the greatest.
   what.when.revision_below = goes_on && !revision ? rules.max_revisions : INT32_MAX;
-  return well_formed(std::move(what));
+  ensure_well_formed(what);
+  return what;
 }
 
-std::optional<change> last_answer(const change& refused, const outcome& became, const policy& rules) {
+std::optional<change> last_answer(const outcome& became, const policy& rules) {
+  if (became.applied) return {};
+  const auto& refused = *became.refused;
   const auto& by = became.now;
-  if (became.applied || refused.when.revision || !refused.then.text || !refused.when.revision_below) return {};
+  if (refused.when.revision || !refused.then.text || !refused.when.revision_below) return {};
   if (!by || (refused.when.access && !permits(*refused.when.access, *by))) return {};
   if (by->status != status::pending || says_the_same(refused.when, *by)) return {};
   if (by->revision < *refused.when.revision_below || by->revision == INT32_MAX) return {};
@@ -192,7 +200,8 @@ change fail(const message& read, std::int64_t claim, std::string reason, bool is
                        .error = std::move(reason)},
               .text_back = text_back::never};
   if (is_final || read.failures + 1 > rules.max_failures) what.then.status = status::dead;
-  return well_formed(std::move(what));
+  ensure_well_formed(what);
+  return what;
 }
 
 change release(const event& ready, std::int64_t claim) {
@@ -229,7 +238,8 @@ change cancel_unclaimed(const uuid& id, std::string queue) {
   what.when.queue = std::move(queue);
   what.when.unclaimed = true;
   what.text_back = text_back::never;
-  return well_formed(std::move(what));
+  ensure_well_formed(what);
+  return what;
 }
 
 change run_now(const uuid& id) {
@@ -258,7 +268,8 @@ change move(const message& read, const other_queue& to) {
     what.then.held = false;
     what.then.due_in = milliseconds(0);
   }
-  return well_formed(std::move(what));
+  ensure_well_formed(what);
+  return what;
 }
 
 change edit(const message& read, content said, const other_queue& to) {
@@ -288,7 +299,8 @@ change retry(const message& read, std::optional<other_queue> to) {
     what.then.lease = to->rules.lease;
     what.then.max_claims = to->rules.max_claims;
   }
-  return well_formed(std::move(what));
+  ensure_well_formed(what);
+  return what;
 }
 
 change erase(const message& read) {
@@ -434,9 +446,9 @@ std::optional<error> refusal(const change& refused, const outcome& became) {
   return error{errc::held, "The message has changed meanwhile."};
 }
 
-result<row> settled(const change& what, const outcome& became) {
+result<row> settled(const outcome& became) {
   if (became.applied) return became.now;
-  if (auto refused = refusal(what, became)) return *std::move(refused);
+  if (auto refused = refusal(*became.refused, became)) return *std::move(refused);
   return became.now;
 }
 

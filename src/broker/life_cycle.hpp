@@ -51,9 +51,10 @@ change accept(const uuid& id, content said, const destination& to, bool rings_no
 change claim(const event& ready, std::int64_t number, bool alone, std::string_view holder = {},
              std::optional<milliseconds> lease_max = {});
 
-/// A revision that arrives in a queue, stored under this claim: whoever waits for it may begin at once.
-change handed_off(change arriving, std::int64_t number, std::string_view holder = {},
-                  std::optional<milliseconds> lease_max = {});
+/// Makes a revision that arrives in a queue one that is stored under this claim: whoever waits for it may begin at
+/// once.
+void hand_off(change& arriving, std::int64_t number, std::string_view holder = {},
+              std::optional<milliseconds> lease_max = {});
 
 /// One more lease for the latest claim.
 change extend(const event& ready, std::int64_t claim);
@@ -64,8 +65,8 @@ change answer(const uuid& id, std::optional<int> revision, content said, const d
               const policy& rules, bool names_claim = false);
 
 /// What becomes of an answer without a revision where the message has none left: its last one, with which it is dead,
-/// as with an answer that names its revision. Nothing where the refusal had another reason.
-std::optional<change> last_answer(const change& refused, const outcome& became, const policy& rules);
+/// as with an answer that names its revision. Nothing where the refusal had another reason, or where it was applied.
+std::optional<change> last_answer(const outcome& became, const policy& rules);
 
 /// The latest claim of this row has failed: due again after a back-off, or dead; for good where trying again would not
 /// help.
@@ -140,7 +141,8 @@ std::optional<error> refused_access(const access_condition& asked, const message
 /// do: then there is no error.
 std::optional<error> refusal(const change& refused, const outcome& became);
 
-/// What a change means to who wanted it: the row as it is now, or why it was refused.
-result<row> settled(const change& what, const outcome& became);
+/// What a change means to who wanted it: the row as it is now, or why it was refused. An outcome as shared_store tells
+/// it.
+result<row> settled(const outcome& became);
 
 }  // namespace amc::broker::life_cycle

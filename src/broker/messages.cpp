@@ -158,7 +158,7 @@ task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all,
     hand_off_if_claimed(changes.back(), arriving.back());
   }
   const auto begun = spans_.now();
-  const auto outcomes = co_await store_arrivals(changes, arriving);
+  const auto outcomes = co_await store_arrivals(std::move(changes), arriving);
   std::vector<result<row>> results;
   std::size_t at = 0;
   for (auto& why : wrong) {
@@ -172,7 +172,7 @@ task<std::vector<result<row>>> messages::accept(std::vector<accept_request> all,
       if (arriving[at].claim()) spans_.handed_off(*outcomes[at].now, begun);
       go_on(outcomes[at].now, std::move(arriving[at]));
     }
-    results.push_back(life_cycle::settled(changes[at], outcomes[at]));
+    results.push_back(life_cycle::settled(outcomes[at]));
     ++at;
   }
   co_return results;
@@ -193,7 +193,7 @@ messages::on_its_way messages::arrives(const destination& to, std::size_t text_b
 void messages::hand_off_if_claimed(change& what, on_its_way& one) {
   const auto claim = one.claim();
   if (claim && what.then.status == status::pending)
-    what = life_cycle::handed_off(std::move(what), *claim, one.arriving->holder(), unwritten_claim_max);
+    life_cycle::hand_off(what, *claim, one.arriving->holder(), unwritten_claim_max);
   else if (claim)
     one.arriving.reset();
 }
@@ -277,8 +277,8 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
     hand_off_if_claimed(changes.back(), arriving.back());
   }
   const auto begun = spans_.now();
-  auto outcomes = co_await store_arrivals(changes, arriving);
-  co_await end_what_has_run_out(changes, outcomes);
+  auto outcomes = co_await store_arrivals(std::move(changes), arriving);
+  co_await end_what_has_run_out(outcomes);
   // First rings what is stored: the store may go away while the others are looked up.
   for (std::size_t i = 0; i < outcomes.size(); ++i)
     if (outcomes[i].applied) {
@@ -292,7 +292,7 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
   results.reserve(answers.size());
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (const auto at = change_of[i])
-      results.push_back(life_cycle::settled(changes[*at], outcomes[*at]));
+      results.push_back(life_cycle::settled(outcomes[*at]));
     else
       results.push_back(co_await refuse(std::move(answers[i]), *std::move(wrong[i]), by, needed));
     if (!results.back()) numbers_->answer_refused(results.back().error().code);
@@ -301,14 +301,12 @@ task<std::vector<result<row>>> messages::answer(std::vector<answer_request> answ
 }
 
 /// Answers without a revision, to messages that have none left.
-task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes) {
-  for (std::size_t i = 0; i < changes.size(); ++i) {
-    if (outcomes[i].applied) continue;
-    const auto rules = routes_->of(changes[i].then.queue.value_or("")).rules;
-    auto last = life_cycle::last_answer(changes[i], outcomes[i], rules);
-    if (!last) continue;
-    changes[i] = *std::move(last);
-    outcomes[i] = co_await store_.apply(changes[i]);
+task<void> messages::end_what_has_run_out(std::vector<outcome>& outcomes) {
+  for (auto& became : outcomes) {
+    if (became.applied) continue;
+    const auto rules = routes_->of(became.refused->then.queue.value_or("")).rules;
+    auto last = life_cycle::last_answer(became, rules);
+    if (last) became = co_await store_.apply(*std::move(last));
   }
 }
 
@@ -316,12 +314,14 @@ task<void> messages::end_what_has_run_out(std::vector<change>& changes, std::vec
 task<result<row>> messages::refuse(answer_request answer, error why, principal_ptr by, right needed) {
   auto asking =
       life_cycle::answer(answer.id, answer.revision, {}, life_cycle::to_done{}, false, {}, answer.claim.has_value());
-  const auto what = life_cycle::wanted_by(by, {needed, false, answer.claim.has_value()}, std::move(asking));
+  auto what = life_cycle::wanted_by(by, {needed, false, answer.claim.has_value()}, std::move(asking));
   const auto current = co_await store_.find(answer.id);
   outcome asked;
   asked.now = current.now;
   asked.unreadable = current.unreadable;
-  if (!asked.now || !admits(what.when, *asked.now, asked.at)) co_return life_cycle::settled(what, asked);
+  const bool refuses_any = !asked.now || !admits(what.when, *asked.now, asked.at);
+  asked.refused = std::make_shared<const change>(std::move(what));
+  if (refuses_any) co_return life_cycle::settled(asked);
   if (refused_answers_.note(*asked.now, why.detail))
     log::warning("broker", "an answer is refused: " + why.detail, log::about{answer.id, asked.now->revision});
   co_return why;
@@ -361,12 +361,12 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
     if (changes.size() > 1) changes.back().when.text_bytes_max = texts_max_bytes / claims.size();
   }
   const auto begun = spans_.now();
-  auto outcomes = co_await store_.apply(changes);
-  co_await try_resumed(changes, outcomes);
+  auto outcomes = co_await store_.apply(std::move(changes));
+  co_await try_resumed(outcomes);
   std::vector<result<row>> results;
   results.reserve(outcomes.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    results.push_back(life_cycle::settled(changes[i], outcomes[i]));
+    results.push_back(life_cycle::settled(outcomes[i]));
     if (results.back()) {
       seen_->claimed(**results.back(), claims[i].held_until);
       spans_.claimed(**results.back(), begun);
@@ -378,22 +378,22 @@ task<std::vector<result<row>>> messages::take(std::vector<numbered_claim> claims
 }
 
 /// Who has resumed a queue may be another broker: nobody is refused for a pause that is over.
-task<void> messages::try_resumed(std::vector<change>& claims, std::vector<outcome>& outcomes) {
-  const auto refused = [&](std::size_t i) {
-    const auto& known = claims[i].when.not_in;
-    return known && !outcomes[i].applied && outcomes[i].now && known->contains(outcomes[i].now->queue);
+task<void> messages::try_resumed(std::vector<outcome>& outcomes) {
+  const auto for_a_pause = [](const outcome& became) {
+    const auto known = became.refused ? became.refused->when.not_in : nullptr;
+    return known && became.now && known->contains(became.now->queue);
   };
   std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < claims.size(); ++i)
-    if (refused(i)) places.push_back(i);
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    if (for_a_pause(outcomes[i])) places.push_back(i);
   if (places.empty()) co_return;
   try {
     co_await paused_->refresh();
     std::erase_if(places, [&](std::size_t i) { return paused_->of(outcomes[i].now->queue) != nullptr; });
     std::vector<change> again;
     for (const auto i : places) {
-      claims[i].when.not_in = paused_->known();
-      again.push_back(claims[i]);
+      again.push_back(*outcomes[i].refused);
+      again.back().when.not_in = paused_->known();
     }
     auto became = co_await store_.apply(std::move(again));
     for (std::size_t i = 0; i < places.size(); ++i) outcomes[places[i]] = std::move(became[i]);
@@ -411,8 +411,8 @@ task<void> messages::reopen(std::vector<claimed> claims) {
     return why.has_value();
   });
   if (!failures.empty()) co_await fail(std::move(failures));
-  const auto changes = changes_of(claims, life_cycle::reopen, nullptr);
-  const auto outcomes = co_await store_.apply(changes);
+  auto changes = changes_of(claims, life_cycle::reopen, nullptr);
+  const auto outcomes = co_await store_.apply(std::move(changes));
   tell_opened(outcomes);
 }
 
@@ -438,26 +438,26 @@ task<std::vector<due_row>> messages::waiting(std::string queue, std::size_t limi
 }
 
 task<std::vector<result<milliseconds>>> messages::extend(std::vector<claimed> claims, principal_ptr by) {
-  const auto changes = changes_of(claims, life_cycle::extend, by);
-  const auto outcomes = co_await store_.apply(changes);
+  auto changes = changes_of(claims, life_cycle::extend, by);
+  const auto outcomes = co_await store_.apply(std::move(changes));
   std::vector<result<milliseconds>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i].applied)
       results.emplace_back(outcomes[i].now->lease);
     else
-      results.emplace_back(life_cycle::refusal(changes[i], outcomes[i]).value());
+      results.emplace_back(life_cycle::refusal(*outcomes[i].refused, outcomes[i]).value());
     if (hand_off_ && outcomes[i].applied) hand_off_->extended(claims[i], outcomes[i].now->lease);
   }
   co_return results;
 }
 
 task<std::vector<result<row>>> messages::release(std::vector<claimed> claims, principal_ptr by) {
-  const auto changes = changes_of(claims, life_cycle::release, by);
-  const auto outcomes = co_await store_.apply(changes);
+  auto changes = changes_of(claims, life_cycle::release, by);
+  const auto outcomes = co_await store_.apply(std::move(changes));
   tell_opened(outcomes);
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    results.push_back(life_cycle::settled(changes[i], outcomes[i]));
+    results.push_back(life_cycle::settled(outcomes[i]));
     tell_settled(claims[i], results.back());
     if (outcomes[i].applied) seen_->released(outcomes[i].now->id);
   }
@@ -478,10 +478,10 @@ task<std::vector<result<row>>> messages::fail(std::vector<failed_claim> failures
     changes.push_back(life_cycle::wanted_by(by, of_holder, std::move(failed)));
   }
   const auto begun = spans_.now();
-  const auto outcomes = co_await store_.apply(changes);
+  const auto outcomes = co_await store_.apply(std::move(changes));
   std::vector<result<row>> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    results.push_back(life_cycle::settled(changes[i], outcomes[i]));
+    results.push_back(life_cycle::settled(outcomes[i]));
     tell_settled(failures[i].what, results.back());
     if (!outcomes[i].applied) continue;
     seen_->failed(*outcomes[i].now);

@@ -189,7 +189,7 @@ class messages {
   std::optional<error> refuses_new_queue(const std::string& name, const principal_ptr& by);
   task<result<row>> refuse(answer_request answer, error why, principal_ptr by, right needed);
   task<message_page> visible_page(list_filter filter);
-  task<void> end_what_has_run_out(std::vector<change>& changes, std::vector<outcome>& outcomes);
+  task<void> end_what_has_run_out(std::vector<outcome>& outcomes);
   /// What is known of a revision until its change is carried out.
   struct on_its_way {
     std::unique_ptr<arrival> arriving{};  ///< null where it goes to no queue, or is to be delivered later
@@ -204,7 +204,7 @@ class messages {
   void tell_settled(const claimed& what, const result<row>& became) const;
   result<life_cycle::other_queue> queue_to_operate_in(const std::string& name, const principal_ptr& by);
   task<result<row>> change_and_ring(change what, bool names_revision = false);
-  task<void> try_resumed(std::vector<change>& claims, std::vector<outcome>& outcomes);
+  task<void> try_resumed(std::vector<outcome>& outcomes);
 
   environment env_;
   message_store::async_store store_;

@@ -7,10 +7,10 @@ namespace amc::broker {
 
 task<result<row>> messages::cancel(uuid id, std::optional<int> revision, principal_ptr by) {
   constexpr life_cycle::entitlement of_owner{.needed = right::operate, .or_owner = true};
-  const auto what = life_cycle::wanted_by(by, of_owner, life_cycle::cancel(id, revision));
-  const auto became = co_await store_.apply(what);
+  auto what = life_cycle::wanted_by(by, of_owner, life_cycle::cancel(id, revision));
+  const auto became = co_await store_.apply(std::move(what));
   if (became.applied) note_end(*numbers_, *became.now);
-  co_return life_cycle::settled(what, became);
+  co_return life_cycle::settled(became);
 }
 
 /// Where an operator wants a message to wait.
@@ -25,12 +25,12 @@ result<life_cycle::other_queue> messages::queue_to_operate_in(const std::string&
 task<result<row>> messages::change_and_ring(change what, bool names_revision) {
   std::vector<change> one;
   one.push_back(std::move(what));
-  const auto became = co_await store_.apply(one);
+  const auto became = co_await store_.apply(std::move(one));
   if (became.front().applied) {
     tell_opened(became);
     rings_->want(ringing::errand::look);
   }
-  auto result = life_cycle::settled(one.front(), became.front());
+  auto result = life_cycle::settled(became.front());
   if (!result && result.error().code == errc::stale && !names_revision)
     co_return error{errc::held, result.error().detail + " Look at it again."};
   co_return result;
@@ -85,7 +85,8 @@ task<result<row>> messages::move(uuid id, std::string queue, principal_ptr by) {
   if ((*found)->status != status::pending) {  // nor is it moved where it is retried in this moment
     outcome as_read;
     as_read.now = *found;
-    co_return life_cycle::settled(what, as_read);
+    as_read.refused = std::make_shared<const change>(std::move(what));
+    co_return life_cycle::settled(as_read);
   }
   const auto moved = co_await change_and_ring(std::move(what));
   if (moved) seen_->arrived(**moved);
@@ -136,9 +137,9 @@ task<result<row>> messages::erase(uuid id, principal_ptr by) {
   if (!found || (*found)->erased_at) co_return found;
   if ((*found)->status == status::pending)
     co_return error{errc::held, "The message is pending: only what has ended can be erased. Cancel it first."};
-  const auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::erase(**found));
-  const auto became = co_await store_.apply(what);
-  co_return life_cycle::settled(what, became);
+  auto what = life_cycle::wanted_by(by, {.needed = right::operate}, life_cycle::erase(**found));
+  const auto became = co_await store_.apply(std::move(what));
+  co_return life_cycle::settled(became);
 }
 
 }  // namespace amc::broker

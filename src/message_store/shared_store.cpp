@@ -350,15 +350,21 @@ void shared_store::note_failure(availability::failed how, const std::string& why
 }
 
 bool shared_store::apply_all(store& driver, std::vector<job>& batch, std::vector<answer>& answers) {
+  std::size_t count = 0;
+  for (const auto& work : batch)
+    if (const auto* part = std::get_if<std::vector<change>>(&work)) count += part->size();
+  if (count == 0) return false;
   std::vector<change> changes;
+  changes.reserve(count);
   for (auto& work : batch)
     if (auto* part = std::get_if<std::vector<change>>(&work))
       changes.insert(changes.end(), std::make_move_iterator(part->begin()), std::make_move_iterator(part->end()));
-  if (changes.empty()) return false;
   auto outcomes = driver.apply(changes);
   // Where the guards refused all, nothing may have been written.
   const bool wrote = std::any_of(outcomes.begin(), outcomes.end(), [](const outcome& o) { return o.applied; });
   tell(changes, outcomes);
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    if (!outcomes[i].applied) outcomes[i].refused = std::make_shared<const change>(std::move(changes[i]));
   auto next = outcomes.begin();
   for (std::size_t i = 0; i < batch.size(); ++i)
     if (const auto* part = std::get_if<std::vector<change>>(&batch[i])) {

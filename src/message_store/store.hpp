@@ -144,8 +144,9 @@ struct outcome {
   bool applied = false;
   row now{};
   timestamp at{};
-  std::optional<std::string> unfit{};  ///< why the store cannot take this change, ever; then nothing else is told
-  bool unreadable = false;             ///< there is a row, which cannot be read; nothing else is known
+  std::optional<std::string> unfit{};       ///< why the store cannot take this change, ever; then nothing else is told
+  bool unreadable = false;                  ///< there is a row, which cannot be read; nothing else is known
+  std::shared_ptr<const change> refused{};  ///< what was not applied; told by shared_store
 };
 
 /// What there is under an id. A row that cannot be read, since it holds what no store of this version writes, is logged

@@ -364,9 +364,13 @@ TEST_P(StoreContract, AListShowsWhatIsPermitted) {
 
 TEST_P(StoreContract, ANewRevisionMayBeStoredClaimed) {
   const auto id = next_id_();
-  const auto first = apply(life_cycle::handed_off(life_cycle::accept(id, "x", to_queue{"q"}, true, times_), 7));
+  auto arriving = life_cycle::accept(id, "x", to_queue{"q"}, true, times_);
+  life_cycle::hand_off(arriving, 7);
+  const auto first = apply(std::move(arriving));
   ASSERT_TRUE(first.applied);
-  const auto second = apply(life_cycle::handed_off(life_cycle::answer(id, 1, "y", to_queue{"r"}, true, times_), 8));
+  auto next = life_cycle::answer(id, 1, "y", to_queue{"r"}, true, times_);
+  life_cycle::hand_off(next, 8);
+  const auto second = apply(std::move(next));
   ASSERT_TRUE(second.applied);
   std::int64_t number = 7;
   for (const auto& now : {first.now, second.now, find(id)}) {
@@ -385,8 +389,9 @@ TEST_P(StoreContract, AClaimMayLastLessThanItsLease) {
   };
   EXPECT_EQ(claimed_for(times_.lease / 2), times_.lease / 2);
   EXPECT_EQ(claimed_for(times_.lease * 2), times_.lease);
-  const auto handed = life_cycle::accept(next_id_(), "x", to_queue{"q"}, true, times_);
-  EXPECT_EQ(apply(life_cycle::handed_off(handed, 2, {}, milliseconds(1))).now->due, around_.now + milliseconds(1));
+  auto handed = life_cycle::accept(next_id_(), "x", to_queue{"q"}, true, times_);
+  life_cycle::hand_off(handed, 2, {}, milliseconds(1));
+  EXPECT_EQ(apply(std::move(handed)).now->due, around_.now + milliseconds(1));
 }
 
 TEST_P(StoreContract, WhatWaitsMayLeaveOutWhatWasLeftUnansweredOften) {

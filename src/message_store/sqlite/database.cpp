@@ -88,7 +88,11 @@ void statement::bind_copy(int parameter, std::string_view text) {
 }
 
 void statement::bind(int parameter, const uuid& id) {
-  check_bound(sqlite3_bind_blob(handle_, parameter, id.data, sizeof id.data, SQLITE_TRANSIENT));
+  check_bound(sqlite3_bind_blob(handle_, parameter, id.data, sizeof id.data, SQLITE_STATIC));
+}
+
+void statement::bind_null(int parameter) {
+  check_bound(sqlite3_bind_null(handle_, parameter));
 }
 
 void statement::bind(int parameter, std::int64_t number) {

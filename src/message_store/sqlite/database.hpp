@@ -25,10 +25,12 @@ class statement {
 
   sqlite3_stmt* get() const { return handle_; }
 
-  /// A text must live until the statement was stepped through. Throws row_fault for what SQLite does not take.
+  /// A text, or an id, must live until the statement was stepped through. Throws row_fault for what SQLite does not
+  /// take.
   void bind(int parameter, const std::string& text);
   void bind(int parameter, const uuid& id);
   void bind(int parameter, std::int64_t number);
+  void bind_null(int parameter);
   void bind(int parameter, timestamp time) { bind(parameter, time.time_since_epoch().count()); }
   /// A text that lives as long as the process.
   void bind_constant(int parameter, std::string_view text);
@@ -63,15 +65,12 @@ class statement {
   sqlite3_stmt* handle_ = nullptr;
 };
 
-/// One use of a statement. It ends with its scope, whatever ends that: the next use begins at its first row, with
-/// nothing bound, and a look that stays open would keep the log from starting anew.
+/// One use of a statement, which binds every parameter anew. It ends with its scope, whatever ends that: the next use
+/// begins at its first row, and a look that stays open would keep the log from starting anew.
 class ending {
  public:
   explicit ending(statement& s) : statement_(s.get()) {}
-  ~ending() {
-    sqlite3_reset(statement_);  // says again what the last step has said
-    sqlite3_clear_bindings(statement_);
-  }
+  ~ending() { sqlite3_reset(statement_); }  // says again what the last step has said
   ending(const ending&) = delete;
   ending& operator=(const ending&) = delete;
 

@@ -2,6 +2,7 @@
 
 #include <boost/functional/hash.hpp>
 #include <boost/uuid/uuid_hash.hpp>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -10,28 +11,35 @@
 
 namespace amc::message_store::sqlite {
 
+/// A row, and what is known of its table of earlier contents.
+struct recent_row {
+  row now{};
+  std::optional<std::size_t> past_bytes_max{};  ///< they have no more bytes than this, each with what it costs
+};
+
 /// Pending rows, whole, as the owner of a file has written them last: what is changed next is mostly among them, and
 /// needs no reading. Keeps some thousand of those that were written last; how many bytes they have is bounded. For one
 /// thread.
 class recent_rows {
  public:
-  /// Null: not kept.
-  row find(const uuid& id) const {
+  /// Its row is null: not kept.
+  recent_row find(const uuid& id) const {
     for (const auto* rows : {&young_, &old_})
       if (const auto found = rows->find(id); found != rows->end()) return found->second;
-    return nullptr;
+    return {};
   }
 
   /// Takes the place of what was kept of it. The row must be in the file with all that it has.
-  void keep(row now) {
-    const auto bytes = bytes_of(*now);
-    if (bytes > row_bytes_max) return drop(now->id);
+  void keep(recent_row written) {
+    const auto& id = written.now->id;
+    const auto bytes = bytes_of(*written.now);
+    if (bytes > row_bytes_max) return drop(id);
     if (young_.size() >= rows_max || bytes_ + bytes > bytes_max) {
       old_ = std::exchange(young_, {});
       bytes_ = 0;
     }
     bytes_ += bytes;
-    young_[now->id] = std::move(now);
+    young_[id] = std::move(written);
   }
 
   void drop(const uuid& id) {
@@ -46,7 +54,7 @@ class recent_rows {
   }
 
  private:
-  using row_map = std::unordered_map<uuid, row, boost::hash<uuid>>;
+  using row_map = std::unordered_map<uuid, recent_row, boost::hash<uuid>>;
 
   // There are up to twice as many rows and bytes as these say.
   static constexpr std::size_t rows_max = 2'048;

@@ -63,7 +63,10 @@ void bind(statement& s, int at, milliseconds duration) {
   s.bind(at, std::int64_t{duration.count()});
 }
 void bind(statement& s, int at, const std::optional<timestamp>& time) {
-  if (time) s.bind(at, *time);
+  if (time)
+    s.bind(at, *time);
+  else
+    s.bind_null(at);
 }
 void bind(statement& s, int at, const std::vector<attempt>& attempts) {
   if (attempts.empty())
@@ -127,9 +130,13 @@ std::string update_sql(column::writer by) {
 }
 
 void bind_row(statement& s, const message& m, column::writer by) {
-  for (const auto& c : columns)
-    if (is_bound(c, by) && !is_null(c, m))
+  for (const auto& c : columns) {
+    if (!is_bound(c, by)) continue;
+    if (is_null(c, m))
+      s.bind_null(parameter_of(c));
+    else
       std::visit([&](auto member) { bind(s, parameter_of(c), m.*member); }, c.value);
+  }
 }
 
 }  // namespace amc::message_store::sqlite

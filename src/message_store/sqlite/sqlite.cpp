@@ -347,7 +347,7 @@ class sqlite_store : public store {
   outcome apply_to_readable(const change& what, timestamp now) {
     if (what.insert && !what.then.once)
       if (auto made = inserted(what, now)) return {.applied = true, .now = std::move(made), .at = now};
-    const auto kept = recent_.find(what.id);
+    auto [kept, past_bytes_max] = recent_.find(what.id);
     bool whole = kept != nullptr;
     auto current = kept ? std::make_shared<message>(*kept) : found_by(say_->find_without_text, what.id);
     if (!current && what.insert && what.then.once) current = find_key(*what.then.once, now);
@@ -362,11 +362,11 @@ class sqlite_store : public store {
     if (current && tells_text(what, applies) && !(applies && what.then.text)) read_whole();
     if (applies) {
       if (!current) current = std::make_shared<message>(fresh_row(what.id, now));
-      if (supersedes(what)) keep_past(*current, whole);
+      if (supersedes(what)) past_bytes_max = keep_past(*current, whole, past_bytes_max);
       if (what.then.erases) drop_past(what.id);
       change_row(what, *current, now);
       write(what, *current);
-      remember(current, whole || what.then.text, tells_text(what, true));
+      remember(current, whole || what.then.text, tells_text(what, true), past_bytes_max);
     }
     if (current && !tells_text(what, applies)) current->text.clear();
     return {.applied = applies, .now = std::move(current), .at = now};
@@ -378,16 +378,19 @@ class sqlite_store : public store {
     change_row(what, *made, now);
     write(what, *made);
     if (sqlite3_changes64(file_.handle()) == 0) return nullptr;
-    remember(made, true, tells_text(what, true));
+    remember(made, true, tells_text(what, true), 0);
     if (!tells_text(what, true)) made->text.clear();
     return made;
   }
 
-  /// What a revision said that another is about to follow. `whole`: with its text.
-  void keep_past(const message& before, bool whole) {
-    if (past_max_bytes_ <= past_content_overhead_bytes) return;
+  using known_bytes = std::optional<std::size_t>;
+
+  /// What a revision said that another is about to follow. `whole`: with its text. `so_far`: what was kept before has
+  /// no more bytes than that. Returns the same for what is kept then.
+  known_bytes keep_past(const message& before, bool whole, known_bytes so_far) {
+    if (past_max_bytes_ <= past_content_overhead_bytes) return so_far;
     const auto text_max_bytes = past_max_bytes_ - past_content_overhead_bytes;
-    if (whole && before.text.size() > text_max_bytes) return;
+    if (whole && before.text.size() > text_max_bytes) return so_far;
     auto& keep = whole ? say_->keep_past : say_->move_to_past;
     const ending kept(keep);
     keep.bind(1, before.id);
@@ -401,8 +404,10 @@ class sqlite_store : public store {
       keep.bind(2, static_cast<std::int64_t>(text_max_bytes));
     }
     file_.execute(keep);
-    const bool any_older = before.revision > 1;
-    if (any_older && past_bytes_of(before.id) > past_max_bytes_) shorten_past(before.id);
+    if (whole && so_far) so_far = *so_far + before.text.size() + past_content_overhead_bytes;
+    const bool may_be_too_much = before.revision > 1 && (!whole || !so_far || *so_far > past_max_bytes_);
+    if (may_be_too_much) so_far = shortened_past(before.id);
+    return so_far;
   }
 
   std::size_t past_bytes_of(const uuid& id) {
@@ -413,21 +418,25 @@ class sqlite_store : public store {
     return file_.step(s) ? static_cast<std::size_t>(s.number(0)) : 0;
   }
 
-  void shorten_past(const uuid& id) {
+  /// Returns how many bytes are left, at most.
+  std::size_t shortened_past(const uuid& id) {
+    const auto bytes = past_bytes_of(id);
+    if (bytes <= past_max_bytes_) return bytes;
     auto& shorten = say_->shorten_past;
     const ending shortened(shorten);
     shorten.bind(1, id);
     shorten.bind(2, static_cast<std::int64_t>(past_max_bytes_));
     shorten.bind(3, static_cast<std::int64_t>(past_content_overhead_bytes));
     file_.execute(shorten);
+    return past_max_bytes_;
   }
 
   /// A row as it was written. `shared`: it will not be changed any more.
-  void remember(const std::shared_ptr<message>& written, bool whole, bool shared) {
+  void remember(const std::shared_ptr<message>& written, bool whole, bool shared, known_bytes past_bytes_max) {
     if (!whole || written->status != status::pending)
       recent_.drop(written->id);
     else
-      recent_.keep(shared ? written : std::make_shared<message>(*written));
+      recent_.keep({shared ? written : std::make_shared<message>(*written), past_bytes_max});
   }
 
   /// By hand, as nobody else may write while this process owns the file.
