@@ -223,7 +223,7 @@ class handling {
   std::string handle(const delivery& work) {
     if (!by_.alive()) return work.text();
     const auto id = *parse_uuid(work.id());
-    suffer(read(work.text())->nature);
+    suffer(read(work.text())->nature, {id, work.revision()});
     const int run = ++around_.told.last_run;
     auto next = answered(work.text(), by_.name(), run);
     if (read(work.text())->nature == std::string(1, spoiling)) next.insert(next.find('>'), 1, unfit);
@@ -242,13 +242,25 @@ class handling {
 
  private:
   /// What the message does to its handler.
-  void suffer(const std::string& nature) {
+  void suffer(const std::string& nature, const std::pair<uuid, int>& revision) {
     if (nature.empty()) return;
     around_.in.note(by_.name(), "suffers a message of nature " + nature);
-    if (nature.front() == poisonous) by_.doom();
+    if (nature.front() == poisonous) {
+      if (has_taken_too_long(revision)) ++around_.in.claims_lost;
+      by_.doom();
+    }
     if (nature.front() == hopeless) throw reject(reason(nature));
     if (nature.front() == failing || (nature.front() == capricious && around_.in.random().chance(0.5)))
       throw std::runtime_error(reason(nature));
+  }
+
+  /// Whatever its process has in hand by now waits no longer for this handler, also what must be alone: it may never
+  /// end.
+  bool has_taken_too_long(const std::pair<uuid, int>& revision) const {
+    const auto& all = around_.told.services;
+    const auto here = [&](const auto& one) { return one->of == &by_; };
+    const auto has = [&](const auto& one) { return here(one) && one->in_hand.contains(revision); };
+    return std::any_of(all.begin(), all.end(), here) && std::none_of(all.begin(), all.end(), has);
   }
 
   /// Which may be much, and no text.
